@@ -1,0 +1,45 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both set up their own environment in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help setup demo test test-all lint format clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v >= (3, 11) else f"genewright needs Python 3.11 or later; {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.11")'
+	@echo "Setting up .venv (torch is a large download the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@$(PIP) install -c constraints.txt --group test --group lint
+	@touch $@
+
+setup: $(VENV)/.test  ## make .venv with everything that the tests need
+
+demo: $(VENV)/.demo  ## train, mutate, check, save, replay and undo a real network
+	$(BIN)/genewright demo
+
+test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without the slow sweeps)
+	$(BIN)/python -m pytest -n 2
+
+test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
+	$(BIN)/python -m pytest -n 2 -m ''
+
+lint: $(VENV)/.test  ## ruff and pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(VENV)/.test  ## rewrite the files as ruff wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what make made
+	rm -rf $(VENV) genewright-demo
