@@ -114,9 +114,7 @@ def _perturb(
     return undos
 
 
-def _on_part(
-    restore: Callable[[NDArray[Any]], None], start: int, stop: int
-) -> Callable[[NDArray[Any]], None]:
+def _on_part(restore: Callable[[NDArray[Any]], None], start: int, stop: int) -> Callable[[NDArray[Any]], None]:
     return lambda values: restore(values[start:stop])
 
 
@@ -134,9 +132,7 @@ def _runs(edit: Perturb, tensor: Tensor) -> list[tuple[int, int]]:
     return [(block * width + start, block * width + stop) for block in range(outer) for start, stop in runs]
 
 
-def _overwrite(
-    values: NDArray[Any], new: NDArray[Any], *, keep: bool
-) -> list[Callable[[NDArray[Any]], None]]:
+def _overwrite(values: NDArray[Any], new: NDArray[Any], *, keep: bool) -> list[Callable[[NDArray[Any]], None]]:
     old = values.copy() if keep else None
     values[:] = new
     if old is None:

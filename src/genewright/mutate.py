@@ -215,9 +215,7 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
     for one in operators:
         if not isinstance(one, Operator | Combinator):  # pyright: ignore[reportUnnecessaryIsInstance]
             hint = " Make one of the class, with its settings." if isinstance(one, type) else ""
-            raise SettingError(
-                f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}"
-            )
+            raise SettingError(f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}")
     if not operators:
         raise SettingError("Expected at least one operator; received none.")
     return operators
@@ -277,9 +275,7 @@ def _perform(
     return tuple(done)
 
 
-def _sign(
-    backend: Backend, model: Any, base: str, steps: tuple[Step, ...], *, result: str | None = None
-) -> None:
+def _sign(backend: Backend, model: Any, base: str, steps: tuple[Step, ...], *, result: str | None = None) -> None:
     """Leave the recipe on the mutant; a mutant of an unchanged mutant continues its recipe."""
     result = result or fingerprint_of(backend.network(model))
     text = backend.recipe_text(model)

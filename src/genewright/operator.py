@@ -138,9 +138,7 @@ def make_operator(name: str, settings: Mapping[str, Any]) -> AnyOperator:
 def operator_from_json(form: Any) -> AnyOperator:
     """Read what `Registered.to_json` wrote."""
     if not isinstance(form, Mapping) or not isinstance(form.get("operator"), str):  # pyright: ignore[reportUnknownMemberType]
-        raise RecipeError(
-            f'An operator in JSON is {{"operator": name, "settings": {{...}}}}; received {form!r}.'
-        )
+        raise RecipeError(f'An operator in JSON is {{"operator": name, "settings": {{...}}}}; received {form!r}.')
     entry = cast(Mapping[str, Any], form)
     settings = entry.get("settings", {})
     if not isinstance(settings, Mapping):

@@ -71,8 +71,7 @@ def seed_required(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if "seed" not in kwargs:
                 raise SeedError(
-                    f"gw.{function.__name__} needs a seed: without one nobody can repeat the mutation. "
-                    f"Write {example}."
+                    f"gw.{function.__name__} needs a seed: without one nobody can repeat the mutation. Write {example}."
                 )
             keywords: dict[str, Any] = kwargs
             keywords["seed"] = canonical_seed(keywords["seed"])

@@ -44,12 +44,7 @@ def check_positive(owner: object, name: str, value: object) -> None:
 
 def check_integer(owner: object, name: str, value: object, *, low: int, high: int | None = None) -> None:
     """Refuse what is not an int from `low` to `high`."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or value < low
-        or (high is not None and value > high)
-    ):
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
         limit = f"an int of at least {low}" if high is None else f"an int from {low} to {high}"
         raise _refusal(owner, name, limit, value)
 
@@ -80,9 +75,7 @@ def setting_to_json(value: object) -> Any:
         return {str(k): setting_to_json(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise SettingError(
-        f"A setting must be what JSON can hold; received {value!r} of type {type(value).__name__}."
-    )
+    raise SettingError(f"A setting must be what JSON can hold; received {value!r} of type {type(value).__name__}.")
 
 
 def _is_number(value: object) -> Any:

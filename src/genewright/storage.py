@@ -20,16 +20,12 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise FileError(f"{path}: is a folder. Give the path of a file.")
     if path.exists() and not overwrite:
-        raise FileError(
-            f"{path}: exists already. Choose another path, or overwrite it (overwrite=True, --force)."
-        )
+        raise FileError(f"{path}: exists already. Choose another path, or overwrite it (overwrite=True, --force).")
     if not path.parent.is_dir():
         raise FileError(f"{path}: the folder {path.parent} does not exist. Make it first.")
 
 
-def write_atomically(
-    path: Path, content: Iterable[bytes] | Callable[[Path], None], *, overwrite: bool = False
-) -> None:
+def write_atomically(path: Path, content: Iterable[bytes] | Callable[[Path], None], *, overwrite: bool = False) -> None:
     """Write a file beside `path`, flush it to the disk, and move it there in one step.
 
     Args:

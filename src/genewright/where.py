@@ -103,9 +103,7 @@ class Where:
             return as_where(form)  # pyright: ignore[reportUnknownArgumentType]
         try:
             known: dict[str, Any] = dict(form)
-            units = tuple(
-                UnitChoice(str(n), tuple(int(u) for u in us), c) for n, us, c in known.pop("units", [])
-            )
+            units = tuple(UnitChoice(str(n), tuple(int(u) for u in us), c) for n, us, c in known.pop("units", []))
             lists = {k: tuple(str(v) for v in known.pop(k, [])) for k in ("patterns", "roles", "layers")}
             frozen = bool(known.pop("frozen", False))
         except (TypeError, ValueError, AttributeError):
@@ -118,8 +116,7 @@ class Where:
         if self.roles and tensor.role not in self.roles:
             return False
         if self.layers and not any(
-            pattern == tensor.layer_type or fnmatch.fnmatchcase(tensor.layer, pattern)
-            for pattern in self.layers
+            pattern == tensor.layer_type or fnmatch.fnmatchcase(tensor.layer, pattern) for pattern in self.layers
         ):
             return False
         wanted = [p for p in self.patterns if not p.startswith("!")]
@@ -143,9 +140,7 @@ class Where:
                 )
             outside = [u for u in choice.units if not 0 <= u < count]
             if outside:
-                raise SelectionError(
-                    f"where: {tensor.name!r} has units 0 to {count - 1}; received {outside[0]}."
-                )
+                raise SelectionError(f"where: {tensor.name!r} has units 0 to {count - 1}; received {outside[0]}.")
             return choice.units
         return None
 
@@ -162,9 +157,7 @@ class Where:
             return "where: the network has no tensors at all."
         near = ""
         for pattern in self.patterns:
-            near += (
-                f" {did_you_mean(pattern.strip('!*.'), [*network.tensors, *filter(None, network.layers())])}"
-            )
+            near += f" {did_you_mean(pattern.strip('!*.'), [*network.tensors, *filter(None, network.layers())])}"
         if self.layers:
             types = dict.fromkeys(t.layer_type for t in network.tensors.values() if t.layer_type)
             near += f" Layer types: {', '.join(types)}." if types else ""
@@ -224,9 +217,7 @@ def as_where(value: Where | str | Iterable[str] | None) -> Where:
     try:
         return where(*value)
     except TypeError:
-        raise SettingError(
-            f"where: expected gw.where(...), a str or a list of str; received {value!r}."
-        ) from None
+        raise SettingError(f"where: expected gw.where(...), a str or a list of str; received {value!r}.") from None
 
 
 def describe(chosen: Where) -> str:

@@ -128,9 +128,7 @@ def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
     trainable = role != "statistic" and entry.dtype in FLOATS
     if not trainable and role != "statistic":
         role = "buffer"
-    fan_in, fan_out = (
-        fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
-    )
+    fan_in, fan_out = fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
     return Tensor(
         name=name,
         shape=entry.shape,

@@ -40,16 +40,12 @@ def _bilinear(layer: nn.Bilinear, attribute: str, shape: tuple[int, ...]) -> Ini
 @initial_of.register(nn.RNNBase)
 @initial_of.register(nn.RNNCellBase)
 def _recurrent(layer: nn.RNNBase | nn.RNNCellBase, attribute: str, shape: tuple[int, ...]) -> Initial | None:
-    return Initial(
-        distribution="uniform", scale=1 / math.sqrt(layer.hidden_size) if layer.hidden_size else 0.0
-    )
+    return Initial(distribution="uniform", scale=1 / math.sqrt(layer.hidden_size) if layer.hidden_size else 0.0)
 
 
 @initial_of.register(nn.Embedding)
 @initial_of.register(nn.EmbeddingBag)
-def _embedding(
-    layer: nn.Embedding | nn.EmbeddingBag, attribute: str, shape: tuple[int, ...]
-) -> Initial | None:
+def _embedding(layer: nn.Embedding | nn.EmbeddingBag, attribute: str, shape: tuple[int, ...]) -> Initial | None:
     rows = () if layer.padding_idx is None else (int(layer.padding_idx),)
     return Initial(distribution="normal", scale=1.0, zero_rows=rows)
 

@@ -44,9 +44,7 @@ def load_module(model: nn.Module, path: Path) -> None:
     for name, member in wanted.items():
         entry = checkpoint.entries[name]
         if entry.shape != tuple(member.tensor.shape):
-            raise FileError(
-                f"{path}: {name!r} has shape {entry.shape}, the model's has {tuple(member.tensor.shape)}."
-            )
+            raise FileError(f"{path}: {name!r} has shape {entry.shape}, the model's has {tuple(member.tensor.shape)}.")
     with torch.no_grad():
         for name, member in wanted.items():
             entry = checkpoint.entries[name]

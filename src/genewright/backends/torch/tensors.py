@@ -102,9 +102,7 @@ def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
             "(model.to_empty(device='cpu'), then load_state_dict)."
         )
     if tensor.is_quantized:
-        raise UnsupportedError(
-            f"{name!r} is quantised ({tensor.dtype}). Mutate the model before quantising it."
-        )
+        raise UnsupportedError(f"{name!r} is quantised ({tensor.dtype}). Mutate the model before quantising it.")
     if tensor.layout != torch.strided:
         raise UnsupportedError(f"{name!r} has the layout {tensor.layout}. Convert it: tensor.to_dense().")
     if any(stride == 0 and size > 1 for size, stride in zip(tensor.shape, tensor.stride(), strict=True)):
