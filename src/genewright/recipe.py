@@ -109,7 +109,8 @@ class Recipe:
         version = entries["genewright"]
         if isinstance(version, int) and version > FORMAT:
             raise RecipeVersionError(
-                f"The recipe has format {version}; this version reads up to {FORMAT}. Upgrade: pip install -U genewright"
+                f"The recipe has format {version}; this version reads up to {FORMAT}. "
+                "Upgrade: pip install -U genewright"
             )
         if version != FORMAT:
             raise RecipeError(f"The recipe is damaged: its format is {version!r}.")

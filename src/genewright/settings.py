@@ -20,7 +20,7 @@ class HasJson(Protocol):
         ...
 
 
-def check_fraction(owner: object, name: str, value: object) -> None:
+def check_fraction(owner: object, name: str, value: Any) -> None:
     """Refuse what is not a number in [0, 1].
 
     Raises:
@@ -30,19 +30,19 @@ def check_fraction(owner: object, name: str, value: object) -> None:
         raise _refusal(owner, name, "a number from 0 to 1", value)
 
 
-def check_nonnegative(owner: object, name: str, value: object) -> None:
+def check_nonnegative(owner: object, name: str, value: Any) -> None:
     """Refuse what is not a finite number of at least 0."""
     if not _is_number(value) or not 0 <= value < math.inf:
         raise _refusal(owner, name, "a finite number of at least 0", value)
 
 
-def check_positive(owner: object, name: str, value: object) -> None:
+def check_positive(owner: object, name: str, value: Any) -> None:
     """Refuse what is not a finite number above 0."""
     if not _is_number(value) or not 0 < value < math.inf:
         raise _refusal(owner, name, "a finite number above 0", value)
 
 
-def check_integer(owner: object, name: str, value: object, *, low: int, high: int | None = None) -> None:
+def check_integer(owner: object, name: str, value: Any, *, low: int, high: int | None = None) -> None:
     """Refuse what is not an int from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
         limit = f"an int of at least {low}" if high is None else f"an int from {low} to {high}"
@@ -65,20 +65,20 @@ def check_names(cls: type, given: Mapping[str, object]) -> None:
             raise SettingError(f"{cls.__name__} has no setting {name!r}. {hint}")
 
 
-def setting_to_json(value: object) -> Any:
+def setting_to_json(value: Any) -> Any:
     """Return the JSON form of one setting's value."""
     if isinstance(value, HasJson):
         return value.to_json()
     if isinstance(value, tuple | list):
-        return [setting_to_json(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+        return [setting_to_json(v) for v in value]
     if isinstance(value, Mapping):
-        return {str(k): setting_to_json(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return {str(k): setting_to_json(v) for k, v in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise SettingError(f"A setting must be what JSON can hold; received {value!r} of type {type(value).__name__}.")
 
 
-def _is_number(value: object) -> Any:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -142,7 +143,7 @@ def _refuse_overlaps(members: Iterable[Member]) -> None:
 
 def _spans_overlap(sharing: list[Member]) -> bool:
     spans = sorted((s.storage_offset() * s.element_size(), _end(s)) for s in (m.tensor for m in sharing))
-    return any(start < end for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    return any(start < end for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def _end(tensor: torch.Tensor) -> int:
