@@ -1,0 +1,124 @@
+"""The widths of a torch module: knobs read off a recorded forward pass, and what they need to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from genewright.backends.torch.structure import rules as rules
+from genewright.backends.torch.structure.attributes import bound_attributes
+from genewright.backends.torch.structure.reading import Reading, read
+from genewright.backends.torch.structure.record import Recording, record
+from genewright.backends.torch.structure.trial import settle
+from genewright.backends.torch.tensors import Member, members_of
+from genewright.widths.axes import Leaf, Reason, leaves, note
+from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.widths import Widths
+
+_NO_STATE = Reason("a buffer that is not part of the state has this length")
+
+
+class TorchWidths(Widths):
+    """The knobs of a module, seen while it ran once on an example.
+
+    Attributes:
+        model: The module.
+        example: What it was run on.
+        recording: The forward pass.
+        reading: What it says.
+    """
+
+    def __init__(self, model: nn.Module, example: Any) -> None:
+        self.model = model
+        self.example = example
+        self._members = members_of(model)
+        names = {id(member.tensor): name for name, member in self._members.items()}
+        for name, buffer in model.named_buffers():
+            names.setdefault(id(buffer), name)
+        self.recording: Recording = record(model, example, names)
+        self.reading: Reading = read(self.recording)
+        self.layers = self.recording.layers.keys()
+        self.reached = self.reading.touched.keys()
+        self._knobs: Knobs | None = None
+
+    def knobs(self) -> Knobs:
+        """Return every width that a parameter writes or reads."""
+        if self._knobs is None:
+            self._knobs = Knobs(tuple(_named(_knobs(self.reading, self._members))))
+        return self._knobs
+
+    def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
+        """Return the attributes that have to change with a knob, found by running the changed module.
+
+        Raises:
+            UnsupportedError: It does not run at the new size whatever attributes change; the reason is named.
+        """
+        return settle(self.model, self.example, self.recording, self.reading, self._members, knob, size)
+
+
+def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
+    roles: dict[tuple[str, int, int], set[str]] = {}
+    for mark in reading.marks:
+        for leaf in leaves(mark.axis):
+            roles.setdefault((*mark.tag, id(leaf)), set()).add(mark.role)
+    places: dict[int, list[Place]] = {}
+    found: dict[int, Leaf] = {}
+    for name, value in reading.parameters.items():
+        member = members.get(name)
+        for axis, dim in enumerate(value.dims):
+            for leaf in dict.fromkeys(leaves(dim.axis)):
+                found[id(leaf)] = leaf
+                if member is None:
+                    note(leaf.pins, _NO_STATE)
+                    continue
+                held = frozenset(roles.get((name, axis, id(leaf)), {"carrier"}))
+                places.setdefault(id(leaf), []).append(Place(name, axis, dim.axis, held, member.layer))
+    norms: dict[int, list[tuple[str, str]]] = {}
+    for norm in reading.norms:
+        for leaf in dict.fromkeys(leaves(norm.axis)):
+            entry = (norm.layer, norm.kind)
+            if entry not in norms.setdefault(id(leaf), []):
+                norms[id(leaf)].append(entry)
+    out: list[Knob] = []
+    for key, held in places.items():
+        if not any(place.roles & {"writer", "reader"} for place in held):
+            if not any(_is_group(reading, place, found[key]) for place in held):
+                continue
+        leaf = found[key]
+        writers = tuple(dict.fromkeys(place.layer for place in held if "writer" in place.roles))
+        out.append(
+            Knob(
+                name=writers[0] if writers else f"input of {held[0].layer}",
+                leaf=leaf,
+                places=tuple(held),
+                pins=tuple(leaf.pins),
+                mixes=tuple(leaf.mixes),
+                norms=tuple(norms.get(key, ())),
+                attributes=tuple(bound_attributes(reading, leaf)),
+                layers=writers or (held[0].layer,),
+            )
+        )
+    return out
+
+
+def _is_group(reading: Reading, place: Place, leaf: Leaf) -> bool:
+    return any(
+        b.layer == place.layer and b.attribute == "groups" and leaf in list(leaves(b.axis)) for b in reading.bindings
+    )
+
+
+def _named(knobs: list[Knob]) -> list[Knob]:
+    """Number the knobs of a layer that writes several."""
+    count: dict[str, int] = {}
+    for knob in knobs:
+        count[knob.name] = count.get(knob.name, 0) + 1
+    seen: dict[str, int] = {}
+    out: list[Knob] = []
+    for knob in knobs:
+        if count[knob.name] == 1:
+            out.append(knob)
+            continue
+        number = seen[knob.name] = seen.get(knob.name, -1) + 1
+        out.append(Knob(**{**vars(knob), "name": f"{knob.name}[{number}]"}))
+    return out
