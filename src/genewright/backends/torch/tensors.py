@@ -21,6 +21,7 @@ class Member:
     Attributes:
         tensor: The parameter or buffer itself.
         names: Its names in state-dict form, the first one first.
+        same: The tensor objects under those names, each once: usually one, more where objects share memory.
         owner: The module that holds it under its first name.
         attribute: Its name there.
         layer: The owner's name.
@@ -33,6 +34,7 @@ class Member:
     layer: str
     is_parameter: bool
     names: list[str] = field(default_factory=list[str])
+    same: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -58,10 +60,13 @@ def members_of(model: nn.Module) -> dict[str, Member]:
         _refuse_unreadable(name, tensor)
         key = _identity(tensor)
         if key in known:
-            members[known[key]].names.append(name)
+            first = members[known[key]]
+            first.names.append(name)
+            if not any(tensor is other for other in first.same):
+                first.same.append(tensor)
             continue
         known[key] = name
-        members[name] = Member(tensor, owner, attribute, layer, is_parameter, [name])
+        members[name] = Member(tensor, owner, attribute, layer, is_parameter, [name], [tensor])
     _refuse_overlaps(members.values())
     return members
 
