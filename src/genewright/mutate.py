@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from genewright.apply import Journal, apply, check
 from genewright.backends import Backend, backend_of
-from genewright.edit import Edit
+from genewright.edit import Edit, Write
 from genewright.errors import FingerprintError, RecipeError, SettingError
 from genewright.fingerprint import fingerprint_of
 from genewright.operator import AnyOperator, Combinator, Operator
@@ -259,13 +259,16 @@ def _perform(
     """Apply steps in order; a failure takes back what `journal` holds.
 
     All refusals of a step come before its first edit. So a journal is needed only where an earlier step has been
-    applied already (`sequel`), or where the caller wants to undo.
+    applied already (`sequel`), where a function that an operator wrote runs after the first edit, or where the caller
+    wants to undo.
     """
     journal = Journal() if journal is None and sequel else journal
     done: list[Step] = []
     try:
         for step, noise in steps:
             edits = _proposed(backend, model, step.operator, noise)
+            if journal is None and any(isinstance(edit, Write) and callable(edit.values) for edit in edits[1:]):
+                journal = Journal()
             apply(edits, backend.network(model), backend.store(model), journal)
             done.append(step)
     except BaseException:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from genewright.edit import Edit, Perturb, Reindex, Write
 from genewright.network import Network
+from genewright.part import Part, part_shape
 from genewright.recipe import Step
 
 
@@ -106,22 +108,26 @@ def _describe(edit: Edit, network: Network) -> PlannedEdit:
     expected: float = tensor.size
     match edit:
         case Perturb(change=change):
-            share = 1.0
-            if edit.units is not None and tensor.shape:
-                share = len(edit.units) / max(1, tensor.shape[edit.axis])
-            expected = tensor.size * share * change.rate
+            expected = math.prod(part_shape(edit.part, tensor.shape)) * change.rate
             what = _change_in_words(edit)
             if change.rate < 1:
                 what += f", rate {change.rate:g}"
-            if edit.units is not None:
-                what += f", {len(edit.units)} units"
+            what += _part_in_words(edit.part)
         case Write():
-            what = edit.summary
+            expected = math.prod(part_shape(edit.part, tensor.shape))
+            what = edit.summary + _part_in_words(edit.part)
         case Reindex():
             what = f"axis {edit.axis} gathered"
             moved = sum(i != j for i, j in enumerate(edit.index))
             expected = tensor.size * moved / max(1, len(edit.index))
     return PlannedEdit(tensor.name, tensor.shape, tensor.dtype, what, expected)
+
+
+def _part_in_words(part: Part) -> str:
+    chosen = [
+        f"{len(positions)} positions of axis {axis}" for axis, positions in enumerate(part) if positions is not None
+    ]
+    return f", {' and '.join(chosen)}" if chosen else ""
 
 
 def _change_in_words(edit: Perturb) -> str:
