@@ -1,0 +1,56 @@
+"""Genewright: mutate neural networks, seeded, replayable bit for bit, checked against the original.
+
+    import genewright as gw
+
+    mutant = gw.mutate(model, gw.GaussianNoise(std=10, rate=0.3), seed=246)
+    gw.recipe(mutant).save("mutant.json")
+
+Importing genewright imports no framework.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genewright.backends.files import read_checkpoint as read_checkpoint
+from genewright.errors import ConformanceError as ConformanceError
+from genewright.errors import FileError as FileError
+from genewright.errors import FingerprintError as FingerprintError
+from genewright.errors import GenewrightError as GenewrightError
+from genewright.errors import RecipeError as RecipeError
+from genewright.errors import RecipeVersionError as RecipeVersionError
+from genewright.errors import SeedError as SeedError
+from genewright.errors import SelectionError as SelectionError
+from genewright.errors import SettingError as SettingError
+from genewright.errors import UnknownNameError as UnknownNameError
+from genewright.errors import UnsupportedError as UnsupportedError
+from genewright.files import load as load
+from genewright.files import read_recipe as read_recipe
+from genewright.files import save as save
+from genewright.mutate import fingerprint as fingerprint
+from genewright.mutate import mutate as mutate
+from genewright.mutate import mutated as mutated
+from genewright.mutate import plan as plan
+from genewright.mutate import recipe as recipe
+from genewright.mutate import replay as replay
+from genewright.names import did_you_mean as _did_you_mean
+from genewright.operator import Combinator as Combinator
+from genewright.operator import Operator as Operator
+from genewright.operator import registered as _registered
+from genewright.operators.weights.gaussian_noise import GaussianNoise as GaussianNoise
+from genewright.plan import Plan as Plan
+from genewright.recipe import Recipe as Recipe
+from genewright.where import Where as Where
+from genewright.where import where as where
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Find operators of other packages as names of gw."""
+    if not name.startswith("_"):
+        for cls in _registered().values():
+            if cls.__name__ == name:
+                return cls
+    hint = _did_you_mean(name, [n for n in globals() if not n.startswith("_")]) if not name.startswith("_") else ""
+    raise AttributeError(f"module 'genewright' has no attribute {name!r}. {hint}".rstrip())

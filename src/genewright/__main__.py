@@ -1,0 +1,7 @@
+"""`python -m genewright`: the command."""
+
+from __future__ import annotations
+
+from genewright.cli import main
+
+main()

@@ -1,0 +1,81 @@
+"""Checkpoint files: .safetensors, and .pt or .pth state dicts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from genewright.apply import Store
+from genewright.backends.backend import Backend
+from genewright.backends.files.checkpoint import RECIPE, Checkpoint, CheckpointNetwork, CheckpointStore
+from genewright.backends.files.pickled import read_pickled, write_pickled
+from genewright.backends.files.safetensors import read_safetensors, write_safetensors
+from genewright.errors import FileError, UnsupportedError
+
+_READERS = {".safetensors": read_safetensors, ".pt": read_pickled, ".pth": read_pickled}
+_WRITERS = {".safetensors": write_safetensors, ".pt": write_pickled, ".pth": write_pickled}
+
+
+class FilesBackend(Backend):
+    """Checkpoints, without the model that they belong to."""
+
+    name = "files"
+
+    def owns(self, model: object) -> bool:
+        return isinstance(model, Checkpoint)
+
+    def network(self, model: Checkpoint) -> CheckpointNetwork:
+        return CheckpointNetwork(model)
+
+    def store(self, model: Checkpoint) -> Store:
+        return CheckpointStore(model)
+
+    def copy(self, model: Checkpoint) -> Checkpoint:
+        return copy.deepcopy(model)
+
+    def recipe_text(self, model: Checkpoint) -> str | None:
+        return model.metadata.get(RECIPE)
+
+    def set_recipe_text(self, model: Checkpoint, text: str) -> None:
+        model.metadata[RECIPE] = text
+
+    def predict(self, model: Checkpoint, batch: Any) -> list[NDArray[Any]]:
+        raise UnsupportedError(
+            "A checkpoint has tensors but no forward pass. Give the model as well: a module, or on the command line "
+            "package.module:factory with --weights."
+        )
+
+    def save(self, model: Checkpoint, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+        whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
+        _by_suffix(_WRITERS, path)(whole, path, overwrite=overwrite)
+
+    def load(self, model: Checkpoint, path: Path) -> None:
+        read = read_checkpoint(path)
+        model.entries, model.metadata, model.container = read.entries, read.metadata, read.container
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a .safetensors, .pt or .pth file without executing anything in it.
+
+    Args:
+        path: The file. A .pt or .pth file holds a state dict, bare or under "state_dict", "model_state_dict" or
+            "model"; torch reads it with ``weights_only=True``.
+
+    Raises:
+        FileError: It is missing, truncated, hostile, or of another kind.
+        UnsupportedError: It has no state dict.
+    """
+    return _by_suffix(_READERS, Path(path))(Path(path))
+
+
+def _by_suffix(table: Mapping[str, Any], path: Path) -> Any:
+    if path.suffix.lower() not in table:
+        raise FileError(f"{path}: is of no known kind. Known are {', '.join(table)}.")
+    return table[path.suffix.lower()]
+
+
+BACKEND = FilesBackend()

@@ -1,0 +1,145 @@
+"""A checkpoint: named tensors as bytes, without a framework and without a model."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright import bfloat16
+from genewright.apply import Store
+from genewright.errors import UnsupportedError
+from genewright.network import FLOATS, Initial, Network, Role, Tensor, fans, role_of_name
+
+RECIPE = "genewright.recipe"
+TIES = "genewright.ties"
+
+
+@dataclass
+class Entry:
+    """One tensor of a checkpoint.
+
+    Attributes:
+        dtype: "float32", "bfloat16", "int64", ...
+        shape: Its shape.
+        data: Its bytes in row-major order, little-endian; tied names share one array.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: NDArray[np.uint8]
+
+
+@dataclass
+class Checkpoint:
+    """Named tensors read from a file; `gw.mutate` and all others take it as they take a model.
+
+    Attributes:
+        entries: The tensors by name.
+        metadata: Text that travels in the file.
+        container: What else the file held (a .pt file's tree), to be written back around the tensors.
+    """
+
+    entries: dict[str, Entry]
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    container: Any = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoint:
+        copies: dict[int, NDArray[np.uint8]] = {}
+        for entry in self.entries.values():
+            if id(entry.data) not in copies:
+                copies[id(entry.data)] = entry.data.copy()
+        entries = {name: Entry(e.dtype, e.shape, copies[id(e.data)]) for name, e in self.entries.items()}
+        return Checkpoint(entries, dict(self.metadata), copy.deepcopy(self.container, memo))
+
+    def __repr__(self) -> str:
+        size = sum(math.prod(e.shape) for e in self.entries.values())
+        return f"Checkpoint({len(self.entries)} tensors, {size:,} values)"
+
+
+class CheckpointNetwork(Network):
+    """The read-only view of a checkpoint: roles are guessed from names, every float tensor counts as trainable."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._entries = checkpoint.entries
+        first: dict[int, str] = {}
+        aliases: dict[str, list[str]] = {}
+        for name, entry in checkpoint.entries.items():
+            known = first.setdefault(id(entry.data), name)
+            aliases.setdefault(known, []).append(name)
+        self.tensors = {
+            name: _tensor(name, checkpoint.entries[name], tuple(names[1:])) for name, names in aliases.items()
+        }
+
+    def read(self, name: str) -> NDArray[np.generic]:
+        entry = self._entries[name]
+        flat = typed(entry)
+        if entry.dtype == "bfloat16":
+            flat = bfloat16.to_float32(flat)
+        elif entry.dtype == "float16":
+            flat = flat.astype(np.float32)
+        array = flat.reshape(entry.shape).view()
+        array.flags.writeable = False
+        return array
+
+    def raw(self, name: str) -> memoryview:
+        return memoryview(self._entries[name].data)
+
+    def initial(self, name: str) -> Initial | None:
+        return None
+
+
+class CheckpointStore(Store):
+    """The tensors of a checkpoint, for writing."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._entries = checkpoint.entries
+
+    @contextmanager
+    def elements(self, name: str) -> Iterator[NDArray[Any]]:
+        yield typed(self._entries[name])
+
+
+def typed(entry: Entry) -> NDArray[Any]:
+    """Return the elements of an entry, 1-D, sharing its memory; bfloat16 as uint16.
+
+    Raises:
+        UnsupportedError: NumPy has no such type.
+    """
+    name = "uint16" if entry.dtype == "bfloat16" else entry.dtype
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        raise UnsupportedError(f"Tensors of dtype {entry.dtype} can be kept but not changed.") from None
+    if sys.byteorder == "big":
+        dtype = dtype.newbyteorder("<")
+    return entry.data.view(dtype)
+
+
+def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
+    role: Role = role_of_name(name, entry.shape)
+    trainable = role != "statistic" and entry.dtype in FLOATS
+    if not trainable and role != "statistic":
+        role = "buffer"
+    fan_in, fan_out = fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    return Tensor(
+        name=name,
+        shape=entry.shape,
+        dtype=entry.dtype,
+        role=role,
+        layer=name.rsplit(".", 1)[0] if "." in name else "",
+        layer_type="",
+        trainable=trainable,
+        aliases=aliases,
+        unit_axis=None if not entry.shape else 1 if role == "embedding" else 0,
+        fan_in=fan_in,
+        fan_out=fan_out,
+        nbytes=entry.data.nbytes,
+    )

@@ -1,0 +1,89 @@
+"""Checkpoints in safetensors files: no code can hide in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import safetensors as library
+
+from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
+from genewright.errors import FileError
+from genewright.storage import write_atomically
+
+_NAMES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
+    "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
+    "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
+    "BOOL": "bool", "C64": "complex64",
+    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
+}  # fmt: skip
+
+
+def read_safetensors(path: Path) -> Checkpoint:
+    """Read a file whole.
+
+    Raises:
+        FileError: It is missing, truncated or no safetensors file.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}).") from error
+    try:
+        parts: list[tuple[str, Mapping[str, Any]]] = library.deserialize(data)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        entries = {
+            name: Entry(_NAMES[part["dtype"]], tuple(part["shape"]), np.frombuffer(part["data"], np.uint8))
+            for name, part in sorted(cast(Any, parts))
+        }
+    except library.SafetensorError as error:
+        hint = " It may be truncated: copy or download it again." if data else " It is empty."
+        raise FileError(f"{path}: is not a whole safetensors file ({error}).{hint}") from error
+    except KeyError as error:
+        raise FileError(f"{path}: has tensors of dtype {error}, which this version does not know.") from None
+    metadata: dict[str, str] = header.get("__metadata__", {})
+    checkpoint = Checkpoint(entries, dict(metadata))
+    _tie(checkpoint, path)
+    return checkpoint
+
+
+def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+    """Write a file, atomically; a tied tensor is written under each of its names.
+
+    Raises:
+        FileError: It exists and `overwrite` is false, or it cannot be written.
+    """
+    specs = {
+        name: library.TensorSpec(
+            dtype=entry.dtype,
+            shape=list(entry.shape),
+            data_ptr=entry.data.ctypes.data if entry.data.size else 0,
+            data_len=entry.data.nbytes,
+        )
+        for name, entry in checkpoint.entries.items()
+    }
+
+    def write(temporary: Path) -> None:
+        try:
+            library.serialize_file(specs, temporary, checkpoint.metadata)  # pyright: ignore[reportUnknownMemberType]
+        except library.SafetensorError as error:
+            raise OSError(str(error)) from error
+
+    write_atomically(path, write, overwrite=overwrite)
+
+
+def _tie(checkpoint: Checkpoint, path: Path) -> None:
+    """Let names that the file says are tied share one array again."""
+    try:
+        ties = dict(json.loads(checkpoint.metadata.get(TIES, "{}")))
+        for alias, name in ties.items():
+            entry, first = checkpoint.entries[alias], checkpoint.entries[name]
+            if entry.data.tobytes() != first.data.tobytes() or entry.shape != first.shape:
+                raise ValueError(f"{alias!r} and {name!r} differ")
+            entry.data = first.data
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: its list of tied tensors does not fit its tensors ({error}).") from None

@@ -1,0 +1,62 @@
+"""PyTorch modules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from genewright.apply import Store
+from genewright.backends.backend import Backend
+from genewright.backends.torch.copying import copy_module
+from genewright.backends.torch.network import TorchNetwork
+from genewright.backends.torch.predict import predict
+from genewright.backends.torch.saving import load_module, save_module
+from genewright.backends.torch.store import TorchStore
+from genewright.backends.torch.tensors import unwrapped
+
+_RECIPE = "_genewright_recipe"
+
+
+class TorchBackend(Backend):
+    """Any `torch.nn.Module`, compiled ones included."""
+
+    name = "torch"
+
+    def owns(self, model: object) -> bool:
+        return "torch" in sys.modules and isinstance(model, nn.Module)
+
+    def network(self, model: nn.Module) -> TorchNetwork:
+        return TorchNetwork(model)
+
+    def store(self, model: nn.Module) -> Store:
+        return TorchStore(TorchNetwork(model).members)
+
+    def copy(self, model: nn.Module) -> nn.Module:
+        return copy_module(model)
+
+    def recipe_text(self, model: nn.Module) -> str | None:
+        return cast("str | None", unwrapped(model).__dict__.get(_RECIPE))
+
+    def set_recipe_text(self, model: nn.Module, text: str) -> None:
+        # A plain str in the instance: deepcopy and pickle carry it, and unpickling needs no genewright.
+        unwrapped(model).__dict__[_RECIPE] = text
+
+    def predict(self, model: nn.Module, batch: Any) -> list[NDArray[Any]]:
+        return predict(model, batch)
+
+    def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+        save_module(model, path, metadata, overwrite=overwrite)
+
+    def load(self, model: nn.Module, path: Path) -> None:
+        load_module(model, path)
+
+
+BACKEND = TorchBackend()
+
+__all__ = ["BACKEND", "TorchBackend", "torch"]

@@ -1,0 +1,71 @@
+"""The read-only view of a torch module."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from genewright.backends.torch.initial import initial_of
+from genewright.backends.torch.roles import owning_layer, role_of, unit_axis_of
+from genewright.backends.torch.tensors import Member, members_of
+from genewright.network import Initial, Network, Tensor, fans
+
+
+class TorchNetwork(Network):
+    """The tensors of a torch module.
+
+    Attributes:
+        members: The tensors themselves, by first name.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.members = members_of(model)
+        self.tensors = {name: _tensor(name, member) for name, member in self.members.items()}
+
+    def read(self, name: str) -> NDArray[np.generic]:
+        tensor = self.members[name].tensor.detach()
+        if tensor.dtype in (torch.bfloat16, torch.float16):
+            tensor = tensor.float()
+        array: NDArray[Any] = tensor.cpu().resolve_conj().resolve_neg().numpy()
+        array = array.view()
+        array.flags.writeable = False
+        return array
+
+    def raw(self, name: str) -> memoryview:
+        tensor = self.members[name].tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        data: NDArray[Any] = tensor.reshape(-1).view(torch.uint8).numpy()
+        if sys.byteorder == "big":
+            width = tensor.element_size()
+            data = data.reshape(-1, width)[:, ::-1].reshape(-1)
+        return memoryview(data)
+
+    def initial(self, name: str) -> Initial | None:
+        member = self.members[name]
+        return initial_of(member.owner, member.attribute, tuple(member.tensor.shape))
+
+
+def _tensor(name: str, member: Member) -> Tensor:
+    tensor = member.tensor
+    shape = tuple(tensor.shape)
+    layer, owner, attribute = owning_layer(member)
+    role = role_of(owner, attribute, shape, is_parameter=member.is_parameter)
+    fan_in, fan_out = fans(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    return Tensor(
+        name=name,
+        shape=shape,
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        role=role,
+        layer=layer,
+        layer_type=type(owner).__name__,
+        trainable=member.is_parameter and tensor.requires_grad,
+        aliases=tuple(member.names[1:]),
+        unit_axis=unit_axis_of(owner, role, shape),
+        fan_in=fan_in,
+        fan_out=fan_out,
+        nbytes=tensor.numel() * tensor.element_size(),
+    )

@@ -1,0 +1,74 @@
+"""The outputs of a torch module for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+
+def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
+    """Return the output tensors for one batch, in evaluation mode, without gradients.
+
+    Args:
+        model: Any module; each sub-module's mode is as before afterwards.
+        batch: A tensor or array, a tuple of positional or a dict of keyword arguments.
+
+    Returns:
+        The tensors of the output in order (of a tuple, a dict or a dataclass such as transformers' outputs);
+        half types as float32.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    state = torch.random.get_rng_state()
+    place = next((p for p in model.parameters()), None)
+    inputs = _placed(batch, place)
+    try:
+        model.eval()
+        with torch.no_grad():
+            if isinstance(inputs, dict):
+                output = model(**inputs)
+            elif isinstance(inputs, tuple):
+                output = model(*inputs)
+            else:
+                output = model(inputs)
+    finally:
+        torch.random.set_rng_state(state)
+        for module, mode in modes:
+            module.training = mode
+    return [_array(tensor) for tensor in _tensors(output)]
+
+
+def _placed(value: Any, place: torch.Tensor | None) -> Any:
+    """Put arrays on the model's device, floating ones in its dtype."""
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(np.ascontiguousarray(value))
+    if isinstance(value, torch.Tensor):
+        if place is None:
+            return value
+        return value.to(place.device, place.dtype if value.is_floating_point() else value.dtype)
+    if isinstance(value, Mapping):
+        return {str(k): _placed(v, place) for k, v in cast(Mapping[Any, Any], value).items()}
+    if isinstance(value, tuple | list):
+        return tuple(_placed(v, place) for v in cast(Sequence[Any], value))
+    return value
+
+
+def _tensors(output: Any) -> Iterator[torch.Tensor]:
+    if isinstance(output, torch.Tensor):
+        yield output
+    elif isinstance(output, Mapping):
+        for value in cast(Mapping[Any, Any], output).values():
+            yield from _tensors(value)
+    elif isinstance(output, tuple | list):
+        for value in cast(Sequence[Any], output):
+            yield from _tensors(value)
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    if tensor.dtype in (torch.bfloat16, torch.float16):
+        tensor = tensor.float()
+    return tensor.detach().cpu().numpy()

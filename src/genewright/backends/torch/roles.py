@@ -1,0 +1,50 @@
+"""What a tensor of a torch layer is for, and along which axis the layer's units lie."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.utils import parametrize
+
+from genewright.backends.torch.tensors import Member
+from genewright.network import Role, role_of_name
+
+_EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def owning_layer(member: Member) -> tuple[str, nn.Module, str]:
+    """Return (layer name, layer, attribute); a parametrized tensor belongs to the layer that it parametrizes."""
+    parts = member.layer.split(".")
+    if isinstance(member.owner, parametrize.ParametrizationList) and "parametrizations" in parts:
+        layer = ".".join(parts[: parts.index("parametrizations")])
+        whole = member.attribute == "original"
+        return layer, member.owner, parts[-1] if whole else f"{parts[-1]}.{member.attribute}"
+    return member.layer, member.owner, member.attribute
+
+
+def role_of(owner: nn.Module, attribute: str, shape: tuple[int, ...], *, is_parameter: bool) -> Role:
+    """Return the role of the tensor that `owner` holds as `attribute`."""
+    if not is_parameter:
+        return "statistic" if role_of_name(attribute, shape) == "statistic" else "buffer"
+    if isinstance(owner, _EMBEDDINGS):
+        return "embedding"
+    if type(owner).__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d")):
+        if attribute == "weight":
+            return "norm_weight"
+        if attribute == "bias":
+            return "norm_bias"
+    if "." in attribute:
+        return "parameter"  # a factor of a parametrized tensor, such as weight_norm's magnitude
+    role = role_of_name(attribute, shape)
+    return "parameter" if role == "norm_weight" else role
+
+
+def unit_axis_of(owner: nn.Module, role: Role, shape: tuple[int, ...]) -> int | None:
+    """Return the axis of the units (output features), or None where there is none."""
+    if not shape or role == "buffer":
+        return None
+    if isinstance(owner, _TRANSPOSED) and role == "kernel":
+        return 1 if owner.groups == 1 else None
+    if role == "embedding":
+        return 1
+    return 0

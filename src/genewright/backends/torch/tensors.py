@@ -1,0 +1,151 @@
+"""The tensors of a torch module under stable names: which are one (tied), and which cannot be handled."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from genewright.errors import UnsupportedError
+
+
+@dataclass
+class Member:
+    """A tensor of a module with all its names.
+
+    Attributes:
+        tensor: The parameter or buffer itself.
+        names: Its names in state-dict form, the first one first.
+        owner: The module that holds it under its first name.
+        attribute: Its name there.
+        layer: The owner's name.
+        is_parameter: A parameter, not a buffer.
+    """
+
+    tensor: torch.Tensor
+    owner: nn.Module
+    attribute: str
+    layer: str
+    is_parameter: bool
+    names: list[str] = field(default_factory=list[str])
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the module inside a compiled module, or the module itself."""
+    inner = getattr(model, "_orig_mod", None)
+    return inner if isinstance(inner, nn.Module) else model
+
+
+def stable_name(name: str) -> str:
+    """Drop what torch.compile puts into names, so that a compiled module has its own names."""
+    return name.replace("_orig_mod.", "")
+
+
+def members_of(model: nn.Module) -> dict[str, Member]:
+    """Return parameters, then persistent buffers, by first name; tied ones once.
+
+    Raises:
+        UnsupportedError: A tensor is lazy, meta, quantised, sparse, expanded, or overlaps another; it is named.
+    """
+    members: dict[str, Member] = {}
+    known: dict[object, str] = {}
+    for name, tensor, owner, attribute, layer, is_parameter in _walk(model):
+        _refuse_unreadable(name, tensor)
+        key = _identity(tensor)
+        if key in known:
+            members[known[key]].names.append(name)
+            continue
+        known[key] = name
+        members[name] = Member(tensor, owner, attribute, layer, is_parameter, [name])
+    _refuse_overlaps(members.values())
+    return members
+
+
+def _walk(model: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Module, str, str, bool]]:
+    layers: dict[str, nn.Module] = {}
+    for prefix, module in model.named_modules(remove_duplicate=False):
+        layers.setdefault(stable_name(f"{prefix}.").rstrip("."), module)
+    for is_parameter in (True, False):
+        for layer, module in layers.items():
+            held = module._parameters if is_parameter else module._buffers
+            for attribute, tensor in held.items():
+                if tensor is None or (not is_parameter and attribute in module._non_persistent_buffers_set):
+                    continue
+                yield (
+                    f"{layer}.{attribute}" if layer else attribute,
+                    tensor,
+                    module,
+                    attribute,
+                    layer,
+                    is_parameter,
+                )
+
+
+def _identity(tensor: torch.Tensor) -> object:
+    """Return a key that tensors share when they are the same elements of the same memory."""
+    if tensor.numel() == 0:
+        return id(tensor)
+    place = (tensor.device, tensor.untyped_storage().data_ptr(), tensor.storage_offset())
+    return (*place, tensor.shape, tensor.stride(), tensor.dtype)
+
+
+def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
+    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        raise UnsupportedError(f"{name!r} is lazy: it has no shape yet. Run one forward pass first.")
+    if tensor.is_meta:
+        raise UnsupportedError(
+            f"{name!r} is on the meta device: it has no values. Materialise the model first "
+            "(model.to_empty(device='cpu'), then load_state_dict)."
+        )
+    if tensor.is_quantized:
+        raise UnsupportedError(f"{name!r} is quantised ({tensor.dtype}). Mutate the model before quantising it.")
+    if tensor.layout != torch.strided:
+        raise UnsupportedError(f"{name!r} has the layout {tensor.layout}. Convert it: tensor.to_dense().")
+    if any(stride == 0 and size > 1 for size, stride in zip(tensor.shape, tensor.stride(), strict=True)):
+        raise UnsupportedError(
+            f"{name!r} is expanded: several of its elements are one place in memory. Give it memory of its own: "
+            "nn.Parameter(p.detach().clone(memory_format=torch.contiguous_format))."
+        )
+
+
+def _refuse_overlaps(members: Iterable[Member]) -> None:
+    """Refuse different tensors that share elements: a change to one would change the other."""
+    by_storage: dict[object, list[Member]] = {}
+    for member in members:
+        if member.tensor.numel():
+            key = (member.tensor.device, member.tensor.untyped_storage().data_ptr())
+            by_storage.setdefault(key, []).append(member)
+    for sharing in by_storage.values():
+        if len(sharing) < 2 or not _spans_overlap(sharing):
+            continue
+        first = sharing[0].tensor
+        uses = np.zeros(first.untyped_storage().nbytes(), np.uint8)
+        for member in sharing:
+            tensor, width = member.tensor, member.tensor.element_size()
+            used = np.lib.stride_tricks.as_strided(
+                uses[tensor.storage_offset() * width :],
+                (*tensor.shape, width),
+                (*(stride * width for stride in tensor.stride()), 1),
+            )
+            if used.any():
+                other = next(m for m in sharing if m is not member)
+                raise UnsupportedError(
+                    f"{member.names[0]!r} and {other.names[0]!r} are different views that share memory. "
+                    "Give each memory of its own (clone), or make them one parameter."
+                )
+            used[...] = 1
+
+
+def _spans_overlap(sharing: list[Member]) -> bool:
+    spans = sorted((s.storage_offset() * s.element_size(), _end(s)) for s in (m.tensor for m in sharing))
+    return any(start < end for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def _end(tensor: torch.Tensor) -> int:
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return math.prod((tensor.storage_offset() + last + 1, tensor.element_size()))

@@ -1,0 +1,25 @@
+"""bfloat16 as 16-bit patterns, for NumPy has no such type."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def to_float32(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return the values of bfloat16 bit patterns, exactly."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def from_float32(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Round float32 values to bfloat16, to nearest, ties to even; NaN stays NaN (quiet).
+
+    >>> int(from_float32(np.array([1.0], np.float32))[0]) == 0x3F80
+    True
+    """
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    odd = (bits >> np.uint32(16)) & np.uint32(1)
+    with np.errstate(over="ignore"):
+        rounded = ((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16)).astype(np.uint16)
+    nan = ((bits >> np.uint32(16)) | np.uint32(0x0040)).astype(np.uint16)
+    return np.where(np.isnan(values), nan, rounded)

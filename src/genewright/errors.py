@@ -1,0 +1,62 @@
+"""One tree of exceptions; each also is the builtin that it resembles, so `except ValueError` works as people expect.
+
+    GenewrightError
+    ├── SettingError (ValueError)          a setting is out of range, unknown or of the wrong kind
+    ├── SeedError (TypeError)              a seed is missing or cannot be one
+    ├── UnknownNameError (LookupError)     no operator, layer or tensor has this name
+    ├── SelectionError (LookupError)       `where` chooses nothing
+    ├── UnsupportedError (TypeError)       a model, tensor or file of a kind that is not handled
+    ├── RecipeError (ValueError)           a recipe is damaged or incomplete
+    │   ├── RecipeVersionError             it was written by a newer version
+    │   └── FingerprintError               base or result is not the network that the recipe names
+    ├── FileError (OSError)                a file cannot be read or written
+    └── ConformanceError (AssertionError)  an operator breaks a promise (`gw.check_operator`)
+
+A message says who, what was expected, what was received, and how to fix it.
+"""
+
+from __future__ import annotations
+
+
+class GenewrightError(Exception):
+    """The root: `except gw.GenewrightError` catches everything that the library raises on purpose."""
+
+
+class SettingError(GenewrightError, ValueError):
+    """A setting is out of its range, unknown, or of the wrong kind."""
+
+
+class SeedError(GenewrightError, TypeError):
+    """A seed is missing, or is not an int, a str or bytes."""
+
+
+class UnknownNameError(GenewrightError, LookupError):
+    """No operator, layer or tensor has the given name; the message lists near names."""
+
+
+class SelectionError(GenewrightError, LookupError):
+    """A `where` chooses no tensor of the network."""
+
+
+class UnsupportedError(GenewrightError, TypeError):
+    """A model, tensor or file is of a kind that cannot be handled; the message names it and says what to do."""
+
+
+class RecipeError(GenewrightError, ValueError):
+    """A recipe is damaged, incomplete, or holds what is not a recipe."""
+
+
+class RecipeVersionError(RecipeError):
+    """A recipe was written by a newer version of the library."""
+
+
+class FingerprintError(RecipeError):
+    """The base, or the replayed result, is not the network whose fingerprint the recipe holds."""
+
+
+class FileError(GenewrightError, OSError):
+    """A file cannot be read (missing, truncated, hostile) or written (it exists, the disk is full)."""
+
+
+class ConformanceError(GenewrightError, AssertionError):
+    """An operator does not keep a promise that `gw.check_operator` checks."""

@@ -1,0 +1,287 @@
+"""plan, mutate, mutated (undo), replay: the one path by which networks change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from genewright.apply import Journal, apply, check
+from genewright.backends import Backend, backend_of
+from genewright.edit import Edit
+from genewright.errors import FingerprintError, RecipeError, SettingError
+from genewright.fingerprint import fingerprint_of
+from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.plan import Plan, PlannedStep
+from genewright.recipe import Recipe, Step
+from genewright.seeding import Noise, Seed, seed_required
+
+Model = TypeVar("Model")
+Operators = AnyOperator | Sequence[AnyOperator]
+
+_CALL = "gw.{}(model, gw.GaussianNoise(std=0.01), seed=246)"
+
+
+@seed_required(_CALL.format("mutate"))
+def mutate(
+    model: Model,
+    operator: Operators,
+    *,
+    seed: Seed,
+    inplace: bool = False,
+) -> Model:
+    """Return a mutant of `model`, of the same class, that carries its recipe.
+
+    Args:
+        model: A torch module, or a checkpoint.
+        operator: An operator, or several that act in order.
+        seed: An int, str or bytes. The same base, operator and seed give the same bytes, anywhere.
+        inplace: Change `model` itself instead of a copy.
+
+    Returns:
+        The mutant; `model` itself where `inplace`.
+
+    Raises:
+        GenewrightError: The mutation is refused. Nothing has been changed then.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(3, 2)
+        >>> mutant = gw.mutate(net, gw.GaussianNoise(std=10, rate=0.3), seed=246)
+        >>> gw.recipe(mutant).steps[0].seed
+        246
+    """
+    steps = _steps(as_operators(operator), Noise(seed))
+    backend = backend_of(model)
+    base = fingerprint_of(backend.network(model))
+    target = model if inplace else backend.copy(model)
+    done = _perform(backend, target, steps, sequel=inplace and _is_long(operator))
+    _sign(backend, target, base, done)
+    return target
+
+
+@seed_required(_CALL.format("plan"))
+def plan(model: Any, operator: Operators, *, seed: Seed) -> Plan:
+    """Say what `mutate` would change, tensor by tensor, without changing anything.
+
+    Args:
+        model: As in `mutate`.
+        operator: As in `mutate`.
+        seed: As in `mutate`.
+
+    Returns:
+        A plan; print it to read it, and call ``.apply()`` for the mutant.
+
+    Raises:
+        GenewrightError: The mutation would be refused.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> print(gw.plan(torch.nn.Linear(3, 2), gw.Zero(rate=0.5), seed=1).steps[0].lines[0].tensor)
+        weight
+    """
+    operators = as_operators(operator)
+    backend = backend_of(model)
+    base = fingerprint_of(backend.network(model))
+    # Only a later step can see what an earlier one did: one step needs no scratch copy.
+    scratch = backend.copy(model) if _is_long(operator) else model
+    planned: list[PlannedStep] = []
+    for step, noise in _steps(operators, Noise(seed)):
+        network = backend.network(scratch)
+        edits = _proposed(backend, scratch, step.operator, noise)
+        planned.append(PlannedStep.of(step, edits, network))
+        if scratch is not model:
+            apply(edits, network, backend.store(scratch))
+    return Plan(
+        base=base,
+        steps=tuple(planned),
+        trainable=sum(t.size for t in backend.network(model).tensors.values() if t.trainable),
+        mutate=lambda inplace: mutate(model, operators, seed=seed, inplace=inplace),
+    )
+
+
+@seed_required("with " + _CALL.format("mutated") + " as mutant: ...")
+@contextmanager
+def mutated(model: Model, operator: Operators, *, seed: Seed) -> Iterator[Model]:
+    """Mutate `model` in place for the length of a ``with`` block; afterwards every byte is back.
+
+    Nothing is subtracted: the old values are kept aside, only those that change where the rate is low.
+
+    Args:
+        model: As in `mutate`.
+        operator: As in `mutate`.
+        seed: As in `mutate`.
+
+    Yields:
+        `model`, mutated.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(3, 2)
+        >>> with gw.mutated(net, gw.Zero(rate=1.0), seed=1) as zeroed:
+        ...     float(zeroed.weight.abs().sum())
+        0.0
+    """
+    backend = backend_of(model)
+    journal = Journal()
+    try:
+        _perform(backend, model, _steps(as_operators(operator), Noise(seed)), journal=journal)
+        yield model
+    finally:
+        journal.restore()
+
+
+def replay(recipe: Recipe, base: Model, *, inplace: bool = False) -> Model:
+    """Make the mutant again that `recipe` describes, byte for byte.
+
+    Args:
+        recipe: From `gw.recipe(mutant)`, `Recipe.load` or `Recipe.from_json`.
+        base: The network that the recipe starts from.
+        inplace: Change `base` itself instead of a copy.
+
+    Raises:
+        FingerprintError: `base` is not the recipe's base, or the result differs from the recorded one; the message
+            says whose fingerprint differs. Nothing has been changed then.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(3, 2)
+        >>> mutant = gw.mutate(net, gw.SignFlip(rate=0.5), seed=1)
+        >>> gw.fingerprint(gw.replay(gw.recipe(mutant), net)) == gw.fingerprint(mutant)
+        True
+    """
+    backend = backend_of(base)
+    found = fingerprint_of(backend.network(base))
+    if found != recipe.base:
+        raise FingerprintError(
+            f"The base differs: the recipe starts from {recipe.base}, and this network is {found}. "
+            "Give the network that the recipe was made from."
+        )
+    target = base if inplace else backend.copy(base)
+    journal = Journal() if inplace else None
+    try:
+        done = _perform(
+            backend,
+            target,
+            [(s, Noise(s.seed, s.path, s.operator.name)) for s in recipe.steps],
+            journal=journal,
+        )
+        result = fingerprint_of(backend.network(target))
+        if result != recipe.result:
+            raise FingerprintError(
+                f"The result differs: the recipe leads to {recipe.result}, and the replay gave {result}. "
+                "The recipe was edited, or an operator in it is of another version."
+            )
+    except BaseException:
+        if journal is not None:
+            journal.restore()
+        raise
+    _sign(backend, target, found, done, result=result)
+    return target
+
+
+def fingerprint(model: Any) -> str:
+    """Return the fingerprint of a network: names, shapes, dtypes and bytes of all tensors.
+
+    Running statistics are included; device, memory layout and the order of tensors do not matter.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> gw.fingerprint(torch.nn.Linear(3, 2)).startswith("b3:")
+        True
+    """
+    return fingerprint_of(backend_of(model).network(model))
+
+
+def recipe(mutant: Any) -> Recipe:
+    """Return the recipe that a mutant carries.
+
+    Raises:
+        RecipeError: The model is not a mutant.
+    """
+    text = backend_of(mutant).recipe_text(mutant)
+    if text is None:
+        raise RecipeError("This model carries no recipe: it is not a mutant made by gw.mutate or gw.replay.")
+    return Recipe.from_json(text)
+
+
+def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
+    """Return one operator, or several, as a tuple.
+
+    Raises:
+        SettingError: There is none, or something else is among them.
+    """
+    operators = tuple(operator) if isinstance(operator, Iterable) else (operator,)
+    for one in operators:
+        if not isinstance(one, Operator | Combinator):  # pyright: ignore[reportUnnecessaryIsInstance]
+            hint = " Make one of the class, with its settings." if isinstance(one, type) else ""
+            raise SettingError(f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}")
+    if not operators:
+        raise SettingError("Expected at least one operator; received none.")
+    return operators
+
+
+def _is_long(operator: Operators) -> bool:
+    operators = as_operators(operator)
+    return len(operators) > 1 or isinstance(operators[0], Combinator)
+
+
+def _steps(operators: Iterable[AnyOperator], noise: Noise) -> Iterator[tuple[Step, Noise]]:
+    """Resolve combinators to the operators that act, each with its place and its noise."""
+    for position, operator in enumerate(operators):
+        yield from _resolved(operator, noise.child(position))
+
+
+def _resolved(operator: AnyOperator, noise: Noise) -> Iterator[tuple[Step, Noise]]:
+    salted = noise.salted(operator.name)
+    if isinstance(operator, Operator):
+        yield Step(operator, noise.seed, noise.path), salted
+        return
+    for place, child in operator.choose(salted):
+        yield from _resolved(child, noise.child(place))
+
+
+def _proposed(backend: Backend, model: Any, operator: Operator, noise: Noise) -> tuple[Edit, ...]:
+    network = backend.network(model)
+    edits = tuple(operator.propose(network, noise))
+    check(edits, network)
+    return edits
+
+
+def _perform(
+    backend: Backend,
+    model: Any,
+    steps: Iterable[tuple[Step, Noise]],
+    *,
+    journal: Journal | None = None,
+    sequel: bool = False,
+) -> tuple[Step, ...]:
+    """Apply steps in order; a failure takes back what `journal` holds.
+
+    All refusals of a step come before its first edit. So a journal is needed only where an earlier step has been
+    applied already (`sequel`), or where the caller wants to undo.
+    """
+    journal = Journal() if journal is None and sequel else journal
+    done: list[Step] = []
+    try:
+        for step, noise in steps:
+            edits = _proposed(backend, model, step.operator, noise)
+            apply(edits, backend.network(model), backend.store(model), journal)
+            done.append(step)
+    except BaseException:
+        if journal is not None:
+            journal.restore()
+        raise
+    return tuple(done)
+
+
+def _sign(backend: Backend, model: Any, base: str, steps: tuple[Step, ...], *, result: str | None = None) -> None:
+    """Leave the recipe on the mutant; a mutant of an unchanged mutant continues its recipe."""
+    result = result or fingerprint_of(backend.network(model))
+    text = backend.recipe_text(model)
+    before = None if text is None else Recipe.from_json(text)
+    if before is not None and before.result == base:
+        made = Recipe(base=before.base, steps=before.steps + steps, result=result, parent=before.parent)
+    else:
+        made = Recipe(base=base, steps=steps, result=result, parent=before)
+    backend.set_recipe_text(model, made.to_json())

@@ -1,0 +1,42 @@
+"""Spellings of a name, and the nearest known name for one that is not known."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+
+def snake_case(class_name: str) -> str:
+    """Spell a class name as its file and registered name.
+
+    >>> snake_case("GaussianNoise")
+    'gaussian_noise'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
+
+
+def kebab_case(class_name: str) -> str:
+    """Spell a class name as the command line does.
+
+    >>> kebab_case("GaussianNoise")
+    'gaussian-noise'
+    """
+    return snake_case(class_name).replace("_", "-")
+
+
+def did_you_mean(name: str, known: Iterable[str], *, shown: int = 5) -> str:
+    """Say which known names are nearest; with none near, list the first few.
+
+    >>> did_you_mean("gausian_noise", ["gaussian_noise", "zero"])
+    "Did you mean 'gaussian_noise'?"
+    """
+    options = list(dict.fromkeys(known))
+    by_lower = {option.lower(): option for option in reversed(options)}
+    near = [by_lower[n] for n in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.55)]
+    if near:
+        return "Did you mean " + " or ".join(repr(n) for n in near) + "?"
+    if not options:
+        return "There are none."
+    more = f" and {len(options) - shown} more" if len(options) > shown else ""
+    return "There are: " + ", ".join(options[:shown]) + more + "."

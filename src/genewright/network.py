@@ -1,0 +1,158 @@
+"""Network: the read-only view of a model that operators see, the same for every framework."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.errors import UnknownNameError
+from genewright.names import did_you_mean
+
+Role = Literal[
+    "kernel",  # weights of a linear layer, a convolution, an attention projection
+    "recurrent_kernel",  # weights from a recurrent layer's state to itself
+    "bias",
+    "embedding",
+    "norm_weight",  # the gain of a normalisation layer
+    "norm_bias",
+    "parameter",  # any other trainable tensor
+    "statistic",  # running mean, running variance and their counters
+    "buffer",  # any other tensor that training does not change
+]
+ROLES: tuple[str, ...] = Role.__args__
+
+FLOATS = ("float32", "float64", "float16", "bfloat16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initial:
+    """How a layer draws a tensor at first.
+
+    Attributes:
+        distribution: "uniform" on (-scale, scale), "normal" or "truncated_normal" (at two standard deviations before
+            scaling) with standard deviation parameter `scale`, or "constant".
+        scale: Bound, standard deviation or the constant.
+        zero_rows: Rows (axis 0) that start at zero, as an embedding's padding row does.
+    """
+
+    distribution: Literal["uniform", "normal", "truncated_normal", "constant"]
+    scale: float
+    zero_rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """What is known of one tensor; its values are read with `Network.read`.
+
+    Attributes:
+        name: Full dotted name, as in a state dict. A tied tensor has the first of its names.
+        shape: Logical shape.
+        dtype: "float32", "bfloat16", "int64", ...
+        role: One of `ROLES`.
+        layer: Name of the layer that owns it ("" for the model itself).
+        layer_type: Class name of that layer ("" where only names are known, as in a file).
+        trainable: Training changes it (a parameter that is not frozen).
+        aliases: The other names of a tied tensor.
+        unit_axis: The axis along which the layer's units lie, or None.
+        fan_in: Inputs of one unit, or None where that has no meaning.
+        fan_out: Outputs that one input reaches, or None.
+        nbytes: Size in bytes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    role: Role
+    layer: str
+    layer_type: str
+    trainable: bool
+    aliases: tuple[str, ...] = ()
+    unit_axis: int | None = 0
+    fan_in: int | None = None
+    fan_out: int | None = None
+    nbytes: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+class Network(ABC):
+    """A read-only view of a model's tensors, in the order in which the model lists them.
+
+    Attributes:
+        tensors: Every tensor by its (first) name; parameters, then buffers.
+    """
+
+    tensors: Mapping[str, Tensor]
+
+    @abstractmethod
+    def read(self, name: str) -> NDArray[np.generic]:
+        """Return the values, shape as in `tensors[name].shape`, read-only.
+
+        float16 and bfloat16 are returned as float32, which holds them exactly; every other dtype as it is.
+        """
+
+    @abstractmethod
+    def raw(self, name: str) -> memoryview:
+        """Return the bytes in row-major order, little-endian."""
+
+    @abstractmethod
+    def initial(self, name: str) -> Initial | None:
+        """Return how the tensor's own layer initialises it, or None where that is not known."""
+
+    def tensor(self, name: str) -> Tensor:
+        """Return the tensor called `name`, by any of its names.
+
+        Raises:
+            UnknownNameError: There is none; the message lists near names.
+        """
+        if name in self.tensors:
+            return self.tensors[name]
+        for tensor in self.tensors.values():
+            if name in tensor.aliases:
+                return tensor
+        raise UnknownNameError(f"No tensor is called {name!r}. {did_you_mean(name, self.tensors)}")
+
+    def layers(self) -> dict[str, list[Tensor]]:
+        """Return the tensors of every layer that owns some."""
+        owned: dict[str, list[Tensor]] = {}
+        for tensor in self.tensors.values():
+            owned.setdefault(tensor.layer, []).append(tensor)
+        return owned
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int | None, int | None]:
+    """Return (fan_in, fan_out) of a kernel of shape (out, in, *window), as torch counts them."""
+    if len(shape) < 2:
+        return None, None
+    window = math.prod(shape[2:])
+    return shape[1] * window, shape[0] * window
+
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance")
+
+
+def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
+    """Guess a tensor's role from its name and shape alone, for files and unknown layers."""
+    last = name.rsplit(".", 1)[-1]
+    if last in _STATISTICS:
+        return "statistic"
+    if "bias" in last or last == "beta":
+        return "bias"
+    if last in ("weight", "gamma") and len(shape) == 1:
+        return "norm_weight"
+    if "weight_hh" in last or "recurrent" in last:
+        return "recurrent_kernel"
+    if "embed" in name.lower() and len(shape) == 2:
+        return "embedding"
+    if ("weight" in last or "kernel" in last) and len(shape) >= 2:
+        return "kernel"
+    return "parameter"

@@ -1,0 +1,176 @@
+"""Operator: a frozen set of settings that proposes edits; and the registry of all operators.
+
+A class that derives from `Operator` or `Combinator` and is not abstract registers itself under the snake_case of its
+name. Operators in other packages are found through the entry point group ``genewright.operators``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self, cast
+
+from genewright.edit import Edit
+from genewright.errors import RecipeError, SettingError, UnknownNameError
+from genewright.names import did_you_mean, snake_case
+from genewright.network import Network
+from genewright.seeding import Noise
+from genewright.settings import check_names, setting_to_json
+from genewright.where import Where
+
+ENTRY_POINTS = "genewright.operators"
+
+_registry: dict[str, type[Registered]] = {}
+_discovered: list[str] = []
+
+
+class Registered(ABC):
+    """What operators and combinators share: settings with a JSON form, and a registered name."""
+
+    name: ClassVar[str]
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        if dataclasses.is_dataclass(cls):
+            check_names(cls, kwargs)
+        return super().__new__(cls)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = snake_case(cls.__name__)
+        if ABC not in cls.__bases__:
+            known = _registry.get(cls.name)
+            if known is not None and (known.__module__, known.__qualname__) != (
+                cls.__module__,
+                cls.__qualname__,
+            ):
+                raise SettingError(
+                    f"Two operators are called {cls.name!r}: {known.__module__}.{known.__qualname__} "
+                    f"and {cls.__module__}.{cls.__qualname__}. Rename one."
+                )
+            _registry[cls.name] = cls
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting in a form that JSON can hold."""
+        fields = dataclasses.fields(cast(Any, self))
+        return {field.name: setting_to_json(getattr(self, field.name)) for field in fields}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{"operator": name, "settings": {...}}``."""
+        return {"operator": self.name, "settings": self.settings()}
+
+
+class Operator(Registered, ABC):
+    """A frozen set of settings that proposes edits. Derive, decorate with a frozen dataclass, write `propose`.
+
+    Attributes:
+        keeps: What a mutation by this operator keeps; the conformance suite tests each claim.
+            "shape": every tensor's shape. "function": the outputs (float64, relative error under 1e-9).
+        inverse: The same mutation applied twice gives the first bytes back.
+    """
+
+    keeps: ClassVar[frozenset[str]] = frozenset()
+    inverse: ClassVar[bool] = False
+
+    @abstractmethod
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        """Yield the edits for `network`; read it, never write it, and draw only from `noise`.
+
+        Args:
+            network: The network as it is now.
+            noise: Seeded noise of this step.
+
+        Raises:
+            GenewrightError: The operator does not fit this network. Nothing has been changed then.
+        """
+
+
+class Combinator(Registered, ABC):
+    """An operator made of operators: it proposes nothing itself, but says which of them act."""
+
+    @abstractmethod
+    def choose(self, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
+        """Yield (place, operator) for those that act, in order; the place becomes part of the operator's path."""
+
+
+AnyOperator = Operator | Combinator
+
+
+def registered() -> dict[str, type[Registered]]:
+    """Return all operators by name, in alphabetical order, those of other packages included."""
+    _discover()
+    return dict(sorted(_registry.items()))
+
+
+def operator_class(name: str) -> type[Registered]:
+    """Return the class of the operator called `name`.
+
+    Raises:
+        UnknownNameError: There is none; the message has the nearest.
+    """
+    if name not in _registry:
+        _discover()
+    if name not in _registry:
+        raise UnknownNameError(f"No operator is called {name!r}. {did_you_mean(name, registered())}")
+    return _registry[name]
+
+
+def make_operator(name: str, settings: Mapping[str, Any]) -> AnyOperator:
+    """Make the operator called `name` from settings in their JSON form.
+
+    Raises:
+        UnknownNameError: No operator has this name.
+        SettingError: A setting is unknown or out of range.
+    """
+    cls = operator_class(name)
+    try:
+        return cast(AnyOperator, cls(**{key: _decode(value) for key, value in settings.items()}))
+    except TypeError as error:
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError(f"{cls.__name__}: {error}") from error
+
+
+def operator_from_json(form: Any) -> AnyOperator:
+    """Read what `Registered.to_json` wrote."""
+    if not isinstance(form, Mapping) or not isinstance(form.get("operator"), str):  # pyright: ignore[reportUnknownMemberType]
+        raise RecipeError(f'An operator in JSON is {{"operator": name, "settings": {{...}}}}; received {form!r}.')
+    entry = cast(Mapping[str, Any], form)
+    settings = entry.get("settings", {})
+    if not isinstance(settings, Mapping):
+        raise RecipeError(f"The settings of {entry['operator']!r} are not an object: {settings!r}.")
+    return make_operator(entry["operator"], cast(Mapping[str, Any], settings))
+
+
+def first_paragraph(cls: type) -> str:
+    """Return the first line of a class's docstring, for lists and help texts."""
+    return (inspect.getdoc(cls) or "").split("\n", 1)[0]
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        entry = cast(Mapping[str, Any], value)
+        if "operator" in entry:
+            return operator_from_json(entry)
+        if entry and entry.keys() <= {"patterns", "roles", "layers", "units", "frozen"}:
+            return Where.from_json(entry)
+        return dict(entry)
+    if isinstance(value, list):
+        return tuple(_decode(v) for v in cast(list[Any], value))
+    return value
+
+
+def _discover() -> None:
+    """Import our own operator files and the entry points of others, once."""
+    if _discovered:
+        return
+    _discovered.append("done")
+    package = importlib.import_module("genewright.operators")
+    for module in pkgutil.walk_packages(package.__path__, "genewright.operators."):
+        importlib.import_module(module.name)
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        entry.load()

@@ -1,0 +1,1 @@
+"""Operators on weights and biases: shapes stay as they are."""

@@ -1,0 +1,64 @@
+"""What the operators share that add noise of a given strength."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from genewright.errors import UnsupportedError
+from genewright.network import FLOATS, Network, Tensor
+from genewright.noise import Change
+from genewright.operators.weights.elementwise import Elementwise
+from genewright.settings import check_choice, check_nonnegative
+from genewright.spread import spread
+
+RELATIVE_TO = ("none", "tensor", "weight")
+ROUNDING = ("nearest", "stochastic")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noisy(Elementwise, ABC):
+    """Adds draws of a distribution, times a strength, to a share of the elements.
+
+    Attributes:
+        strength: Name of the setting that holds the strength.
+        distribution: Name of the distribution (see `genewright.noise.draw`).
+    """
+
+    strength: ClassVar[str]
+    distribution: ClassVar[str]
+
+    relative_to: Literal["none", "tensor", "weight"] = "none"
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+
+    def check(self) -> None:
+        """Refuse a negative strength and unknown choices."""
+        value = getattr(self, self.strength)
+        check_nonnegative(self, self.strength, value)
+        object.__setattr__(self, self.strength, float(value))
+        check_choice(self, "relative_to", self.relative_to, RELATIVE_TO)
+        check_choice(self, "rounding", self.rounding, ROUNDING)
+
+    def change(self, tensor: Tensor, network: Network) -> Change:
+        """Return the noise for `tensor`, its strength in the tensor's own units."""
+        scale: float = getattr(self, self.strength)
+        if self.relative_to == "tensor" and tensor.dtype in FLOATS:
+            scale *= self._spread(tensor, network)
+        return Change(
+            combine="add_relative" if self.relative_to == "weight" else "add",
+            distribution=self.distribution,
+            scale=scale,
+            rate=self.rate,
+            rounding=self.rounding,
+        )
+
+    def _spread(self, tensor: Tensor, network: Network) -> float:
+        size = spread(network.read(tensor.name))
+        if not math.isfinite(size):
+            raise UnsupportedError(
+                f"{type(self).__name__}(relative_to='tensor'): {tensor.name!r} holds NaN or infinity, so it has no "
+                f"spread. Leave it out (where=('*', '!{tensor.name}')), or use relative_to='none'."
+            )
+        return size

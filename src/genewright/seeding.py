@@ -1,0 +1,109 @@
+"""Seeds that are always said aloud, and the noise that an operator is handed."""
+
+from __future__ import annotations
+
+import functools
+import operator as _operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from genewright.errors import RecipeError, SeedError
+from genewright.noise import Stream, derive
+
+Seed = int | str | bytes
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def canonical_seed(seed: object) -> Seed:
+    """Return `seed` as an int, str or bytes.
+
+    Args:
+        seed: An int of any size and sign (NumPy integers too), a str or bytes.
+
+    Raises:
+        SeedError: `seed` is None, a bool, a float or anything else.
+
+    >>> canonical_seed(7)
+    7
+    """
+    if isinstance(seed, str | bytes):
+        return seed
+    if not isinstance(seed, bool):
+        try:
+            return _operator.index(seed)  # type: ignore[arg-type]  # the call is the check
+        except TypeError:
+            pass
+    raise SeedError(
+        f"A seed is an int, a str or bytes; received {seed!r} of type {type(seed).__name__}. Write seed=246."
+    )
+
+
+def seed_to_json(seed: Seed) -> int | str | dict[str, str]:
+    """Return a form that JSON can hold (bytes become ``{"hex": ...}``)."""
+    return {"hex": seed.hex()} if isinstance(seed, bytes) else seed
+
+
+def seed_from_json(value: object) -> Seed:
+    """Read what `seed_to_json` wrote."""
+    if isinstance(value, dict):
+        try:
+            return bytes.fromhex(value["hex"])  # type: ignore[index]  # the except says what is wrong
+        except (KeyError, TypeError, ValueError):
+            raise RecipeError(f"A seed in a recipe cannot be read: {value!r}.") from None
+    try:
+        return canonical_seed(value)
+    except SeedError as error:
+        raise RecipeError(f"A seed in a recipe cannot be read. {error}") from None
+
+
+def seed_required(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Make a call without ``seed=`` an error that shows the fixed call.
+
+    Args:
+        example: The call as it should be written.
+    """
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @functools.wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            if "seed" not in kwargs:
+                raise SeedError(
+                    f"gw.{function.__name__} needs a seed: without one nobody can repeat the mutation. Write {example}."
+                )
+            keywords: dict[str, Any] = kwargs
+            keywords["seed"] = canonical_seed(keywords["seed"])
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The seeded noise that an operator is handed; it holds no generator and never changes.
+
+    Attributes:
+        seed: The seed that the user said.
+        path: The operator's place in what was asked for, such as ``"/0/1"``.
+        salt: The operator's registered name: two operators with one seed draw different noise.
+    """
+
+    seed: Seed
+    path: str = ""
+    salt: str = ""
+
+    def stream(self, name: str = "") -> Stream:
+        """Return the stream of random words that belongs to the tensor called `name`."""
+        return derive(self.seed, name=name, path=self.path, salt=self.salt)
+
+    def child(self, part: str | int) -> Noise:
+        """Return the noise of the operator at place `part` below this one."""
+        return Noise(self.seed, f"{self.path}/{part}", self.salt)
+
+    def salted(self, salt: str) -> Noise:
+        """Return the same noise under another operator's name."""
+        return Noise(self.seed, self.path, salt)

@@ -1,0 +1,90 @@
+"""Settings of operators: the checks of their ranges, and their form in JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from genewright.errors import SettingError
+from genewright.names import did_you_mean
+
+
+@runtime_checkable
+class HasJson(Protocol):
+    """A setting with a JSON form of its own, such as `Where` or a nested operator."""
+
+    def to_json(self) -> Any:
+        """Return what `json.dumps` can write."""
+        ...
+
+
+def check_fraction(owner: object, name: str, value: Any) -> None:
+    """Refuse what is not a number in [0, 1].
+
+    Raises:
+        SettingError: With the owner, the name, the range and the value.
+    """
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise _refusal(owner, name, "a number from 0 to 1", value)
+
+
+def check_nonnegative(owner: object, name: str, value: Any) -> None:
+    """Refuse what is not a finite number of at least 0."""
+    if not _is_number(value) or not 0 <= value < math.inf:
+        raise _refusal(owner, name, "a finite number of at least 0", value)
+
+
+def check_positive(owner: object, name: str, value: Any) -> None:
+    """Refuse what is not a finite number above 0."""
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise _refusal(owner, name, "a finite number above 0", value)
+
+
+def check_integer(owner: object, name: str, value: Any, *, low: int, high: int | None = None) -> None:
+    """Refuse what is not an int from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        limit = f"an int of at least {low}" if high is None else f"an int from {low} to {high}"
+        raise _refusal(owner, name, limit, value)
+
+
+def check_choice(owner: object, name: str, value: object, options: Sequence[str]) -> None:
+    """Refuse what is not one of `options`; the message has the nearest."""
+    if value not in options:
+        hint = f" {did_you_mean(value, options)}" if isinstance(value, str) else ""
+        raise SettingError(f"{_who(owner)}: {name} is one of {', '.join(options)}; received {value!r}.{hint}")
+
+
+def check_names(cls: type, given: Mapping[str, object]) -> None:
+    """Refuse settings that the dataclass `cls` does not have."""
+    known = [field.name for field in dataclasses.fields(cls)]
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known) if known else "It has none."
+            raise SettingError(f"{cls.__name__} has no setting {name!r}. {hint}")
+
+
+def setting_to_json(value: Any) -> Any:
+    """Return the JSON form of one setting's value."""
+    if isinstance(value, HasJson):
+        return value.to_json()
+    if isinstance(value, tuple | list):
+        return [setting_to_json(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): setting_to_json(v) for k, v in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise SettingError(f"A setting must be what JSON can hold; received {value!r} of type {type(value).__name__}.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _who(owner: object) -> str:
+    return owner if isinstance(owner, str) else type(owner).__name__
+
+
+def _refusal(owner: object, name: str, expected: str, value: object) -> SettingError:
+    return SettingError(f"{_who(owner)}: {name} must be {expected}; received {value!r}.")

@@ -1,0 +1,257 @@
+"""`where`: which tensors, and which units of them, an operator may change."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genewright.errors import RecipeError, SelectionError, SettingError
+from genewright.names import did_you_mean
+from genewright.network import ROLES, Network, Tensor
+
+UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A chosen tensor, and the positions along its unit axis that may change (None: all)."""
+
+    tensor: Tensor
+    units: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class UnitChoice:
+    """Chosen units of the layers that match a pattern; `count` is the length of the mask, where one was given."""
+
+    layer: str
+    units: tuple[int, ...]
+    count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """A choice of tensors; make one with `gw.where`.
+
+    Attributes:
+        patterns: Globs on tensor and layer names; those that begin with ``!`` exclude.
+        roles: Roles to keep; empty keeps all.
+        layers: Class names of layers, or globs on layer names, to keep; empty keeps all.
+        units: Chosen units.
+        frozen: Also choose frozen parameters and buffers.
+    """
+
+    patterns: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    units: tuple[UnitChoice, ...] = ()
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        for role in self.roles:
+            if role not in ROLES:
+                raise SettingError(f"where: no role is called {role!r}. {did_you_mean(role, ROLES, shown=9)}")
+
+    def select(self, network: Network, *, need: str = "") -> list[Selected]:
+        """Return the chosen tensors in the network's order; trainable ones, unless named in full or `frozen`.
+
+        Args:
+            network: Where to choose.
+            need: What the caller needs of a tensor, for the message when nothing is left.
+
+        Raises:
+            SelectionError: Nothing is chosen; the message lists near names, or says that all matches are frozen.
+        """
+        matching = [t for t in network.tensors.values() if self._matches(t)]
+        chosen = [t for t in matching if t.trainable or self.frozen or self._names(t)]
+        if not chosen:
+            raise SelectionError(self._nothing(network, matching, need))
+        selected = [Selected(t, self._units_of(t)) for t in chosen]
+        if self.units:
+            selected = [s for s in selected if s.units is not None]
+            if not selected:
+                raise SelectionError(
+                    "where: units were given for "
+                    + ", ".join(repr(u.layer) for u in self.units)
+                    + ", and no chosen tensor belongs to a layer of that name. "
+                    + did_you_mean(self.units[0].layer, network.layers())
+                )
+        return selected
+
+    def to_json(self) -> Any:
+        """Return the shortest JSON form: a list of patterns where that is all, else an object."""
+        if not (self.roles or self.layers or self.units or self.frozen):
+            return list(self.patterns)
+        form: dict[str, Any] = {}
+        for key in ("patterns", "roles", "layers"):
+            if value := getattr(self, key):
+                form[key] = list(value)
+        if self.units:
+            form["units"] = [[u.layer, list(u.units), u.count] for u in self.units]
+        if self.frozen:
+            form["frozen"] = True
+        return form
+
+    @classmethod
+    def from_json(cls, form: Any) -> Where:
+        """Read what `to_json` wrote."""
+        if isinstance(form, list | str):
+            return as_where(form)  # pyright: ignore[reportUnknownArgumentType]
+        try:
+            known: dict[str, Any] = dict(form)
+            units = tuple(UnitChoice(str(n), tuple(int(u) for u in us), c) for n, us, c in known.pop("units", []))
+            lists = {k: tuple(str(v) for v in known.pop(k, [])) for k in ("patterns", "roles", "layers")}
+            frozen = bool(known.pop("frozen", False))
+        except (TypeError, ValueError, AttributeError):
+            raise RecipeError(f"A `where` in a recipe cannot be read: {form!r}.") from None
+        if known:
+            raise RecipeError(f"A `where` in a recipe has unknown entries: {', '.join(known)}.")
+        return cls(**lists, units=units, frozen=frozen)
+
+    def _matches(self, tensor: Tensor) -> bool:
+        if self.roles and tensor.role not in self.roles:
+            return False
+        if self.layers and not any(
+            pattern == tensor.layer_type or fnmatch.fnmatchcase(tensor.layer, pattern) for pattern in self.layers
+        ):
+            return False
+        wanted = [p for p in self.patterns if not p.startswith("!")]
+        unwanted = [p[1:] for p in self.patterns if p.startswith("!")]
+        if wanted and not any(_covers(p, tensor) for p in wanted):
+            return False
+        return not any(_covers(p, tensor) for p in unwanted)
+
+    def _names(self, tensor: Tensor) -> bool:
+        return any(name in self.patterns for name in (tensor.name, *tensor.aliases))
+
+    def _units_of(self, tensor: Tensor) -> tuple[int, ...] | None:
+        for choice in self.units:
+            if tensor.unit_axis is None or not fnmatch.fnmatchcase(tensor.layer, choice.layer):
+                continue
+            count = tensor.shape[tensor.unit_axis] if tensor.shape else 0
+            if choice.count is not None and choice.count != count:
+                raise SelectionError(
+                    f"where: the mask for {choice.layer!r} has {choice.count} entries, "
+                    f"but {tensor.name!r} of shape {tensor.shape} has {count} units."
+                )
+            outside = [u for u in choice.units if not 0 <= u < count]
+            if outside:
+                raise SelectionError(f"where: {tensor.name!r} has units 0 to {count - 1}; received {outside[0]}.")
+            return choice.units
+        return None
+
+    def _nothing(self, network: Network, matching: Sequence[Tensor], need: str) -> str:
+        asked = describe(self)
+        if matching:
+            names = ", ".join(t.name for t in matching[:5])
+            return (
+                f"where: {len(matching)} tensors match {asked} ({names}, ...), but none is trainable. "
+                "Frozen parameters and buffers change only when they are named in full, or with "
+                "gw.where(..., frozen=True)."
+            )
+        if not network.tensors:
+            return "where: the network has no tensors at all."
+        near = ""
+        for pattern in self.patterns:
+            near += f" {did_you_mean(pattern.strip('!*.'), [*network.tensors, *filter(None, network.layers())])}"
+        if self.layers:
+            types = dict.fromkeys(t.layer_type for t in network.tensors.values() if t.layer_type)
+            near += f" Layer types: {', '.join(types)}." if types else ""
+        if self.roles:
+            near += f" Roles here: {', '.join(dict.fromkeys(t.role for t in network.tensors.values()))}."
+        return f"where: no tensor matches {asked}{' ' + need if need else ''}.{near}"
+
+
+def where(
+    *patterns: str,
+    roles: str | Iterable[str] = (),
+    layers: str | Iterable[str] = (),
+    units: UnitsLike | None = None,
+    frozen: bool = False,
+) -> Where:
+    """Choose tensors of a network for an operator.
+
+    A tensor is chosen when it meets every condition that is given. Only trainable parameters are chosen, unless a
+    tensor is named in full (``"bn1.running_mean"``) or `frozen` is true.
+
+    Args:
+        *patterns: Globs on names: ``"layer1.*"``, ``"*.bias"``; a layer's name chooses all that is under it;
+            ``"!head.*"`` excludes.
+        roles: Roles of tensors, such as ``"kernel"`` or ``"bias"`` (see `genewright.network.ROLES`).
+        layers: Class names of layers (``"Conv2d"``, ``"Dense"``) or globs on layer names.
+        units: Units that may change: a boolean mask or positions, for every chosen layer, or a dict from (globs on)
+            layer names to such.
+        frozen: Also choose frozen parameters and buffers.
+
+    Raises:
+        SettingError: A pattern is not a str, a role is unknown, or `units` is neither mask nor positions.
+
+    Example:
+        >>> where("layer1.*", "!*.bias", roles="kernel").patterns
+        ('layer1.*', '!*.bias')
+    """
+    for pattern in patterns:
+        if not isinstance(pattern, str) or pattern in ("", "!"):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SettingError(f"where: a pattern is a str such as 'layer1.*'; received {pattern!r}.")
+    return Where(
+        patterns=tuple(patterns),
+        roles=(roles,) if isinstance(roles, str) else tuple(roles),
+        layers=(layers,) if isinstance(layers, str) else tuple(layers),
+        units=_unit_choices(units),
+        frozen=frozen,
+    )
+
+
+def as_where(value: Where | str | Iterable[str] | None) -> Where:
+    """Return a `Where` for all the forms that a `where` setting accepts."""
+    if value is None:
+        return Where()
+    if isinstance(value, Where):
+        return value
+    if isinstance(value, str):
+        return where(value)
+    try:
+        return where(*value)
+    except TypeError:
+        raise SettingError(f"where: expected gw.where(...), a str or a list of str; received {value!r}.") from None
+
+
+def describe(chosen: Where) -> str:
+    """Say a choice in words, for messages and plans."""
+    parts = [repr(p) for p in chosen.patterns]
+    parts += [f"{key}={', '.join(v)}" for key in ("roles", "layers") if (v := getattr(chosen, key))]
+    parts += [f"{len(u.units)} units of {u.layer!r}" for u in chosen.units]
+    return ", ".join(parts) or "(everything trainable)"
+
+
+def _covers(pattern: str, tensor: Tensor) -> bool:
+    """Whether a pattern matches one of the tensor's names or a layer around it."""
+    for name in (tensor.name, *tensor.aliases):
+        parts = name.split(".")
+        if any(fnmatch.fnmatchcase(".".join(parts[:end]), pattern) for end in range(1, len(parts) + 1)):
+            return True
+    return False
+
+
+def _unit_choices(units: UnitsLike | None) -> tuple[UnitChoice, ...]:
+    if units is None:
+        return ()
+    if isinstance(units, Mapping):
+        return tuple(_unit_choice(str(name), value) for name, value in units.items())
+    return (_unit_choice("*", units),)
+
+
+def _unit_choice(layer: str, value: Any) -> UnitChoice:
+    mask = np.asarray(value)
+    if mask.ndim != 1 or (mask.size and mask.dtype.kind not in "biu"):
+        raise SettingError(
+            f"where: units of {layer!r} are a boolean mask or positions, one-dimensional; "
+            f"received an array of shape {mask.shape} and dtype {mask.dtype}."
+        )
+    if mask.dtype.kind == "b":
+        return UnitChoice(layer, tuple(int(u) for u in np.flatnonzero(mask)), mask.size)
+    return UnitChoice(layer, tuple(sorted({int(u) for u in mask})))
