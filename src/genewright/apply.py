@@ -165,11 +165,11 @@ def _gathered(values: NDArray[Any], edit: Reindex, tensor: Tensor) -> NDArray[An
     index = np.asarray(edit.index, np.int64)
     if edit.factor is None:
         return np.take(shaped, index, axis=edit.axis).reshape(-1)
-    gathered = np.take(_decoded(values, tensor).reshape(tensor.shape), index, axis=edit.axis)
+    gathered: NDArray[Any] = np.take(_decoded(values, tensor).reshape(tensor.shape), index, axis=edit.axis)
     shape = [1] * len(tensor.shape)
     shape[edit.axis] = len(index)
     factor = np.asarray(edit.factor, gathered.dtype).reshape(shape)
-    return _encoded(gathered * factor, tensor).reshape(-1)
+    return _encoded(np.multiply(gathered, factor), tensor).reshape(-1)
 
 
 def _decoded(values: NDArray[Any], tensor: Tensor) -> Array:

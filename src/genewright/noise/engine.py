@@ -102,9 +102,7 @@ def _check_values(values: NDArray[Any], dtype: str) -> None:
 def _check_change(change: Change, dtype: str) -> None:
     computing = np.finfo(np.float64 if dtype == "float64" else np.float32)
     if abs(change.scale) > float(computing.max):
-        raise ValueError(
-            f"scale={change.scale!r} is not finite in {computing.dtype}, in which {dtype} computes"
-        )
+        raise ValueError(f"scale={change.scale!r} is not finite in {computing.dtype}, in which {dtype} computes")
     width = 8 * np.dtype(STORED[dtype]).itemsize
     if any(bit >= width for bit in change.bits):
         raise ValueError(f"bits={change.bits!r}: {dtype} has the bits 0 to {width - 1}")
