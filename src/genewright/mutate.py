@@ -223,7 +223,7 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
 
 def _is_long(operator: Operators) -> bool:
     operators = as_operators(operator)
-    return len(operators) > 1 or isinstance(operators[0], Combinator)
+    return len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)
 
 
 def _steps(operators: Iterable[AnyOperator], noise: Noise) -> Iterator[tuple[Step, Noise]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore  # real, but not in the stub
+from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # __all__ leaves it out
 
 from genewright.errors import UnsupportedError
 
@@ -68,8 +69,7 @@ def members_of(model: nn.Module) -> dict[str, Member]:
 
 def _walk(model: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Module, str, str, bool]]:
     layers: dict[str, nn.Module] = {}
-    # torch leaves the type of named_modules' pairs open
-    every: Iterable[tuple[str, nn.Module]] = model.named_modules(remove_duplicate=False)
+    every = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
     for prefix, module in every:
         layers.setdefault(stable_name(f"{prefix}.").rstrip("."), module)
     for is_parameter in (True, False):
