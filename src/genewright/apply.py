@@ -130,12 +130,12 @@ def _perturb(
     undos: list[Callable[[NDArray[Any]], None]] = []
     for start, stop, inside in pieces(edit.part, tensor.shape):
         place = values[start:stop]
-        old = None if inside is None else place.copy()
+        old = None if inside is None else (place.copy(), ~inside)
         undo = noise.apply(
             place, edit.change, edit.stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=keep
         )
         if old is not None:
-            np.copyto(place, old, where=~inside)
+            np.copyto(place, old[0], where=old[1])
         if undo is not None:
             undos.append(_on_range(undo.restore, start, stop))
     return undos
@@ -180,8 +180,8 @@ def _gathered(values: NDArray[Any], edit: Reindex, tensor: Tensor) -> NDArray[An
     index = np.asarray(edit.index, np.int64)
     if edit.factor is None:
         return np.take(shaped, index, axis=edit.axis)
-    gathered = np.take(decoded(values, tensor.dtype).reshape(tensor.shape), index, axis=edit.axis)
+    gathered: NDArray[Any] = np.take(decoded(values, tensor.dtype).reshape(tensor.shape), index, axis=edit.axis)
     shape = [1] * len(tensor.shape)
     shape[edit.axis] = len(index)
     factor = np.asarray(edit.factor, gathered.dtype).reshape(shape)
-    return encoded(gathered * factor, tensor.dtype)
+    return encoded(np.multiply(gathered, factor), tensor.dtype)

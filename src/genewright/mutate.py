@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -102,7 +102,7 @@ def plan(model: Any, operator: Operators, *, seed: Seed) -> Plan:
 
 @seed_required("with " + _CALL.format("mutated") + " as mutant: ...")
 @contextmanager
-def mutated(model: Model, operator: Operators, *, seed: Seed) -> Iterator[Model]:
+def mutated(model: Model, operator: Operators, *, seed: Seed) -> Generator[Model]:
     """Mutate `model` in place for the length of a ``with`` block; afterwards every byte is back.
 
     Nothing is subtracted: the old values are kept aside, only those that change where the rate is low.
@@ -119,7 +119,7 @@ def mutated(model: Model, operator: Operators, *, seed: Seed) -> Iterator[Model]
         >>> import torch, genewright as gw
         >>> net = torch.nn.Linear(3, 2)
         >>> with gw.mutated(net, gw.Zero(rate=1.0), seed=1) as zeroed:
-        ...     float(zeroed.weight.abs().sum())
+        ...     zeroed.weight.abs().sum().item()
         0.0
     """
     backend = backend_of(model)
@@ -211,9 +211,9 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
     Raises:
         SettingError: There is none, or something else is among them.
     """
-    operators = tuple(operator) if isinstance(operator, Iterable) else (operator,)
+    operators: tuple[Any, ...] = tuple(operator) if isinstance(operator, Iterable) else (operator,)
     for one in operators:
-        if not isinstance(one, Operator | Combinator):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(one, Operator | Combinator):
             hint = " Make one of the class, with its settings." if isinstance(one, type) else ""
             raise SettingError(f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}")
     if not operators:
@@ -223,7 +223,7 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
 
 def _is_long(operator: Operators) -> bool:
     operators = as_operators(operator)
-    return len(operators) > 1 or isinstance(operators[0], Combinator)
+    return len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)
 
 
 def _steps(operators: Iterable[AnyOperator], noise: Noise) -> Iterator[tuple[Step, Noise]]:

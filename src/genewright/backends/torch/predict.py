@@ -45,7 +45,7 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
 def _placed(value: Any, place: torch.Tensor | None) -> Any:
     """Put arrays on the model's device, floating ones in its dtype."""
     if isinstance(value, np.ndarray):
-        value = torch.from_numpy(np.ascontiguousarray(value))
+        value = torch.as_tensor(np.ascontiguousarray(cast(NDArray[Any], value)))
     if isinstance(value, torch.Tensor):
         if place is None:
             return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ class TorchStore(Store):
         self._members = members
 
     @contextmanager
-    def elements(self, name: str) -> Iterator[NDArray[Any]]:
+    def elements(self, name: str) -> Generator[NDArray[Any]]:
         tensor = self._members[name].tensor.detach()
         flat = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
         yield _as_numpy(flat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from genewright.errors import SettingError, UnsupportedError
 from genewright.names import did_you_mean
@@ -51,7 +52,7 @@ class BitFlip(Elementwise):
     rate: float = 0.001
 
     def check(self) -> None:
-        given = (self.bits,) if isinstance(self.bits, str | int) else tuple(self.bits)
+        given: tuple[Any, ...] = (self.bits,) if isinstance(self.bits, str | int) else tuple(cast(Any, self.bits))
         for bit in given:
             if isinstance(bit, str) and bit not in _FIELDS:
                 raise SettingError(f"BitFlip: no field is called {bit!r}. {did_you_mean(bit, _FIELDS)}")
