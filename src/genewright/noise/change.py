@@ -72,9 +72,7 @@ class Change:
         if not isfinite(self.scale):
             raise ValueError(f"scale must be finite, got {self.scale!r}")
         if self.scale < 0 and self.distribution != "constant":
-            raise ValueError(
-                f"scale must be at least 0 (noise is symmetric), got {self.scale!r}: try {-self.scale!r}"
-            )
+            raise ValueError(f"scale must be at least 0 (noise is symmetric), got {self.scale!r}: try {-self.scale!r}")
         if self.combine == "multiply" and self.distribution not in ("normal", "constant"):
             raise ValueError(
                 f"multiply takes distribution='normal' (the factor exp(scale * z)) or 'constant', "

@@ -67,9 +67,7 @@ def choice(stream: Stream, weights: Sequence[float], index: int = 0) -> int:
         1
     """
     if not weights or not all(isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
-        raise ValueError(
-            f"weights are finite, at least 0, one above 0, got {list(weights)!r}: write weights=[2, 1]"
-        )
+        raise ValueError(f"weights are finite, at least 0, one above 0, got {list(weights)!r}: write weights=[2, 1]")
     sums = list(accumulate(Fraction(weight) for weight in weights))
     return bisect_right(sums, Fraction(_bits64(stream, Purpose.CHOICE, index), 1 << 64) * sums[-1])
 

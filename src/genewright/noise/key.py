@@ -31,9 +31,7 @@ class Stream:
     def __post_init__(self) -> None:
         for name, value, width in (("key", self.key, 64), ("tweak", self.tweak, 56)):
             if not 0 <= value < 1 << width:
-                raise ValueError(
-                    f"Stream's {name} must fit {width} bits, got {value}: make streams by derive()"
-                )
+                raise ValueError(f"Stream's {name} must fit {width} bits, got {value}: make streams by derive()")
 
 
 def derive(seed: int | str | bytes, *, name: str, path: str, salt: str = "") -> Stream:

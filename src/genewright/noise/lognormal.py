@@ -79,9 +79,7 @@ def factor(stream: Stream, scale: float, index: Index, dtype: str = "float32") -
 
 def factor_parts(code: U32, mantissa: int, shift: int) -> tuple[U64, NDArray[np.int64]]:
     """Return (h, e) of each normal code: the factor is h * 2**(e - 28), with h in (2**27, 2**28]."""
-    product = ((code & MAGNITUDE).astype(np.uint64) * np.uint64(mantissa) >> np.uint64(shift)).astype(
-        np.int64
-    )
+    product = ((code & MAGNITUDE).astype(np.uint64) * np.uint64(mantissa) >> np.uint64(shift)).astype(np.int64)
     falling = np.where(code & SIGN, product, -product)  # minus the binary logarithm
     falling = np.clip(falling, -(LIMIT << 32), ((LIMIT + 1) << 32) - 1)
     fraction = falling.astype(np.uint64) & LOW

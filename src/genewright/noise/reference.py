@@ -22,9 +22,7 @@ CHUNK: Final = 1 << 16
 FloatArray = NDArray[np.floating]
 
 
-def apply(
-    values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool
-) -> Undo | None:
+def apply(values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool) -> Undo | None:
     """Change the values in place (arguments as `engine.apply` has checked them)."""
     if change.rate == 1:
         old = values.copy() if journal else None

@@ -53,21 +53,15 @@ def _round(bits: U32, dtype: str, word: U32 | None) -> U16:
     exponent = (size >> np.uint32(23)).astype(np.int64)
     subnormal = exponent < 113
     significand = ((size & np.uint32(0x7FFFFF)) | np.uint32(0x800000)).astype(np.uint64)
-    significand = np.where(
-        exponent == 0, np.uint64(0), significand
-    )  # float32 subnormals are below all spacing
+    significand = np.where(exponent == 0, np.uint64(0), significand)  # float32 subnormals are below all spacing
     significand >>= np.clip(94 - exponent, 0, 31).astype(np.uint64)  # what 32 random bits cannot resolve
     shift = np.where(subnormal, np.minimum(126 - exponent, 32), 13).astype(np.uint64)
-    rebased = np.where(
-        subnormal, significand, np.maximum(size.astype(np.int64) - (112 << 23), 0).astype(np.uint64)
-    )
+    rebased = np.where(subnormal, significand, np.maximum(size.astype(np.int64) - (112 << 23), 0).astype(np.uint64))
     kept = np.minimum(_cut(rebased, shift, word), np.uint64(0x7C00))
     return sign | kept.astype(np.uint16)
 
 
-def _cut(
-    size: NDArray[np.uint64], shift: NDArray[np.uint64] | np.uint64, word: U32 | None
-) -> NDArray[np.uint64]:
+def _cut(size: NDArray[np.uint64], shift: NDArray[np.uint64] | np.uint64, word: U32 | None) -> NDArray[np.uint64]:
     one = np.uint64(1)
     if word is None:
         return (size + (one << shift - one) - one + (size >> shift & one)) >> shift
