@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright import bfloat16, noise
-from genewright.edit import Array, Edit, Perturb, Reindex, Structural, Values, Write, structural
-from genewright.errors import SettingError, UnknownNameError, UnsupportedError
+from genewright import noise
+from genewright.edit import Edit, Perturb, Reindex, Structural, Values, Write, structural
+from genewright.elements import decoded, encoded
+from genewright.errors import EditError, UnknownNameError, UnsupportedError
 from genewright.network import FLOATS, Network, Tensor
+from genewright.part import fits, grid, part_shape, pieces
 
 Undo = Callable[[], None]
 
@@ -92,14 +93,16 @@ class Journal:
 def check(edits: Iterable[Edit], network: Network) -> None:
     """Refuse edits that cannot be applied, before the first is.
 
-    After a structural edit there may be tensors that `network` does not have yet; `apply` refuses those that are
-    not there when their turn comes.
+    Edits of a tensor that an earlier one reshapes, or that a structural edit may have made, are checked when their
+    turn comes.
 
     Raises:
         UnsupportedError: A tensor's dtype cannot be changed so; it is named.
         UnknownNameError: An edit names no tensor.
+        EditError: An edit does not fit its tensor: a fault of the operator.
     """
     restructured = False
+    resized: set[str] = set()
     for edit in edits:
         if not isinstance(edit, Values):
             restructured = True
@@ -110,15 +113,54 @@ def check(edits: Iterable[Edit], network: Network) -> None:
             if restructured:
                 continue
             raise
+        if restructured or tensor.name in resized:
+            continue
         _refuse(edit, tensor)
+        if isinstance(edit, Reindex) and _resizes(edit, tensor):
+            resized.add(tensor.name)
 
 
-def needs_journal(edits: Iterable[Edit], network: Network) -> bool:
-    """Whether applying can fail after the first edit: layers or shapes change."""
+def can_fail_late(edits: Iterable[Edit], network: Network) -> bool:
+    """Whether applying can fail after the first edit: layers or shapes change, or an operator's own function runs."""
+    edits = tuple(edits)
+    return changes_form(edits, network) or any(isinstance(e, Write) and callable(e.values) for e in edits[1:])
+
+
+def changes_form(edits: Iterable[Edit], network: Network) -> bool:
+    """Whether layers, wiring or shapes change."""
     edits = tuple(edits)
     return bool(structural(edits)) or any(
         isinstance(edit, Reindex) and _resizes(edit, network.tensor(edit.tensor)) for edit in edits
     )
+
+
+def _refuse(edit: Values, tensor: Tensor) -> None:
+    _check_fit(edit, tensor)
+    moves = edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
+    if not moves and tensor.dtype not in FLOATS:
+        raise UnsupportedError(
+            f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
+            f'Leave it out: where=("*", "!{tensor.name}").'
+        )
+
+
+def _check_fit(edit: Values, tensor: Tensor) -> None:
+    match edit:
+        case Perturb(part=part):
+            fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
+        case Write(part=part, values=values):
+            fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
+            if not fault and not callable(values) and np.shape(values) != (shape := part_shape(part, tensor.shape)):
+                fault = f"its values have shape {np.shape(values)}, the part has {shape}"
+        case Reindex(axis=axis, index=index, factor=factor):
+            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else 0
+            fault = ""
+            if not 0 <= axis < len(tensor.shape) or not index or not all(-1 <= i < size for i in index):
+                fault = f"axis {axis} has {size} positions, and its index is {index} (-1 is a new entry)"
+            elif factor is not None and len(factor) != len(index):
+                fault = f"its index has {len(index)} entries, and there are {len(factor)} factors"
+    if fault:
+        raise EditError(f"{type(edit).__name__} of {tensor.name!r} of shape {tensor.shape}: {fault}.")
 
 
 def apply(edits: Iterable[Edit], store: Store, journal: Journal | None = None) -> None:
@@ -149,9 +191,10 @@ def _applied(edit: Edit, store: Store, *, keep: bool) -> Undo:
             case Perturb():
                 undos = _perturb(values, edit, tensor, keep=keep)
             case Write():
-                undos = _overwrite(values, _written(values, edit, tensor), keep=keep)
+                place = grid(edit.part, tensor.shape)
+                undos = _overwrite(values, _written(values, edit, tensor), place, tensor, keep=keep)
             case Reindex():
-                undos = _overwrite(values, _gathered(values, edit, tensor).reshape(-1), keep=keep)
+                undos = _overwrite(values, _gathered(values, edit, tensor), (...,), tensor, keep=keep)
     return _restorer(store, tensor.name, undos)
 
 
@@ -161,21 +204,6 @@ def _nothing() -> None:
 
 def _resizes(edit: Reindex, tensor: Tensor) -> bool:
     return len(edit.index) != tensor.shape[edit.axis]
-
-
-def _refuse(edit: Values, tensor: Tensor) -> None:
-    if isinstance(edit, Reindex) and not all(-1 <= i < tensor.shape[edit.axis] for i in edit.index):
-        raise SettingError(
-            f"Reindex: {tensor.name!r} has {tensor.shape[edit.axis]} positions along axis {edit.axis}; the index holds "
-            "what is neither one of them nor -1 (a new entry)."
-        )
-    if isinstance(edit, Reindex) and edit.factor is None:
-        return
-    if tensor.dtype not in FLOATS:
-        raise UnsupportedError(
-            f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
-            f'Leave it out: where=("*", "!{tensor.name}").'
-        )
 
 
 def _restorer(store: Store, name: str, undos: list[Callable[[NDArray[Any]], None]]) -> Callable[[], None]:
@@ -190,67 +218,53 @@ def _restorer(store: Store, name: str, undos: list[Callable[[NDArray[Any]], None
 def _perturb(
     values: NDArray[Any], edit: Perturb, tensor: Tensor, *, keep: bool
 ) -> list[Callable[[NDArray[Any]], None]]:
-    """Draw and apply; units that may not change are left out."""
+    """Draw and apply; what is outside the edit's part stays as it is."""
     undos: list[Callable[[NDArray[Any]], None]] = []
-    for start, stop in _runs(edit, tensor):
+    for start, stop, inside in pieces(edit.part, tensor.shape):
+        place = values[start:stop]
+        old = None if inside is None else (place.copy(), ~inside)
         undo = noise.apply(
-            values[start:stop],
-            edit.change,
-            edit.stream,
-            dtype=tensor.dtype,
-            start=start,
-            size=tensor.size,
-            journal=keep,
+            place, edit.change, edit.stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=keep
         )
+        if old is not None:
+            np.copyto(place, old[0], where=old[1])
         if undo is not None:
-            undos.append(_on_part(undo.restore, start, stop))
+            undos.append(_on_range(undo.restore, start, stop))
     return undos
 
 
-def _on_part(restore: Callable[[NDArray[Any]], None], start: int, stop: int) -> Callable[[NDArray[Any]], None]:
+def _on_range(restore: Callable[[NDArray[Any]], None], start: int, stop: int) -> Callable[[NDArray[Any]], None]:
     return lambda values: restore(values[start:stop])
 
 
-def _runs(edit: Perturb, tensor: Tensor) -> list[tuple[int, int]]:
-    """Return the half-open ranges of row-major elements that belong to the chosen units."""
-    if edit.units is None or not tensor.shape:
-        return [(0, tensor.size)]
-    inner = int(np.prod(tensor.shape[edit.axis + 1 :], dtype=np.int64))
-    outer = int(np.prod(tensor.shape[: edit.axis], dtype=np.int64))
-    width = tensor.shape[edit.axis] * inner
-    runs: list[tuple[int, int]] = []
-    for _, group in groupby(enumerate(edit.units), key=lambda pair: pair[1] - pair[0]):
-        units = [unit for _, unit in group]
-        runs.append((units[0] * inner, (units[-1] + 1) * inner))
-    return [(block * width + start, block * width + stop) for block in range(outer) for start, stop in runs]
-
-
-def _overwrite(values: NDArray[Any], new: NDArray[Any], *, keep: bool) -> list[Callable[[NDArray[Any]], None]]:
-    old = values.copy() if keep else None
-    values[:] = new
+def _overwrite(
+    values: NDArray[Any], new: NDArray[Any], place: tuple[Any, ...], tensor: Tensor, *, keep: bool
+) -> list[Callable[[NDArray[Any]], None]]:
+    shaped = values.reshape(tensor.shape)
+    old = shaped[place].copy() if keep else None
+    shaped[place] = new
     if old is None:
         return []
 
     def restore(values: NDArray[Any]) -> None:
-        values[:] = old
+        values.reshape(tensor.shape)[place] = old
 
     return [restore]
 
 
 def _written(values: NDArray[Any], edit: Write, tensor: Tensor) -> NDArray[Any]:
-    old = _decoded(values, tensor).reshape(tensor.shape)
-    if callable(edit.values):
-        view = old.view()
-        view.flags.writeable = False
-        part = np.asarray(edit.values(view))
-    else:
-        part = np.asarray(edit.values)
-    if not edit.index:
-        new = np.broadcast_to(part, tensor.shape)
-    else:
-        new = old.copy()
-        new[edit.index] = part
-    return _encoded(new, tensor).reshape(-1)
+    old = values.reshape(tensor.shape)[grid(edit.part, tensor.shape)]
+    if not callable(edit.values):
+        return encoded(np.asarray(edit.values), tensor.dtype)
+    view = (old if edit.stored else decoded(old, tensor.dtype)).view()
+    view.flags.writeable = False
+    new = np.asarray(edit.values(view))
+    if new.shape != old.shape or (edit.stored and new.dtype != old.dtype):
+        raise EditError(
+            f"Write of {tensor.name!r}: its function returned shape {new.shape} and dtype {new.dtype} "
+            f"for shape {old.shape} and dtype {view.dtype}."
+        )
+    return new if edit.stored else encoded(new, tensor.dtype)
 
 
 def _gathered(values: NDArray[Any], edit: Reindex, tensor: Tensor) -> NDArray[Any]:
@@ -259,28 +273,14 @@ def _gathered(values: NDArray[Any], edit: Reindex, tensor: Tensor) -> NDArray[An
     index = np.asarray(edit.index, np.int64)
     if edit.factor is None:
         return _zeroed(np.take(shaped, index, axis=edit.axis, mode="clip"), index, edit.axis)
-    gathered = np.take(_decoded(values, tensor).reshape(tensor.shape), index, axis=edit.axis, mode="clip")
+    numbers = decoded(values, tensor.dtype).reshape(tensor.shape)
+    gathered: NDArray[Any] = np.take(numbers, index, axis=edit.axis, mode="clip")
     shape = [1] * len(tensor.shape)
     shape[edit.axis] = len(index)
     factor = np.asarray(edit.factor, gathered.dtype).reshape(shape)
-    return _encoded(_zeroed(gathered * factor, index, edit.axis), tensor)
+    return encoded(_zeroed(np.multiply(gathered, factor), index, edit.axis), tensor.dtype)
 
 
 def _zeroed(gathered: NDArray[Any], index: NDArray[np.int64], axis: int) -> NDArray[Any]:
     gathered[(slice(None),) * axis + (index < 0,)] = 0
     return gathered
-
-
-def _decoded(values: NDArray[Any], tensor: Tensor) -> Array:
-    """Return stored elements as numbers: the half types as float32, which holds them exactly."""
-    if tensor.dtype == "bfloat16":
-        return cast(Array, bfloat16.to_float32(values))
-    return values.astype(np.float32) if tensor.dtype == "float16" else values
-
-
-def _encoded(numbers: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
-    """Return numbers as stored elements, rounded once."""
-    if tensor.dtype == "bfloat16":
-        return bfloat16.from_float32(numbers.astype(np.float32))
-    with np.errstate(over="ignore"):
-        return numbers.astype(np.dtype(tensor.dtype))

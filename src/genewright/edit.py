@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from genewright.errors import RecipeError
 from genewright.names import did_you_mean, snake_case
 from genewright.noise import Change, Stream
+from genewright.part import Part
 
 Array = NDArray[np.generic]
 
@@ -32,15 +33,13 @@ class Perturb:
         tensor: The tensor's name.
         change: What is drawn and how it combines with the old value.
         stream: The random words.
-        units: Positions along `axis` that may change; None means all.
-        axis: The axis that `units` counts along.
+        part: The elements that may change (see `Part`); an element's noise is the same in every part that holds it.
     """
 
     tensor: str
     change: Change
     stream: Stream
-    units: tuple[int, ...] | None = None
-    axis: int = 0
+    part: Part = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +48,18 @@ class Write:
 
     Attributes:
         tensor: The tensor's name.
-        values: An array of the shape of the written part, or a function that takes the tensor's values (float32,
+        values: An array of the shape of the written part, or a function that takes the part's values (float32,
             or float64 for a float64 tensor; read-only) and returns the new ones. Values are rounded once, to nearest.
-        index: The written part, one slice or position an axis; empty means the whole tensor.
+        part: The elements that are written (see `Part`).
+        stored: The function takes and returns elements as they are stored (float16 as such, bfloat16 as uint16): for
+            moving them, bit for bit. Any dtype will do then.
         summary: What happens, in a few words, for the plan.
     """
 
     tensor: str
     values: Array | Callable[[Array], Array]
-    index: tuple[slice | int, ...] = ()
+    part: Part = ()
+    stored: bool = False
     summary: str = "write"
 
 

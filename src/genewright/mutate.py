@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from genewright.apply import Companion, Journal, apply, check, needs_journal
+from genewright.apply import Companion, Journal, apply, can_fail_late, changes_form, check
 from genewright.backends import Backend, backend_of
 from genewright.edit import Edit, structural
 from genewright.errors import FingerprintError, RecipeError, SettingError
@@ -109,7 +109,7 @@ def plan(
     planned: list[PlannedStep] = []
     for step, noise in _steps(operators, Noise(seed)):
         step, edits, network = _proposed(backend, scratch, step, noise, example)
-        if scratch is model and needs_journal(edits, network):
+        if scratch is model and changes_form(edits, network):
             scratch = backend.copy(model)
         store = backend.store(scratch)
         lines: list[PlannedEdit] = []
@@ -133,7 +133,7 @@ def plan(
 @contextmanager
 def mutated(
     model: Model, operator: Operators, *, seed: Seed, example: Any = None, optimizer: Any = None
-) -> Iterator[Model]:
+) -> Generator[Model]:
     """Mutate `model` in place for the length of a ``with`` block; afterwards every byte is back.
 
     Nothing is subtracted: the old values are kept aside, only those that change where the rate is low.
@@ -152,7 +152,7 @@ def mutated(
         >>> import torch, genewright as gw
         >>> net = torch.nn.Linear(3, 2)
         >>> with gw.mutated(net, gw.Zero(rate=1.0), seed=1) as zeroed:
-        ...     float(zeroed.weight.abs().sum())
+        ...     zeroed.weight.abs().sum().item()
         0.0
     """
     backend = backend_of(model)
@@ -251,9 +251,9 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
     Raises:
         SettingError: There is none, or something else is among them.
     """
-    operators = tuple(operator) if isinstance(operator, Iterable) else (operator,)
+    operators: tuple[Any, ...] = tuple(operator) if isinstance(operator, Iterable) else (operator,)
     for one in operators:
-        if not isinstance(one, Operator | Combinator):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(one, Operator | Combinator):
             hint = " Make one of the class, with its settings." if isinstance(one, type) else ""
             raise SettingError(f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}")
     if not operators:
@@ -263,7 +263,7 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
 
 def _is_long(operator: Operators) -> bool:
     operators = as_operators(operator)
-    return len(operators) > 1 or isinstance(operators[0], Combinator)
+    return len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)
 
 
 def _steps(operators: Iterable[AnyOperator], noise: Noise) -> Iterator[tuple[Step, Noise]]:
@@ -317,8 +317,8 @@ def _perform(
     """Apply steps in order; a failure takes back what `journal` holds.
 
     All refusals of a step that changes only values come before its first edit. So a journal is needed only where an
-    earlier step has been applied already (`sequel`), where layers or shapes change, where the outputs are checked
-    afterwards, or where the caller wants to undo.
+    earlier step has been applied already (`sequel`), where layers or shapes change, where a function that an operator
+    wrote runs after the first edit, where the outputs are checked afterwards, or where the caller wants to undo.
     """
     journal = Journal() if journal is None and (sequel or companion is not None) else journal
     done: list[Step] = []
@@ -326,7 +326,7 @@ def _perform(
         for asked, noise in steps:
             step, edits, network = _proposed(backend, model, asked, noise, example)
             keeps = example is not None and "function" in step.operator.claims()
-            if journal is None and (keeps or needs_journal(edits, network)):
+            if journal is None and (keeps or can_fail_late(edits, network)):
                 journal = Journal()
             before = backend.witness(model, example) if keeps else None
             apply(edits, backend.store(model, companion), journal)

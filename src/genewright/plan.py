@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from genewright.edit import (
     Values,
     Write,
 )
+from genewright.part import Part, part_shape
 from genewright.recipe import Step
 
 
@@ -120,17 +122,14 @@ def described(edit: Edit, store: Store) -> PlannedEdit:
     expected: float = tensor.size
     match edit:
         case Perturb(change=change):
-            share = 1.0
-            if edit.units is not None and tensor.shape:
-                share = len(edit.units) / max(1, tensor.shape[edit.axis])
-            expected = tensor.size * share * change.rate
+            expected = math.prod(part_shape(edit.part, tensor.shape)) * change.rate
             what = _change_in_words(edit)
             if change.rate < 1:
                 what += f", rate {change.rate:g}"
-            if edit.units is not None:
-                what += f", {len(edit.units)} units"
+            what += _part_in_words(edit.part)
         case Write():
-            what = edit.summary
+            expected = math.prod(part_shape(edit.part, tensor.shape))
+            what = edit.summary + _part_in_words(edit.part)
         case Reindex():
             what = f"axis {edit.axis} gathered"
             if len(edit.index) != tensor.shape[edit.axis]:
@@ -171,6 +170,13 @@ def _spec_in_words(spec: Spec) -> str:
         return f"a copy of {spec['copy']}"
     settings = ", ".join(f"{key}={value!r}" for key, value in spec.items() if key != "layer")
     return f"{spec.get('layer')}({settings})"
+
+
+def _part_in_words(part: Part) -> str:
+    chosen = [
+        f"{len(positions)} positions of axis {axis}" for axis, positions in enumerate(part) if positions is not None
+    ]
+    return f", {' and '.join(chosen)}" if chosen else ""
 
 
 def _change_in_words(edit: Perturb) -> str:

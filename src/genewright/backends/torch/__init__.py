@@ -16,7 +16,7 @@ from genewright.backends.backend import Backend, Witness
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
-from genewright.backends.torch.predict import predict
+from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
@@ -57,6 +57,9 @@ class TorchBackend(Backend):
 
     def predict(self, model: nn.Module, batch: Any) -> list[NDArray[Any]]:
         return predict(model, batch)
+
+    def numeric(self, value: Any) -> NDArray[Any]:
+        return array_of(value) if isinstance(value, torch.Tensor) else super().numeric(value)
 
     def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_module(model, path, metadata, overwrite=overwrite)

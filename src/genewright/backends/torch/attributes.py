@@ -50,10 +50,10 @@ def _step(owner: Any, part: str) -> Any:
             return known[part]
     elif isinstance(owner, tuple | MutableSequence):
         if part.isdecimal() and int(part) < len(cast("list[Any]", owner)):
-            return owner[int(part)]
+            return cast("list[Any]", owner)[int(part)]
     elif hasattr(owner, part):
         return getattr(owner, part)
-    names = [name for name in dir(owner) if not name.startswith("_")]
+    names = [name for name in dir(cast(object, owner)) if not name.startswith("_")]
     raise UnknownNameError(f"A {type(cast(object, owner)).__name__} has no {part!r}. {did_you_mean(part, names)}")
 
 
@@ -70,4 +70,6 @@ def _put(holder: Any, part: str, value: Any) -> None:
 
 
 def _like(value: Any, old: Any) -> Any:
-    return tuple(cast("list[Any]", value)) if isinstance(value, list) and isinstance(old, tuple) else value
+    if isinstance(value, list) and isinstance(old, tuple):
+        return tuple(cast("list[Any]", value))
+    return cast(Any, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
@@ -31,7 +31,8 @@ def layer_called(model: nn.Module, name: str) -> nn.Module:
     try:
         return model.get_submodule(name)
     except AttributeError:
-        known = [layer for layer, _ in model.named_modules() if layer]
+        modules = cast("Iterator[tuple[str, nn.Module]]", model.named_modules())
+        known = [layer for layer, _ in modules if layer]
         raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, known)}") from None
 
 

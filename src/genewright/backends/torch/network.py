@@ -70,7 +70,7 @@ class TorchNetwork(Network):
         if sys.byteorder == "big":
             width = tensor.element_size()
             data = data.reshape(-1, width)[:, ::-1].reshape(-1)
-        return memoryview(data)
+        return data.data
 
     def initial(self, name: str) -> Initial | None:
         member = self.members[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ class TorchStore(Store):
         return self._network().tensor(name)
 
     @contextmanager
-    def elements(self, name: str) -> Iterator[NDArray[Any]]:
+    def elements(self, name: str) -> Generator[NDArray[Any]]:
         tensor = self._member(name).tensor.detach()
         flat = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
         yield _as_numpy(flat)
