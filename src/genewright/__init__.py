@@ -13,7 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends.files import read_checkpoint as read_checkpoint
+from genewright.compare import Comparison as Comparison
+from genewright.compare import compare as compare
 from genewright.errors import ConformanceError as ConformanceError
+from genewright.errors import DataError as DataError
+from genewright.errors import EditError as EditError
 from genewright.errors import FileError as FileError
 from genewright.errors import FingerprintError as FingerprintError
 from genewright.errors import GenewrightError as GenewrightError
@@ -37,7 +41,20 @@ from genewright.names import did_you_mean as _did_you_mean
 from genewright.operator import Combinator as Combinator
 from genewright.operator import Operator as Operator
 from genewright.operator import registered as _registered
+from genewright.operators.combinators.one_of import OneOf as OneOf
+from genewright.operators.combinators.sequence import Sequence as Sequence
+from genewright.operators.weights.bit_flip import BitFlip as BitFlip
+from genewright.operators.weights.cauchy_noise import CauchyNoise as CauchyNoise
+from genewright.operators.weights.factor_noise import FactorNoise as FactorNoise
 from genewright.operators.weights.gaussian_noise import GaussianNoise as GaussianNoise
+from genewright.operators.weights.laplace_noise import LaplaceNoise as LaplaceNoise
+from genewright.operators.weights.quantize import Quantize as Quantize
+from genewright.operators.weights.reset import Reset as Reset
+from genewright.operators.weights.shuffle import Shuffle as Shuffle
+from genewright.operators.weights.sign_flip import SignFlip as SignFlip
+from genewright.operators.weights.swap_units import SwapUnits as SwapUnits
+from genewright.operators.weights.uniform_noise import UniformNoise as UniformNoise
+from genewright.operators.weights.zero import Zero as Zero
 from genewright.plan import Plan as Plan
 from genewright.recipe import Recipe as Recipe
 from genewright.where import Where as Where

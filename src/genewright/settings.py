@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from genewright.errors import SettingError
 from genewright.names import did_you_mean
@@ -70,9 +70,9 @@ def setting_to_json(value: Any) -> Any:
     if isinstance(value, HasJson):
         return value.to_json()
     if isinstance(value, tuple | list):
-        return [setting_to_json(v) for v in value]
+        return [setting_to_json(v) for v in cast(Sequence[Any], value)]
     if isinstance(value, Mapping):
-        return {str(k): setting_to_json(v) for k, v in value.items()}
+        return {str(k): setting_to_json(v) for k, v in cast(Mapping[Any, Any], value).items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise SettingError(f"A setting must be what JSON can hold; received {value!r} of type {type(value).__name__}.")

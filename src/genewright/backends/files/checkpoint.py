@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,7 +90,7 @@ class CheckpointNetwork(Network):
         return array
 
     def raw(self, name: str) -> memoryview:
-        return memoryview(self._entries[name].data)
+        return self._entries[name].data.data
 
     def initial(self, name: str) -> Initial | None:
         return None
@@ -101,9 +101,13 @@ class CheckpointStore(Store):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._entries = checkpoint.entries
+        self._network = CheckpointNetwork(checkpoint)
+
+    def tensor(self, name: str) -> Tensor:
+        return self._network.tensor(name)
 
     @contextmanager
-    def elements(self, name: str) -> Iterator[NDArray[Any]]:
+    def elements(self, name: str) -> Generator[NDArray[Any]]:
         yield typed(self._entries[name])
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # __all__ leaves it out
 
 from genewright.errors import UnsupportedError
 
@@ -21,6 +22,7 @@ class Member:
     Attributes:
         tensor: The parameter or buffer itself.
         names: Its names in state-dict form, the first one first.
+        same: The tensor objects under those names, each once: usually one, more where objects share memory.
         owner: The module that holds it under its first name.
         attribute: Its name there.
         layer: The owner's name.
@@ -33,6 +35,7 @@ class Member:
     layer: str
     is_parameter: bool
     names: list[str] = field(default_factory=list[str])
+    same: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -58,23 +61,29 @@ def members_of(model: nn.Module) -> dict[str, Member]:
         _refuse_unreadable(name, tensor)
         key = _identity(tensor)
         if key in known:
-            members[known[key]].names.append(name)
+            first = members[known[key]]
+            first.names.append(name)
+            if not any(tensor is other for other in first.same):
+                first.same.append(tensor)
             continue
         known[key] = name
-        members[name] = Member(tensor, owner, attribute, layer, is_parameter, [name])
+        members[name] = Member(tensor, owner, attribute, layer, is_parameter, [name], [tensor])
     _refuse_overlaps(members.values())
     return members
 
 
 def _walk(model: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Module, str, str, bool]]:
     layers: dict[str, nn.Module] = {}
-    for prefix, module in model.named_modules(remove_duplicate=False):
+    every = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
+    for prefix, module in every:
         layers.setdefault(stable_name(f"{prefix}.").rstrip("."), module)
     for is_parameter in (True, False):
         for layer, module in layers.items():
-            held = module._parameters if is_parameter else module._buffers
+            # the registries themselves: named_parameters and state_dict hide ties and owners
+            held = module._parameters if is_parameter else module._buffers  # pyright: ignore[reportPrivateUsage]
+            unsaved = module._non_persistent_buffers_set  # pyright: ignore[reportPrivateUsage]
             for attribute, tensor in held.items():
-                if tensor is None or (not is_parameter and attribute in module._non_persistent_buffers_set):
+                if tensor is None or (not is_parameter and attribute in unsaved):
                     continue
                 yield (
                     f"{layer}.{attribute}" if layer else attribute,
@@ -95,7 +104,7 @@ def _identity(tensor: torch.Tensor) -> object:
 
 
 def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
-    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if isinstance(tensor, UninitializedTensorMixin):
         raise UnsupportedError(f"{name!r} is lazy: it has no shape yet. Run one forward pass first.")
     if tensor.is_meta:
         raise UnsupportedError(
@@ -148,4 +157,4 @@ def _spans_overlap(sharing: list[Member]) -> bool:
 
 def _end(tensor: torch.Tensor) -> int:
     last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return math.prod((tensor.storage_offset() + last + 1, tensor.element_size()))
+    return int(tensor.storage_offset() + last + 1) * tensor.element_size()

@@ -1,0 +1,111 @@
+"""`apply`: the one place where a tensor's elements change, and where the backends plug in."""
+
+from dataclasses import replace
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.noise import reference
+from genewright.noise.change import Change
+from genewright.noise.key import Stream
+from genewright.noise.undo import Undo
+
+STORED: Final = {"float32": "float32", "float64": "float64", "float16": "float16", "bfloat16": "uint16"}
+"""dtype -> the type of the NumPy array that holds it."""
+
+
+class Backend(Protocol):
+    """What a backend is: one function. All backends write the same bytes."""
+
+    def __call__(
+        self, values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool
+    ) -> Undo | None:
+        """Change the values in place; the arguments have been checked."""
+        ...
+
+
+def apply(
+    values: NDArray[Any],
+    change: Change,
+    stream: Stream,
+    *,
+    dtype: str,
+    start: int = 0,
+    size: int | None = None,
+    journal: bool = False,
+    backend: Literal["numpy"] | None = None,
+) -> Undo | None:
+    """Change the elements [start, start + len(values)) of a tensor, in place.
+
+    The result does not depend on how a tensor is cut into calls, on the backend or on the number of
+    threads.
+
+    Args:
+        values: C-contiguous, writable, of one dimension: elements of the tensor in row-major logical order.
+            bfloat16 comes as uint16 bit patterns.
+        change: What happens to each hit element.
+        stream: From `derive`.
+        dtype: "float32", "float64", "float16" or "bfloat16".
+        start: The index, in the full tensor, of the first value.
+        size: The number of elements of the full tensor; start + len(values) by default.
+        journal: Whether to return an `Undo`.
+        backend: None for the fastest there is.
+
+    Returns:
+        The `Undo` whose restore() brings every byte back, or None without a journal.
+
+    Raises:
+        TypeError: If `values` is not an array that holds that dtype.
+        ValueError: If the array's layout or a setting does not fit. Nothing has changed then.
+
+    Example:
+        >>> weights = np.zeros(4, np.float32)
+        >>> change = Change(combine="add", scale=0.1)
+        >>> undo = apply(weights, change, Stream(key=1, tweak=2), dtype="float32", journal=True)
+        >>> bool(weights.any())
+        True
+        >>> undo.restore(weights)
+        >>> bool(weights.any())
+        False
+    """
+    _check_values(values, dtype)
+    _check_change(change, dtype)
+    end = start + len(values)
+    if not 0 <= start <= end <= (end if size is None else size):
+        raise ValueError(f"elements [{start}, {end}) are not inside a tensor of {size} elements")
+    if change.idle or not len(values):
+        nothing = np.empty(0, np.uint32), np.empty(0, values.dtype)
+        return Undo(*nothing, length=len(values)) if journal else None
+    if change.combine == "replace" and change.scale == 0:
+        change = replace(change, distribution="constant", scale=0.0)  # +0.0, not a signed zero per element
+    return _choose(backend)(np.asarray(values), change, stream, dtype, start, journal)
+
+
+def _choose(name: str | None) -> Backend:
+    if name in (None, "numpy"):
+        return reference.apply
+    raise ValueError(f"unknown backend {name!r}: 'numpy', or None for the fastest there is")
+
+
+def _check_values(values: NDArray[Any], dtype: str) -> None:
+    if dtype not in STORED:
+        raise ValueError(f"dtype must be one of {', '.join(STORED)}, got {dtype!r}")
+    if not isinstance(values, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance] callers without types
+        raise TypeError(f"values must be a NumPy array, got {type(values).__name__}")
+    if values.dtype != np.dtype(STORED[dtype]):
+        raise TypeError(f"{dtype} values come as an array of {STORED[dtype]}, got {values.dtype}")
+    if values.ndim != 1 or not values.flags.c_contiguous or not values.flags.writeable:
+        raise ValueError(
+            f"values must be a contiguous, writable array of one dimension, got shape {values.shape}, "
+            f"strides {values.strides}, writeable={values.flags.writeable}"
+        )
+
+
+def _check_change(change: Change, dtype: str) -> None:
+    computing = np.finfo(np.float64 if dtype == "float64" else np.float32)
+    if abs(change.scale) > float(computing.max):
+        raise ValueError(f"scale={change.scale!r} is not finite in {computing.dtype}, in which {dtype} computes")
+    width = 8 * np.dtype(STORED[dtype]).itemsize
+    if any(bit >= width for bit in change.bits):
+        raise ValueError(f"bits={change.bits!r}: {dtype} has the bits 0 to {width - 1}")

@@ -1,0 +1,92 @@
+"""Streams: what a seed, a tensor's name and a path become before a single number is drawn.
+
+A stream is a point in a space of 120 bits. 64 of them are the Philox key and 56 go into the counter words
+that no index uses: with the key alone, 2**30 (individual, tensor) pairs would share a key with a
+probability of 3 %.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from numbers import Integral
+from typing import Final
+
+SPEC: Final = "gw1"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One independent source of words: all that a draw depends on, besides its purpose and its index.
+
+    Args:
+        key: The 64 bit key of Philox.
+        tweak: 56 more bits, which fill the counter words above the index.
+
+    Raises:
+        ValueError: If a value does not fit its width.
+    """
+
+    key: int
+    tweak: int
+
+    def __post_init__(self) -> None:
+        for name, value, width in (("key", self.key, 64), ("tweak", self.tweak, 56)):
+            if not 0 <= value < 1 << width:
+                raise ValueError(f"Stream's {name} must fit {width} bits, got {value}: make streams by derive()")
+
+
+def derive(seed: int | str | bytes, *, name: str, path: str, salt: str = "") -> Stream:
+    """Derive the stream of one tensor (or of one decision) from a seed.
+
+    BLAKE2b with a 15 byte digest over (spec, salt, name, path, seed), each field as a tag byte, its length
+    in eight little-endian bytes, and its bytes: no two different tuples share an encoding. An integer is
+    its hexadecimal text, so any size and sign is welcome; `1`, `"1"` and `b"1"` are three different seeds.
+
+    Args:
+        seed: Any integer, text or bytes.
+        name: The tensor's name (tied tensors: their first name).
+        path: Where in a composed mutation the operator stands, for example "0/2".
+        salt: Sets one operator's noise apart from another's.
+
+    Returns:
+        The stream.
+
+    Raises:
+        TypeError: If the seed is a bool, a float or any other type.
+
+    Example:
+        >>> derive(246, name="fc.weight", path="0") == derive(246, name="fc.weight", path="0")
+        True
+        >>> derive(246, name="fc.weight", path="0") == derive("246", name="fc.weight", path="0")
+        False
+
+    References:
+        M.-J. Saarinen, J.-P. Aumasson, The BLAKE2 Cryptographic Hash, RFC 7693.
+    """
+    digest = blake2b(digest_size=15)
+    for tag, field in (
+        (b"v", SPEC.encode()),
+        (b"o", _text(salt)),
+        (b"n", _text(name)),
+        (b"p", _text(path)),
+        _canonical(seed),
+    ):
+        digest.update(tag + len(field).to_bytes(8, "little") + field)
+    bits = digest.digest()
+    return Stream(key=int.from_bytes(bits[:8], "little"), tweak=int.from_bytes(bits[8:], "little"))
+
+
+def _canonical(seed: object) -> tuple[bytes, bytes]:
+    if isinstance(seed, bool):
+        raise TypeError(f"a seed is an int, a str or bytes, got the bool {seed}: write seed=246")
+    if isinstance(seed, Integral):
+        # hex, not decimal: the time is linear, and Python refuses the decimal text of very long integers
+        return b"i", format(int(seed), "x").encode()
+    if isinstance(seed, str):
+        return b"s", _text(seed)
+    if isinstance(seed, bytes):
+        return b"b", seed
+    raise TypeError(f"a seed is an int, a str or bytes, got {type(seed).__name__} {seed!r}: write seed=246")
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,129 @@
+"""The reference backend, in NumPy: the executable specification of `apply`, which the others repeat."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.noise.change import Change
+from genewright.noise.distributions import FRACTION_BITS, MAGNITUDE, SIGN, encode
+from genewright.noise.key import Stream
+from genewright.noise.lognormal import factor_parts, multiplier, power
+from genewright.noise.mask import blocks
+from genewright.noise.philox import U64
+from genewright.noise.rounding import narrow, widen
+from genewright.noise.undo import Undo, sparse_pays
+from genewright.noise.words import Purpose, words
+
+CHUNK: Final = 1 << 16
+"""Elements that are worked on at once: the temporaries stay at a few MB, whatever the tensor's size."""
+
+FloatArray = NDArray[np.floating]
+
+
+def apply(values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool) -> Undo | None:
+    """Change the values in place (arguments as `engine.apply` has checked them)."""
+    if change.rate == 1:
+        old = values.copy() if journal else None
+        for first in range(0, len(values), CHUNK):
+            part = slice(first, min(first + CHUNK, len(values)))
+            index = np.arange(part.start, part.stop, dtype=np.uint64) + np.uint64(start)
+            values[part] = changed(values[part], index, change, stream, dtype)
+        return None if old is None else Undo(None, old, len(values))
+    sparse = sparse_pays(change.rate, values)
+    copy = values.copy() if journal and not sparse else None
+    kept: list[tuple[NDArray[Any], NDArray[Any]]] = []
+    narrowest = np.uint32 if len(values) < 1 << 32 else np.uint64
+    for found in _gathered(blocks(stream, change.rate, start, start + len(values))):
+        place = found - start
+        old = values[place]
+        if journal and sparse:
+            kept.append((place.astype(narrowest), old))
+        values[place] = changed(old, found.astype(np.uint64), change, stream, dtype)
+    if not journal:
+        return None
+    if copy is not None:
+        return Undo(None, copy, len(values))
+    kept.append((np.empty(0, narrowest), np.empty(0, values.dtype)))
+    places, olds = zip(*kept, strict=True)
+    return Undo(np.concatenate(places), np.concatenate(olds), len(values))
+
+
+def _gathered(parts: Iterator[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
+    """Join small pieces, so that NumPy's cost per call does not count."""
+    waiting: list[NDArray[np.int64]] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= CHUNK:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
+
+
+def changed(old: NDArray[Any], index: U64, change: Change, stream: Stream, dtype: str) -> NDArray[Any]:
+    """Return what the old values become: a pure function of them, their indices, the change and the stream."""
+    pattern = old.view(np.dtype(f"u{old.dtype.itemsize}"))
+    width = 8 * pattern.dtype.itemsize
+    if change.combine == "negate":
+        return (pattern ^ pattern.dtype.type(1 << (width - 1))).view(old.dtype)
+    if change.combine == "xor":
+        flips = np.array([1 << bit for bit in change.bits], dtype=pattern.dtype)
+        word = words(stream, Purpose.BIT, index).astype(np.uint64)
+        return (pattern ^ flips[word * np.uint64(len(flips)) >> np.uint64(32)]).view(old.dtype)
+    half = dtype in ("bfloat16", "float16")
+    before = widen(pattern, dtype) if half else old
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        after = combined(before, index, change, stream)
+        lost = np.isnan(after)
+        if half:
+            word = words(stream, Purpose.ROUND, index) if change.rounding == "stochastic" else None
+            result = narrow(np.where(lost, np.float32(0), after), dtype, word)
+        else:
+            result = after.view(pattern.dtype)
+    result = np.where(lost, _quiet_nan(dtype, pattern.dtype), result)
+    if change.combine != "replace":
+        result = np.where(np.isnan(before), pattern, result)
+    return result.astype(pattern.dtype).view(old.dtype)
+
+
+def combined(before: FloatArray, index: U64, change: Change, stream: Stream) -> FloatArray:
+    """Return w + s z (and its kin) in the computing type, each operation rounded by itself."""
+    kind = before.dtype
+    if change.combine == "multiply":
+        if change.distribution == "constant":
+            return before * kind.type(change.scale)
+        codes = encode(words(stream, Purpose.NOISE, index), "normal")
+        return before * power(*factor_parts(codes, *multiplier(change.scale)), kind)
+    times = np.abs(before) if change.combine == "add_relative" else None
+    step = scaled(index, change, stream, kind, times)
+    return step if change.combine == "replace" else before + step
+
+
+def scaled(
+    index: U64, change: Change, stream: Stream, kind: np.dtype[np.floating], times: FloatArray | None
+) -> FloatArray:
+    """Return s z, or (s z) times the array: products of magnitudes, on which the sign is then put as a bit.
+
+    The sign between product and sum is what keeps a compiler from contracting them into one operation.
+    """
+    if change.distribution == "constant":
+        size = np.full(index.shape, abs(change.scale), dtype=kind)
+        negative = np.full(index.shape, np.copysign(1, change.scale) < 0)
+    else:
+        code = encode(words(stream, Purpose.NOISE, index), change.distribution)
+        negative = (code & SIGN) != 0
+        if change.distribution == "cauchy":
+            size = (code & MAGNITUDE).view(np.float32).astype(kind) * kind.type(change.scale)
+        else:
+            unit = kind.type(change.scale * 2.0 ** -FRACTION_BITS[change.distribution])
+            size = (code & MAGNITUDE).astype(kind) * unit
+    if times is not None:
+        size = size * times
+    return np.where(negative, -size, size)
+
+
+def _quiet_nan(dtype: str, pattern: np.dtype[Any]) -> np.unsignedinteger[Any]:
+    bits = {"float64": 0x7FF8 << 48, "float32": 0x7FC00000, "bfloat16": 0x7FC0, "float16": 0x7E00}
+    return pattern.type(bits[dtype])
