@@ -17,7 +17,8 @@ class Place:
         axis: The axis.
         layout: The axis as an expression; the width is one of its leaves.
         roles: "writer" (its rows make the units), "reader" (its columns take them), "norm" (a gain or shift of a norm
-            across units), "carrier" (one value a unit: biases, gains, statistics).
+            across units), "group" (a convolution in groups: one group a unit), "carrier" (one value a unit: biases,
+            gains, statistics).
         layer: The layer that holds the tensor.
     """
 

@@ -11,6 +11,7 @@ from genewright import bfloat16
 from genewright.edit import Edit, Perturb, Reindex, SetAttribute
 from genewright.network import Network
 from genewright.noise import Change
+from genewright.part import along
 from genewright.seeding import Noise
 from genewright.spread import spread
 from genewright.widths.knob import Attribute, Knob, Place
@@ -43,8 +44,7 @@ def draw(knob: Knob, place: Place, index: Sequence[int], units: Sequence[int], n
         tensor=place.tensor,
         change=Change(combine="replace", distribution="normal", scale=own_spread(place.tensor, network)),
         stream=noise.stream(f"{place.tensor}:{place.axis}"),
-        units=positions(knob, place, index, units),
-        axis=place.axis,
+        part=along(place.axis, positions(knob, place, index, units)),
     )
 
 

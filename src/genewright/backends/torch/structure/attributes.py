@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from genewright.backends.torch.attributes import value_at
 from genewright.backends.torch.structure.reading import Binding, Reading
 from genewright.widths.axes import Leaf, leaves, resized
 from genewright.widths.knob import Attribute
@@ -53,7 +54,7 @@ def bound(reading: Reading, leaf: Leaf, size: int) -> list[Attribute]:
         if not any(leaf is inner for inner in leaves(binding.axis)):
             continue
         path = binding.attribute if binding.entry is None else f"{binding.attribute}.{binding.entry}"
-        old = get_attribute(reading.layers[binding.layer], path)
+        old = value_at(reading.layers[binding.layer], path)
         new = resized(binding.axis, leaf, size)
         if isinstance(old, int) and old == resized(binding.axis, leaf, leaf.size):
             out[binding.layer, path] = Attribute(binding.layer, path, old, new)
@@ -89,21 +90,3 @@ def _lengths_held(layer: nn.Module) -> Iterator[tuple[str, int]]:
             for position, entry in enumerate(cast("list[Any]", value)):
                 if isinstance(entry, int) and not isinstance(entry, bool) and entry > 0:
                     yield f"{name}.{position}", entry
-
-
-def get_attribute(holder: Any, path: str) -> Any:
-    """Read a dotted attribute; a number is an entry."""
-    for part in path.split("."):
-        holder = holder[int(part)] if part.isdigit() else getattr(holder, part)
-    return holder
-
-
-def set_attribute(holder: Any, path: str, value: Any) -> None:
-    """Set a dotted attribute; a number is an entry, of a tuple too."""
-    head, _, last = path.rpartition(".")
-    if not last.isdigit():
-        setattr(get_attribute(holder, head) if head else holder, last, value)
-        return
-    entries = get_attribute(holder, head)
-    new = [value if i == int(last) else entry for i, entry in enumerate(entries)]
-    set_attribute(holder, head, type(entries)(new))

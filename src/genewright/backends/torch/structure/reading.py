@@ -17,7 +17,7 @@ from genewright.backends.torch.structure.values import Dim, Tag, Value, fresh, s
 from genewright.widths.axes import ONE, Axis, Leaf, Reason, mix, note, pin, resolve
 from genewright.widths.joining import join
 
-Role = Literal["writer", "reader", "carrier", "norm"]
+Role = Literal["writer", "reader", "carrier", "norm", "group"]
 Result = Value | tuple[Any, ...] | None
 Rule = Callable[["Step"], Result]
 

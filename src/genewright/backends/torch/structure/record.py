@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
+from genewright.backends.torch.predict import tensors_of
 from genewright.backends.torch.structure.shadow import as_plain_operations, call_with, shadow_of
 from genewright.errors import UnsupportedError
 
@@ -172,18 +173,6 @@ def _announce(module: nn.Module, name: str, stack: list[str]) -> None:
         return
     module.register_forward_pre_hook(enter, prepend=True)
     module.register_forward_hook(leave, always_call=True)
-
-
-def tensors_of(output: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors of an output: a tensor, tuple, list, dict or dataclass such as transformers' outputs."""
-    if isinstance(output, torch.Tensor):
-        yield output
-    elif isinstance(output, Mapping):
-        for value in cast(Mapping[Any, Any], output).values():
-            yield from tensors_of(value)
-    elif isinstance(output, tuple | list):
-        for value in cast(Sequence[Any], output):
-            yield from tensors_of(value)
 
 
 @dataclass

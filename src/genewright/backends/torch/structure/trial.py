@@ -17,9 +17,11 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_map_only
 
-from genewright.backends.torch.structure.attributes import bound, guesses, set_attribute
+from genewright.backends.torch.attributes import set_value
+from genewright.backends.torch.predict import tensors_of
+from genewright.backends.torch.structure.attributes import bound, guesses
 from genewright.backends.torch.structure.reading import Reading
-from genewright.backends.torch.structure.record import LIBRARY, Recording, tensors_of
+from genewright.backends.torch.structure.record import LIBRARY, Recording
 from genewright.backends.torch.structure.shadow import as_plain_operations, call_with, shadow_of
 from genewright.backends.torch.tensors import Member
 from genewright.errors import UnsupportedError
@@ -65,7 +67,7 @@ class _Trial:
         shadow = shadow_of(self.model, instead=instead, share=fake)
         layers = dict(shadow.named_modules())
         for attribute in attributes:
-            set_attribute(layers[attribute.layer], attribute.path, attribute.new)
+            set_value(layers[attribute.layer], attribute.path, attribute.new)
         with as_plain_operations():
             if fake:
                 example = tree_map_only(torch.Tensor, fakes.from_tensor, example)
@@ -92,10 +94,10 @@ def settle(
     """
     shapes: dict[int, tuple[torch.Tensor, tuple[int, ...]]] = {}
     for place in knob.places:
-        tensor = members[place.tensor].tensor
-        shape = list(shapes.get(id(tensor), (tensor, tuple(tensor.shape)))[1])
-        shape[place.axis] = knob.length(place, size)
-        shapes[id(tensor)] = tensor, tuple(shape)
+        for tensor in members[place.tensor].same:
+            shape = list(shapes.get(id(tensor), (tensor, tuple(tensor.shape)))[1])
+            shape[place.axis] = knob.length(place, size)
+            shapes[id(tensor)] = tensor, tuple(shape)
     trial = _Trial(model, example, recording, shapes)
     known = bound(reading, knob.leaf, size)
     reason = trial.fails(known)

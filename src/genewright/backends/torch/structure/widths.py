@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
 from genewright.backends.torch.structure.reading import Reading, read
@@ -31,12 +32,12 @@ class TorchWidths(Widths):
 
     def __init__(self, model: nn.Module, example: Any) -> None:
         self.model = model
-        self.example = example
+        self.example = placed(example, next(iter(model.parameters()), None))
         self._members = members_of(model)
-        names = {id(member.tensor): name for name, member in self._members.items()}
+        names = {id(tensor): name for name, member in self._members.items() for tensor in member.same}
         for name, buffer in model.named_buffers():
             names.setdefault(id(buffer), name)
-        self.recording: Recording = record(model, example, names)
+        self.recording: Recording = record(model, self.example, names)
         self.reading: Reading = read(self.recording)
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
@@ -82,11 +83,11 @@ def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
                 norms[id(leaf)].append(entry)
     out: list[Knob] = []
     for key, held in places.items():
-        if not any(place.roles & {"writer", "reader"} for place in held):
-            if not any(_is_group(reading, place, found[key]) for place in held):
-                continue
+        if not any(place.roles & {"writer", "reader", "group"} for place in held):
+            continue
         leaf = found[key]
         writers = tuple(dict.fromkeys(place.layer for place in held if "writer" in place.roles))
+        groups = tuple(dict.fromkeys(place.layer for place in held if "group" in place.roles))
         out.append(
             Knob(
                 name=writers[0] if writers else f"input of {held[0].layer}",
@@ -96,16 +97,10 @@ def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
                 mixes=tuple(leaf.mixes),
                 norms=tuple(norms.get(key, ())),
                 attributes=tuple(bound_attributes(reading, leaf)),
-                layers=writers or (held[0].layer,),
+                layers=tuple(dict.fromkeys(writers + groups)),
             )
         )
     return out
-
-
-def _is_group(reading: Reading, place: Place, leaf: Leaf) -> bool:
-    return any(
-        b.layer == place.layer and b.attribute == "groups" and leaf in list(leaves(b.axis)) for b in reading.bindings
-    )
 
 
 def _named(knobs: list[Knob]) -> list[Knob]:

@@ -8,7 +8,7 @@ from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.rules.contraction import summed
 from genewright.backends.torch.structure.rules.space import slid
 from genewright.backends.torch.structure.values import Dim, Value, strongest
-from genewright.widths.axes import ONE, product
+from genewright.widths.axes import ONE, product, size_of
 from genewright.widths.joining import split
 
 
@@ -23,13 +23,16 @@ def convolution(step: Step) -> Value:
     else:
         group, fast = split(first.axis, groups)
     inside, outside = (fast, second.axis) if step.args["transposed"] else (second.axis, fast)
+    if groups > 1 and size_of(inside) == 1:
+        step.pin(Dim(inside), "it is the one channel of a group")
+        inside = ONE
     tags_in, tags_out = (first.tags, second.tags) if step.args["transposed"] else (second.tags, first.tags)
     channels = x.dims[1]
     step.join(channels, Dim(product((group, inside))))
     # join may have refined the axes: from here on they are read as what they have become
     summed(step, x, Dim(inside), weight, Dim(inside, tags_in), (), (Dim(outside, tags_out),))
     if groups > 1 and weight.source == "weight":
-        step.mark(first, "carrier", group)
+        step.mark(first, "group", group)
     out = Dim(product((group, outside)))
     if bias is not None:
         step.mark(bias.dims[0], "carrier")
