@@ -95,6 +95,14 @@ class Knob:
         return "units"
 
     @property
+    def hidden(self) -> bool:
+        """Whether it is a hidden width: free, written and read by weights, with nothing that looks across its units."""
+        roles = [place.roles for place in self.places]
+        written = any("writer" in held for held in roles)
+        read = any("reader" in held for held in roles) and not any({"reader", "writer"} <= held for held in roles)
+        return self.free and written and read and not self.mixes and not self.norms
+
+    @property
     def multiple(self) -> int:
         """Return the step in which its first writer's axis changes when the width changes by one."""
         first = next((p for p in self.places if "writer" in p.roles), self.places[0])
