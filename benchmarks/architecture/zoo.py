@@ -6,6 +6,7 @@ change looks like none. So gains, shifts and statistics are drawn, and constant 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,4 +132,86 @@ def flat(output: Any) -> Iterator[torch.Tensor]:
             yield from flat(value)
 
 
-CASES = {"torchvision": torchvision_cases, "timm": timm_cases}
+_TINY: dict[str, Any] = {
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "embed_dim", "model_dim", "emb_dim"), 32),
+    **dict.fromkeys(("embedding_size", "word_embed_proj_dim", "d_embed", "hidden_dim"), 32),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads", "attention_heads"), 4),
+    **dict.fromkeys(("num_key_value_heads", "num_kv_heads"), 2),
+    **dict.fromkeys(("head_dim", "d_kv", "d_head", "attention_head_size"), 8),
+    **dict.fromkeys(("intermediate_size", "d_ff", "n_inner", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim"), 40),
+    **dict.fromkeys(("ffn_hidden_size", "moe_intermediate_size", "shared_expert_intermediate_size"), 40),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_decoder_layers", "depth"), 2),
+    **dict.fromkeys(("vocab_size",), 64),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len", "block_size", "max_source_positions"), 64),
+    **dict.fromkeys(("type_vocab_size",), 2),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
+    **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token"), 2),
+    **dict.fromkeys(("n_group", "topk_group"), 1),
+    **dict.fromkeys(("image_size",), 32),
+    **dict.fromkeys(("patch_size",), 8),
+    **dict.fromkeys(("pad_token_id",), 0),
+    **dict.fromkeys(("bos_token_id",), 1),
+    **dict.fromkeys(("eos_token_id", "sep_token_id"), 2),
+    **dict.fromkeys(("q_lora_rank", "kv_lora_rank"), 16),
+    **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"), 8),
+}
+_HEADS = (
+    "MODEL_FOR_CAUSAL_LM_MAPPING",
+    "MODEL_FOR_MASKED_LM_MAPPING",
+    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
+    "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING",
+    "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING",
+    "MODEL_MAPPING",
+)
+
+
+def transformers_cases(*, whole: bool = False, most: int = 3_000_000) -> Iterator[Case]:
+    """Yield one tiny model of every configuration type that one generic recipe builds and runs."""
+    from transformers import CONFIG_MAPPING
+
+    for kind in CONFIG_MAPPING:
+        yield Case("transformers", kind, kind, lambda kind=kind: _transformer(kind, most))
+
+
+def _transformer(kind: str, most: int) -> tuple[nn.Module, Any]:
+    from transformers import CONFIG_MAPPING
+    from transformers.models.auto import modeling_auto
+
+    config_class = CONFIG_MAPPING[kind]
+    known = config_class().to_dict()
+    config = config_class(**{name: value for name, value in _TINY.items() if name in known})
+    words = torch.randint(3, 60, (1, 7), generator=torch.Generator().manual_seed(1))
+    image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    examples = [
+        {"input_ids": words},
+        {"input_ids": words, "decoder_input_ids": words},
+        {"pixel_values": image},
+    ]
+    problems: list[str] = []
+    for mapping in _HEADS:
+        model_class = getattr(modeling_auto, mapping).get(config_class, None)
+        if isinstance(model_class, tuple):
+            model_class = model_class[0]
+        if model_class is None:
+            continue
+        with torch.device("meta"):
+            size = sum(p.numel() for p in model_class(copy.deepcopy(config)).parameters())
+        if size > most:
+            problems.append(f"{size} parameters")
+            continue
+        torch.manual_seed(0)
+        model = wake(model_class(copy.deepcopy(config)))
+        for example in examples:
+            try:
+                with torch.no_grad():
+                    out = list(flat(model(**example)))
+                if out and all(bool(torch.isfinite(t).all()) for t in out if t.is_floating_point()):
+                    return model, example
+            except Exception as error:
+                problems.append(f"{type(error).__name__}: {error}".splitlines()[0][:80])
+    raise ValueError("; ".join(problems[:3]) or "no head")
+
+
+CASES = {"torchvision": torchvision_cases, "timm": timm_cases, "transformers": transformers_cases}

@@ -31,6 +31,7 @@ from genewright.errors import UnsupportedError as UnsupportedError
 from genewright.files import load as load
 from genewright.files import read_recipe as read_recipe
 from genewright.files import save as save
+from genewright.knobs import knobs as knobs
 from genewright.mutate import fingerprint as fingerprint
 from genewright.mutate import mutate as mutate
 from genewright.mutate import mutated as mutated

@@ -12,7 +12,7 @@ Everything is compared by identity, never by size: two axes of the same length a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -199,16 +199,19 @@ def coordinates(axis: Axis, leaf: Leaf) -> list[int]:
     return units
 
 
-def resized(axis: Axis, leaf: Leaf, size: int) -> int:
-    """Return the length of `axis` when `leaf` has `size` units."""
+def resized(axis: Axis, sizes: Mapping[Leaf, int]) -> int:
+    """Return the length of `axis` when some of its widths have other sizes.
+
+    >>> half = Leaf(2)
+    >>> resized(Sum((half, Leaf(1), half)), {half: 5})
+    11
+    """
     axis = resolve(axis)
-    if axis is leaf:
-        return size
     if isinstance(axis, Leaf):
-        return axis.size
+        return sizes.get(axis, axis.size)
     if isinstance(axis, Sum):
-        return sum(resized(part, leaf, size) for part in axis.parts)
+        return sum(resized(part, sizes) for part in axis.parts)
     out = 1
     for factor in axis.factors:
-        out *= resized(factor, leaf, size)
+        out *= resized(factor, sizes)
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, resized, resolve, size_of
+from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, resolve, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +126,6 @@ class Knob:
     def units(self, place: Place) -> list[int]:
         """Return for each position of a place the unit that it belongs to, -1 where to none."""
         return coordinates(place.layout, self.leaf)
-
-    def length(self, place: Place, size: int) -> int:
-        """Return the length of a place's axis when there are `size` units."""
-        return resized(place.layout, self.leaf, size)
 
     def __str__(self) -> str:
         what = "free" if self.free else "pinned: " + str(self.pins[0])

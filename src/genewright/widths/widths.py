@@ -26,6 +26,10 @@ class Widths(ABC):
         """Return every width that a parameter writes or reads."""
 
     @abstractmethod
+    def verified(self) -> Knobs:
+        """Return the same knobs; those that turn out not to run with one unit more are pinned, with the line."""
+
+    @abstractmethod
     def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
         """Return the attributes that have to change for `knob` to have `size` units.
 

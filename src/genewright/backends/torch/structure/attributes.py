@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from torch import nn
 
 from genewright.backends.torch.attributes import value_at
 from genewright.backends.torch.structure.reading import Binding, Reading
-from genewright.widths.axes import Leaf, leaves, resized
+from genewright.widths.axes import Leaf, leaves, resized, size_of
 from genewright.widths.knob import Attribute
 
 # Attributes of torch's own layers that hold the length of an axis of one of their tensors. Norms and convolutions are
@@ -47,16 +47,16 @@ def bound_attributes(reading: Reading, leaf: Leaf) -> Iterator[str]:
                 yield name
 
 
-def bound(reading: Reading, leaf: Leaf, size: int) -> list[Attribute]:
-    """Return the attributes of known layers that change when `leaf` gets `size` units."""
+def bound(reading: Reading, sizes: Mapping[Leaf, int]) -> list[Attribute]:
+    """Return the attributes of known layers that change when some widths get other sizes."""
     out: dict[tuple[str, str], Attribute] = {}
     for binding in bindings(reading):
-        if not any(leaf is inner for inner in leaves(binding.axis)):
+        if not any(inner in sizes for inner in leaves(binding.axis)):
             continue
         path = binding.attribute if binding.entry is None else f"{binding.attribute}.{binding.entry}"
         old = value_at(reading.layers[binding.layer], path)
-        new = resized(binding.axis, leaf, size)
-        if isinstance(old, int) and old == resized(binding.axis, leaf, leaf.size):
+        new = resized(binding.axis, sizes)
+        if isinstance(old, int) and old == size_of(binding.axis):
             out[binding.layer, path] = Attribute(binding.layer, path, old, new)
     return list(out.values())
 
@@ -69,7 +69,7 @@ def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> 
         lengths: dict[int, int] = {}
         for axis in axes:
             if any(leaf is inner for inner in leaves(axis)):
-                lengths.setdefault(resized(axis, leaf, leaf.size), resized(axis, leaf, size))
+                lengths.setdefault(size_of(axis), resized(axis, {leaf: size}))
         if not lengths:
             continue
         layer = reading.layers[path]

@@ -80,6 +80,7 @@ class Reading:
         bindings: Attributes that follow an axis.
         norms: Norms across units.
         touched: For every layer, the axes of what ran in it.
+        results: For every operation its name and the axes of what it returned.
         unknown: Operations that have no rule, with how often they were met.
         first_names: The first name of every parameter under each of its names.
         tabled: The table of known layers has been added to the bindings.
@@ -91,6 +92,9 @@ class Reading:
     bindings: list[Binding] = field(default_factory=list[Binding])
     norms: list[Normalisation] = field(default_factory=list[Normalisation])
     touched: dict[str, list[Axis]] = field(default_factory=dict[str, list[Axis]])
+    results: list[tuple[str, tuple[tuple[Axis, ...], ...]]] = field(
+        default_factory=list[tuple[str, tuple[tuple[Axis, ...], ...]]]
+    )
     unknown: dict[str, int] = field(default_factory=dict[str, int])
     first_names: dict[str, str] = field(default_factory=dict[str, str])
     tabled: bool = False
@@ -183,6 +187,7 @@ def read(recording: Recording) -> Reading:
             results = _pinned(step, f"the rule of {call.name} does not fit here")
         for ref, value in zip(step.outputs, results, strict=True):
             known[ref] = value
+        reading.results.append((call.name, tuple(tuple(dim.axis for dim in v.dims) for v in results)))
         _note_touched(reading, call, results)
     for ref in recording.outputs:
         for dim in known.get(ref, Value(())).dims:
@@ -194,7 +199,7 @@ def _apply(step: Step) -> Any:
     found = RULES.get(step.call.name)
     if found is None and step.call.name.endswith("_"):
         found = RULES.get(step.call.name.removesuffix("_"))
-    if found is None and torch.Tag.pointwise in step.call.overload.tags:
+    if found is None and _is_pointwise(step.call):
         found = RULES["pointwise"]
     if found is None:
         step.reading.unknown[step.call.name] = step.reading.unknown.get(step.call.name, 0) + 1
@@ -208,6 +213,17 @@ def _apply(step: Step) -> Any:
         target.becomes(strongest(v.source for v in step.values()))
         return Value(result.dims, strongest((target.source, result.source)), base=target)
     return result
+
+
+def _is_pointwise(call: Call) -> bool:
+    """Whether torch itself calls the operation pointwise; one in place is what its other form is."""
+    if torch.Tag.pointwise in call.overload.tags:
+        return True
+    name = call.name.removeprefix("aten.")
+    if not name.endswith("_"):
+        return False
+    other = getattr(torch.ops.aten, name.removesuffix("_"), None)
+    return other is not None and any(torch.Tag.pointwise in getattr(other, o).tags for o in other.overloads())
 
 
 def _pinned(step: Step, text: str) -> list[Value]:

@@ -245,6 +245,28 @@ class _Recorder(TorchDispatchMode):
         return value
 
 
+class Shapes(TorchDispatchMode):
+    """Notes the name and the shapes of every operation's results.
+
+    Attributes:
+        seen: One entry an operation: its name, and the shapes of the tensors that it returned.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, tuple[tuple[int, ...], ...], str]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.namespace != "prim":
+            flat = result if isinstance(result, tuple | list) else (result,)
+            shapes = tuple(tuple(t.shape) for t in cast(Sequence[Any], flat) if isinstance(t, torch.Tensor))
+            self.seen.append((func._schema.name.split("::")[-1], shapes, user_line()))
+        return result
+
+
 def user_line(frame: Any = None) -> str:
     """Return "file:line" of the innermost code that is neither torch's nor ours."""
     frame = frame or sys._getframe(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -11,7 +12,7 @@ from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
 from genewright.backends.torch.structure.reading import Reading, read
 from genewright.backends.torch.structure.record import Recording, record
-from genewright.backends.torch.structure.trial import settle
+from genewright.backends.torch.structure.trial import Trials
 from genewright.backends.torch.tensors import Member, members_of
 from genewright.widths.axes import Leaf, Reason, leaves, note
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
@@ -39,6 +40,7 @@ class TorchWidths(Widths):
             names.setdefault(id(buffer), name)
         self.recording: Recording = record(model, self.example, names)
         self.reading: Reading = read(self.recording)
+        self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
         self._knobs: Knobs | None = None
@@ -50,12 +52,16 @@ class TorchWidths(Widths):
         return self._knobs
 
     def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
-        """Return the attributes that have to change with a knob, found by running the changed module.
+        return self._trials.settle(knob, size)
 
-        Raises:
-            UnsupportedError: It does not run at the new size whatever attributes change; the reason is named.
-        """
-        return settle(self.model, self.example, self.recording, self.reading, self._members, knob, size)
+    def verified(self) -> Knobs:
+        knobs = self.knobs()
+        refused = self._trials.refusals([knob for knob in knobs if knob.free])
+        return Knobs(
+            tuple(
+                replace(knob, pins=(Reason(refused[knob.name]),)) if knob.name in refused else knob for knob in knobs
+            )
+        )
 
 
 def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:

@@ -178,5 +178,14 @@ def split_(step: Step) -> tuple[Value, ...]:
     return tuple(out)
 
 
+@rule("aten.as_strided")
+def as_strided(step: Step) -> Value:
+    """Look at the memory in another way; only what keeps the shape is understood (a change of memory format)."""
+    x = step.args["self"]
+    if tuple(step.args["size"]) != x.shape:
+        raise ValueError("the memory is looked at in another shape")
+    return _look(x, x.dims)
+
+
 def _look(x: Value, dims: Sequence[Dim]) -> Value:
     return x.with_dims(dims)
