@@ -33,6 +33,17 @@ def linear(step: Step) -> Value:
     return out if bias is None else broadcast(step, [out, bias], step.shape)
 
 
+@rule("aten._grouped_mm")
+def grouped(step: Step) -> Value:
+    """Read x @ weight[expert], the rows of x being dealt to the experts."""
+    x, weight = step.args["self"], step.args["mat2"]
+    if len(x.dims) != 2 or len(weight.dims) != 3:
+        raise ValueError("groups along another axis")
+    step.pin(weight.dims[0], "its entries are experts, which rows are dealt to by number")
+    summed(step, x, x.dims[1], weight, weight.dims[1], (), (weight.dims[2],))
+    return step.computed([Dim(x.dims[0].axis), Dim(weight.dims[2].axis)])
+
+
 def contract(step: Step, a: Value, b: Value) -> Value:
     """Return a @ b with the roles of whichever of the two is a parameter."""
     a_batch, b_batch = a.dims[:-2], b.dims[:-2]

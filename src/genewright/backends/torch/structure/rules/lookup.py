@@ -65,3 +65,63 @@ def gather(step: Step) -> Value:
             step.pin(mine, "a part of it is gathered")
         dims.append(Dim(theirs.axis))
     return step.computed(dims)
+
+
+@rule("aten.index_put")
+def index_put(step: Step) -> Value:
+    """Write at some places of indexed axes; those are pinned, the others meet those of what is written."""
+    x: Value = step.args["self"]
+    indices: list[Value | None] = list(step.args["indices"])
+    indices += [None] * (len(x.dims) - len(indices))
+    written: Value = step.args["values"]
+    kept = [dim for dim, one in zip(x.dims, indices, strict=True) if one is None]
+    for dim, one in zip(x.dims, indices, strict=True):
+        if one is not None:
+            step.pin(dim, "its entries are written by number")
+    for mine, theirs in zip(reversed(kept), reversed(written.dims), strict=False):
+        if mine.size == theirs.size:
+            step.join(mine, theirs)
+    return step.computed([Dim(dim.axis) for dim in x.dims])
+
+
+@rule("aten.index_add", "aten.index_copy", "aten.scatter", "aten.scatter_add", "aten.scatter_reduce", "aten.index_fill")
+def scatter(step: Step) -> Value:
+    """Write along one axis, which pins it; the others meet those of what is written."""
+    x: Value = step.args["self"]
+    at = step.args["dim"] % max(1, len(x.dims))
+    if x.dims:
+        step.pin(x.dims[at], "its entries are written by number")
+    for name in ("index", "src", "source"):
+        other = step.args.get(name)
+        if isinstance(other, Value) and len(other.dims) == len(x.dims):
+            for position, (mine, theirs) in enumerate(zip(x.dims, other.dims, strict=True)):
+                if position == at:
+                    step.pin(theirs, "its entries are written by number")
+                elif mine.size == theirs.size:
+                    step.join(mine, theirs)
+                else:
+                    step.pin(mine, "a part of it is written")
+                    step.pin(theirs, "it is written to a part")
+    return step.computed([Dim(dim.axis) for dim in x.dims])
+
+
+@rule("aten.masked_scatter")
+def masked_scatter(step: Step) -> Value:
+    """Write where a mask says so: in order, so that every axis of what is written is pinned."""
+    x: Value = step.args["self"]
+    for dim in (*x.dims, *step.args["source"].dims):
+        step.pin(dim, "entries are written where a mask says so")
+    return step.computed([Dim(dim.axis) for dim in x.dims])
+
+
+@rule("aten.histc", "aten.nonzero", "aten.bincount", "aten.unique_consecutive", "aten._unique2", "aten.searchsorted")
+def counted(step: Step) -> Value | tuple[Value, ...]:
+    """Count or find entries: new lengths come of the values."""
+    for value in step.values():
+        for dim in value.dims:
+            step.pin(dim, f"{step.call.name} looks at its entries")
+    source = strongest(value.source for value in step.values())
+    out = tuple(
+        Value(tuple(step.fresh(n, "its length comes of values") for n in ref.shape), source) for ref in step.outputs
+    )
+    return out[0] if len(out) == 1 else out

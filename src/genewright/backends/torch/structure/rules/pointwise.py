@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genewright.backends.torch.structure.reading import Step, rule
-from genewright.backends.torch.structure.values import Dim, Value, strongest
+from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
 from genewright.widths.axes import ONE, Leaf
 
 
-@rule("pointwise", "aten.copy", "aten.masked_fill", "aten.where", "aten.floor_divide", "aten.clamp", "aten.nan_to_num")
+@rule(
+    "pointwise",
+    "aten.copy",
+    "aten.masked_fill",
+    "aten.where",
+    "aten.floor_divide",
+    "aten.clamp",
+    "aten.nan_to_num",
+    "aten.hardswish",
+    "aten.hardsigmoid",
+    "aten.log_sigmoid_forward",
+    "aten.polar",
+)
 def pointwise(step: Step) -> Value | tuple[Value, ...]:
     """Join the axes of all arguments, aligned at the last."""
     values = step.values()
     result = broadcast(step, values, step.shape)
-    return result if len(step.outputs) == 1 else tuple(result for _ in step.outputs)
+    others = [Value(tuple(fresh(n) for n in ref.shape), result.source) for ref in step.outputs[1:]]
+    return (result, *others) if others else result
 
 
 @rule(
@@ -37,6 +50,7 @@ def pointwise(step: Step) -> Value | tuple[Value, ...]:
     "aten.view_as",
     "aten.tril",
     "aten.triu",
+    "aten.bucketize",
 )
 def same(step: Step) -> Value | tuple[Value, ...]:
     """Hand on the axes of the first argument."""

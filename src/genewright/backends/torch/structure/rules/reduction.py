@@ -72,6 +72,18 @@ def along(step: Step) -> Value | tuple[Value, ...]:
     return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
 
 
+@rule("aten._fft_c2c", "aten._fft_r2c", "aten._fft_c2r")
+def fourier(step: Step) -> Value:
+    """Transform along some axes, which pins them."""
+    x: Value = step.args["self"]
+    dims = [Dim(dim.axis) for dim in x.dims]
+    for at in step.args["dim"]:
+        step.pin(x.dims[at], "a Fourier transform runs along it")
+        if x.dims[at].size != step.shape[at]:
+            dims[at] = step.fresh(step.shape[at], "it counts frequencies")
+    return Value(tuple(dims), x.source)
+
+
 @rule("aten.topk", "aten.kthvalue")
 def topk(step: Step) -> tuple[Value, ...]:
     """Take the largest along one axis, which pins it."""

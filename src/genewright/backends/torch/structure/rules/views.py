@@ -178,6 +178,21 @@ def split_(step: Step) -> tuple[Value, ...]:
     return tuple(out)
 
 
+@rule("aten.view_as_complex")
+def view_as_complex(step: Step) -> Value:
+    """Read pairs as complex numbers."""
+    x = step.args["self"]
+    step.pin(x.dims[-1], "its two entries are one complex number")
+    return _look(x, x.dims[:-1])
+
+
+@rule("aten.view_as_real")
+def view_as_real(step: Step) -> Value:
+    """Read complex numbers as pairs."""
+    x = step.args["self"]
+    return _look(x, [*x.dims, step.fresh(2, "its two entries are one complex number")])
+
+
 @rule("aten.as_strided")
 def as_strided(step: Step) -> Value:
     """Look at the memory in another way; only what keeps the shape is understood (a change of memory format)."""
