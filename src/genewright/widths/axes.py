@@ -18,10 +18,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a width cannot change, or what happens to it: the words, and the user's file and line."""
+    """Why a width cannot change, or what happens to it.
+
+    Attributes:
+        text: The words.
+        where: The user's file and line, and the layer.
+        layer: The layer that was running.
+    """
 
     text: str
     where: str = ""
+    layer: str = ""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.where})" if self.where else self.text
@@ -61,7 +68,7 @@ class Sum:
 Axis = Leaf | Product | Sum
 
 ONE = Product(())
-_MOST_REASONS = 3
+_MOST_REASONS = 256
 
 
 def size_of(axis: Axis) -> int:

@@ -87,9 +87,11 @@ class Knob:
 
     @property
     def kind(self) -> str:
-        """Return what is known of its use: "stream", "channels", "units" or "groups"."""
-        if any(kind == "layer" for _, kind in self.norms):
+        """Return what is known of its use: "stream", "heads", "groups" or "units"."""
+        if any(kind == "layer" for _, kind in self.norms) or self.normalised:
             return "stream"
+        if any(_over_mixed(place.layout, self.leaf) for place in self.places if "writer" in place.roles):
+            return "heads"
         if not any("writer" in place.roles for place in self.places):
             return "groups"
         return "units"
@@ -101,6 +103,11 @@ class Knob:
         written = any("writer" in held for held in roles)
         read = any("reader" in held for held in roles) and not any({"reader", "writer"} <= held for held in roles)
         return self.free and written and read and not self.mixes and not self.norms
+
+    @property
+    def normalised(self) -> bool:
+        """Whether all that mixes its units is a mean over them: a norm written out."""
+        return bool(self.mixes) and all(reason.text == "aten.mean runs over it" for reason in self.mixes)
 
     @property
     def multiple(self) -> int:
@@ -115,7 +122,7 @@ class Knob:
         if not any(new):
             return tuple(positions)
         units = self.new_units(place, index)
-        return tuple(-1 if new[u] else p for p, u in zip(positions, units, strict=True))
+        return tuple(-1 if u >= 0 and new[u] else p for p, u in zip(positions, units, strict=True))
 
     def new_units(self, place: Place, index: Sequence[int]) -> list[int]:
         """Return for each new position of a place the new unit that it belongs to, -1 where to none."""
@@ -181,3 +188,17 @@ def _with(axis: Axis, leaf: Leaf, other: Leaf) -> Axis:
     if isinstance(axis, Sum):
         return Sum(tuple(_with(p, leaf, other) for p in axis.parts))
     return axis
+
+
+def _over_mixed(axis: Axis, leaf: Leaf) -> bool:
+    """Whether `leaf` counts blocks whose own units are mixed, as heads do."""
+    axis = resolve(axis)
+    if isinstance(axis, Sum):
+        return any(_over_mixed(part, leaf) for part in axis.parts)
+    if not isinstance(axis, Product):
+        return False
+    factors = [resolve(factor) for factor in axis.factors]
+    if leaf in factors:
+        inner = factors[factors.index(leaf) + 1 :]
+        return any(isinstance(factor, Leaf) and bool(factor.mixes) for factor in inner)
+    return any(_over_mixed(factor, leaf) for factor in factors)

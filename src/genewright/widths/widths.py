@@ -37,6 +37,14 @@ class Widths(ABC):
             UnsupportedError: It cannot have that many; the reason is named, with the user's line where there is one.
         """
 
+    @abstractmethod
+    def epsilon(self, layer: str) -> tuple[str, float] | None:
+        """Return the attribute with which a norm keeps from dividing by zero, and its value; None without one."""
+
+    @abstractmethod
+    def centres(self, layer: str) -> bool:
+        """Whether a norm takes the mean away before it divides."""
+
     def find(self, layer: str) -> Knob:
         """Return the knob that `layer` writes, or the knob of that name.
 

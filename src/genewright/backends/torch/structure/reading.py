@@ -62,11 +62,12 @@ class Binding:
 
 @dataclass(frozen=True, eq=False)
 class Normalisation:
-    """A layer or group norm, which looks across units."""
+    """A layer or group norm, which looks across units; `centred` where it takes their mean away first."""
 
     layer: str
     axis: Axis
     kind: Literal["layer", "group"]
+    centred: bool = True
 
 
 @dataclass
@@ -133,7 +134,7 @@ class Step:
     def reason(self, text: str) -> Reason:
         """Return a reason that names this place."""
         at = f"{self.call.where} in {self.call.layer}" if self.call.layer else self.call.where
-        return Reason(text, at)
+        return Reason(text, at, self.call.layer)
 
     def fresh(self, size: int, text: str) -> Dim:
         """Return a pinned axis of its own."""
@@ -163,9 +164,9 @@ class Step:
         if hasattr(self.layer, attribute):
             self.reading.bindings.append(Binding(self.call.layer, attribute, axis, entry))
 
-    def norm(self, axis: Axis, kind: Literal["layer", "group"]) -> None:
+    def norm(self, axis: Axis, kind: Literal["layer", "group"], *, centred: bool = True) -> None:
         """Note a norm that looks across the units of `axis`."""
-        self.reading.norms.append(Normalisation(self.call.layer, axis, kind))
+        self.reading.norms.append(Normalisation(self.call.layer, axis, kind, centred))
 
     def computed(self, dims: Sequence[Dim], *values: Value) -> Value:
         """Return a new tensor computed from `values` (all arguments by default)."""

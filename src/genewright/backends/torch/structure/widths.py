@@ -63,6 +63,16 @@ class TorchWidths(Widths):
             )
         )
 
+    def epsilon(self, layer: str) -> tuple[str, float] | None:
+        for name in ("eps", "epsilon", "variance_epsilon", "norm_eps", "layer_norm_eps"):
+            value = vars(self.recording.layers[layer]).get(name)
+            if isinstance(value, float):
+                return name, value
+        return None
+
+    def centres(self, layer: str) -> bool:
+        return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
+
 
 def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
     roles: dict[tuple[str, int, int], set[str]] = {}

@@ -28,7 +28,7 @@ def layer_norm(step: Step) -> tuple[Value, ...] | Value:
     for position, dim in enumerate(axes):
         if isinstance(step.layer, nn.LayerNorm | nn.RMSNorm):
             step.bind("normalized_shape", dim, position)
-    step.norm(product([dim.axis for dim in axes]), "layer")
+    step.norm(product([dim.axis for dim in axes]), "layer", centred="layer_norm" in step.call.name)
     out = Value(tuple(Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
     rest = [Value(tuple(step.fresh(n, "it counts norms") for n in ref.shape), out.source) for ref in step.outputs[1:]]
     return (out, *rest)
