@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from genewright import noise
 from genewright.edit import Edit, Perturb, Reindex, Write
 from genewright.elements import decoded, encoded
-from genewright.errors import EditError, UnsupportedError
+from genewright.errors import EditError, SettingError, UnsupportedError
 from genewright.network import FLOATS, Network, Tensor
 from genewright.part import fits, grid, part_shape, pieces
 
@@ -50,6 +50,7 @@ def check(edits: Iterable[Edit], network: Network) -> None:
 
     Raises:
         UnsupportedError: A tensor's dtype cannot be changed so; it is named.
+        SettingError: A strength is beyond the tensor's number format.
         UnknownNameError: An edit names no tensor.
         EditError: An edit does not fit its tensor: a fault of the operator.
     """
@@ -62,6 +63,17 @@ def check(edits: Iterable[Edit], network: Network) -> None:
                 f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
                 f'Leave it out: where=("*", "!{tensor.name}").'
             )
+        if isinstance(edit, Perturb):
+            _check_scale(edit, tensor)
+
+
+def _check_scale(edit: Perturb, tensor: Tensor) -> None:
+    computing = "float64" if tensor.dtype == "float64" else "float32"
+    if abs(edit.change.scale) > float(np.finfo(computing).max):
+        raise SettingError(
+            f"A strength of {edit.change.scale:g} is infinite in {computing}, in which {tensor.name!r} of dtype "
+            f"{tensor.dtype} is computed. Take a smaller one."
+        )
 
 
 def _check_fit(edit: Edit, tensor: Tensor) -> None:

@@ -51,7 +51,7 @@ class Tensor:
     """What is known of one tensor; its values are read with `Network.read`.
 
     Attributes:
-        name: Full dotted name, as in a state dict. A tied tensor has the first of its names.
+        name: Full dotted name, as in a state dict. A tied tensor has the alphabetically first of its names.
         shape: Logical shape.
         dtype: "float32", "bfloat16", "int64", ...
         role: One of `ROLES`.
