@@ -74,3 +74,4 @@ class Reindex:
 
 
 Edit = Perturb | Write | Reindex
+EDITS: tuple[type[Edit], ...] = (Perturb, Write, Reindex)
