@@ -13,8 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends.files import read_checkpoint as read_checkpoint
+from genewright.compare import Comparison as Comparison
+from genewright.compare import compare as compare
 from genewright.conformance import check_operator as check_operator
 from genewright.errors import ConformanceError as ConformanceError
+from genewright.errors import DataError as DataError
 from genewright.errors import EditError as EditError
 from genewright.errors import FileError as FileError
 from genewright.errors import FingerprintError as FingerprintError

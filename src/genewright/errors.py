@@ -7,6 +7,7 @@
     ├── SelectionError (LookupError)       `where` chooses nothing
     ├── UnsupportedError (TypeError)       a model, tensor or file of a kind that is not handled
     ├── EditError (ValueError)             an operator proposes an edit that does not fit its tensor
+    ├── DataError (ValueError)             samples or targets are missing, or do not fit the model
     ├── RecipeError (ValueError)           a recipe is damaged or incomplete
     │   ├── RecipeVersionError             it was written by a newer version
     │   └── FingerprintError               base or result is not the network that the recipe names
@@ -45,6 +46,10 @@ class UnsupportedError(GenewrightError, TypeError):
 
 class EditError(GenewrightError, ValueError):
     """An operator proposes an edit that does not fit its tensor: a fault of the operator, not of the call."""
+
+
+class DataError(GenewrightError, ValueError):
+    """Samples or targets are missing, empty, or do not fit each other or the model."""
 
 
 class RecipeError(GenewrightError, ValueError):

@@ -54,6 +54,10 @@ class Backend(ABC):
         The model's modes and the framework's random generators are as they were afterwards.
         """
 
+    def numeric(self, value: Any) -> NDArray[Any]:
+        """Return an array of the framework, such as a batch of targets, as a NumPy array."""
+        return np.asarray(value)
+
     @abstractmethod
     def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         """Write the tensors and `metadata` to a file, atomically."""
@@ -61,8 +65,3 @@ class Backend(ABC):
     @abstractmethod
     def load(self, model: Any, path: Path) -> None:
         """Read tensors that `save` wrote into a model of the same shapes; nothing changes if they do not fit."""
-
-
-def numeric(array: Any) -> NDArray[Any]:
-    """Return a framework's array as a NumPy array of numbers."""
-    return np.asarray(array)

@@ -15,7 +15,7 @@ from genewright.apply import Store
 from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.network import TorchNetwork
-from genewright.backends.torch.predict import predict
+from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
@@ -49,6 +49,9 @@ class TorchBackend(Backend):
 
     def predict(self, model: nn.Module, batch: Any) -> list[NDArray[Any]]:
         return predict(model, batch)
+
+    def numeric(self, value: Any) -> NDArray[Any]:
+        return array_of(value) if isinstance(value, torch.Tensor) else super().numeric(value)
 
     def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_module(model, path, metadata, overwrite=overwrite)

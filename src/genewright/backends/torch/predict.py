@@ -39,17 +39,18 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
         torch.random.set_rng_state(state)
         for module, mode in modes:
             module.training = mode
-    return [_array(tensor) for tensor in _tensors(output)]
+    return [array_of(tensor) for tensor in _tensors(output)]
 
 
 def _placed(value: Any, place: torch.Tensor | None) -> Any:
-    """Put arrays on the model's device, floating ones in its dtype."""
+    """Copy arrays to the model's device, floating ones in its dtype; a model that works in place changes the copy."""
     if isinstance(value, np.ndarray):
-        value = torch.as_tensor(np.ascontiguousarray(cast(NDArray[Any], value)))
+        value = torch.tensor(np.ascontiguousarray(cast(NDArray[Any], value)))
     if isinstance(value, torch.Tensor):
         if place is None:
-            return value
-        return value.to(place.device, place.dtype if value.is_floating_point() else value.dtype)
+            return value.clone()
+        floating = value.is_floating_point() and place.is_floating_point()
+        return value.to(place.device, place.dtype if floating else value.dtype, copy=True)
     if isinstance(value, Mapping):
         return {str(k): _placed(v, place) for k, v in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, tuple | list):
@@ -68,7 +69,8 @@ def _tensors(output: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(value)
 
 
-def _array(tensor: torch.Tensor) -> NDArray[Any]:
+def array_of(tensor: torch.Tensor) -> NDArray[Any]:
+    """Return a tensor as an array, wherever it lies; half types as float32."""
     if tensor.dtype in (torch.bfloat16, torch.float16):
         tensor = tensor.float()
-    return tensor.detach().cpu().numpy()
+    return tensor.detach().cpu().resolve_conj().resolve_neg().numpy()

@@ -1,0 +1,264 @@
+"""compare: a mutant against its original, on data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends import Backend, backend_of
+from genewright.batches import Batch, batches, count
+from genewright.errors import DataError, GenewrightError, SettingError
+from genewright.metrics import Gauge, Metrics, chosen, default, gauge, predictions
+
+Numbers = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric of the original (`before`) and of the mutant (`after`)."""
+
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How far a mutant's outputs are from its original's. Sums are in float64.
+
+    NaN and infinity: an output that is the same NaN or infinity in both counts as unchanged. One that is not finite in
+    only one of them, or is another infinity, makes `largest_change` and `relative_error` infinite; it is left out of
+    `mean_change`, which is the mean over the outputs that are finite in both (NaN where none is).
+
+    Attributes:
+        samples: Number of samples compared.
+        largest_change: max |a - b| over all outputs, a the original's and b the mutant's.
+        mean_change: mean |a - b|.
+        relative_error: max |a - b| / max |a|, the latter over the finite a; 0 where nothing changed.
+        agreement: Share of equal predictions (the largest along the last axis of the first output), or None where there
+            is no class axis. A row with NaN predicts nothing.
+        metrics: By name, before and after.
+        new_nonfinite: Number of outputs that are finite in the original and NaN or infinite in the mutant.
+        nonfinite: Number of outputs that are NaN or infinite in the original.
+    """
+
+    samples: int
+    largest_change: float
+    mean_change: float
+    relative_error: float
+    agreement: float | None
+    metrics: Mapping[str, Measured]
+    new_nonfinite: int
+    nonfinite: int
+
+    def ok(self, tolerance: float) -> bool:
+        """Whether the relative error is at most `tolerance` and no output became NaN or infinite.
+
+        Args:
+            tolerance: At least 0; ``math.inf`` asks only that nothing became NaN or infinite.
+
+        Raises:
+            SettingError: `tolerance` is negative or no number.
+        """
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SettingError(f"Comparison.ok: tolerance must be a number of at least 0; received {tolerance!r}.")
+        return self.relative_error <= tolerance and not self.new_nonfinite
+
+    def __str__(self) -> str:
+        rows = [
+            (
+                "outputs",
+                f"largest change {self.largest_change:.4g}, mean {self.mean_change:.4g}, "
+                f"relative error {self.relative_error:.4g} ({self.samples:,} samples)",
+            )
+        ]
+        if self.new_nonfinite or self.nonfinite:
+            rows.append(
+                ("not finite", f"{self.nonfinite:,} outputs of the original, {self.new_nonfinite:,} new in the mutant")
+            )
+        if self.agreement is not None:
+            rows.append(("predictions", f"{self.agreement:.2%} agree"))
+        rows += [(name, f"{pair.before:.4g} -> {pair.after:.4g}") for name, pair in self.metrics.items()]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as JSON holds it; what is not finite becomes "NaN", "Infinity" or "-Infinity"."""
+        return {
+            "samples": self.samples,
+            "largest_change": _json_number(self.largest_change),
+            "mean_change": _json_number(self.mean_change),
+            "relative_error": _json_number(self.relative_error),
+            "agreement": self.agreement,
+            "metrics": {
+                name: {"before": _json_number(pair.before), "after": _json_number(pair.after)}
+                for name, pair in self.metrics.items()
+            },
+            "new_nonfinite": self.new_nonfinite,
+            "nonfinite": self.nonfinite,
+        }
+
+
+def compare(
+    original: Any,
+    mutant: Any,
+    data: Any,
+    *,
+    metrics: Metrics | None = None,
+    batch_size: int = 256,
+) -> Comparison:
+    """Run a mutant and its original on the same data and say how far apart they are.
+
+    Both run in evaluation mode and keep their own mode; nothing of them or of the data is changed.
+
+    Args:
+        original: A model.
+        mutant: Another, with outputs of the same shapes.
+        data: An array or tensor X, a tuple (X, y), a dict of arrays, a DataLoader, or any iterable of batches, each x
+            or (x, y). It is gone through once.
+        metrics: "accuracy", "cross_entropy", "mse", "mae", several names, a function (outputs, targets) -> float that
+            is called once with the outputs and targets of all batches as arrays, or a dict of such. By default
+            accuracy, where the targets are classes.
+        batch_size: Samples a batch, where arrays are split.
+
+    Raises:
+        DataError: There are no samples, a metric lacks its targets, the output shapes differ, or a forward pass fails.
+        SettingError: A metric is unknown.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(4, 3)
+        >>> mutant = gw.mutate(net, gw.GaussianNoise(std=0.1), seed=1)
+        >>> result = gw.compare(net, mutant, (torch.randn(20, 4), torch.randint(0, 3, (20,))))
+        >>> result.samples, result.ok(1e-9), list(result.metrics)
+        (20, False, ['accuracy'])
+    """
+    wanted = chosen(metrics)
+    first, second = backend_of(original), backend_of(mutant)
+    change, agreement = _Change(), _Agreement()
+    gauges: dict[str, tuple[Gauge, Gauge]] | None = None
+    samples = 0
+    for number, batch in enumerate(batches(data, batch_size=batch_size)):
+        before = _outputs(first, original, "original", batch, number)
+        after = _outputs(second, mutant, "mutant", batch, number)
+        change.add(before, after)
+        agreement.add(before[0], after[0])
+        samples += before[0].shape[0] if before[0].ndim else count(batch.inputs)
+        targets = None if batch.targets is None else first.numeric(batch.targets)
+        if gauges is None:
+            named = default(before[0], targets) if wanted is None else wanted
+            gauges = {name: (gauge(metric), gauge(metric)) for name, metric in named.items()}
+        if gauges and targets is None:
+            raise DataError(
+                f"compare: the metric {next(iter(gauges))!r} needs targets, and batch {number} has none. Give (X, y), "
+                "or batches (x, y)."
+            )
+        if targets is not None:
+            for of_original, of_mutant in gauges.values():
+                of_original.add(before, targets)
+                of_mutant.add(after, targets)
+    if gauges is None or not samples:
+        raise DataError("compare: the data holds no samples, so nothing can be compared.")
+    return Comparison(
+        samples=samples,
+        largest_change=change.largest,
+        mean_change=change.mean(),
+        relative_error=change.relative(),
+        agreement=agreement.share(),
+        metrics={name: Measured(a.value(), b.value()) for name, (a, b) in gauges.items()},
+        new_nonfinite=change.new_nonfinite,
+        nonfinite=change.nonfinite,
+    )
+
+
+class _Change:
+    """The change of the outputs, summed up batch by batch."""
+
+    def __init__(self) -> None:
+        self.largest = 0.0
+        self.new_nonfinite = 0
+        self.nonfinite = 0
+        self._sum = 0.0
+        self._count = 0
+        self._scale = 0.0
+
+    def add(self, before: list[Numbers], after: list[Numbers]) -> None:
+        shapes = [a.shape for a in before], [b.shape for b in after]
+        if shapes[0] != shapes[1]:
+            raise DataError(
+                f"compare: the outputs differ in shape: {_said(shapes[0])} of the original, "
+                f"{_said(shapes[1])} of the mutant. Compare models with the same outputs."
+            )
+        for a, b in zip(before, after, strict=True):
+            self._add(_wide(a), _wide(b))
+
+    def mean(self) -> float:
+        return self._sum / self._count if self._count else math.nan
+
+    def relative(self) -> float:
+        if self.largest == 0:
+            return 0.0
+        return self.largest / self._scale if self._scale else math.inf
+
+    def _add(self, a: Numbers, b: Numbers) -> None:
+        in_first, in_second = np.isfinite(a), np.isfinite(b)
+        both = in_first & in_second
+        with np.errstate(over="ignore"):
+            distance = np.abs(a[both] - b[both])
+            size = np.abs(a[in_first])
+        if (~both & (a != b) & ~(np.isnan(a) & np.isnan(b))).any():
+            self.largest = math.inf
+        self.largest = max(self.largest, float(distance.max(initial=0.0)))
+        self._scale = max(self._scale, float(size.max(initial=0.0)))
+        self._sum += float(distance.sum())
+        self._count += distance.size
+        self.nonfinite += int((~in_first).sum())
+        self.new_nonfinite += int((in_first & ~in_second).sum())
+
+
+class _Agreement:
+    """The share of equal predictions, counted batch by batch."""
+
+    def __init__(self) -> None:
+        self._equal = 0
+        self._count = 0
+
+    def add(self, before: Numbers, after: Numbers) -> None:
+        first, second = predictions(before), predictions(after)
+        if first is not None and second is not None:
+            self._equal += int((first == second).sum())
+            self._count += first.size
+
+    def share(self) -> float | None:
+        return self._equal / self._count if self._count else None
+
+
+def _outputs(backend: Backend, model: Any, who: str, batch: Batch, number: int) -> list[Numbers]:
+    try:
+        outputs = backend.predict(model, batch.inputs)
+    except GenewrightError:
+        raise
+    except Exception as error:  # whatever the model's own code raises
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise DataError(f"compare: the {who} cannot take batch {number}: {lines[0]}") from error
+    if not outputs:
+        raise DataError(f"compare: the {who} returns no tensors.")
+    return outputs
+
+
+def _wide(values: Numbers) -> Numbers:
+    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+
+
+def _said(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes))
+
+
+def _json_number(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
