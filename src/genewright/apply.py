@@ -126,6 +126,27 @@ def apply(edits: Iterable[Edit], network: Network, store: Store, journal: Journa
             journal.add(_restorer(store, tensor.name, undos))
 
 
+def remember(network: Network, store: Store, journal: Journal) -> None:
+    """Note the bytes of running statistics and other buffers, which a forward pass may change by itself."""
+    for tensor in network.tensors.values():
+        if tensor.role in ("statistic", "buffer") and _is_plain(tensor.dtype):
+            with store.elements(tensor.name) as values:
+                old = values.copy()
+            journal.add(_restorer(store, tensor.name, [_put_back(old)]))
+
+
+def _is_plain(dtype: str) -> bool:
+    """Whether NumPy can hold the elements (bfloat16 as bit patterns)."""
+    return dtype in (*FLOATS, "bool") or dtype.startswith(("int", "uint", "complex"))
+
+
+def _put_back(old: NDArray[Any]) -> Callable[[NDArray[Any]], None]:
+    def restore(values: NDArray[Any]) -> None:
+        values[:] = old
+
+    return restore
+
+
 def _restorer(store: Store, name: str, undos: list[Callable[[NDArray[Any]], None]]) -> Callable[[], None]:
     def restore() -> None:
         with store.elements(name) as values:

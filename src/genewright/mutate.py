@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from genewright.apply import Journal, apply, check
+from genewright.apply import Journal, apply, check, remember
 from genewright.backends import Backend, backend_of
 from genewright.edit import Edit, Write
 from genewright.errors import FingerprintError, RecipeError, SettingError
@@ -105,7 +105,9 @@ def plan(model: Any, operator: Operators, *, seed: Seed) -> Plan:
 def mutated(model: Model, operator: Operators, *, seed: Seed) -> Generator[Model]:
     """Mutate `model` in place for the length of a ``with`` block; afterwards every byte is back.
 
-    Nothing is subtracted: the old values are kept aside, only those that change where the rate is low.
+    Nothing is subtracted: the old values are kept aside, only those that change where the rate is low. Running
+    statistics and other buffers that forward passes move inside the block are put back too; training steps on the
+    parameters inside the block are not undone.
 
     Args:
         model: As in `mutate`.
@@ -124,8 +126,10 @@ def mutated(model: Model, operator: Operators, *, seed: Seed) -> Generator[Model
     """
     backend = backend_of(model)
     journal = Journal()
+    steps = _steps(as_operators(operator), Noise(seed))
+    remember(backend.network(model), backend.store(model), journal)
     try:
-        _perform(backend, model, _steps(as_operators(operator), Noise(seed)), journal=journal)
+        _perform(backend, model, steps, journal=journal)
         yield model
     finally:
         journal.restore()
