@@ -5,20 +5,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright import bfloat16, noise
-from genewright.edit import Array, Edit, Perturb, Reindex, Write
-from genewright.errors import UnsupportedError
+from genewright import noise
+from genewright.edit import Edit, Perturb, Reindex, Structural, Values, Write, structural
+from genewright.elements import decoded, encoded
+from genewright.errors import EditError, SettingError, UnknownNameError, UnsupportedError
 from genewright.network import FLOATS, Network, Tensor
+from genewright.part import fits, grid, part_shape, pieces
+
+Undo = Callable[[], None]
 
 
 class Store(ABC):
-    """What a backend gives the core: the elements of a tensor, to be changed in place."""
+    """What a backend gives the core: the tensors and layers of a model, to be changed in place."""
+
+    @abstractmethod
+    def tensor(self, name: str) -> Tensor:
+        """Return what is known of a tensor as it is now, by any of its names.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
 
     @abstractmethod
     def elements(self, name: str) -> AbstractContextManager[NDArray[Any]]:
@@ -27,14 +38,49 @@ class Store(ABC):
         bfloat16 comes as uint16 bit patterns. A contiguous tensor in main memory is given without a copy.
         """
 
+    def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
+        """Give a tensor another shape; it stays the same object, ties included.
+
+        Args:
+            name: The tensor's name.
+            values: The new elements, in the new shape; bfloat16 as uint16 bit patterns.
+            moved: Where they came from, for what goes along with the tensor (an optimizer's state).
+
+        Returns:
+            What takes it back.
+        """
+        raise UnsupportedError(f"{name!r}: the shapes of this kind of model cannot change.")
+
+    def restructure(self, edit: Structural) -> Undo:
+        """Change layers, wiring or attributes; all or nothing.
+
+        Returns:
+            What takes it back.
+
+        Raises:
+            GenewrightError: It cannot be done here; the reason is named, and nothing has been changed.
+        """
+        raise UnsupportedError(
+            f"{type(edit).__name__}: a checkpoint has tensors but no layers. Give the model: a module, or on the "
+            "command line package.module:factory with --weights."
+        )
+
+
+class Companion:
+    """What goes along with a model while it is mutated, such as an optimizer's state; this one is nothing."""
+
+    def finish(self) -> Undo:
+        """Take in new tensors and let go of those that are gone, after the last edit; return what takes it back."""
+        return _nothing
+
 
 class Journal:
     """What brings back the bytes that were there before: it grows while edits are applied."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Undo] = []
 
-    def add(self, undo: Callable[[], None]) -> None:
+    def add(self, undo: Undo) -> None:
         """Remember how to take back one change."""
         self._undo.append(undo)
 
@@ -47,42 +93,150 @@ class Journal:
 def check(edits: Iterable[Edit], network: Network) -> None:
     """Refuse edits that cannot be applied, before the first is.
 
+    Edits of a tensor that an earlier one reshapes, or that a structural edit may have made, are checked when their
+    turn comes.
+
     Raises:
         UnsupportedError: A tensor's dtype cannot be changed so; it is named.
+        SettingError: A strength is beyond the tensor's number format.
         UnknownNameError: An edit names no tensor.
+        EditError: An edit does not fit its tensor: a fault of the operator.
     """
+    restructured = False
+    resized: set[str] = set()
     for edit in edits:
-        tensor = network.tensor(edit.tensor)
-        if isinstance(edit, Reindex) and edit.factor is None:
+        if not isinstance(edit, Values):
+            restructured = True
             continue
-        if tensor.dtype not in FLOATS:
-            raise UnsupportedError(
-                f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
-                f'Leave it out: where=("*", "!{tensor.name}").'
-            )
+        try:
+            tensor = network.tensor(edit.tensor)
+        except UnknownNameError:
+            if restructured:
+                continue
+            raise
+        if restructured or tensor.name in resized:
+            continue
+        _refuse(edit, tensor)
+        if isinstance(edit, Reindex) and _resizes(edit, tensor):
+            resized.add(tensor.name)
 
 
-def apply(edits: Iterable[Edit], network: Network, store: Store, journal: Journal | None = None) -> None:
+def can_fail_late(edits: Iterable[Edit], network: Network) -> bool:
+    """Whether applying can fail after the first edit: layers or shapes change, or an operator's own function runs."""
+    edits = tuple(edits)
+    return changes_form(edits, network) or any(isinstance(e, Write) and callable(e.values) for e in edits[1:])
+
+
+def changes_form(edits: Iterable[Edit], network: Network) -> bool:
+    """Whether layers, wiring or shapes change."""
+    edits = tuple(edits)
+    return bool(structural(edits)) or any(
+        isinstance(edit, Reindex) and _resizes(edit, network.tensor(edit.tensor)) for edit in edits
+    )
+
+
+def _refuse(edit: Values, tensor: Tensor) -> None:
+    _check_fit(edit, tensor)
+    moves = edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
+    if not moves and tensor.dtype not in FLOATS:
+        raise UnsupportedError(
+            f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
+            f'Leave it out: where=("*", "!{tensor.name}").'
+        )
+    if isinstance(edit, Perturb):
+        _check_scale(edit, tensor)
+
+
+def _check_scale(edit: Perturb, tensor: Tensor) -> None:
+    computing = "float64" if tensor.dtype == "float64" else "float32"
+    if abs(edit.change.scale) > float(np.finfo(computing).max):
+        raise SettingError(
+            f"A strength of {edit.change.scale:g} is infinite in {computing}, in which {tensor.name!r} of dtype "
+            f"{tensor.dtype} is computed. Take a smaller one."
+        )
+
+
+def _check_fit(edit: Values, tensor: Tensor) -> None:
+    match edit:
+        case Perturb(part=part):
+            fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
+        case Write(part=part, values=values):
+            fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
+            if not fault and not callable(values) and np.shape(values) != (shape := part_shape(part, tensor.shape)):
+                fault = f"its values have shape {np.shape(values)}, the part has {shape}"
+        case Reindex(axis=axis, index=index, factor=factor):
+            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else 0
+            fault = ""
+            if not 0 <= axis < len(tensor.shape) or not index or not all(-1 <= i < size for i in index):
+                fault = f"axis {axis} has {size} positions, and its index is {index} (-1 is a new entry)"
+            elif factor is not None and len(factor) != len(index):
+                fault = f"its index has {len(index)} entries, and there are {len(factor)} factors"
+    if fault:
+        raise EditError(f"{type(edit).__name__} of {tensor.name!r} of shape {tensor.shape}: {fault}.")
+
+
+def apply(edits: Iterable[Edit], store: Store, journal: Journal | None = None) -> None:
     """Apply edits, in order.
 
     Args:
         edits: Edits that `check` let pass.
-        network: The view of the same model.
-        store: Where the tensors are.
+        store: Where the tensors and layers are.
         journal: Where to note how to take the changes back; None saves that memory.
     """
     for edit in edits:
-        tensor = network.tensor(edit.tensor)
-        with store.elements(tensor.name) as values:
-            match edit:
-                case Perturb():
-                    undos = _perturb(values, edit, tensor, keep=journal is not None)
-                case Write():
-                    undos = _overwrite(values, _written(values, edit, tensor), keep=journal is not None)
-                case Reindex():
-                    undos = _overwrite(values, _gathered(values, edit, tensor), keep=journal is not None)
+        undo = _applied(edit, store, keep=journal is not None)
         if journal is not None:
-            journal.add(_restorer(store, tensor.name, undos))
+            journal.add(undo)
+
+
+def _applied(edit: Edit, store: Store, *, keep: bool) -> Undo:
+    if not isinstance(edit, Values):
+        return store.restructure(edit)
+    tensor = store.tensor(edit.tensor)
+    _refuse(edit, tensor)
+    if isinstance(edit, Reindex) and _resizes(edit, tensor):
+        with store.elements(tensor.name) as values:
+            gathered = _gathered(values, edit, tensor)
+        return store.replace(tensor.name, gathered, edit)
+    with store.elements(tensor.name) as values:
+        match edit:
+            case Perturb():
+                undos = _perturb(values, edit, tensor, keep=keep)
+            case Write():
+                place = grid(edit.part, tensor.shape)
+                undos = _overwrite(values, _written(values, edit, tensor), place, tensor, keep=keep)
+            case Reindex():
+                undos = _overwrite(values, _gathered(values, edit, tensor), (...,), tensor, keep=keep)
+    return _restorer(store, tensor.name, undos)
+
+
+def _nothing() -> None:
+    """Take back nothing."""
+
+
+def _resizes(edit: Reindex, tensor: Tensor) -> bool:
+    return len(edit.index) != tensor.shape[edit.axis]
+
+
+def remember(network: Network, store: Store, journal: Journal) -> None:
+    """Note the bytes of running statistics and other buffers, which a forward pass may change by itself."""
+    for tensor in network.tensors.values():
+        if tensor.role in ("statistic", "buffer") and _is_plain(tensor.dtype):
+            with store.elements(tensor.name) as values:
+                old = values.copy()
+            journal.add(_restorer(store, tensor.name, [_put_back(old)]))
+
+
+def _is_plain(dtype: str) -> bool:
+    """Whether NumPy can hold the elements (bfloat16 as bit patterns)."""
+    return dtype in (*FLOATS, "bool") or dtype.startswith(("int", "uint", "complex"))
+
+
+def _put_back(old: NDArray[Any]) -> Callable[[NDArray[Any]], None]:
+    def restore(values: NDArray[Any]) -> None:
+        values[:] = old
+
+    return restore
 
 
 def _restorer(store: Store, name: str, undos: list[Callable[[NDArray[Any]], None]]) -> Callable[[], None]:
@@ -97,91 +251,69 @@ def _restorer(store: Store, name: str, undos: list[Callable[[NDArray[Any]], None
 def _perturb(
     values: NDArray[Any], edit: Perturb, tensor: Tensor, *, keep: bool
 ) -> list[Callable[[NDArray[Any]], None]]:
-    """Draw and apply; units that may not change are left out."""
+    """Draw and apply; what is outside the edit's part stays as it is."""
     undos: list[Callable[[NDArray[Any]], None]] = []
-    for start, stop in _runs(edit, tensor):
+    for start, stop, inside in pieces(edit.part, tensor.shape):
+        place = values[start:stop]
+        old = None if inside is None else (place.copy(), ~inside)
         undo = noise.apply(
-            values[start:stop],
-            edit.change,
-            edit.stream,
-            dtype=tensor.dtype,
-            start=start,
-            size=tensor.size,
-            journal=keep,
+            place, edit.change, edit.stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=keep
         )
+        if old is not None:
+            np.copyto(place, old[0], where=old[1])
         if undo is not None:
-            undos.append(_on_part(undo.restore, start, stop))
+            undos.append(_on_range(undo.restore, start, stop))
     return undos
 
 
-def _on_part(restore: Callable[[NDArray[Any]], None], start: int, stop: int) -> Callable[[NDArray[Any]], None]:
+def _on_range(restore: Callable[[NDArray[Any]], None], start: int, stop: int) -> Callable[[NDArray[Any]], None]:
     return lambda values: restore(values[start:stop])
 
 
-def _runs(edit: Perturb, tensor: Tensor) -> list[tuple[int, int]]:
-    """Return the half-open ranges of row-major elements that belong to the chosen units."""
-    if edit.units is None or not tensor.shape:
-        return [(0, tensor.size)]
-    inner = int(np.prod(tensor.shape[edit.axis + 1 :], dtype=np.int64))
-    outer = int(np.prod(tensor.shape[: edit.axis], dtype=np.int64))
-    width = tensor.shape[edit.axis] * inner
-    runs: list[tuple[int, int]] = []
-    for _, group in groupby(enumerate(edit.units), key=lambda pair: pair[1] - pair[0]):
-        units = [unit for _, unit in group]
-        runs.append((units[0] * inner, (units[-1] + 1) * inner))
-    return [(block * width + start, block * width + stop) for block in range(outer) for start, stop in runs]
-
-
-def _overwrite(values: NDArray[Any], new: NDArray[Any], *, keep: bool) -> list[Callable[[NDArray[Any]], None]]:
-    old = values.copy() if keep else None
-    values[:] = new
+def _overwrite(
+    values: NDArray[Any], new: NDArray[Any], place: tuple[Any, ...], tensor: Tensor, *, keep: bool
+) -> list[Callable[[NDArray[Any]], None]]:
+    shaped = values.reshape(tensor.shape)
+    old = shaped[place].copy() if keep else None
+    shaped[place] = new
     if old is None:
         return []
 
     def restore(values: NDArray[Any]) -> None:
-        values[:] = old
+        values.reshape(tensor.shape)[place] = old
 
     return [restore]
 
 
 def _written(values: NDArray[Any], edit: Write, tensor: Tensor) -> NDArray[Any]:
-    old = _decoded(values, tensor).reshape(tensor.shape)
-    if callable(edit.values):
-        view = old.view()
-        view.flags.writeable = False
-        part = np.asarray(edit.values(view))
-    else:
-        part = np.asarray(edit.values)
-    if not edit.index:
-        new = np.broadcast_to(part, tensor.shape)
-    else:
-        new = old.copy()
-        new[edit.index] = part
-    return _encoded(new, tensor).reshape(-1)
+    old = values.reshape(tensor.shape)[grid(edit.part, tensor.shape)]
+    if not callable(edit.values):
+        return encoded(np.asarray(edit.values), tensor.dtype)
+    view = (old if edit.stored else decoded(old, tensor.dtype)).view()
+    view.flags.writeable = False
+    new = np.asarray(edit.values(view))
+    if new.shape != old.shape or (edit.stored and new.dtype != old.dtype):
+        raise EditError(
+            f"Write of {tensor.name!r}: its function returned shape {new.shape} and dtype {new.dtype} "
+            f"for shape {old.shape} and dtype {view.dtype}."
+        )
+    return new if edit.stored else encoded(new, tensor.dtype)
 
 
 def _gathered(values: NDArray[Any], edit: Reindex, tensor: Tensor) -> NDArray[Any]:
+    """Return the stored elements in their new shape; a position of -1 becomes zero."""
     shaped = values.reshape(tensor.shape)
     index = np.asarray(edit.index, np.int64)
     if edit.factor is None:
-        return np.take(shaped, index, axis=edit.axis).reshape(-1)
-    gathered: NDArray[Any] = np.take(_decoded(values, tensor).reshape(tensor.shape), index, axis=edit.axis)
+        return _zeroed(np.take(shaped, index, axis=edit.axis, mode="clip"), index, edit.axis)
+    numbers = decoded(values, tensor.dtype).reshape(tensor.shape)
+    gathered: NDArray[Any] = np.take(numbers, index, axis=edit.axis, mode="clip")
     shape = [1] * len(tensor.shape)
     shape[edit.axis] = len(index)
     factor = np.asarray(edit.factor, gathered.dtype).reshape(shape)
-    return _encoded(np.multiply(gathered, factor), tensor).reshape(-1)
+    return encoded(_zeroed(np.multiply(gathered, factor), index, edit.axis), tensor.dtype)
 
 
-def _decoded(values: NDArray[Any], tensor: Tensor) -> Array:
-    """Return stored elements as numbers: the half types as float32, which holds them exactly."""
-    if tensor.dtype == "bfloat16":
-        return cast(Array, bfloat16.to_float32(values))
-    return values.astype(np.float32) if tensor.dtype == "float16" else values
-
-
-def _encoded(numbers: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
-    """Return numbers as stored elements, rounded once."""
-    if tensor.dtype == "bfloat16":
-        return bfloat16.from_float32(numbers.astype(np.float32))
-    with np.errstate(over="ignore"):
-        return numbers.astype(np.dtype(tensor.dtype))
+def _zeroed(gathered: NDArray[Any], index: NDArray[np.int64], axis: int) -> NDArray[Any]:
+    gathered[(slice(None),) * axis + (index < 0,)] = 0
+    return gathered

@@ -6,6 +6,7 @@
     ├── UnknownNameError (LookupError)     no operator, layer or tensor has this name
     ├── SelectionError (LookupError)       `where` chooses nothing
     ├── UnsupportedError (TypeError)       a model, tensor or file of a kind that is not handled
+    ├── EditError (ValueError)             an operator proposes an edit that does not fit its tensor
     ├── DataError (ValueError)             samples or targets are missing, or do not fit the model
     ├── RecipeError (ValueError)           a recipe is damaged or incomplete
     │   ├── RecipeVersionError             it was written by a newer version
@@ -41,6 +42,10 @@ class SelectionError(GenewrightError, LookupError):
 
 class UnsupportedError(GenewrightError, TypeError):
     """A model, tensor or file is of a kind that cannot be handled; the message names it and says what to do."""
+
+
+class EditError(GenewrightError, ValueError):
+    """An operator proposes an edit that does not fit its tensor: a fault of the operator, not of the call."""
 
 
 class DataError(GenewrightError, ValueError):

@@ -1,5 +1,6 @@
 """`apply`: the one place where a tensor's elements change, and where the backends plug in."""
 
+from dataclasses import replace
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
@@ -76,6 +77,8 @@ def apply(
     if change.idle or not len(values):
         nothing = np.empty(0, np.uint32), np.empty(0, values.dtype)
         return Undo(*nothing, length=len(values)) if journal else None
+    if change.combine == "replace" and change.scale == 0:
+        change = replace(change, distribution="constant", scale=0.0)  # +0.0, not a signed zero per element
     return _choose(backend)(np.asarray(values), change, stream, dtype, start, journal)
 
 

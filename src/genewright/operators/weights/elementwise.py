@@ -11,9 +11,10 @@ from genewright.edit import Edit, Perturb
 from genewright.network import Network, Tensor
 from genewright.noise import Change
 from genewright.operator import Operator
+from genewright.part import Part
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
-from genewright.where import Where, as_where
+from genewright.where import Selected, Where, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,7 @@ class Elementwise(Operator, ABC):
         object.__setattr__(self, "where", as_where(self.where))
         self.check()
 
-    @abstractmethod
-    def check(self) -> None:
+    def check(self) -> None:  # an operator may have no other settings
         """Refuse settings that are out of their ranges.
 
         Raises:
@@ -51,6 +51,9 @@ class Elementwise(Operator, ABC):
                 tensor=tensor.name,
                 change=self.change(tensor, network),
                 stream=noise.stream(tensor.name),
-                units=selected.units,
-                axis=tensor.unit_axis or 0,
+                part=self.part(selected, network),
             )
+
+    def part(self, selected: Selected, network: Network) -> Part:
+        """Return the elements that may change: those of the chosen units."""
+        return selected.part

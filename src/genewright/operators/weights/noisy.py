@@ -45,7 +45,7 @@ class Noisy(Elementwise, ABC):
         """Return the noise for `tensor`, its strength in the tensor's own units."""
         scale: float = getattr(self, self.strength)
         if self.relative_to == "tensor" and tensor.dtype in FLOATS:
-            scale *= self._spread(tensor, network)
+            scale = self._in_spreads(scale, tensor, network)
         return Change(
             combine="add_relative" if self.relative_to == "weight" else "add",
             distribution=self.distribution,
@@ -54,11 +54,16 @@ class Noisy(Elementwise, ABC):
             rounding=self.rounding,
         )
 
-    def _spread(self, tensor: Tensor, network: Network) -> float:
+    def _in_spreads(self, strength: float, tensor: Tensor, network: Network) -> float:
         size = spread(network.read(tensor.name))
-        if not math.isfinite(size):
-            raise UnsupportedError(
-                f"{type(self).__name__}(relative_to='tensor'): {tensor.name!r} holds NaN or infinity, so it has no "
-                f"spread. Leave it out (where=('*', '!{tensor.name}')), or use relative_to='none'."
+        if not math.isfinite(size * strength):
+            trouble = (
+                f"{self.strength}={strength} times its spread {size} is out of range"
+                if math.isfinite(size)
+                else "it holds NaN or infinity, so it has no spread"
             )
-        return size
+            raise UnsupportedError(
+                f"{type(self).__name__}(relative_to='tensor') on {tensor.name!r}: {trouble}. "
+                f"Leave it out (where=('*', '!{tensor.name}')), or use relative_to='none'."
+            )
+        return size * strength

@@ -1,0 +1,1 @@
+"""Operators made of operators: they say which of them act, and propose nothing themselves."""

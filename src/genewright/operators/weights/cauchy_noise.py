@@ -1,0 +1,44 @@
+"""Cauchy noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genewright.operators.weights.noisy import Noisy
+
+
+@dataclass(frozen=True, kw_only=True)
+class CauchyNoise(Noisy):
+    """Add Cauchy noise to a share of the elements.
+
+    w' = w + scale * unit * z with z ~ Cauchy(0, 1), density 1 / (pi (1 + z^2)), for each element with probability
+    `rate`, independently; `unit` is 1, the tensor's spread, or |w|, as `relative_to` says. Most steps are small, a few
+    are very long: the law has no mean and no variance.
+
+    Args:
+        scale: Half of the changes are smaller than this, at least 0, in the unit that `relative_to` names.
+        rate: Share of the elements that change, in [0, 1].
+        relative_to: "none": `scale` is in units of the weights. "tensor": in units of the tensor's own standard
+            deviation. "weight": in units of each weight's magnitude, so that zeros stay zero.
+        rounding: How a float16 or bfloat16 result is rounded: "nearest" or "stochastic" (see `GaussianNoise`).
+        where: Which tensors and units; all trainable ones by default.
+
+    Raises:
+        SettingError: A setting is out of its range.
+        UnsupportedError: `relative_to="tensor"` on a tensor that holds NaN or infinity.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(4, 2)
+        >>> mutant = gw.mutate(net, gw.CauchyNoise(scale=0.5), seed=246)
+        >>> bool((mutant.weight != net.weight).any())
+        True
+
+    References:
+        Yao, Liu and Lin, "Evolutionary Programming Made Faster", IEEE Transactions on Evolutionary Computation 3(2),
+        1999, section III.
+    """
+
+    scale: float = 0.01
+    strength = "scale"
+    distribution = "cauchy"

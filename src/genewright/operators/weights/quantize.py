@@ -1,0 +1,94 @@
+"""Fewer bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.edit import Edit, Write
+from genewright.elements import decoded, encoded
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.seeding import Noise
+from genewright.settings import check_choice, check_integer
+from genewright.where import Where, as_where
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantize(Operator):
+    """Round weights to the levels of a small integer type, and keep them as floats (fake quantisation).
+
+    With Q = 2^(bits - 1) - 1 and m the largest finite |w| of the tensor, or of the unit, the step is s = m / Q and
+    w' = s * round(w / s), ties to even: 2 Q + 1 levels, symmetric about zero, so that zeros stay zero. Computed in
+    float64 and rounded once. Nothing is random, and a second time changes nothing, bit for bit: a level that the
+    tensor's own type cannot tell from its neighbours (many bits on a half type) leaves the weight as it is. NaN and
+    infinity stay.
+
+    Args:
+        bits: Width of the integer type, from 2 to 16.
+        per: "tensor": one step a tensor. "unit": one step a unit (output feature or channel), as per-channel schemes
+            have.
+        where: Which tensors and units; all trainable ones by default. Of chosen units, m is theirs alone.
+
+    Raises:
+        SettingError: A setting is out of its range.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(64, 8)
+        >>> len(gw.mutate(net, gw.Quantize(bits=2), seed=1).weight.unique())
+        3
+
+    References:
+        Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference: A whitepaper",
+        arXiv:1806.08342, section 2.2; Nagel et al., "A White Paper on Neural Network Quantization",
+        arXiv:2106.08295, section 2.
+    """
+
+    keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
+
+    bits: int = 8
+    per: Literal["tensor", "unit"] = "tensor"
+    where: Where = field(default_factory=Where)
+
+    def __post_init__(self) -> None:
+        check_integer(self, "bits", self.bits, low=2, high=16)
+        check_choice(self, "per", self.per, ("tensor", "unit"))
+        object.__setattr__(self, "where", as_where(self.where))
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        for selected in self.where.select(network):
+            tensor = selected.tensor
+            yield Write(
+                tensor=tensor.name,
+                values=_Quantized(self.bits, tensor.unit_axis if self.per == "unit" else None, tensor.dtype),
+                part=selected.part,
+                summary=f"rounded to {self.bits} bits a {self.per}",
+            )
+
+
+@dataclass(frozen=True)
+class _Quantized:
+    bits: int
+    axis: int | None
+    dtype: str
+
+    def __call__(self, old: NDArray[Any]) -> NDArray[Any]:
+        top = 2 ** (self.bits - 1) - 1
+        exact = old.astype(np.float64)
+        finite = np.isfinite(exact)
+        axes = tuple(a for a in range(old.ndim) if a != self.axis)
+        largest = np.max(np.abs(exact), axis=axes, keepdims=True, initial=0.0, where=finite)
+        step = largest / top
+        with np.errstate(divide="ignore", invalid="ignore"):
+            levels = np.rint(exact / step)
+            # The ends are m itself: s * Q can differ from it in the last bit.
+            ends = np.abs(levels) >= top
+            wanted = np.where(ends, np.copysign(largest, exact), levels * step)
+            new = decoded(encoded(wanted, self.dtype), self.dtype)
+            apart = finite & (step > 0) & (np.rint(new / step) == levels)
+        return np.where(apart, new, old)

@@ -1,0 +1,97 @@
+"""Part: the elements of a tensor that an edit may change, chosen by positions along its axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Part = tuple[tuple[int, ...] | None, ...]
+"""For each axis the positions that belong, or None for all of them; axes that are left out belong whole.
+
+``()`` is the whole tensor, ``((0, 2),)`` its rows 0 and 2, ``(None, (5,))`` its column 5.
+"""
+
+_CHUNK = 1 << 18  # elements looked at together
+_LONG = 64  # runs at least this long on average are changed where they lie
+
+
+def along(axis: int | None, positions: tuple[int, ...] | None) -> Part:
+    """Return the part at `positions` along `axis`; the whole tensor where either is None.
+
+    >>> along(1, (5,))
+    (None, (5,))
+    """
+    if axis is None or positions is None:
+        return ()
+    return (*(None for _ in range(axis)), positions)
+
+
+def part_shape(part: Part, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a part of a tensor of the given shape.
+
+    >>> part_shape(((0, 2),), (4, 3))
+    (2, 3)
+    """
+    whole: Part = (None,) * (len(shape) - len(part))
+    return tuple(
+        size if positions is None else len(positions) for size, positions in zip(shape, (*part, *whole), strict=True)
+    )
+
+
+def fits(part: Part, shape: tuple[int, ...]) -> bool:
+    """Whether every position of a part exists, and none comes twice."""
+    return len(part) <= len(shape) and all(
+        positions is None or (len(set(positions)) == len(positions) and all(0 <= p < size for p in positions))
+        for size, positions in zip(shape, part, strict=False)
+    )
+
+
+def grid(part: Part, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the index by which NumPy reads and writes a part of an array.
+
+    >>> np.arange(12).reshape(4, 3)[grid(((0, 2), (1,)), (4, 3))].tolist()
+    [[1], [7]]
+    """
+    if not part:
+        return (...,)
+    chosen = (range(size) if positions is None else positions for size, positions in zip(shape, part, strict=False))
+    return np.ix_(*(np.asarray(positions, np.int64) for positions in chosen))
+
+
+def pieces(part: Part, shape: tuple[int, ...]) -> Iterator[tuple[int, int, NDArray[np.bool_] | None]]:
+    """Yield the row-major ranges that hold a part, in order.
+
+    Yields:
+        (start, stop, inside): where `inside` is None the whole range belongs to the part; else it says for each of its
+        elements whether that one does.
+    """
+    size = math.prod(shape)
+    if not part:
+        yield 0, size, None
+        return
+    for start in range(0, size, _CHUNK):
+        inside = _inside(part, shape, start, min(start + _CHUNK, size))
+        edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+        count = len(edges) // 2
+        if count and int(inside.sum()) >= _LONG * count:
+            for first, last in edges.reshape(-1, 2).tolist():
+                yield start + first, start + last, None
+        elif count:
+            yield start + int(edges[0]), start + int(edges[-1]), inside[edges[0] : edges[-1]]
+
+
+def _inside(part: Part, shape: tuple[int, ...], start: int, stop: int) -> NDArray[np.bool_]:
+    inside = np.ones(stop - start, np.bool_)
+    flat = np.arange(start, stop)
+    inner = math.prod(shape)
+    for size, positions in zip(shape, part, strict=False):
+        inner //= size
+        if positions is not None:
+            belongs = np.zeros(size, np.bool_)
+            belongs[list(positions)] = True
+            inside &= belongs[flat // inner % size]
+    return inside
