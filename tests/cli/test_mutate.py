@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +106,9 @@ def test_an_existing_output_is_refused_before_the_model_is_read(folder: Path, ge
 
 
 def test_the_model_file_is_never_touched(folder: Path, genewright: Any) -> None:
-    before = Path("net.pt").read_bytes(), os.stat("net.pt").st_mtime_ns
+    before = Path("net.pt").read_bytes(), Path("net.pt").stat().st_mtime_ns
     genewright("mutate", "gaussian-noise", "net.pt", *OUT)
-    assert (Path("net.pt").read_bytes(), os.stat("net.pt").st_mtime_ns) == before
+    assert (Path("net.pt").read_bytes(), Path("net.pt").stat().st_mtime_ns) == before
 
 
 @pytest.mark.parametrize("name", registered())

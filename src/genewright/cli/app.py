@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import typer
@@ -111,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE if words else DONE
     try:
         code = command.main(words, prog_name="genewright", standalone_mode=False, obj=words)
+        sys.stdout.flush()
     except GenewrightError as error:
         kind = "UsageError" if isinstance(error, UsageError) else type(error).__name__
         _say_error(words, kind, str(error))
@@ -120,9 +121,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = not_understood.ctx.command_path if not_understood.ctx else "genewright"
         _say_error(words, "UsageError", f"{not_understood.format_message().rstrip('.?')}. See: {path} --help")
         return USAGE
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # else Python complains again when it exits
-        return DONE
+    except OSError as error:  # standard output: all files' errors are GenewrightErrors
+        with suppress(OSError):
+            sys.stdout.close()  # else Python tries once more when it exits, and complains
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, such as head, needs no message
+            _say_error([], "OSError", f"standard output cannot be written ({error.strerror}).")
+        return REFUSED
     return code if isinstance(code, int) else DONE
 
 

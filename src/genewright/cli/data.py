@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,10 +27,10 @@ def open_data(path: Path) -> Any:
     if path.suffix.lower() not in (".npy", ".npz"):
         raise FileError(f"{path}: data is read from .npy and .npz files (numpy.save, numpy.savez).")
     try:
-        held: Any = np.load(path, allow_pickle=False)
-        if path.suffix.lower() == ".npy":
-            return held
-        with held:
+        with path.open("rb") as file:
+            held: Any = np.load(file, allow_pickle=False)
+            if isinstance(held, np.ndarray):
+                return cast(Any, held)
             arrays = {str(name): held[name] for name in held.files}
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.strerror:

@@ -12,10 +12,8 @@ _ENTRY = re.compile(r"^    \*{0,2}(\w+)(?: \([^)]*\))?: (.*)$")
 def example(*commands: str) -> str:
     """Return the end of a help text: commands that can be pasted, in Markdown.
 
-    >>> print(example("genewright operators"))
-    Example:
-    <BLANKLINE>
-    `genewright operators`
+    >>> example("genewright operators").splitlines()
+    ['Example:', '', '`genewright operators`']
     """
     title = "Example:" if len(commands) == 1 else "Examples:"
     return "\n\n".join([title, *(f"`{command}`" for command in commands)])
