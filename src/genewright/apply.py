@@ -85,9 +85,11 @@ def _check_fit(edit: Edit, tensor: Tensor) -> None:
             if not fault and not callable(values) and np.shape(values) != (shape := part_shape(part, tensor.shape)):
                 fault = f"its values have shape {np.shape(values)}, the part has {shape}"
         case Reindex(axis=axis, index=index, factor=factor):
-            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else 0
+            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else -1
             fault = ""
-            if len(index) != size or not all(0 <= i < size for i in index):
+            if size < 0:
+                fault = f"there is no axis {axis}"
+            elif len(index) != size or not all(0 <= i < size for i in index):
                 fault = f"axis {axis} has {size} positions, and its index is {index}"
             elif factor is not None and len(factor) != size:
                 fault = f"axis {axis} has {size} positions, and there are {len(factor)} factors"
