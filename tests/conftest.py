@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 from torch import nn
 
 from tests import networks
+
+# The machine may be busy: an example is not wrong for being slow.
+hypothesis.settings.register_profile("genewright", deadline=None)
+hypothesis.settings.load_profile("genewright")
 
 
 @pytest.fixture(params=list(networks.NETWORKS))
