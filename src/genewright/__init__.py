@@ -45,7 +45,9 @@ from genewright.operator import Operator as Operator
 from genewright.operator import registered as _registered
 from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
+from genewright.operators.architecture.add_heads import AddHeads as AddHeads
 from genewright.operators.architecture.narrow import Narrow as Narrow
+from genewright.operators.architecture.remove_heads import RemoveHeads as RemoveHeads
 from genewright.operators.architecture.widen import Widen as Widen
 from genewright.operators.architecture.widen_stream import WidenStream as WidenStream
 from genewright.operators.weights.bit_flip import BitFlip as BitFlip

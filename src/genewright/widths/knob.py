@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, resolve, size_of
+from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, leaves, resolve, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,5 +200,5 @@ def _over_mixed(axis: Axis, leaf: Leaf) -> bool:
     factors = [resolve(factor) for factor in axis.factors]
     if leaf in factors:
         inner = factors[factors.index(leaf) + 1 :]
-        return any(isinstance(factor, Leaf) and bool(factor.mixes) for factor in inner)
+        return any(bool(each.mixes) for factor in inner for each in leaves(factor))
     return any(_over_mixed(factor, leaf) for factor in factors)
