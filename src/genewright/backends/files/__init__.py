@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from genewright.apply import Store
+from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, CheckpointNetwork, CheckpointStore
 from genewright.backends.files.pickled import read_pickled, write_pickled
@@ -28,10 +28,10 @@ class FilesBackend(Backend):
     def owns(self, model: object) -> bool:
         return isinstance(model, Checkpoint)
 
-    def network(self, model: Checkpoint) -> CheckpointNetwork:
+    def network(self, model: Checkpoint, example: Any = None) -> CheckpointNetwork:
         return CheckpointNetwork(model)
 
-    def store(self, model: Checkpoint) -> Store:
+    def store(self, model: Checkpoint, companion: Companion | None = None) -> Store:
         return CheckpointStore(model)
 
     def copy(self, model: Checkpoint) -> Checkpoint:
@@ -51,9 +51,9 @@ class FilesBackend(Backend):
 
     def save(self, model: Checkpoint, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
-        _by_suffix(_WRITERS, path)(whole, path, overwrite=overwrite)
+        write_checkpoint(whole, path, overwrite=overwrite)
 
-    def load(self, model: Checkpoint, path: Path) -> None:
+    def load(self, model: Checkpoint, path: Path, *, reshape: bool = False) -> None:
         read = read_checkpoint(path)
         model.entries, model.metadata, model.container = read.entries, read.metadata, read.container
 
@@ -70,6 +70,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         UnsupportedError: It has no state dict.
     """
     return _by_suffix(_READERS, Path(path))(Path(path))
+
+
+def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+    """Write a .safetensors, .pt or .pth file, as the path says, atomically.
+
+    Raises:
+        FileError: The path is of another kind, exists and `overwrite` is false, or cannot be written.
+    """
+    _by_suffix(_WRITERS, path)(checkpoint, path, overwrite=overwrite)
 
 
 def _by_suffix(table: Mapping[str, Any], path: Path) -> Any:

@@ -98,6 +98,10 @@ class CheckpointStore(Store):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._entries = checkpoint.entries
+        self._network = CheckpointNetwork(checkpoint)
+
+    def tensor(self, name: str) -> Tensor:
+        return self._network.tensor(name)
 
     @contextmanager
     def elements(self, name: str) -> Generator[NDArray[Any]]:

@@ -26,6 +26,7 @@ class Member:
     Attributes:
         tensor: The parameter or buffer itself.
         names: Its names in state-dict form, in alphabetical order.
+        same: The tensor objects under those names, each once: usually one, more where objects share memory.
         owner: The module that holds it under its first name.
         attribute: Its name there.
         layer: The owner's name.
@@ -40,6 +41,7 @@ class Member:
     is_parameter: bool
     trainable: bool
     names: tuple[str, ...]
+    same: tuple[torch.Tensor, ...]
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -75,6 +77,7 @@ def _joined(ones: list[Member]) -> Member:
         ordered[0],
         trainable=all(one.trainable for one in ones if one.is_parameter) and ordered[0].is_parameter,
         names=tuple(one.names[0] for one in ordered),
+        same=tuple({id(one.tensor): one.tensor for one in ordered}.values()),
     )
 
 
@@ -99,6 +102,7 @@ def _walk(model: nn.Module) -> Iterator[Member]:
                     is_parameter=is_parameter,
                     trainable=is_parameter and tensor.requires_grad,
                     names=(f"{layer}.{attribute}" if layer else attribute,),
+                    same=(tensor,),
                 )
 
 
