@@ -126,7 +126,7 @@ def typed(entry: Entry) -> NDArray[Any]:
 
 def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
     role: Role = role_of_name(name, entry.shape)
-    trainable = role != "statistic" and entry.dtype in FLOATS
+    trainable = role not in ("statistic", "buffer") and entry.dtype in FLOATS
     if not trainable and role != "statistic":
         role = "buffer"
     fan_in, fan_out = fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
