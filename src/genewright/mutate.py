@@ -11,7 +11,7 @@ from genewright.backends import Backend, backend_of
 from genewright.edit import Edit, structural
 from genewright.errors import FingerprintError, RecipeError, SettingError
 from genewright.fingerprint import fingerprint_of
-from genewright.keeping import check_kept
+from genewright.keeping import check_change, largest_change
 from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan, PlannedEdit, PlannedStep, described
@@ -113,11 +113,18 @@ def plan(
             scratch = backend.copy(model)
         store = backend.store(scratch)
         lines: list[PlannedEdit] = []
+        watched = example is not None and changes_form(edits, network)
+        before = backend.witness(scratch, example) if watched else None
         for edit in edits:
             lines.append(described(edit, store))
             if scratch is not model:
                 apply([edit], store)
-        planned.append(PlannedStep(step, tuple(lines)))
+        change = None
+        if before is not None:
+            after = backend.witness(scratch, example)
+            check_change(step.operator, before, after)
+            change = largest_change(before, after)
+        planned.append(PlannedStep(step, tuple(lines), change))
     return Plan(
         base=base,
         steps=tuple(planned),
@@ -325,13 +332,13 @@ def _perform(
     try:
         for asked, noise in steps:
             step, edits, network = _proposed(backend, model, asked, noise, example)
-            keeps = example is not None and "function" in step.operator.claims()
-            if journal is None and (keeps or can_fail_late(edits, network)):
+            watched = example is not None and ("function" in step.operator.claims() or changes_form(edits, network))
+            if journal is None and (watched or can_fail_late(edits, network)):
                 journal = Journal()
-            before = backend.witness(model, example) if keeps else None
+            before = backend.witness(model, example) if watched else None
             apply(edits, backend.store(model, companion), journal)
             if before is not None:
-                check_kept(type(step.operator).__name__, before, backend.witness(model, example))
+                check_change(step.operator, before, backend.witness(model, example))
             done.append(step)
         if companion is not None and journal is not None:
             journal.add(companion.finish())

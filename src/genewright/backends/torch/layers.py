@@ -10,16 +10,18 @@ import torch
 from torch import nn
 
 from genewright.backends.torch.initial import initial_of
-from genewright.edit import Spec
+from genewright.backends.torch.wiring import Blend, Gated
 from genewright.errors import GenewrightError, SettingError, UnknownNameError
 from genewright.names import did_you_mean
+from genewright.spec import Spec
 
 # Only torch's own layers: a recipe is read from files, and reading one must not import what it names.
+_OWN: dict[str, type[nn.Module]] = {"gated": Gated, "blend": Blend}
 _KINDS: dict[str, type[nn.Module]] = {
     name.lower(): value
     for name, value in vars(nn).items()
     if isinstance(value, type) and issubclass(value, nn.Module) and not name.startswith(("Lazy", "Module", "Parameter"))
-}
+} | _OWN
 
 
 def layer_called(model: nn.Module, name: str) -> nn.Module:
@@ -71,7 +73,7 @@ def make_layer(spec: Spec, model: nn.Module) -> nn.Module:
     finally:
         torch.random.set_rng_state(state)
     if not inner:
-        _still(made)
+        _still(made)  # layers within have been stilled one by one
     return made
 
 

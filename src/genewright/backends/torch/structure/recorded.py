@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from torch import nn
 
-from genewright.structure import Structure
+from genewright.backends.torch.layers import layer_called
+from genewright.backends.torch.structure.blocks import silencing_tensors
+from genewright.backends.torch.structure.calls import named_layers, recorded_calls
+from genewright.backends.torch.structure.waking import woken
+from genewright.errors import UnsupportedError
+from genewright.structure import Call, Structure
 
 
 class TorchStructure(Structure):
@@ -20,3 +26,45 @@ class TorchStructure(Structure):
     def __init__(self, model: nn.Module, example: Any) -> None:
         self.model = model
         self.example = example
+        self._silencing: dict[str, tuple[str, ...] | None] = {}
+
+    def calls(self) -> dict[str, Call]:
+        return self._recorded[1]
+
+    def call(self, layer: str) -> Call:
+        found = self.calls().get(layer)
+        if found is not None:
+            return found
+        layer_called(self.model, layer)
+        raise UnsupportedError(
+            f"{layer!r} is never called with a floating tensor to return one, in the run on the example (its "
+            "weights may be used without calling it). Choose a layer that the forward pass calls, or give "
+            "an example that reaches it."
+        )
+
+    def blocks(self) -> tuple[str, ...]:
+        calls = self.calls().values()
+        alike = [c.layer for c in calls if c.layer and c.composite and c.given == c.returned and len(c.given) > 1]
+        return tuple(name for name, _ in named_layers(self.model) if name in alike)
+
+    def silencing(self, block: str) -> tuple[str, ...] | None:
+        if block not in self._silencing:
+            call = self.call(block)
+            alike = call.given == call.returned
+            self._silencing[block] = silencing_tensors(self._recorded[0], self.example, block) if alike else None
+        return self._silencing[block]
+
+    @cached_property
+    def _recorded(self) -> tuple[nn.Module, dict[str, Call]]:
+        """Return the woken copy, in float64 where the module allows, and its calls."""
+        try:
+            awake = woken(self.model)
+            return awake, recorded_calls(awake, self.example)
+        except UnsupportedError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise UnsupportedError(
+                f"The example does not run through this {type(self.model).__name__} ({reason}). Give example= as the "
+                "model takes it: a tensor, a tuple of positional or a dict of keyword arguments."
+            ) from error

@@ -1,0 +1,1 @@
+"""Operators that change layers and wiring: one a file."""
