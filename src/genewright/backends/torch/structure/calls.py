@@ -19,6 +19,7 @@ _CHANNELS_FIRST = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm,
 )  # fmt: skip
+_FEATURES_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -49,7 +50,13 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
 
     with watching([module for _, module in named_layers(model)], note):
         predict(model, example)
-    return {name: _call(name, tally) for name, tally in tallies.items()}
+    calls: dict[str, Call] = {}
+    first = False  # a layer that does not say where its features lie has them where the layer before it had them
+    for name, tally in tallies.items():
+        if isinstance(tally.module, _CHANNELS_FIRST + _FEATURES_LAST):
+            first = isinstance(tally.module, _CHANNELS_FIRST)
+        calls[name] = _call(name, tally, first=first)
+    return calls
 
 
 def named_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -90,29 +97,18 @@ def main_output(output: Any) -> torch.Tensor | None:
     return output if isinstance(output, torch.Tensor) else None
 
 
-def _call(name: str, tally: _Tally) -> Call:
-    module = tally.module
-    leaf = next(module.children(), None) is None
-    first = isinstance(module, _CHANNELS_FIRST) or (len(tally.returned) == 4 and _keeps_channels_first(module))
+def _call(name: str, tally: _Tally, *, first: bool) -> Call:
     return Call(
         layer=name,
-        layer_type=type(module).__name__,
+        layer_type=type(tally.module).__name__,
         given=tally.given,
         returned=tally.returned,
         times=tally.times,
-        composite=not leaf,
+        composite=next(tally.module.children(), None) is not None,
         extras=tally.extras,
-        depth_axis=1 if first and len(tally.returned) > 1 else max(0, len(tally.returned) - 1),
+        depth_axis=1 if first and len(tally.returned) > 2 else max(0, len(tally.returned) - 1),
     )
 
 
 def _extras(values: tuple[Any, ...], given: torch.Tensor) -> list[str]:
     return [type(v).__name__ for v in values if v is not given and not isinstance(v, _PLAIN)]
-
-
-def _keeps_channels_first(module: nn.Module) -> bool:
-    """Guess for images: channels first, unless the layer ends in one that works on the last axis."""
-    if isinstance(module, nn.Linear | nn.LayerNorm):
-        return False
-    parts = [m for m in module.modules() if isinstance(m, nn.Linear | nn.LayerNorm | _CHANNELS_FIRST)]  # type: ignore[operator]
-    return not parts or isinstance(parts[-1], _CHANNELS_FIRST)

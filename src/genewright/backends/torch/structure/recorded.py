@@ -8,9 +8,11 @@ from typing import Any
 from torch import nn
 
 from genewright.backends.torch.layers import layer_called
+from genewright.backends.torch.predict import predict
 from genewright.backends.torch.structure.blocks import silencing_tensors
 from genewright.backends.torch.structure.calls import named_layers, recorded_calls
 from genewright.backends.torch.structure.waking import woken
+from genewright.backends.torch.witness import run_or_refuse
 from genewright.errors import UnsupportedError
 from genewright.structure import Call, Structure
 
@@ -57,14 +59,10 @@ class TorchStructure(Structure):
     @cached_property
     def _recorded(self) -> tuple[nn.Module, dict[str, Call]]:
         """Return the woken copy, in float64 where the module allows, and its calls."""
+        awake = woken(self.model)
         try:
-            awake = woken(self.model)
-            return awake, recorded_calls(awake, self.example)
-        except UnsupportedError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise UnsupportedError(
-                f"The example does not run through this {type(self.model).__name__} ({reason}). Give example= as the "
-                "model takes it: a tensor, a tuple of positional or a dict of keyword arguments."
-            ) from error
+            predict(awake, self.example)
+        except Exception:
+            awake = woken(self.model, dtype=None)  # it insists on its own dtype, or the example is wrong
+            run_or_refuse(awake, self.example)
+        return awake, recorded_calls(awake, self.example)

@@ -18,13 +18,13 @@ from genewright.noise import derive, draw
 _SEED = "genewright: wake up"
 
 
-def woken(model: nn.Module) -> nn.Module:
-    """Return a float64 copy in evaluation mode, its norms' gains and statistics random, constant tensors too.
+def woken(model: nn.Module, *, dtype: torch.dtype | None = torch.float64) -> nn.Module:
+    """Return a copy in evaluation mode, in another dtype or (None) its own, with random gains and statistics.
 
     Gains and running variances are uniform in [0.5, 1.5]; shifts and running means normal with std 0.1; any other
     parameter that holds one value throughout gets noise of std 0.1 on top. All others stay as they are.
     """
-    copied = copy_module(model).double().eval()
+    copied = copy_module(model).to(dtype).eval()
     for name, member in members_of(copied).items():
         tensor = member.tensor
         if not tensor.is_floating_point() or not tensor.numel():
