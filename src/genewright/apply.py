@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from genewright import noise
 from genewright.edit import Edit, Perturb, Reindex, Structural, Values, Write, structural
 from genewright.elements import decoded, encoded
-from genewright.errors import EditError, UnknownNameError, UnsupportedError
+from genewright.errors import EditError, SettingError, UnknownNameError, UnsupportedError
 from genewright.network import FLOATS, Network, Tensor
 from genewright.part import fits, grid, part_shape, pieces
 
@@ -98,6 +98,7 @@ def check(edits: Iterable[Edit], network: Network) -> None:
 
     Raises:
         UnsupportedError: A tensor's dtype cannot be changed so; it is named.
+        SettingError: A strength is beyond the tensor's number format.
         UnknownNameError: An edit names no tensor.
         EditError: An edit does not fit its tensor: a fault of the operator.
     """
@@ -142,6 +143,17 @@ def _refuse(edit: Values, tensor: Tensor) -> None:
             f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
             f'Leave it out: where=("*", "!{tensor.name}").'
         )
+    if isinstance(edit, Perturb):
+        _check_scale(edit, tensor)
+
+
+def _check_scale(edit: Perturb, tensor: Tensor) -> None:
+    computing = "float64" if tensor.dtype == "float64" else "float32"
+    if abs(edit.change.scale) > float(np.finfo(computing).max):
+        raise SettingError(
+            f"A strength of {edit.change.scale:g} is infinite in {computing}, in which {tensor.name!r} of dtype "
+            f"{tensor.dtype} is computed. Take a smaller one."
+        )
 
 
 def _check_fit(edit: Values, tensor: Tensor) -> None:
@@ -153,9 +165,11 @@ def _check_fit(edit: Values, tensor: Tensor) -> None:
             if not fault and not callable(values) and np.shape(values) != (shape := part_shape(part, tensor.shape)):
                 fault = f"its values have shape {np.shape(values)}, the part has {shape}"
         case Reindex(axis=axis, index=index, factor=factor):
-            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else 0
+            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else -1
             fault = ""
-            if not 0 <= axis < len(tensor.shape) or not index or not all(-1 <= i < size for i in index):
+            if size < 0:
+                fault = f"there is no axis {axis}"
+            elif (not index and size) or not all(-1 <= i < size for i in index):
                 fault = f"axis {axis} has {size} positions, and its index is {index} (-1 is a new entry)"
             elif factor is not None and len(factor) != len(index):
                 fault = f"its index has {len(index)} entries, and there are {len(factor)} factors"
@@ -204,6 +218,27 @@ def _nothing() -> None:
 
 def _resizes(edit: Reindex, tensor: Tensor) -> bool:
     return len(edit.index) != tensor.shape[edit.axis]
+
+
+def remember(network: Network, store: Store, journal: Journal) -> None:
+    """Note the bytes of running statistics and other buffers, which a forward pass may change by itself."""
+    for tensor in network.tensors.values():
+        if tensor.role in ("statistic", "buffer") and _is_plain(tensor.dtype):
+            with store.elements(tensor.name) as values:
+                old = values.copy()
+            journal.add(_restorer(store, tensor.name, [_put_back(old)]))
+
+
+def _is_plain(dtype: str) -> bool:
+    """Whether NumPy can hold the elements (bfloat16 as bit patterns)."""
+    return dtype in (*FLOATS, "bool") or dtype.startswith(("int", "uint", "complex"))
+
+
+def _put_back(old: NDArray[Any]) -> Callable[[NDArray[Any]], None]:
+    def restore(values: NDArray[Any]) -> None:
+        values[:] = old
+
+    return restore
 
 
 def _restorer(store: Store, name: str, undos: list[Callable[[NDArray[Any]], None]]) -> Callable[[], None]:

@@ -145,6 +145,7 @@ Structural = SetAttribute | InsertLayer | RemoveLayer | ReplaceLayer | Rewire
 Edit = Values | Structural
 
 _STRUCTURAL = (SetAttribute, InsertLayer, RemoveLayer, ReplaceLayer, Rewire)
+EDITS: tuple[type[Edit], ...] = (Perturb, Write, Reindex, *_STRUCTURAL)
 _BY_NAME = {snake_case(cls.__name__): cls for cls in _STRUCTURAL}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from genewright.apply import Companion, Journal, apply, can_fail_late, changes_form, check
+from genewright.apply import Companion, Journal, apply, can_fail_late, changes_form, check, remember
 from genewright.backends import Backend, backend_of
 from genewright.edit import Edit, structural
 from genewright.errors import FingerprintError, RecipeError, SettingError
@@ -143,7 +143,9 @@ def mutated(
 ) -> Generator[Model]:
     """Mutate `model` in place for the length of a ``with`` block; afterwards every byte is back.
 
-    Nothing is subtracted: the old values are kept aside, only those that change where the rate is low.
+    Nothing is subtracted: the old values are kept aside, only those that change where the rate is low. Running
+    statistics and other buffers that forward passes move inside the block are put back too; training steps on the
+    parameters inside the block are not undone.
 
     Args:
         model: As in `mutate`.
@@ -164,9 +166,10 @@ def mutated(
     """
     backend = backend_of(model)
     journal = Journal()
+    steps = _steps(as_operators(operator), Noise(seed))
+    remember(backend.network(model), backend.store(model), journal)
     try:
         companion = _companion(backend, model, optimizer, inplace=True)
-        steps = _steps(as_operators(operator), Noise(seed))
         _perform(backend, model, steps, journal=journal, example=example, companion=companion)
         yield model
     finally:

@@ -56,7 +56,7 @@ class Tensor:
     """What is known of one tensor; its values are read with `Network.read`.
 
     Attributes:
-        name: Full dotted name, as in a state dict. A tied tensor has the first of its names.
+        name: Full dotted name, as in a state dict. A tied tensor has the alphabetically first of its names.
         shape: Logical shape.
         dtype: "float32", "bfloat16", "int64", ...
         role: One of `ROLES`.
@@ -174,6 +174,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int | None, int | None]:
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance")
+_ITERATES = ("_u", "_v", "weight_u", "weight_v")  # of spectral_norm, new and old
 
 
 def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
@@ -181,6 +182,8 @@ def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
     last = name.rsplit(".", 1)[-1]
     if last in _STATISTICS:
         return "statistic"
+    if last in _ITERATES:
+        return "buffer"
     if "bias" in last or last == "beta":
         return "bias"
     if last in ("weight", "gamma") and len(shape) == 1:

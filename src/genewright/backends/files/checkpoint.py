@@ -69,14 +69,11 @@ class CheckpointNetwork(Network):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._entries = checkpoint.entries
-        first: dict[int, str] = {}
-        aliases: dict[str, list[str]] = {}
+        tied: dict[int, list[str]] = {}
         for name, entry in checkpoint.entries.items():
-            known = first.setdefault(id(entry.data), name)
-            aliases.setdefault(known, []).append(name)
-        self.tensors = {
-            name: _tensor(name, checkpoint.entries[name], tuple(names[1:])) for name, names in aliases.items()
-        }
+            tied.setdefault(id(entry.data), []).append(name)
+        ordered = [sorted(names) for names in tied.values()]
+        self.tensors = {name: _tensor(name, checkpoint.entries[name], tuple(rest)) for name, *rest in ordered}
 
     def read(self, name: str) -> NDArray[np.generic]:
         entry = self._entries[name]
@@ -129,7 +126,7 @@ def typed(entry: Entry) -> NDArray[Any]:
 
 def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
     role: Role = role_of_name(name, entry.shape)
-    trainable = role != "statistic" and entry.dtype in FLOATS
+    trainable = role not in ("statistic", "buffer") and entry.dtype in FLOATS
     if not trainable and role != "statistic":
         role = "buffer"
     fan_in, fan_out = fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
