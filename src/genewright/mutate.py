@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from genewright.apply import Companion, Journal, apply, can_fail_late, changes_form, check, remember
 from genewright.backends import Backend, backend_of
+from genewright.backends.backend import Witness
 from genewright.edit import Edit, structural
-from genewright.errors import FingerprintError, RecipeError, SettingError
+from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
 from genewright.keeping import check_change, largest_change
 from genewright.network import Network
@@ -121,7 +122,7 @@ def plan(
                 apply([edit], store)
         change = None
         if before is not None:
-            after = backend.witness(scratch, example)
+            after = _witness_after(backend, scratch, example, step)
             check_change(step.operator, before, after)
             change = largest_change(before, after)
         planned.append(PlannedStep(step, tuple(lines), change))
@@ -314,6 +315,17 @@ def _proposed(
     return Step(operator, step.seed, step.path, structural(edits)), edits, network
 
 
+def _witness_after(backend: Backend, model: Any, example: Any, step: Step) -> Witness:
+    """Return the outputs of what a step has made."""
+    try:
+        return backend.witness(model, example)
+    except UnsupportedError as error:
+        who = type(step.operator).__name__
+        raise UnsupportedError(
+            f"{who}: the model would not run any more ({error.__cause__}). Refused; nothing has been changed."
+        ) from error
+
+
 def _perform(
     backend: Backend,
     model: Any,
@@ -341,7 +353,7 @@ def _perform(
             before = backend.witness(model, example) if watched else None
             apply(edits, backend.store(model, companion), journal)
             if before is not None:
-                check_change(step.operator, before, backend.witness(model, example))
+                check_change(step.operator, before, _witness_after(backend, model, example, step))
             done.append(step)
         if companion is not None and journal is not None:
             journal.add(companion.finish())

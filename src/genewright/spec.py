@@ -11,7 +11,8 @@ Spec = str | Mapping[str, Any]
 """A layer, made by the backend.
 
 ``"identity"``, ``"GELU"``, ``{"layer": "Linear", "in_features": 8, "out_features": 8}``, ``{"layer": "Sequential",
-"layers": [...]}``, or ``{"copy": "layer1.0"}``: a copy of a layer of the same model, with its weights.
+"layers": [...]}``, or ``{"copy": "layer1.0"}``: a copy of a layer of the same model, with its weights; with
+``"gate": 0.0`` it starts as the identity, x + gate * copy(x).
 """
 
 
@@ -43,7 +44,7 @@ def in_words(spec: Spec) -> str:
     if isinstance(spec, str):
         return spec
     if "copy" in spec:
-        return f"a copy of {spec['copy']}"
+        return f"a copy of {spec['copy']}" + (f" with a gate of {spec['gate']:g}" if "gate" in spec else "")
     inner = [in_words(part) for part in spec.get("layers", ())]
     settings = [f"{key}={value!r}" for key, value in spec.items() if key not in ("layer", "layers")]
     return f"{spec['layer']}({', '.join(inner + settings)})"

@@ -48,8 +48,15 @@ class Structure(ABC):
         """
 
     @abstractmethod
-    def blocks(self) -> tuple[str, ...]:
-        """Return the names of layers that could be blocks of a chain: they return the shape that they take."""
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        """Return the names of layers that could be blocks of a chain: they return the shape that they take.
+
+        They come in groups: first entries of lists and chains, the outermost ones; then all others; then whole chains.
+        """
+
+    @abstractmethod
+    def is_listed(self, block: str) -> bool:
+        """Whether a copy of the block would be called by the code that calls the block, as an entry of a list is."""
 
     @abstractmethod
     def silencing(self, block: str) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from genewright.backends.torch.initial import initial_of
-from genewright.backends.torch.wiring import Blend, Gated
+from genewright.backends.torch.wiring import Blend, Gated, gated
 from genewright.errors import GenewrightError, SettingError, UnknownNameError
 from genewright.names import did_you_mean
 from genewright.spec import Spec
@@ -46,7 +46,7 @@ def make_layer(spec: Spec, model: nn.Module) -> nn.Module:
 
     Args:
         spec: "identity", {"layer": "Linear", "in_features": 4, ...}, {"layer": "Sequential", "layers": [...]} or
-            {"copy": "layer1.0"}.
+            {"copy": "layer1.0"}, with "gate": 0.0 where the copy is to start as the identity.
         model: Where layers to copy are found.
 
     Raises:
@@ -54,8 +54,9 @@ def make_layer(spec: Spec, model: nn.Module) -> nn.Module:
         UnknownNameError: The layer to copy is not there.
     """
     settings: dict[str, Any] = {"layer": spec} if isinstance(spec, str) else dict(spec)
-    if settings.keys() == {"copy"}:
-        return copy.deepcopy(layer_called(model, str(settings["copy"])))
+    if "copy" in settings and settings.keys() <= {"copy", "gate"}:
+        copied = copy.deepcopy(layer_called(model, str(settings["copy"])))
+        return gated(copied, float(settings["gate"])) if "gate" in settings else copied
     kind = str(settings.pop("layer", None))
     if kind.lower() not in _KINDS:
         raise SettingError(

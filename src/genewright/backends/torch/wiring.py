@@ -33,6 +33,22 @@ class Gated(nn.Module):
         return x + self.gate * _main(self.layer(x, *args, **kwargs))
 
 
+class Gate(nn.Module):
+    """x + gate * y for a host that is given x and returns y: the host, whatever it computes, starts as the identity.
+
+    Attributes:
+        gate: A trainable scalar.
+    """
+
+    def __init__(self, gate: float = 0.0) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.tensor(float(gate)))
+
+    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return x + gate * y."""
+        return x + self.gate * y
+
+
 class Blend(nn.Module):
     """(1 - blend) * old(x) + blend * new(x): a change of activation that starts at the old one.
 
@@ -104,15 +120,15 @@ class Graft(nn.Sequential):
     ) -> torch.Tensor:
         """Return what the layers make of the host's output `y`.
 
-        Paths also take the host's first input, gated layers all others: a copied attention layer needs its mask.
+        Paths and gates also take the host's first input, gated layers all others: a copied attention needs its mask.
         """
         x = args[0] if args else next(iter(kwargs.values()), None)
         rest = dict(kwargs) if args else dict(list(kwargs.items())[1:])
         for layer in self:
-            if isinstance(layer, Path):
+            if isinstance(layer, Path | Gate):
                 y = layer(y, x)
-            elif isinstance(layer, Gated):
-                y = layer(y, *args[1:], **rest)
+            elif isinstance(layer, Gated) or graft_of(layer) is not None:
+                y = _main(layer(y, *args[1:], **rest))
             else:
                 y = _main(layer(y))
         return y
@@ -130,6 +146,18 @@ def attach(host: nn.Module, graft: Graft) -> None:
     hooks, with_kwargs = _hooks(host)
     hooks[_HOOK] = run_graft
     with_kwargs[_HOOK] = True
+
+
+def gated(layer: nn.Module, gate: float = 0.0) -> nn.Module:
+    """Return a layer that starts as the identity: itself with a gate, or within one if it runs over what it holds."""
+    if isinstance(layer, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+        return Gated(layer, gate)
+    graft = graft_of(layer)
+    if graft is None:
+        attach(layer, Graft(Gate(gate)))
+    else:
+        graft.append(Gate(gate))
+    return layer
 
 
 def detach(host: nn.Module) -> None:

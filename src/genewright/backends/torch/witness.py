@@ -29,7 +29,7 @@ def witness(model: nn.Module, example: Any) -> Witness:
     """
     try:
         double = copy_module(unwrapped(model)).double()
-        watch = _Precision()
+        watch = Precision()
         with watch:
             outputs = predict(double, example)
         return Witness(outputs, exact=not watch.single)
@@ -54,7 +54,7 @@ def run_or_refuse(model: nn.Module, example: Any) -> list[NDArray[Any]]:
         ) from error
 
 
-class _Precision(TorchDispatchMode):
+class Precision(TorchDispatchMode):
     """Notes whether an operation turns float64 into less."""
 
     single = False

@@ -15,6 +15,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.fresh import shuffled
 from genewright.seeding import Noise
 from genewright.settings import check_choice
+from genewright.spec import Spec
 from genewright.structure import Structure
 
 _MEANS = ("auto", "zeros", "gate")
@@ -72,7 +73,7 @@ class DuplicateBlock(Operator):
             if found is None:
                 raise UnsupportedError(_refusal(structure, self.block, self.by))
             return dataclasses.replace(self, by=found[0], zeros=found[1])
-        options = shuffled(structure.blocks(), noise)
+        options = [block for group in structure.blocks() for block in shuffled(group, noise)]
         for wanted in ("zeros", "gate") if self.by == "auto" else (self.by,):
             for block in options:
                 found = _means(structure, block, wanted)
@@ -86,9 +87,8 @@ class DuplicateBlock(Operator):
 
     def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
         block = self.block or ""
-        copied = {"copy": block}
-        gated = {"layer": "Gated", "layers": [copied]}
-        insertion = edit.InsertLayer(after=block, layer=gated if self.by == "gate" else copied)
+        copied: Spec = {"copy": block, "gate": 0.0} if self.by == "gate" else {"copy": block}
+        insertion = edit.InsertLayer(after=block, layer=copied)
         yield insertion
         silent = self.zeros or ()
         own = f"{block}." if block else ""
@@ -116,7 +116,8 @@ def _means(structure: Structure, block: str, by: str) -> tuple[Literal["zeros", 
     if zeros is not None:
         return "zeros", zeros
     call = structure.call(block)
-    held = any(name.endswith("Cache") for name in call.extras)  # its copy would write into the same place of the cache
+    # A copy that is not numbered among the others would write into the same place of a cache.
+    held = any(name.endswith("Cache") for name in call.extras) and not structure.is_listed(block)
     return ("gate", None) if by != "zeros" and call.given == call.returned and not held else None
 
 

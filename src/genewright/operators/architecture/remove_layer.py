@@ -51,7 +51,7 @@ class RemoveLayer(Operator):
 
     def settled(self, network: Network, noise: Noise) -> Operator:
         if self.layer is None:
-            options = network.structure.blocks()
+            options = next((group for group in network.structure.blocks() if group), ())
             name = chosen(options, noise, "RemoveLayer", "layer that returns the shape that it is given")
             return dataclasses.replace(self, layer=name)
         if self.max_change is not None:

@@ -72,7 +72,9 @@ class ReplaceActivation(Operator):
             yield edit.ReplaceLayer(layer=name, new=new)
 
     def _chosen(self, network: Network) -> list[str]:
-        kinds = {n: kind for n, kind in network.kinds().items() if n and is_activation(kind)}
+        every = network.kinds()
+        holders = {name.rpartition(".")[0] for name in every}
+        kinds = {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
         found = [
             name
             for name, kind in kinds.items()

@@ -45,6 +45,11 @@ def _insert(edit: InsertLayer, model: nn.Module) -> Undo:
     return journal.restore
 
 
+def is_listed(after: str, model: nn.Module) -> bool:
+    """Whether a copy of a layer would become an entry beside it, of a chain or list that numbers what it holds."""
+    return _container(InsertLayer(after=after, layer={"copy": after}), model)[1] is not None
+
+
 def inserted_name(edit: InsertLayer, model: nn.Module) -> str:
     """Return the name that the new layer will have."""
     container, key = _container(edit, model)

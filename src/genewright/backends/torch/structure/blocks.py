@@ -7,16 +7,19 @@ its f are zero. Which ones they are is found by trying, with no knowledge of ope
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from genewright.backends.torch.predict import predict
 from genewright.backends.torch.structure.calls import first_tensor, main_output, named_layers, watching
+from genewright.backends.torch.witness import Precision
 
 _TOLERANCE = 1e-11  # float64, relative to the largest value
+_TOLERANCE_SINGLE = 1e-6  # where the block computes in float32 whatever it is given
 
 
 def silencing_tensors(model: nn.Module, example: Any, block: str) -> tuple[str, ...] | None:
@@ -81,32 +84,54 @@ def _last_call(
             calls.append((args, kwargs, tensor.detach().clone()))
 
     with watching([block], note):
-        predict(model, example)
+        try:
+            with _no_caches(model):
+                predict(model, example)
+        except Exception:  # it cannot do without
+            calls.clear()
+            predict(model, example)
     return calls[-1] if calls else None
+
+
+@contextmanager
+def _no_caches(model: nn.Module) -> Generator[None]:
+    """Have a model keep no cache of keys and values: a second call of a block would find what the first one left."""
+    found = [vars(module).get("config") for module in model.modules()]
+    configs = {id(c): cast(Any, c) for c in found if getattr(c, "use_cache", False) is True}
+    try:
+        for config in configs.values():
+            config.use_cache = False
+        yield
+    finally:
+        for config in configs.values():
+            config.use_cache = True
 
 
 def _runner(replica: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], y: torch.Tensor) -> Callable[[], bool]:
     """Return what says whether the replica, given y in the place of its input, returns y."""
     given = first_tensor((args, kwargs))
     largest = float(y.abs().max())
+    watch = Precision()
 
     def run() -> bool:
         fresh = y.clone()
-        with torch.no_grad():
-            output = replica(
-                *[fresh if a is given else a for a in args],
-                **{k: fresh if v is given else v for k, v in kwargs.items()},
-            )
+        places = [fresh if value is given else value for value in args]
+        try:
+            with watch, torch.no_grad():
+                output = replica(*places, **{key: fresh if value is given else value for key, value in kwargs.items()})
+        except Exception:  # the block does not take its own output: it is no block of a chain
+            return False
         tensor = main_output(output)
         if tensor is None or tensor.shape != y.shape or not largest > 0:
             return False
-        return float((tensor - y).abs().max()) <= _TOLERANCE * largest
+        tolerance = _TOLERANCE_SINGLE if watch.single or y.dtype != torch.float64 else _TOLERANCE
+        return float((tensor - y).abs().max()) <= tolerance * largest
 
     return run
 
 
 def _owners_in_order(replica: nn.Module, run: Callable[[], bool]) -> list[tuple[str, nn.Module]] | None:
-    """Return the modules with tensors of their own in the order in which their calls ended; None if it cannot run."""
+    """Return the modules with tensors of their own in the order in which their calls ended; None if none is called."""
     names = {id(module): name for name, module in named_layers(replica)}
     ended: dict[str, nn.Module] = {}
 
@@ -115,10 +140,9 @@ def _owners_in_order(replica: nn.Module, run: Callable[[], bool]) -> list[tuple[
         ended[names[id(module)]] = module
 
     owners = [module for _, module in named_layers(replica) if _own(module)]
-    try:
-        with watching(owners, note):
-            run()
-    except Exception:  # the block does not take its own output: it is no block of a chain
+    with watching(owners, note):
+        run()
+    if not ended:
         return None
     uncalled = [(names[id(m)], m) for m in owners if names[id(m)] not in ended]
     return [*uncalled, *ended.items()]

@@ -9,6 +9,8 @@ from torch import nn
 
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.predict import predict
+from genewright.backends.torch.restructure.insert import is_listed
+from genewright.backends.torch.restructure.places import is_chain
 from genewright.backends.torch.structure.blocks import silencing_tensors
 from genewright.backends.torch.structure.calls import named_layers, recorded_calls
 from genewright.backends.torch.structure.waking import woken
@@ -44,10 +46,18 @@ class TorchStructure(Structure):
             "an example that reaches it."
         )
 
-    def blocks(self) -> tuple[str, ...]:
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
         calls = self.calls().values()
         alike = [c.layer for c in calls if c.layer and c.composite and c.given == c.returned and len(c.given) > 1]
-        return tuple(name for name, _ in named_layers(self.model) if name in alike)
+        ordered = [(name, module) for name, module in named_layers(self.model) if name in alike]
+        chains = [name for name, module in ordered if is_chain(module)]
+        single = [name for name, _ in ordered if name not in chains]
+        listed = [name for name in single if self.is_listed(name)]
+        outer = [name for name in listed if not any(name.startswith(f"{other}.") for other in listed)]
+        return tuple(outer), tuple(name for name in single if name not in outer), tuple(chains)
+
+    def is_listed(self, block: str) -> bool:
+        return is_listed(block, self.model)
 
     def silencing(self, block: str) -> tuple[str, ...] | None:
         if block not in self._silencing:
