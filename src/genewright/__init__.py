@@ -44,6 +44,14 @@ from genewright.names import did_you_mean as _did_you_mean
 from genewright.operator import Combinator as Combinator
 from genewright.operator import Operator as Operator
 from genewright.operator import registered as _registered
+from genewright.operators.architecture.add_branch import AddBranch as AddBranch
+from genewright.operators.architecture.add_skip import AddSkip as AddSkip
+from genewright.operators.architecture.duplicate_block import DuplicateBlock as DuplicateBlock
+from genewright.operators.architecture.grow_kernel import GrowKernel as GrowKernel
+from genewright.operators.architecture.insert_layer import InsertLayer as InsertLayer
+from genewright.operators.architecture.remove_layer import RemoveLayer as RemoveLayer
+from genewright.operators.architecture.replace_activation import ReplaceActivation as ReplaceActivation
+from genewright.operators.architecture.replace_layer import ReplaceLayer as ReplaceLayer
 from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
 from genewright.operators.architecture.add_heads import AddHeads as AddHeads
