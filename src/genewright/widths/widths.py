@@ -68,10 +68,8 @@ class Widths(ABC):
             raise UnknownNameError(f"No layer is called {layer!r}. {did_you_mean(layer, names)}")
         if layer not in self.reached:
             raise UnsupportedError(
-                f"{layer!r} does not run on this example, so nothing is known of its width. Give an example that uses it."
+                f"{layer!r} does not run on this example, so nothing is known of its width. Give one that uses it."
             )
         inside = [knob.name for knob in knobs if knob.free and knob.name.startswith(f"{layer}.")]
         hint = f" Widths inside it: {', '.join(inside[:8])}." if inside else ""
         raise UnsupportedError(f"{layer!r} writes no width of its own.{hint} gw.knobs(model, example) lists all.")
-
-

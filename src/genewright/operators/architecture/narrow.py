@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +134,8 @@ class Narrow(Operator):
             removed = knob.size - round(knob.size * self.factor)
             if removed < 1:
                 raise SettingError(
-                    f"Narrow: {knob.size} units of {knob.name!r} times {self.factor:g} removes none. Write num_units=1, "
-                    f"or a factor of at most {1 - 1 / knob.size:.3g}."
+                    f"Narrow: {knob.size} units of {knob.name!r} times {self.factor:g} removes none. "
+                    f"Write num_units=1, or a factor of at most {1 - 1 / knob.size:.3g}."
                 )
         if removed >= knob.size:
             raise SettingError(
@@ -247,7 +247,7 @@ def _taken_over(
     units: NDArray[np.int64],
     kept: Sequence[int],
     gone: Sequence[int],
-    share: NDArray[np.float64],
+    share: NDArray[np.floating[Any]],
 ) -> NDArray[np.generic]:
     out = np.moveaxis(np.array(values), axis, 0)
     old = out.copy()

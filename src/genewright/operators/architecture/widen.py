@@ -40,7 +40,7 @@ class Widen(Operator):
     | "noise" | drawn at the layer's own spread | drawn likewise | changed |
 
     Args:
-        layer: Name of a layer that writes the width, or of the knob; None lets the seed choose among those that allow it.
+        layer: Name of a layer that writes the width, or of the knob; None lets the seed choose among those that can.
         factor: New size over old size, above 1. Say this or `num_units`; by default 1.5.
         num_units: How many units are added.
         init: How they are filled.
@@ -144,7 +144,7 @@ def _obstacle(knob: Knob, operator: Widen) -> str:
     if operator.init == "noise":
         return ""
     if knob.mixes:
-        return f"mixes its units, so that new ones change the outputs: {knob.mixes[0]}. init='noise' widens it all the same."
+        return f"mixes its units, so that new ones would count: {knob.mixes[0]}. init='noise' widens it all the same."
     if knob.norms:
         layer, kind = knob.norms[0]
         return (
@@ -291,4 +291,3 @@ def _written(knob: Knob, made: _Index, network: Network, noise: Noise) -> Iterat
 
 
 _FILLS = {"split": _split, "silent": _silent, "pair": _pair, "noise": _noise}
-

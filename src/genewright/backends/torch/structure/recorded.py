@@ -31,11 +31,14 @@ class TorchStructure(Structure):
     def __init__(self, model: nn.Module, example: Any) -> None:
         self.model = model
         self.example = example
+        self._widths: TorchWidths | None = None
         self._silencing: dict[str, tuple[str, ...] | None] = {}
 
-    @cached_property
+    @property
     def widths(self) -> TorchWidths:
-        return TorchWidths(self.model, self.example)
+        if self._widths is None:
+            self._widths = TorchWidths(self.model, self.example)
+        return self._widths
 
     def calls(self) -> dict[str, Call]:
         return self._recorded[1]

@@ -58,9 +58,7 @@ class TorchWidths(Widths):
         knobs = self.knobs()
         refused = self._trials.refusals([knob for knob in knobs if knob.free])
         return Knobs(
-            tuple(
-                replace(knob, pins=(Reason(refused[knob.name]),)) if knob.name in refused else knob for knob in knobs
-            )
+            tuple(replace(knob, pins=(Reason(refused[knob.name]),)) if knob.name in refused else knob for knob in knobs)
         )
 
     def epsilon(self, layer: str) -> tuple[str, float] | None:
@@ -131,5 +129,5 @@ def _named(knobs: list[Knob]) -> list[Knob]:
             out.append(knob)
             continue
         number = seen[knob.name] = seen.get(knob.name, -1) + 1
-        out.append(Knob(**{**vars(knob), "name": f"{knob.name}[{number}]"}))
+        out.append(replace(knob, name=f"{knob.name}[{number}]"))
     return out
