@@ -53,11 +53,7 @@ class Widths(ABC):
             UnsupportedError: The layer writes no width, or the example never reaches it.
         """
         knobs = self.knobs()
-        named = [knob for knob in knobs if knob.name == layer]
-        if named:
-            return named[0]
-        writing = [knob for knob in knobs if layer in knob.layers]
-        allowed = [knob for knob in writing if knob.free] or writing
+        allowed = knobs.called(layer)
         if len(allowed) == 1:
             return allowed[0]
         if allowed:
