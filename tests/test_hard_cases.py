@@ -1,4 +1,4 @@
-"""Models that are easy to get wrong, each by name: ties, frozen and odd tensors, layouts, dtypes, hooks, compilation."""
+"""Models that are easy to get wrong: ties, frozen and odd tensors, layouts, dtypes, hooks, compilation, size."""
 
 from __future__ import annotations
 
@@ -265,9 +265,8 @@ class TestDtypes:
         np.testing.assert_allclose(z, short, rtol=1e-5, atol=1e-6)
 
     def test_one_model_of_many_dtypes(self) -> None:
-        base = nn.Sequential(
-            nn.Linear(2, 3).bfloat16(), nn.Linear(3, 3).half(), nn.Linear(3, 3), nn.Linear(3, 2).double()
-        )
+        layers = [nn.Linear(2, 3).bfloat16(), nn.Linear(3, 3).half(), nn.Linear(3, 3), nn.Linear(3, 2).double()]
+        base = nn.Sequential(*layers)
         mutant = gw.mutate(base, NOISE, seed=1)
         assert [p.dtype for p in mutant.parameters()] == [p.dtype for p in base.parameters()]
         assert all(not same_bits(a, b) for a, b in zip(base.parameters(), mutant.parameters(), strict=True))
@@ -485,7 +484,6 @@ class TestCompiledModules:
 
 
 class TestLargeModels:
-    @pytest.mark.slow
     def test_100_million_parameters(self) -> None:
         base = nn.Sequential(*(nn.Linear(5000, 5000, bias=False) for _ in range(4)))
         before, last = gw.fingerprint(base), base[3].weight.detach()[-1, -5:].clone()
