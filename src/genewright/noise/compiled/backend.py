@@ -91,13 +91,16 @@ def _sparse(
     parts: list[tuple[int, int]],
     job: Job,
 ) -> Undo | None:
-    kept = journal and sparse_pays(change.rate, values)
-    copy = values.copy() if journal and not kept else None
-    room = [_room(stream, change.rate, start + a, start + b) if kept else 0 for a, b in parts]
+    if not (journal and sparse_pays(change.rate, values)):
+        old = values.copy() if journal else None
+        mask, none = _mask(change, stream, job, kept=False), (np.empty(0, np.uint32), np.empty(0, patterns.dtype))
+        _run([lambda a=a, b=b: sparse(patterns[a:b], np.uint64(start + a), job, mask, *none) for a, b in parts])
+        return None if old is None else Undo(None, old, len(values))
+    mask = _mask(change, stream, job, kept=True)
+    room = [_room(stream, change.rate, start + a, start + b) for a, b in parts]
     ends = np.cumsum([0, *room]).tolist()
     hit = np.empty(ends[-1], np.uint32 if len(values) < 1 << 32 else np.uint64)
     olds = np.empty(ends[-1], patterns.dtype)
-    mask = _mask(change, stream, job, kept)
     written = [0] * len(parts)
 
     def run(part: int) -> None:
@@ -110,13 +113,9 @@ def _sparse(
             hit[low:high],
             olds[low:high],
         )
-        hit[low : low + written[part]] += hit.dtype.type(a if kept else 0)
+        hit[low : low + written[part]] += hit.dtype.type(a)
 
     _run([lambda part=part: run(part) for part in range(len(parts))])
-    if not journal:
-        return None
-    if copy is not None:
-        return Undo(None, copy, len(values))
     filled = [slice(low, low + count) for low, count in zip(ends, written, strict=False)]
     return Undo(
         np.concatenate([hit[part] for part in filled]),
