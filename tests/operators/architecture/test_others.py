@@ -33,7 +33,7 @@ def test_insert_behind_an_attribute_keeps_names_and_classes() -> None:
 
 def test_insert_of_an_activation_that_would_change_something_is_refused() -> None:
     with pytest.raises(gw.UnsupportedError, match="would change the outputs by"):
-        _mutant("mlp", gw.InsertLayer(after="0", activation="ReLU"))
+        _mutant("mlp", gw.InsertLayer(after="0", activation="Tanh"))
 
 
 def test_insert_of_a_layer_that_does_not_fit_is_refused() -> None:
@@ -137,7 +137,7 @@ def test_a_kernel_grows_around_its_centre(kind: Any, mode: str) -> None:
     assert mutant[0].kernel_size == (5,) * dims
     centre = (..., *(slice(1, 4),) * dims)
     assert torch.equal(mutant[0].weight[centre], model[0].weight)
-    assert mutant[0].weight.abs().sum() == model[0].weight.abs().sum()
+    assert mutant[0].weight.count_nonzero() == model[0].weight.count_nonzero()
 
 
 @pytest.mark.parametrize(
