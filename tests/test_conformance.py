@@ -22,6 +22,7 @@ from genewright.seeding import Noise
 from genewright.where import Where, as_where
 from tests.networks import NETWORKS, make
 
+# Architecture operators need an example and change names: tests/operators/architecture holds their promises.
 DEFAULTS = {
     name: cls()
     for name, cls in registered().items()

@@ -71,7 +71,8 @@ class TorchStructure(Structure):
         if block not in self._silencing:
             call = self.call(block)
             alike = call.given == call.returned
-            self._silencing[block] = silencing_tensors(self._recorded[0], self.example, block) if alike else None
+            awake, once = self._recorded[0], call.times == 1
+            self._silencing[block] = silencing_tensors(awake, self.example, block, once=once) if alike else None
         return self._silencing[block]
 
     @cached_property

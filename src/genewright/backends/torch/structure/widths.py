@@ -81,7 +81,7 @@ def _refuse_wrapped(model: nn.Module) -> None:
             held = f"{name!r}" if name else "the model"
             raise UnsupportedError(
                 f"{type(module).__name__} holds {held}: it keeps flat or bucketed copies of parameters, "
-                "whose shapes would change behind its back. Mutate the plain module (model.module), and wrap the mutant."
+                "whose shapes would change behind its back. Mutate the plain module (model.module) and wrap the mutant."
             )
 
 
