@@ -10,6 +10,7 @@ from torch import nn
 from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
+from genewright.backends.torch.structure.calls import named_layers
 from genewright.backends.torch.structure.reading import Reading, read
 from genewright.backends.torch.structure.record import Recording, record
 from genewright.backends.torch.structure.trial import Trials
@@ -76,7 +77,7 @@ class TorchWidths(Widths):
 
 
 def _refuse_wrapped(model: nn.Module) -> None:
-    for name, module in model.named_modules():
+    for name, module in named_layers(model):
         if type(module).__name__ in _WRAPPERS:
             held = f"{name!r}" if name else "the model"
             raise UnsupportedError(
