@@ -96,7 +96,7 @@ class TestMutated:
     def test_after_an_exception_too(self, mlp: nn.Module) -> None:
         before = gw.fingerprint(mlp)
         inside = ""
-        with pytest.raises(ZeroDivisionError):  # noqa: PT012  # the block is the test
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012, SIM117  # the block is the test
             with gw.mutated(mlp, [gw.GaussianNoise(), gw.SwapUnits()], seed=1):
                 inside = gw.fingerprint(mlp)
                 raise ZeroDivisionError
