@@ -28,10 +28,10 @@ demo: $(VENV)/.demo  ## train, mutate, check, save, replay and undo a real netwo
 	$(BIN)/genewright demo
 
 test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without the slow sweeps)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
-	$(BIN)/python -m pytest -n 2 -m ''
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m ''
 
 lint: $(VENV)/.test  ## ruff and pyright
 	$(BIN)/ruff check .
