@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 from torch import nn
 
+from genewright import operator
 from tests import networks
 
 # The machine may be busy: an example is not wrong for being slow.
 hypothesis.settings.register_profile("genewright", deadline=None)
 hypothesis.settings.load_profile("genewright")
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """Operators that a test defines are gone after it."""
+    before = dict(operator._registry)
+    yield
+    operator._registry.clear()
+    operator._registry.update(before)
 
 
 @pytest.fixture(params=list(networks.NETWORKS))
