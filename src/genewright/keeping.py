@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genewright.errors import UnsupportedError
+from genewright.errors import FunctionError
 from genewright.operator import Operator
 from genewright.witness import Witness, largest_change
 
@@ -11,7 +11,7 @@ def check_change(operator: Operator, before: Witness, after: Witness) -> None:
     """Hold an operator to what it claims to keep, and to the limit that it sets itself.
 
     Raises:
-        UnsupportedError: The outputs differ by more.
+        FunctionError: The outputs differ by more.
     """
     limit = operator.limit()
     keeps = "function" in operator.claims()
@@ -20,7 +20,7 @@ def check_change(operator: Operator, before: Witness, after: Witness) -> None:
     change = largest_change(before, after)
     if not change <= limit:
         wanted = f"it may change nothing (tolerance {limit:g})" if keeps else f"{limit:g} is allowed"
-        raise UnsupportedError(
+        raise FunctionError(
             f"{type(operator).__name__} would change the outputs by {change:.2g} of the largest one on this example, "
             f"where {wanted}. Refused; nothing has been changed."
         )
