@@ -24,7 +24,7 @@ from zoo import CASES
 
 import genewright as gw
 from genewright.backends.torch.witness import witness
-from genewright.keeping import TOLERANCE, TOLERANCE_SINGLE, largest_change
+from genewright.witness import largest_change
 
 OPERATORS: dict[str, list[Any]] = {
     "block by zeros": [gw.DuplicateBlock(by="zeros")],
@@ -58,16 +58,17 @@ def verdict(model: torch.nn.Module, example: Any, operator: Any, seed: int) -> s
     before, after = witness(model, unseen), witness(mutant, unseen)
     change = largest_change(before, after)
     exact = before.exact and after.exact
-    if not change <= (TOLERANCE if exact else TOLERANCE_SINGLE):
+    if not change <= max(before.tolerance, after.tolerance):
         return f"WRONG: {change:.2g} by {gw.recipe(mutant).steps[0].operator}"
-    return "kept" if exact else "kept (float32 inside)"
+    means = getattr(gw.recipe(mutant).steps[0].operator, "by", "")  # how a copied block starts without effect
+    return " ".join(filter(None, ("kept", means, "" if exact else "(float32 inside)")))
 
 
-def verdicts(model: torch.nn.Module, example: Any) -> dict[str, str]:
+def verdicts(model: torch.nn.Module, example: Any, columns: list[str]) -> dict[str, str]:
     """Return the worst verdict of each group of operators."""
     row: dict[str, str] = {}
-    for column, operators in OPERATORS.items():
-        for seed, operator in enumerate(operators):
+    for column in columns:
+        for seed, operator in enumerate(OPERATORS[column]):
             try:
                 said = verdict(model, example, operator, seed)
             except Exception as error:
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("library", choices=CASES)
     parser.add_argument("--all", action="store_true", help="every model up to a size, not the smallest of each family")
     parser.add_argument("--only", default="*", help="a glob on model names")
+    parser.add_argument("--columns", default=",".join(OPERATORS), help="names of columns, with commas between")
     parser.add_argument("--json", type=Path, help="where all verdicts go")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -98,13 +100,13 @@ def main() -> None:
         except Exception as error:
             print(f"{case.name:<32} not built: {type(error).__name__}: {str(error)[:80]!r}", flush=True)
             continue
-        rows[case.name] = row = verdicts(model, example)
-        words = "  ".join(f"{column}={said.split(':')[0].split(' ')[0]}" for column, said in row.items())
+        rows[case.name] = row = verdicts(model, example, asked.columns.split(","))
+        words = "  ".join(f"{column}={said.split(':')[0]}" for column, said in row.items())
         print(f"{case.name:<32} {time.perf_counter() - began:6.1f} s  {words}", flush=True)
         if asked.json:
             asked.json.write_text(json.dumps(rows, indent=1))
     print(f"\n| operator | kept | refused | wrong | of {len(rows)} |\n|---|---|---|---|---|")
-    for column in OPERATORS:
+    for column in asked.columns.split(","):
         said = [row[column].split(":")[0].split(" ")[0] for row in rows.values()]
         wrong = sum(s in ("WRONG", "CRASH") for s in said)
         print(f"| {column} | {said.count('kept')} | {said.count('refused')} | {wrong} | |")

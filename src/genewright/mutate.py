@@ -8,16 +8,16 @@ from typing import Any, TypeVar
 
 from genewright.apply import Companion, Journal, apply, can_fail_late, changes_form, check, remember
 from genewright.backends import Backend, backend_of
-from genewright.backends.backend import Witness
 from genewright.edit import Edit, structural
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
-from genewright.keeping import check_change, largest_change
+from genewright.keeping import check_change
 from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan, PlannedEdit, PlannedStep, described
 from genewright.recipe import Recipe, Step
 from genewright.seeding import Noise, Seed, seed_required
+from genewright.witness import Witness, largest_change
 
 Model = TypeVar("Model")
 Operators = AnyOperator | Sequence[AnyOperator]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from genewright.edit import InsertLayer
 from genewright.widths.widths import Widths
 
 
@@ -64,6 +65,13 @@ class Structure(ABC):
     @abstractmethod
     def is_listed(self, block: str) -> bool:
         """Whether a copy of the block would be called by the code that calls the block, as an entry of a list is."""
+
+    @abstractmethod
+    def takes(self, insertion: InsertLayer, zeros: tuple[str, ...]) -> bool:
+        """Whether the model runs with a new layer, and with these of its tensors zero puts out what it did.
+
+        Tried on a copy of the model that is woken up, so that what is kept by chance at random init does not count.
+        """
 
     @abstractmethod
     def silencing(self, block: str) -> tuple[str, ...] | None:

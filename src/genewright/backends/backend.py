@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,7 @@ from numpy.typing import NDArray
 from genewright.apply import Companion, Store
 from genewright.errors import UnsupportedError
 from genewright.network import Network
-
-
-@dataclass(frozen=True)
-class Witness:
-    """What a model puts out for an example.
-
-    Attributes:
-        outputs: The output tensors, float64 where the model allows.
-        exact: Everything was computed in float64; otherwise some of it only to float32's precision.
-    """
-
-    outputs: list[NDArray[Any]]
-    exact: bool
+from genewright.witness import Witness
 
 
 class Backend(ABC):

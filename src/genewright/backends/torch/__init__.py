@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.apply import Companion, Store
-from genewright.backends.backend import Backend, Witness
+from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
@@ -21,6 +21,7 @@ from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
 from genewright.backends.torch.witness import witness
+from genewright.witness import Witness
 
 _RECIPE = "_genewright_recipe"
 

@@ -17,8 +17,7 @@ from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.structure import TorchStructure
-from genewright.backends.torch.structure.calls import named_layers
-from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
+from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
 from genewright.edit import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import SettingError
 from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans

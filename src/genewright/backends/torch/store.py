@@ -16,6 +16,7 @@ from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.tensors import Member, unwrapped
+from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.edit import Perturb, Reindex, Structural
 from genewright.network import Tensor
 
@@ -51,6 +52,7 @@ class TorchStore(Store):
         return perturb_on_device(self._member(edit.tensor).tensor, edit, keep=keep)
 
     def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
+        refuse_wrapped(self._model)
         member = self._member(name)
         undos = [give_data(twin, _as_tensor(values, like=member.tensor)) for twin in member.same]
         if isinstance(self._companion, OptimizerState):
@@ -65,6 +67,7 @@ class TorchStore(Store):
         return undo
 
     def restructure(self, edit: Structural) -> Undo:
+        refuse_wrapped(self._model)
         back = restructure(edit, unwrapped(self._model))
         self._view = None
 

@@ -55,6 +55,11 @@ def stable_name(name: str) -> str:
     return name.replace("_orig_mod.", "")
 
 
+def named_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return every sub-module once, under its first name, the model itself first."""
+    return list(cast(Iterable[tuple[str, nn.Module]], model.named_modules()))
+
+
 def members_of(model: nn.Module) -> dict[str, Member]:
     """Return parameters, then persistent buffers, by (first) name; tied ones once.
 

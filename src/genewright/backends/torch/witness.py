@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from genewright.backends.backend import Witness
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.predict import predict
 from genewright.backends.torch.tensors import unwrapped
 from genewright.errors import UnsupportedError
+from genewright.witness import Witness
 
 _SHORT = (torch.float32, torch.float16, torch.bfloat16)
 

@@ -28,7 +28,9 @@ class DuplicateBlock(Operator):
     A residual block returns x + f(x). The copy has the block's weights, except that the fewest last tensors of its f
     are zero, so that it returns what it is given and learns from there (by="zeros"). They are found by trying on the
     recorded output of the block. Where no zeros do it, as in blocks that end in a norm, the copy gets a trainable gate
-    g = 0: y + g * copy(y) (by="gate"). Layer indices, per-layer lists and the config's count follow.
+    g = 0: y + g * copy(y) (by="gate"). Layer indices, per-layer lists and the config's count follow. A gate is
+    nothing that the config of a transformers model can say: save such a mutant by `gw.save`, one by zeros also by
+    `save_pretrained`.
 
     Args:
         block: A layer that returns the shape that it is given; None lets the seed choose.
@@ -77,7 +79,7 @@ class DuplicateBlock(Operator):
         for wanted in ("zeros", "gate") if self.by == "auto" else (self.by,):
             for block in options:
                 found = _means(structure, block, wanted)
-                if found is not None:
+                if found is not None and structure.takes(_insertion(block, found[0]), found[1] or ()):
                     return dataclasses.replace(self, block=block, by=found[0], zeros=found[1])
         raise UnsupportedError(
             f"DuplicateBlock: none of this network's {len(options)} layers that return the shape that they are given "
@@ -87,8 +89,7 @@ class DuplicateBlock(Operator):
 
     def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
         block = self.block or ""
-        copied: Spec = {"copy": block, "gate": 0.0} if self.by == "gate" else {"copy": block}
-        insertion = edit.InsertLayer(after=block, layer=copied)
+        insertion = _insertion(block, self.by)
         yield insertion
         silent = self.zeros or ()
         own = f"{block}." if block else ""
@@ -100,6 +101,11 @@ class DuplicateBlock(Operator):
         for tensor, _ in network.blueprint(insertion):
             if any(tensor.name.endswith(f".{name}") or tensor.name == name for name in silent):
                 yield edit.Perturb(tensor=tensor.name, change=nothing, stream=noise.stream(tensor.name))
+
+
+def _insertion(block: str, by: str) -> edit.InsertLayer:
+    copied: Spec = {"copy": block, "gate": 0.0} if by == "gate" else {"copy": block}
+    return edit.InsertLayer(after=block, layer=copied)
 
 
 def _copied(network: Network, prefix: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from genewright.apply import Journal, Undo
 from genewright.backends.torch.attributes import set_value
+from genewright.backends.torch.tensors import named_layers
 
 _INDEX = re.compile(r"(layer|block|self|attn|cur)?_?(idx|index|id|number|num|i)")
 _COUNT = re.compile(r"(num|n)_?(hidden_)?(layers?|blocks?)|depth")
@@ -38,7 +39,7 @@ def renumber(model: nn.Module, container: nn.Module, order: Sequence[int], *, be
     try:
         for change in _index_changes(container, order):
             journal.add(set_value(*change))
-        name = next(n for n, m in _named(model) if m is container)
+        name = next(n for n, m in named_layers(model) if m is container)
         owner = model.get_submodule(name.rpartition(".")[0])
         for change in _owner_changes(owner, before, order):
             journal.add(set_value(*change))
@@ -55,7 +56,7 @@ def _index_changes(container: nn.Module, order: Sequence[int]) -> Iterator[tuple
     """Yield what sets each layer's own index, such as `layer_idx`, where all layers count in the same way."""
     found: dict[tuple[str, str], list[tuple[nn.Module, int, int]]] = {}
     for position, child in enumerate(container.children()):
-        for inner, module in _named(child):
+        for inner, module in named_layers(child):
             for attribute, value in vars(module).items():
                 if isinstance(value, int) and not isinstance(value, bool) and _INDEX.fullmatch(attribute):
                     found.setdefault((inner, attribute), []).append((module, position, value))
@@ -88,7 +89,7 @@ def _config_changes(
     own = vars(owner).get("config")
     side = next((s for s in _COUNTS_OF if s in parts or s in type(owner).__name__.lower()), "")
     others = [s for s in _COUNTS_OF if s != side]
-    alone = not any(other in n for n, m in _named(model) for other in others if isinstance(m, nn.ModuleList))
+    alone = not any(other in n for n, m in named_layers(model) for other in others if isinstance(m, nn.ModuleList))
     for config in configs.values():
         known: dict[str, Any] = dict(vars(cast(object, config)))
         special = [c for c in _COUNTS_OF.get(side, ()) if known.get(c) == before]
@@ -115,7 +116,3 @@ def _is_list(attribute: str, value: Any, length: int) -> bool:
 
 def _reordered(value: Any, order: Sequence[int]) -> Any:
     return type(value)(value[old] for old in order)
-
-
-def _named(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    return list(cast("Iterator[tuple[str, nn.Module]]", module.named_modules()))

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from genewright.backends.torch.predict import predict
-from genewright.backends.torch.structure.calls import first_tensor, main_output, named_layers, watching
+from genewright.backends.torch.structure.calls import first_tensor, main_output, watching
+from genewright.backends.torch.tensors import named_layers
 from genewright.backends.torch.witness import Precision
 
 _TOLERANCE = 1e-11  # float64, relative to the largest value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from genewright.backends.torch.predict import predict
+from genewright.backends.torch.tensors import named_layers
 from genewright.backends.torch.wiring import Gate, Graft, Path, Tap
 from genewright.structure import Call
 
@@ -60,11 +61,6 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
             first = isinstance(tally.module, _CHANNELS_FIRST)
         calls[name] = _call(name, tally, first=first)
     return calls
-
-
-def named_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return every sub-module once, under its first name."""
-    return list(cast("Iterator[tuple[str, nn.Module]]", model.named_modules()))
 
 
 @contextmanager

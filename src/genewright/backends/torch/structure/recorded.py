@@ -7,17 +7,24 @@ from typing import Any
 
 from torch import nn
 
+from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.predict import predict
+from genewright.backends.torch.restructure import restructure
+from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.restructure.insert import is_listed
 from genewright.backends.torch.restructure.places import is_chain
 from genewright.backends.torch.structure.blocks import silencing_tensors
-from genewright.backends.torch.structure.calls import named_layers, recorded_calls
+from genewright.backends.torch.structure.calls import recorded_calls
 from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.structure.widths import TorchWidths
-from genewright.backends.torch.witness import run_or_refuse
+from genewright.backends.torch.tensors import named_layers
+from genewright.backends.torch.witness import Precision, run_or_refuse
+from genewright.backends.torch.wrappers import refuse_wrapped
+from genewright.edit import InsertLayer
 from genewright.errors import UnsupportedError
 from genewright.structure import Call, Structure
+from genewright.witness import Witness, largest_change
 
 
 class TorchStructure(Structure):
@@ -29,6 +36,7 @@ class TorchStructure(Structure):
     """
 
     def __init__(self, model: nn.Module, example: Any) -> None:
+        refuse_wrapped(model)
         self.model = model
         self.example = example
         self._widths: TorchWidths | None = None
@@ -66,6 +74,26 @@ class TorchStructure(Structure):
 
     def is_listed(self, block: str) -> bool:
         return is_listed(block, self.model)
+
+    def takes(self, insertion: InsertLayer, zeros: tuple[str, ...]) -> bool:
+        trial = copy_module(self._recorded[0])
+        name, _ = new_layer(insertion, trial)
+        try:
+            restructure(insertion, trial)
+            for tensor in zeros:
+                trial.get_parameter(f"{name}.{tensor}").data.zero_()
+            outputs = predict(trial, self.example)
+        except Exception:  # it does not run: the caller asks whether it does
+            return False
+        before = self._outputs
+        return largest_change(before, Witness(outputs, before.exact)) <= before.tolerance
+
+    @cached_property
+    def _outputs(self) -> Witness:
+        watch = Precision()
+        with watch:
+            outputs = predict(self._recorded[0], self.example)
+        return Witness(outputs, exact=not watch.single and all(o.dtype.itemsize == 8 for o in outputs))
 
     def silencing(self, block: str) -> tuple[str, ...] | None:
         if block not in self._silencing:

@@ -1,0 +1,28 @@
+"""Wrappers that hold their own account of a model's parameters: its layers and shapes must not change inside them."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from genewright.backends.torch.tensors import named_layers
+from genewright.errors import UnsupportedError
+
+_WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel", "DataParallel")
+
+
+def refuse_wrapped(model: nn.Module) -> None:
+    """Refuse to change layers or shapes of a model that is wrapped for parallel training.
+
+    Raises:
+        UnsupportedError: It is; the message says what to do instead.
+    """
+    for name, module in named_layers(model):
+        kind = type(module).__name__
+        own = module._parameters.values()  # pyright: ignore[reportPrivateUsage]  # the registry, whatever wraps it
+        if kind in _WRAPPERS or any(type(parameter).__name__ == "DTensor" for parameter in own):
+            kind = kind if kind in _WRAPPERS else "FSDP module"
+            raise UnsupportedError(
+                f"{name or 'The model'!r} is a {kind}, which keeps its own account of the parameters. Mutate the model "
+                "inside, on every process with the same seed, and wrap the mutant: "
+                f"{'wrapped.module' if kind != 'FSDP module' else 'the module before fully_shard'}."
+            )
