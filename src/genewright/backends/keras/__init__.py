@@ -1,0 +1,58 @@
+"""Keras 3 models, on TensorFlow, JAX or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from numpy.typing import NDArray
+
+from genewright.apply import Store
+from genewright.backends.backend import Backend
+from genewright.backends.keras.copying import RECIPE, copy_model
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import members_of
+from genewright.backends.keras.network import KerasNetwork, array_of
+from genewright.backends.keras.predict import predict
+from genewright.backends.keras.saving import load_model, save_model
+from genewright.backends.keras.store import KerasStore
+
+
+class KerasBackend(Backend):
+    """Any built Keras model or layer: Functional, Sequential or subclassed."""
+
+    name = "keras"
+
+    def owns(self, model: object) -> bool:
+        return isinstance(model, keras.layers.Layer)
+
+    def network(self, model: Any) -> KerasNetwork:
+        return KerasNetwork(model)
+
+    def store(self, model: Any) -> Store:
+        return KerasStore(members_of(model))
+
+    def copy(self, model: Any) -> Any:
+        return copy_model(model)
+
+    def recipe_text(self, model: Any) -> str | None:
+        return cast("str | None", vars(model).get(RECIPE))
+
+    def set_recipe_text(self, model: Any, text: str) -> None:
+        vars(model)[RECIPE] = text
+
+    def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
+        return predict(model, batch)
+
+    def numeric(self, value: Any) -> NDArray[Any]:
+        return array_of(value) if keras.ops.is_tensor(value) else super().numeric(value)
+
+    def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+        save_model(model, path, metadata, overwrite=overwrite)
+
+    def load(self, model: Any, path: Path) -> None:
+        load_model(model, path)
+
+
+BACKEND = KerasBackend()

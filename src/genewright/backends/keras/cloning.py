@@ -1,0 +1,106 @@
+"""Making a layer again from its config, and carrying over what the config does not hold."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import random
+import tempfile
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import Member
+from genewright.backends.keras.network import array_of
+from genewright.errors import UnsupportedError
+
+
+@functools.singledispatch
+def clone_layer(layer: Any, config: dict[str, Any]) -> Any:
+    """Return a new layer of the same class with the given config; it is not built yet."""
+    return type(layer).from_config(config)
+
+
+@clone_layer.register(keras.layers.Lambda)
+def _lambda(layer: Any, config: dict[str, Any]) -> Any:
+    # The function itself, which is the user's own: nothing is turned into bytes and back.
+    return keras.layers.Lambda(
+        layer.function,
+        output_shape=layer._output_shape,
+        mask=layer.mask,
+        arguments=dict(layer.arguments),
+        name=config["name"],
+        dtype=layer.dtype_policy,
+    )
+
+
+def cloned(layer: Any, changed: dict[str, Any] | None = None) -> Any:
+    """Return a new layer with the layer's config, some entries of it changed.
+
+    Raises:
+        UnsupportedError: The layer cannot be made from its config; the message has Keras's reason.
+    """
+    try:
+        config = {**layer.get_config(), **(changed or {})}
+        return clone_layer(layer, config)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UnsupportedError(
+            f"The layer {layer.name!r} of class {type(layer).__name__} cannot be made again from its config: {reason} "
+            "Write its get_config (and register what it names with keras.saving.register_keras_serializable). "
+            "Weights can be mutated all the same: in place (inplace=True), or for a while with gw.mutated(...)."
+        ) from error
+
+
+def cloned_operation(operation: Any) -> Any:
+    """Return a copy of a keras.ops operation, which has no weights, without its place in the old graph."""
+    clone = copy.copy(operation)
+    clone._inbound_nodes = []
+    clone._outbound_nodes = []
+    return clone
+
+
+def transfer(old: Iterable[Member], new: dict[str, Member]) -> None:
+    """Assign the values of variables to those of the same names.
+
+    Raises:
+        UnsupportedError: A name is missing or has another shape; nothing has been changed then.
+    """
+    pairs: list[tuple[Any, Any]] = []
+    for member in old:
+        name = member.names[0]
+        found = new.get(name)
+        if found is None or tuple(found.variable.shape) != tuple(member.variable.shape):
+            shape = "is missing" if found is None else f"has the shape {tuple(found.variable.shape)}"
+            raise UnsupportedError(
+                f"The model made again from its config differs: {name!r} of shape {tuple(member.variable.shape)} "
+                f"{shape} there. Mutate it in place (inplace=True), or for a while with gw.mutated(...)."
+            )
+        pairs.append((member.variable, found.variable))
+    for source, target in pairs:
+        target.assign(np.array(array_of(source)))
+        if target.trainable != source.trainable:
+            target.trainable = source.trainable
+
+
+def settle(old: Any, new: Any) -> None:
+    """Carry over what a layer keeps beside config and variables: a vocabulary, statistics made ready for use."""
+    if hasattr(old, "save_assets") and hasattr(new, "load_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            old.save_assets(folder)
+            new.load_assets(folder)
+    if hasattr(new, "finalize_state") and new.built:
+        new.finalize_state()
+
+
+@contextmanager
+def python_random_kept() -> Generator[None]:
+    """Leave Python's random generator as it was: Keras draws seeds for new layers from it."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)

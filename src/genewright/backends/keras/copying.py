@@ -1,0 +1,47 @@
+"""An independent copy of a Keras model, of the same class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genewright.backends.keras.cloning import cloned, python_random_kept, settle, transfer
+from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.members import is_graph, layers_of, members_of
+from genewright.backends.keras.training import carry_training
+
+RECIPE = "_genewright_recipe"
+
+
+def copy_model(model: Any) -> Any:
+    """Return a copy: layers from their configs under the same names, weights, compile settings, optimizer state.
+
+    A Functional or Sequential model is made again along its graph, so that shared layers stay shared. A subclassed
+    model is made by its own ``from_config(get_config())``.
+
+    Raises:
+        UnsupportedError: A layer cannot be made from its config; it is named.
+    """
+    members = members_of(model)
+    with python_random_kept():
+        if is_graph(model):
+            rebuilder = Rebuilder(model)
+            new = rebuilder.model()
+            transfer(members.values(), members_of(new))
+            rebuilder.settle()
+        else:
+            new = _remade(model)
+            transfer(members.values(), members_of(new))
+            for old, made in zip(layers_of(model).values(), layers_of(new).values(), strict=True):
+                settle(old, made)
+        carry_training(model, new)
+    if RECIPE in vars(model):
+        vars(new)[RECIPE] = vars(model)[RECIPE]
+    return new
+
+
+def _remade(model: Any) -> Any:
+    new = cloned(model)
+    config = model.get_build_config()
+    if config and not new.built:
+        new.build_from_config(config)
+    return new

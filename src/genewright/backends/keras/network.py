@@ -1,0 +1,80 @@
+"""The read-only view of a Keras model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends.keras.initial import initial_of, initializer_of
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import Member, members_of
+from genewright.backends.keras.roles import fans_of, role_of, unit_axis_of
+from genewright.network import Initial, Network, Tensor
+
+
+class KerasNetwork(Network):
+    """The tensors of a Keras model; names, shapes and bytes are the same on TensorFlow, JAX and torch.
+
+    Attributes:
+        members: The variables themselves, by first name.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.members = members_of(model)
+        trainable = {id(variable) for variable in model.trainable_variables}
+        self.tensors = {
+            name: _tensor(name, member, trainable=id(member.variable) in trainable)
+            for name, member in self.members.items()
+        }
+
+    def read(self, name: str) -> NDArray[np.generic]:
+        array = array_of(self.members[name].variable)
+        if array.dtype.name in ("bfloat16", "float16"):
+            array = array.astype(np.float32)
+        array = array.view()
+        array.flags.writeable = False
+        return array
+
+    def raw(self, name: str) -> memoryview:
+        array = np.ascontiguousarray(array_of(self.members[name].variable))
+        data: NDArray[Any] = array.reshape(-1).view(np.uint8)
+        if sys.byteorder == "big":
+            data = data.reshape(-1, array.dtype.itemsize)[:, ::-1].reshape(-1)
+        return data.data
+
+    def initial(self, name: str) -> Initial | None:
+        member = self.members[name]
+        return initial_of(initializer_of(member.owner, member.attribute), tuple(member.variable.shape))
+
+
+def array_of(value: Any) -> NDArray[Any]:
+    """Return a variable or a tensor of any backend as an array; bfloat16 has the dtype of that name."""
+    return np.asarray(keras.ops.convert_to_numpy(value))
+
+
+def _tensor(name: str, member: Member, *, trainable: bool) -> Tensor:
+    shape = tuple(int(size) for size in member.variable.shape)
+    role = role_of(member.attribute, shape, is_parameter=member.is_parameter)
+    fan_in, fan_out = fans_of(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    dtype = str(keras.backend.standardize_dtype(member.variable.value.dtype))
+    return Tensor(
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        role=role,
+        layer=member.layer,
+        layer_type=type(member.owner).__name__,
+        trainable=trainable,
+        aliases=tuple(member.names[1:]),
+        unit_axis=unit_axis_of(member.owner, member.attribute, role, shape),
+        fan_in=fan_in,
+        fan_out=fan_out,
+        nbytes=_width(dtype) * int(np.prod(shape, dtype=np.int64)),
+    )
+
+
+def _width(dtype: str) -> int:
+    return 2 if dtype == "bfloat16" else 1 if dtype.startswith("float8") else np.dtype(dtype).itemsize
