@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,13 @@ class Entry:
         dtype: "float32", "bfloat16", "int64", ...
         shape: Its shape.
         data: Its bytes in row-major order, little-endian; tied names share one array.
+        about: What is known of the tensor, where the file tells more than its name.
     """
 
     dtype: str
     shape: tuple[int, ...]
     data: NDArray[np.uint8]
+    about: Tensor | None = None
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Checkpoint:
         for entry in self.entries.values():
             if id(entry.data) not in copies:
                 copies[id(entry.data)] = entry.data.copy()
-        entries = {name: Entry(e.dtype, e.shape, copies[id(e.data)]) for name, e in self.entries.items()}
+        entries = {name: replace(e, data=copies[id(e.data)]) for name, e in self.entries.items()}
         return Checkpoint(entries, dict(self.metadata), copy.deepcopy(self.container, memo))
 
     def __repr__(self) -> str:
@@ -124,6 +126,8 @@ def typed(entry: Entry) -> NDArray[Any]:
 
 
 def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
+    if entry.about is not None:
+        return replace(entry.about, aliases=aliases)
     role: Role = role_of_name(name, entry.shape)
     trainable = role != "statistic" and entry.dtype in FLOATS
     if not trainable and role != "statistic":

@@ -87,13 +87,20 @@ def transfer(old: Iterable[Member], new: dict[str, Member]) -> None:
 
 
 def settle(old: Any, new: Any) -> None:
-    """Carry over what a layer keeps beside config and variables: a vocabulary, statistics made ready for use."""
-    if hasattr(old, "save_assets") and hasattr(new, "load_assets"):
-        with tempfile.TemporaryDirectory() as folder:
-            old.save_assets(folder)
-            new.load_assets(folder)
-    if hasattr(new, "finalize_state") and new.built:
-        new.finalize_state()
+    """Carry over what a layer keeps beside config and variables.
+
+    That is: vocabularies, statistics made ready
+    for use, the state of seed generators."""
+    pairs = zip(old._flatten_layers(), new._flatten_layers(), strict=True)
+    for before, after in pairs:
+        if hasattr(before, "save_assets") and hasattr(after, "load_assets"):
+            with tempfile.TemporaryDirectory() as folder:
+                before.save_assets(folder)
+                after.load_assets(folder)
+        if hasattr(after, "finalize_state") and after.built:
+            after.finalize_state()
+        for drawn, drawing in zip(before._seed_generators, after._seed_generators, strict=True):
+            drawing.state.assign(np.array(array_of(drawn.state)))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 from genewright.backends.keras.cloning import cloned, python_random_kept, settle, transfer
 from genewright.backends.keras.graph import Rebuilder
-from genewright.backends.keras.members import is_graph, layers_of, members_of
+from genewright.backends.keras.members import is_graph, members_of
 from genewright.backends.keras.training import carry_training
 
 RECIPE = "_genewright_recipe"
@@ -31,8 +31,7 @@ def copy_model(model: Any) -> Any:
         else:
             new = _remade(model)
             transfer(members.values(), members_of(new))
-            for old, made in zip(layers_of(model).values(), layers_of(new).values(), strict=True):
-                settle(old, made)
+            settle(model, new)
         carry_training(model, new)
     if RECIPE in vars(model):
         vars(new)[RECIPE] = vars(model)[RECIPE]

@@ -10,8 +10,8 @@ import functools
 import math
 from typing import Any
 
+from genewright.backends.files.keras_layout import fans_of
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.roles import fans_of
 from genewright.network import Initial
 
 # A normal distribution cut off at two standard deviations has this standard deviation.

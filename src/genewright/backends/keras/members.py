@@ -38,9 +38,10 @@ def members_of(model: Any) -> dict[str, Member]:
     """Return parameters, then other variables, by first name; those reached by several paths once.
 
     A name is the path of layers and the variable's own name: ``"conv2d_1.kernel"``, ``"encoder.dense.bias"``. In a
-    Functional or Sequential model a layer goes by its name, everywhere else by the attribute that holds it
-    (``self.blocks[0]`` is ``"blocks.0"``): automatic names count how many layers the process has made.
-    The variables of metrics and optimizers do not belong to the network.
+    Functional or Sequential model, and in Keras's own layers, a layer goes by its name; in a class of the user's by
+    the attribute that holds it (``self.blocks[0]`` is ``"blocks.0"``), for automatic names count how many layers the
+    process has made. The variables of metrics, optimizers and seed generators do not belong to the network, as they
+    are in no weights file or have a place of their own there.
 
     Raises:
         UnsupportedError: The model, or a layer in it, is not built: it has no variables yet. It is named.
@@ -102,13 +103,16 @@ def children_of(layer: Any) -> Iterator[tuple[str, Any]]:
         for child in layer.layers:
             yield child.name, child
         return
-    attributes = _attributes(layer, keras.layers.Layer)
-    used: set[str] = set()
+    attributes = {} if _is_of_keras(layer) else _attributes(layer, keras.layers.Layer)
+    used: dict[str, int] = {}
     for child in layer._flatten_layers(include_self=False, recursive=False):
         name = attributes.get(id(child), child.name)
-        if name not in used:
-            used.add(name)
-            yield name, child
+        used[name] = used.get(name, -1) + 1
+        yield f"{name}_{used[name]}" if used[name] else name, child
+
+
+def _is_of_keras(layer: Any) -> bool:
+    return type(layer).__module__.split(".", 1)[0] == "keras"
 
 
 def _is_functional(layer: Any) -> bool:
@@ -134,7 +138,6 @@ def _own(layer: Any, path: str) -> Iterator[Member]:
     """Yield the variables that a layer itself holds."""
     trained: list[Any] = list(layer._trainable_variables)
     others: list[Any] = list(layer._non_trainable_variables)
-    others += [generator.state for generator in layer._seed_generators]
     attributes = _attributes(layer, keras.Variable)
     used: dict[str, int] = {}
     for variables, is_parameter in ((trained, True), (others, False)):

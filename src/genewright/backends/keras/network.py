@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.backends.files.keras_layout import fans_of, role_of, unit_axis_of
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, members_of
-from genewright.backends.keras.roles import fans_of, role_of, unit_axis_of
 from genewright.network import Initial, Network, Tensor
 
 
@@ -69,11 +69,15 @@ def _tensor(name: str, member: Member, *, trainable: bool) -> Tensor:
         layer_type=type(member.owner).__name__,
         trainable=trainable,
         aliases=tuple(member.names[1:]),
-        unit_axis=unit_axis_of(member.owner, member.attribute, role, shape),
+        unit_axis=unit_axis_of(_classes(member.owner), member.attribute, role, shape),
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=_width(dtype) * int(np.prod(shape, dtype=np.int64)),
     )
+
+
+def _classes(owner: Any) -> list[str]:
+    return [cls.__name__ for cls in type(owner).__mro__]
 
 
 def _width(dtype: str) -> int:
