@@ -11,15 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright import noise
-from genewright.edit import Edit, Perturb, Reindex, Write
+from genewright.edit import Edit, Perturb, Reindex, Structural, Values, Write, structural
 from genewright.elements import decoded, encoded
-from genewright.errors import EditError, UnsupportedError
+from genewright.errors import EditError, SettingError, UnknownNameError, UnsupportedError
 from genewright.network import FLOATS, Network, Tensor
 from genewright.part import fits, grid, part_shape, pieces
 
+Undo = Callable[[], None]
+
 
 class Store(ABC):
-    """What a backend gives the core: the elements of a tensor, to be changed in place."""
+    """What a backend gives the core: the tensors and layers of a model, to be changed in place."""
+
+    @abstractmethod
+    def tensor(self, name: str) -> Tensor:
+        """Return what is known of a tensor as it is now, by any of its names.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
 
     @abstractmethod
     def elements(self, name: str) -> AbstractContextManager[NDArray[Any]]:
@@ -28,14 +38,49 @@ class Store(ABC):
         bfloat16 comes as uint16 bit patterns. A contiguous tensor in main memory is given without a copy.
         """
 
+    def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
+        """Give a tensor another shape; it stays the same object, ties included.
+
+        Args:
+            name: The tensor's name.
+            values: The new elements, in the new shape; bfloat16 as uint16 bit patterns.
+            moved: Where they came from, for what goes along with the tensor (an optimizer's state).
+
+        Returns:
+            What takes it back.
+        """
+        raise UnsupportedError(f"{name!r}: the shapes of this kind of model cannot change.")
+
+    def restructure(self, edit: Structural) -> Undo:
+        """Change layers, wiring or attributes; all or nothing.
+
+        Returns:
+            What takes it back.
+
+        Raises:
+            GenewrightError: It cannot be done here; the reason is named, and nothing has been changed.
+        """
+        raise UnsupportedError(
+            f"{type(edit).__name__}: a checkpoint has tensors but no layers. Give the model: a module, or on the "
+            "command line package.module:factory with --weights."
+        )
+
+
+class Companion:
+    """What goes along with a model while it is mutated, such as an optimizer's state; this one is nothing."""
+
+    def finish(self) -> Undo:
+        """Take in new tensors and let go of those that are gone, after the last edit; return what takes it back."""
+        return _nothing
+
 
 class Journal:
     """What brings back the bytes that were there before: it grows while edits are applied."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Undo] = []
 
-    def add(self, undo: Callable[[], None]) -> None:
+    def add(self, undo: Undo) -> None:
         """Remember how to take back one change."""
         self._undo.append(undo)
 
@@ -48,23 +93,70 @@ class Journal:
 def check(edits: Iterable[Edit], network: Network) -> None:
     """Refuse edits that cannot be applied, before the first is.
 
+    Edits of a tensor that an earlier one reshapes, or that a structural edit may have made, are checked when their
+    turn comes.
+
     Raises:
         UnsupportedError: A tensor's dtype cannot be changed so; it is named.
+        SettingError: A strength is beyond the tensor's number format.
         UnknownNameError: An edit names no tensor.
         EditError: An edit does not fit its tensor: a fault of the operator.
     """
+    restructured = False
+    resized: set[str] = set()
     for edit in edits:
-        tensor = network.tensor(edit.tensor)
-        _check_fit(edit, tensor)
-        moves = edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
-        if not moves and tensor.dtype not in FLOATS:
-            raise UnsupportedError(
-                f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
-                f'Leave it out: where=("*", "!{tensor.name}").'
-            )
+        if not isinstance(edit, Values):
+            restructured = True
+            continue
+        try:
+            tensor = network.tensor(edit.tensor)
+        except UnknownNameError:
+            if restructured:
+                continue
+            raise
+        if restructured or tensor.name in resized:
+            continue
+        _refuse(edit, tensor)
+        if isinstance(edit, Reindex) and _resizes(edit, tensor):
+            resized.add(tensor.name)
 
 
-def _check_fit(edit: Edit, tensor: Tensor) -> None:
+def can_fail_late(edits: Iterable[Edit], network: Network) -> bool:
+    """Whether applying can fail after the first edit: layers or shapes change, or an operator's own function runs."""
+    edits = tuple(edits)
+    return changes_form(edits, network) or any(isinstance(e, Write) and callable(e.values) for e in edits[1:])
+
+
+def changes_form(edits: Iterable[Edit], network: Network) -> bool:
+    """Whether layers, wiring or shapes change."""
+    edits = tuple(edits)
+    return bool(structural(edits)) or any(
+        isinstance(edit, Reindex) and _resizes(edit, network.tensor(edit.tensor)) for edit in edits
+    )
+
+
+def _refuse(edit: Values, tensor: Tensor) -> None:
+    _check_fit(edit, tensor)
+    moves = edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
+    if not moves and tensor.dtype not in FLOATS:
+        raise UnsupportedError(
+            f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
+            f'Leave it out: where=("*", "!{tensor.name}").'
+        )
+    if isinstance(edit, Perturb):
+        _check_scale(edit, tensor)
+
+
+def _check_scale(edit: Perturb, tensor: Tensor) -> None:
+    computing = "float64" if tensor.dtype == "float64" else "float32"
+    if abs(edit.change.scale) > float(np.finfo(computing).max):
+        raise SettingError(
+            f"A strength of {edit.change.scale:g} is infinite in {computing}, in which {tensor.name!r} of dtype "
+            f"{tensor.dtype} is computed. Take a smaller one."
+        )
+
+
+def _check_fit(edit: Values, tensor: Tensor) -> None:
     match edit:
         case Perturb(part=part):
             fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
@@ -75,43 +167,76 @@ def _check_fit(edit: Edit, tensor: Tensor) -> None:
         case Reindex(axis=axis, index=index, factor=factor):
             size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else 0
             fault = ""
-            if len(index) != size or not all(0 <= i < size for i in index):
-                fault = f"axis {axis} has {size} positions, and its index is {index}"
-            elif factor is not None and len(factor) != size:
-                fault = f"axis {axis} has {size} positions, and there are {len(factor)} factors"
+            if not 0 <= axis < len(tensor.shape) or not index or not all(-1 <= i < size for i in index):
+                fault = f"axis {axis} has {size} positions, and its index is {index} (-1 is a new entry)"
+            elif factor is not None and len(factor) != len(index):
+                fault = f"its index has {len(index)} entries, and there are {len(factor)} factors"
     if fault:
         raise EditError(f"{type(edit).__name__} of {tensor.name!r} of shape {tensor.shape}: {fault}.")
 
 
-def apply(edits: Iterable[Edit], network: Network, store: Store, journal: Journal | None = None) -> None:
+def apply(edits: Iterable[Edit], store: Store, journal: Journal | None = None) -> None:
     """Apply edits, in order.
 
     Args:
         edits: Edits that `check` let pass.
-        network: The view of the same model.
-        store: Where the tensors are.
+        store: Where the tensors and layers are.
         journal: Where to note how to take the changes back; None saves that memory.
     """
     for edit in edits:
-        tensor = network.tensor(edit.tensor)
-        with store.elements(tensor.name) as values:
-            match edit:
-                case Perturb():
-                    undos = _perturb(values, edit, tensor, keep=journal is not None)
-                case Write():
-                    undos = _overwrite(
-                        values,
-                        _written(values, edit, tensor),
-                        grid(edit.part, tensor.shape),
-                        tensor,
-                        keep=journal is not None,
-                    )
-                case Reindex():
-                    undos = _overwrite(
-                        values, _gathered(values, edit, tensor), (...,), tensor, keep=journal is not None
-                    )
+        undo = _applied(edit, store, keep=journal is not None)
         if journal is not None:
-            journal.add(_restorer(store, tensor.name, undos))
+            journal.add(undo)
+
+
+def _applied(edit: Edit, store: Store, *, keep: bool) -> Undo:
+    if not isinstance(edit, Values):
+        return store.restructure(edit)
+    tensor = store.tensor(edit.tensor)
+    _refuse(edit, tensor)
+    if isinstance(edit, Reindex) and _resizes(edit, tensor):
+        with store.elements(tensor.name) as values:
+            gathered = _gathered(values, edit, tensor)
+        return store.replace(tensor.name, gathered, edit)
+    with store.elements(tensor.name) as values:
+        match edit:
+            case Perturb():
+                undos = _perturb(values, edit, tensor, keep=keep)
+            case Write():
+                place = grid(edit.part, tensor.shape)
+                undos = _overwrite(values, _written(values, edit, tensor), place, tensor, keep=keep)
+            case Reindex():
+                undos = _overwrite(values, _gathered(values, edit, tensor), (...,), tensor, keep=keep)
+    return _restorer(store, tensor.name, undos)
+
+
+def _nothing() -> None:
+    """Take back nothing."""
+
+
+def _resizes(edit: Reindex, tensor: Tensor) -> bool:
+    return len(edit.index) != tensor.shape[edit.axis]
+
+
+def remember(network: Network, store: Store, journal: Journal) -> None:
+    """Note the bytes of running statistics and other buffers, which a forward pass may change by itself."""
+    for tensor in network.tensors.values():
+        if tensor.role in ("statistic", "buffer") and _is_plain(tensor.dtype):
+            with store.elements(tensor.name) as values:
+                old = values.copy()
+            journal.add(_restorer(store, tensor.name, [_put_back(old)]))
+
+
+def _is_plain(dtype: str) -> bool:
+    """Whether NumPy can hold the elements (bfloat16 as bit patterns)."""
+    return dtype in (*FLOATS, "bool") or dtype.startswith(("int", "uint", "complex"))
+
+
+def _put_back(old: NDArray[Any]) -> Callable[[NDArray[Any]], None]:
+    def restore(values: NDArray[Any]) -> None:
+        values[:] = old
+
+    return restore
 
 
 def _restorer(store: Store, name: str, undos: list[Callable[[NDArray[Any]], None]]) -> Callable[[], None]:
@@ -176,12 +301,19 @@ def _written(values: NDArray[Any], edit: Write, tensor: Tensor) -> NDArray[Any]:
 
 
 def _gathered(values: NDArray[Any], edit: Reindex, tensor: Tensor) -> NDArray[Any]:
+    """Return the stored elements in their new shape; a position of -1 becomes zero."""
     shaped = values.reshape(tensor.shape)
     index = np.asarray(edit.index, np.int64)
     if edit.factor is None:
-        return np.take(shaped, index, axis=edit.axis)
-    gathered: NDArray[Any] = np.take(decoded(values, tensor.dtype).reshape(tensor.shape), index, axis=edit.axis)
+        return _zeroed(np.take(shaped, index, axis=edit.axis, mode="clip"), index, edit.axis)
+    numbers = decoded(values, tensor.dtype).reshape(tensor.shape)
+    gathered: NDArray[Any] = np.take(numbers, index, axis=edit.axis, mode="clip")
     shape = [1] * len(tensor.shape)
     shape[edit.axis] = len(index)
     factor = np.asarray(edit.factor, gathered.dtype).reshape(shape)
-    return encoded(np.multiply(gathered, factor), tensor.dtype)
+    return encoded(_zeroed(np.multiply(gathered, factor), index, edit.axis), tensor.dtype)
+
+
+def _zeroed(gathered: NDArray[Any], index: NDArray[np.int64], axis: int) -> NDArray[Any]:
+    gathered[(slice(None),) * axis + (index < 0,)] = 0
+    return gathered

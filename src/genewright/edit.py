@@ -6,16 +6,23 @@ so a backend can fuse the drawing of noise with the change itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import RecipeError
+from genewright.names import did_you_mean, snake_case
 from genewright.noise import Change, Stream
 from genewright.part import Part
 
 Array = NDArray[np.generic]
+
+# A layer as JSON can hold it, made by the backend: "identity", {"layer": "Linear", "in_features": 8, ...} or
+# {"copy": "layer1.0"}, which is a copy of a layer of the same model with its weights.
+Spec = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +65,13 @@ class Write:
 
 @dataclass(frozen=True, kw_only=True)
 class Reindex:
-    """Gather a tensor along an axis: new[i] = old[index[i]] * factor[i].
+    """Gather a tensor along an axis: new[i] = old[index[i]] * factor[i]; the axis gets the length of `index`.
 
     Attributes:
         tensor: The tensor's name.
         axis: The axis.
-        index: Positions in the old axis, one for each position of the new one.
+        index: Positions in the old axis, one for each position of the new one; -1 is a new entry, which starts at
+            zero (a following `Perturb(combine="replace", units=...)` draws its values).
         factor: A factor an entry, or None to move the bits as they are.
     """
 
@@ -73,4 +81,106 @@ class Reindex:
     factor: tuple[float, ...] | None = None
 
 
-Edit = Perturb | Write | Reindex
+@dataclass(frozen=True, kw_only=True)
+class SetAttribute:
+    """Set an attribute of a layer, of an object that it holds, or an entry of a list there.
+
+    Attributes:
+        layer: The layer's name; "" is the model.
+        attribute: A dotted path from the layer: "in_features", "config.hidden_size", "normalized_shape.0".
+        value: What JSON can hold; a list becomes a tuple where a tuple was.
+    """
+
+    layer: str
+    attribute: str
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsertLayer:
+    """Let a new layer work on what another one returns.
+
+    Attributes:
+        after: The layer whose output the new one takes.
+        layer: What the new layer is.
+        name: Its name in the container, where that one has names of its own; None lets the backend choose.
+    """
+
+    after: str
+    layer: Spec
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveLayer:
+    """Take a layer out; what it was given goes to whoever reads it."""
+
+    layer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceLayer:
+    """Put another layer in the place of one."""
+
+    layer: str
+    new: Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewire:
+    """Add to what `end` returns a gated path from what `start` is given: y + gate * path(x).
+
+    Attributes:
+        start: The layer whose input the path takes.
+        end: The layer to whose output it is added; the same one for a branch beside it.
+        path: What the path computes.
+        gate: The gate at first; it is a trainable tensor.
+    """
+
+    start: str
+    end: str
+    path: Spec = "identity"
+    gate: float = 0.0
+
+
+Values = Perturb | Write | Reindex
+Structural = SetAttribute | InsertLayer | RemoveLayer | ReplaceLayer | Rewire
+Edit = Values | Structural
+
+_STRUCTURAL = (SetAttribute, InsertLayer, RemoveLayer, ReplaceLayer, Rewire)
+EDITS: tuple[type[Edit], ...] = (Perturb, Write, Reindex, *_STRUCTURAL)
+_BY_NAME = {snake_case(cls.__name__): cls for cls in _STRUCTURAL}
+
+
+def structural(edits: Iterable[Edit]) -> tuple[Structural, ...]:
+    """Return those edits that change layers and wiring rather than tensors, in order."""
+    return tuple(edit for edit in edits if isinstance(edit, _STRUCTURAL))
+
+
+def structural_to_json(edit: Structural) -> dict[str, Any]:
+    """Return a structural edit as JSON holds it: what rebuilds a mutant's layers without its weights."""
+    return {"edit": snake_case(type(edit).__name__), **asdict(edit)}
+
+
+def structural_from_json(form: Any) -> Structural:
+    """Read what `structural_to_json` wrote.
+
+    Raises:
+        RecipeError: It is damaged; the message says how.
+    """
+    if not isinstance(form, Mapping):
+        raise RecipeError(f"The recipe is damaged: a structural edit is {form!r}.")
+    entry = dict(cast(Mapping[str, Any], form))
+    name = entry.pop("edit", None)
+    if name not in _BY_NAME:
+        raise RecipeError(f"The recipe is damaged: no edit is called {name!r}. {did_you_mean(str(name), _BY_NAME)}")
+    cls = _BY_NAME[name]
+    texts = [f.name for f in fields(cls) if f.name not in ("value", "gate", "name", "layer", "new", "path")]
+    try:
+        edit = cls(**entry)
+    except TypeError as error:
+        raise RecipeError(f"The recipe is damaged: a structural edit cannot be read ({error}).") from None
+    for text in texts:
+        if not isinstance(getattr(edit, text), str):
+            raise RecipeError(f"The recipe is damaged: {name}: {text} is {getattr(edit, text)!r}, not a str.")
+    return edit

@@ -45,7 +45,8 @@ def load(factory: Callable[[], Model], path: str | Path) -> Model:
     """Make a model and read into it the tensors, and the recipe, that `save` wrote.
 
     Args:
-        factory: Makes the model, as the base was made; its weights do not matter.
+        factory: Makes the model, as the base was made; its weights do not matter. Where the recipe changed layers or
+            widths, they are changed again from what the recipe says, without the base's weights or an example.
         path: A file that `save` wrote.
 
     Returns:
@@ -54,10 +55,18 @@ def load(factory: Callable[[], Model], path: str | Path) -> Model:
     Raises:
         FileError: The file cannot be read or does not fit the model.
     """
+    text = read_checkpoint(path).metadata.get(RECIPE)
     model = factory()
     backend = backend_of(model)
-    backend.load(model, Path(path))
-    text = read_checkpoint(path).metadata.get(RECIPE)
+    reshape = False
+    if text is not None:
+        made = Recipe.from_json(text)
+        store = backend.store(model)
+        for step in made.all_steps():
+            for edit in step.structure:
+                store.restructure(edit)
+            reshape = reshape or "shape" not in step.operator.claims()
+    backend.load(model, Path(path), reshape=reshape)
     if text is not None:
         backend.set_recipe_text(model, text)
     return model

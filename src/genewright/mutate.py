@@ -6,13 +6,15 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from genewright.apply import Journal, apply, check
+from genewright.apply import Companion, Journal, apply, can_fail_late, changes_form, check, remember
 from genewright.backends import Backend, backend_of
-from genewright.edit import Edit, Write
+from genewright.edit import Edit, structural
 from genewright.errors import FingerprintError, RecipeError, SettingError
 from genewright.fingerprint import fingerprint_of
+from genewright.keeping import check_kept
+from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator, Operator
-from genewright.plan import Plan, PlannedStep
+from genewright.plan import Plan, PlannedEdit, PlannedStep, described
 from genewright.recipe import Recipe, Step
 from genewright.seeding import Noise, Seed, seed_required
 
@@ -28,7 +30,9 @@ def mutate(
     operator: Operators,
     *,
     seed: Seed,
+    example: Any = None,
     inplace: bool = False,
+    optimizer: Any = None,
 ) -> Model:
     """Return a mutant of `model`, of the same class, that carries its recipe.
 
@@ -36,7 +40,12 @@ def mutate(
         model: A torch module, or a checkpoint.
         operator: An operator, or several that act in order.
         seed: An int, str or bytes. The same base, operator and seed give the same bytes, anywhere.
+        example: A sample input: a tensor or array, a tuple of positional or a dict of keyword arguments. Architecture
+            operators need it. Where it is given, an operator that claims to keep the function is held to it: if the
+            outputs differ, the mutation is refused.
         inplace: Change `model` itself instead of a copy.
+        optimizer: The optimizer that trains `model`; it needs `inplace`, for it holds `model`'s own parameters. Its
+            state moves along with what moves; new parameters join the group of their neighbours.
 
     Returns:
         The mutant; `model` itself where `inplace`.
@@ -54,20 +63,32 @@ def mutate(
     steps = _steps(as_operators(operator), Noise(seed))
     backend = backend_of(model)
     base = fingerprint_of(backend.network(model))
+    companion = _companion(backend, model, optimizer, inplace=inplace)
     target = model if inplace else backend.copy(model)
-    done = _perform(backend, target, steps, sequel=inplace and _is_long(operator))
+    done = _perform(backend, target, steps, sequel=inplace and _is_long(operator), example=example, companion=companion)
     _sign(backend, target, base, done)
     return target
 
 
 @seed_required(_CALL.format("plan"))
-def plan(model: Any, operator: Operators, *, seed: Seed) -> Plan:
+def plan(
+    model: Any,
+    operator: Operators,
+    *,
+    seed: Seed,
+    example: Any = None,
+    inplace: bool = False,
+    optimizer: Any = None,
+) -> Plan:
     """Say what `mutate` would change, tensor by tensor, without changing anything.
 
     Args:
         model: As in `mutate`.
         operator: As in `mutate`.
         seed: As in `mutate`.
+        example: As in `mutate`.
+        inplace: What ``.apply()`` does.
+        optimizer: What ``.apply()`` hands on.
 
     Returns:
         A plan; print it to read it, and call ``.apply()`` for the mutant.
@@ -87,30 +108,44 @@ def plan(model: Any, operator: Operators, *, seed: Seed) -> Plan:
     scratch = backend.copy(model) if _is_long(operator) else model
     planned: list[PlannedStep] = []
     for step, noise in _steps(operators, Noise(seed)):
-        network = backend.network(scratch)
-        edits = _proposed(backend, scratch, step.operator, noise)
-        planned.append(PlannedStep.of(step, edits, network))
-        if scratch is not model:
-            apply(edits, network, backend.store(scratch))
+        step, edits, network = _proposed(backend, scratch, step, noise, example)
+        if scratch is model and changes_form(edits, network):
+            scratch = backend.copy(model)
+        store = backend.store(scratch)
+        lines: list[PlannedEdit] = []
+        for edit in edits:
+            lines.append(described(edit, store))
+            if scratch is not model:
+                apply([edit], store)
+        planned.append(PlannedStep(step, tuple(lines)))
     return Plan(
         base=base,
         steps=tuple(planned),
         trainable=sum(t.size for t in backend.network(model).tensors.values() if t.trainable),
-        mutate=lambda inplace: mutate(model, operators, seed=seed, inplace=inplace),
+        inplace=inplace,
+        mutate=lambda inplace: mutate(
+            model, operators, seed=seed, example=example, inplace=inplace, optimizer=optimizer
+        ),
     )
 
 
 @seed_required("with " + _CALL.format("mutated") + " as mutant: ...")
 @contextmanager
-def mutated(model: Model, operator: Operators, *, seed: Seed) -> Generator[Model]:
+def mutated(
+    model: Model, operator: Operators, *, seed: Seed, example: Any = None, optimizer: Any = None
+) -> Generator[Model]:
     """Mutate `model` in place for the length of a ``with`` block; afterwards every byte is back.
 
-    Nothing is subtracted: the old values are kept aside, only those that change where the rate is low.
+    Nothing is subtracted: the old values are kept aside, only those that change where the rate is low. Running
+    statistics and other buffers that forward passes move inside the block are put back too; training steps on the
+    parameters inside the block are not undone.
 
     Args:
         model: As in `mutate`.
         operator: As in `mutate`.
         seed: As in `mutate`.
+        example: As in `mutate`.
+        optimizer: As in `mutate`; its state too is back afterwards.
 
     Yields:
         `model`, mutated.
@@ -124,20 +159,25 @@ def mutated(model: Model, operator: Operators, *, seed: Seed) -> Generator[Model
     """
     backend = backend_of(model)
     journal = Journal()
+    steps = _steps(as_operators(operator), Noise(seed))
+    remember(backend.network(model), backend.store(model), journal)
     try:
-        _perform(backend, model, _steps(as_operators(operator), Noise(seed)), journal=journal)
+        companion = _companion(backend, model, optimizer, inplace=True)
+        _perform(backend, model, steps, journal=journal, example=example, companion=companion)
         yield model
     finally:
         journal.restore()
 
 
-def replay(recipe: Recipe, base: Model, *, inplace: bool = False) -> Model:
+def replay(recipe: Recipe, base: Model, *, example: Any = None, inplace: bool = False, optimizer: Any = None) -> Model:
     """Make the mutant again that `recipe` describes, byte for byte.
 
     Args:
         recipe: From `gw.recipe(mutant)`, `Recipe.load` or `Recipe.from_json`.
         base: The network that the recipe starts from.
+        example: A sample input, for steps that have to see how the model computes.
         inplace: Change `base` itself instead of a copy.
+        optimizer: As in `mutate`.
 
     Raises:
         FingerprintError: `base` is not the recipe's base, or the result differs from the recorded one; the message
@@ -157,6 +197,7 @@ def replay(recipe: Recipe, base: Model, *, inplace: bool = False) -> Model:
             f"The base differs: the recipe starts from {recipe.base}, and this network is {found}. "
             "Give the network that the recipe was made from."
         )
+    companion = _companion(backend, base, optimizer, inplace=inplace)
     target = base if inplace else backend.copy(base)
     journal = Journal() if inplace else None
     try:
@@ -165,6 +206,8 @@ def replay(recipe: Recipe, base: Model, *, inplace: bool = False) -> Model:
             target,
             [(s, Noise(s.seed, s.path, s.operator.name)) for s in recipe.steps],
             journal=journal,
+            example=example,
+            companion=companion,
         )
         result = fingerprint_of(backend.network(target))
         if result != recipe.result:
@@ -241,11 +284,27 @@ def _resolved(operator: AnyOperator, noise: Noise) -> Iterator[tuple[Step, Noise
         yield from _resolved(child, noise.child(place))
 
 
-def _proposed(backend: Backend, model: Any, operator: Operator, noise: Noise) -> tuple[Edit, ...]:
-    network = backend.network(model)
+def _companion(backend: Backend, model: Any, optimizer: Any, *, inplace: bool) -> Companion | None:
+    if optimizer is None:
+        return None
+    if not inplace:
+        raise SettingError(
+            "optimizer= holds the parameters of the model itself, so the mutation must be in place: "
+            "gw.mutate(..., inplace=True, optimizer=optimizer). To keep the original, copy both together first: "
+            "model, optimizer = copy.deepcopy((model, optimizer))."
+        )
+    return backend.companion(model, optimizer)
+
+
+def _proposed(
+    backend: Backend, model: Any, step: Step, noise: Noise, example: Any
+) -> tuple[Step, tuple[Edit, ...], Network]:
+    """Return the step as the recipe will hold it, its edits, and the view that they were proposed for."""
+    network = backend.network(model, example)
+    operator = step.operator.settled(network, noise)
     edits = tuple(operator.propose(network, noise))
     check(edits, network)
-    return edits
+    return Step(operator, step.seed, step.path, structural(edits)), edits, network
 
 
 def _perform(
@@ -255,22 +314,30 @@ def _perform(
     *,
     journal: Journal | None = None,
     sequel: bool = False,
+    example: Any = None,
+    companion: Companion | None = None,
 ) -> tuple[Step, ...]:
     """Apply steps in order; a failure takes back what `journal` holds.
 
-    All refusals of a step come before its first edit. So a journal is needed only where an earlier step has been
-    applied already (`sequel`), where a function that an operator wrote runs after the first edit, or where the caller
-    wants to undo.
+    All refusals of a step that changes only values come before its first edit. So a journal is needed only where an
+    earlier step has been applied already (`sequel`), where layers or shapes change, where a function that an operator
+    wrote runs after the first edit, where the outputs are checked afterwards, or where the caller wants to undo.
     """
-    journal = Journal() if journal is None and sequel else journal
+    journal = Journal() if journal is None and (sequel or companion is not None) else journal
     done: list[Step] = []
     try:
-        for step, noise in steps:
-            edits = _proposed(backend, model, step.operator, noise)
-            if journal is None and any(isinstance(edit, Write) and callable(edit.values) for edit in edits[1:]):
+        for asked, noise in steps:
+            step, edits, network = _proposed(backend, model, asked, noise, example)
+            keeps = example is not None and "function" in step.operator.claims()
+            if journal is None and (keeps or can_fail_late(edits, network)):
                 journal = Journal()
-            apply(edits, backend.network(model), backend.store(model), journal)
+            before = backend.witness(model, example) if keeps else None
+            apply(edits, backend.store(model, companion), journal)
+            if before is not None:
+                check_kept(type(step.operator).__name__, before, backend.witness(model, example))
             done.append(step)
+        if companion is not None and journal is not None:
+            journal.add(companion.finish())
     except BaseException:
         if journal is not None:
             journal.restore()

@@ -11,8 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.errors import UnknownNameError
+from genewright.edit import Spec
+from genewright.errors import SettingError, UnknownNameError
 from genewright.names import did_you_mean
+from genewright.structure import Structure
 
 Role = Literal[
     "kernel",  # weights of a linear layer, a convolution, an attention projection
@@ -27,6 +29,9 @@ Role = Literal[
 ]
 ROLES: tuple[str, ...] = Role.__args__
 
+NO_EXAMPLE = (
+    "This operator has to see the model run once. Give a sample input: gw.mutate(model, operator, seed=246, example=x)."
+)
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
@@ -51,7 +56,7 @@ class Tensor:
     """What is known of one tensor; its values are read with `Network.read`.
 
     Attributes:
-        name: Full dotted name, as in a state dict. A tied tensor has the first of its names.
+        name: Full dotted name, as in a state dict. A tied tensor has the alphabetically first of its names.
         shape: Logical shape.
         dtype: "float32", "bfloat16", "int64", ...
         role: One of `ROLES`.
@@ -92,6 +97,23 @@ class Network(ABC):
     """
 
     tensors: Mapping[str, Tensor]
+
+    @property
+    def structure(self) -> Structure:
+        """How the model computes, seen while it ran once on the example; recorded at the first use.
+
+        Raises:
+            SettingError: No example was given, or a checkpoint cannot be run.
+        """
+        raise SettingError(NO_EXAMPLE)
+
+    def blueprint(self, layer: Spec, *, name: str) -> list[tuple[Tensor, Initial | None]]:
+        """Return the tensors that a new layer called `name` would have, and how its kind draws them at first.
+
+        Raises:
+            SettingError: The specification is of no layer that can be made.
+        """
+        raise SettingError("A checkpoint has no layers, so none can be added. Give the model.")
 
     @abstractmethod
     def read(self, name: str) -> NDArray[np.generic]:

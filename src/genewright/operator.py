@@ -76,6 +76,20 @@ class Operator(Registered, ABC):
     keeps: ClassVar[frozenset[str]] = frozenset()
     inverse: ClassVar[bool] = False
 
+    def claims(self) -> frozenset[str]:
+        """Return what a mutation with these settings keeps: `keeps`, unless the settings decide."""
+        return self.keeps
+
+    def settled(self, network: Network, noise: Noise) -> Operator:
+        """Return the operator with every choice made that it leaves to the seed; the recipe holds that one.
+
+        Settling what is settled gives the same, so that a replay repeats it.
+
+        Raises:
+            GenewrightError: There is nothing to choose from.
+        """
+        return self
+
     @abstractmethod
     def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
         """Yield the edits for `network`; read it, never write it, and draw only from `noise`.

@@ -7,8 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from genewright.edit import Edit, Perturb, Reindex, Write
-from genewright.network import Network
+from genewright.apply import Store
+from genewright.edit import (
+    Edit,
+    InsertLayer,
+    Perturb,
+    Reindex,
+    RemoveLayer,
+    ReplaceLayer,
+    Rewire,
+    SetAttribute,
+    Spec,
+    Structural,
+    Values,
+    Write,
+)
 from genewright.part import Part, part_shape
 from genewright.recipe import Step
 
@@ -18,9 +31,9 @@ class PlannedEdit:
     """One line of a plan.
 
     Attributes:
-        tensor: The tensor's name.
+        tensor: The tensor's name; the layer's where a layer changes.
         shape: Its shape.
-        dtype: Its dtype.
+        dtype: Its dtype ("" for a layer).
         what: What happens to it.
         expected: How many of its elements are expected to change.
     """
@@ -39,11 +52,6 @@ class PlannedStep:
     step: Step
     lines: tuple[PlannedEdit, ...]
 
-    @classmethod
-    def of(cls, step: Step, edits: tuple[Edit, ...], network: Network) -> PlannedStep:
-        """Describe the edits of a step."""
-        return cls(step, tuple(_describe(edit, network) for edit in edits))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -53,16 +61,18 @@ class Plan:
         base: Fingerprint of the network.
         steps: The operators that would act, each with its edits.
         trainable: Number of trainable parameters of the network.
+        inplace: What `apply` does unless told otherwise.
     """
 
     base: str
     steps: tuple[PlannedStep, ...]
     trainable: int
     mutate: Callable[[bool], Any]
+    inplace: bool = False
 
-    def apply(self, *, inplace: bool = False) -> Any:
+    def apply(self, *, inplace: bool | None = None) -> Any:
         """Make the mutant: the same as `gw.mutate` with the same arguments."""
-        return self.mutate(inplace)
+        return self.mutate(self.inplace if inplace is None else inplace)
 
     def __str__(self) -> str:
         out: list[str] = []
@@ -71,10 +81,11 @@ class Plan:
             out.append(f"{type(step.operator).__name__} at {step.path}, seed {step.seed!r}")
             width = max((len(line.tensor) for line in planned.lines), default=0)
             for line in planned.lines:
-                shape = "x".join(map(str, line.shape)) or "scalar"
+                shape = "x".join(map(str, line.shape)) or ("scalar" if line.dtype else "")
                 out.append(f"  {line.tensor:<{width}}  {line.dtype:<8}  {shape:>14}  {line.what}")
             out.append(
-                f"  {len(planned.lines)} tensors, about {sum(line.expected for line in planned.lines):,.0f} "
+                f"  {sum(bool(line.dtype) for line in planned.lines)} tensors, "
+                f"about {sum(line.expected for line in planned.lines):,.0f} "
                 f"of {self.trainable:,} trainable values"
             )
         return "\n".join(out)
@@ -103,8 +114,11 @@ class Plan:
         }
 
 
-def _describe(edit: Edit, network: Network) -> PlannedEdit:
-    tensor = network.tensor(edit.tensor)
+def described(edit: Edit, store: Store) -> PlannedEdit:
+    """Say what an edit would do to the model behind `store`, as that is now."""
+    if not isinstance(edit, Values):
+        return PlannedEdit(_subject(edit), (), "", _layers_in_words(edit), 0)
+    tensor = store.tensor(edit.tensor)
     expected: float = tensor.size
     match edit:
         case Perturb(change=change):
@@ -118,9 +132,44 @@ def _describe(edit: Edit, network: Network) -> PlannedEdit:
             what = edit.summary + _part_in_words(edit.part)
         case Reindex():
             what = f"axis {edit.axis} gathered"
+            if len(edit.index) != tensor.shape[edit.axis]:
+                what += f", {tensor.shape[edit.axis]} -> {len(edit.index)}"
             moved = sum(i != j for i, j in enumerate(edit.index))
             expected = tensor.size * moved / max(1, len(edit.index))
     return PlannedEdit(tensor.name, tensor.shape, tensor.dtype, what, expected)
+
+
+def _subject(edit: Structural) -> str:
+    match edit:
+        case InsertLayer():
+            return edit.after
+        case Rewire():
+            return edit.end
+        case SetAttribute() | RemoveLayer() | ReplaceLayer():
+            return edit.layer
+
+
+def _layers_in_words(edit: Structural) -> str:
+    match edit:
+        case SetAttribute():
+            return f"{edit.attribute} = {edit.value!r}"
+        case InsertLayer():
+            return f"followed by {_spec_in_words(edit.layer)}"
+        case RemoveLayer():
+            return "removed"
+        case ReplaceLayer():
+            return f"replaced by {_spec_in_words(edit.new)}"
+        case Rewire():
+            return f"plus {edit.gate:g} * {_spec_in_words(edit.path)} of the input of {edit.start}"
+
+
+def _spec_in_words(spec: Spec) -> str:
+    if isinstance(spec, str):
+        return spec
+    if "copy" in spec:
+        return f"a copy of {spec['copy']}"
+    settings = ", ".join(f"{key}={value!r}" for key, value in spec.items() if key != "layer")
+    return f"{spec.get('layer')}({settings})"
 
 
 def _part_in_words(part: Part) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from genewright.edit import Structural, structural_from_json, structural_to_json
 from genewright.errors import FileError, RecipeError, RecipeVersionError
 from genewright.noise import SPEC
 from genewright.operator import Operator, operator_from_json
@@ -19,15 +20,26 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Step:
-    """One mutation: an operator with its settings, the seed, and the place that its noise belongs to."""
+    """One mutation: an operator with its settings, the seed, and the place that its noise belongs to.
+
+    Attributes:
+        operator: The operator, every choice made.
+        seed: The seed.
+        path: The operator's place in what was asked for.
+        structure: What it did to layers and wiring: this alone rebuilds the shapes, without weights or an example.
+    """
 
     operator: Operator
     seed: Seed
     path: str
+    structure: tuple[Structural, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON holds it."""
-        return {**self.operator.to_json(), "seed": seed_to_json(self.seed), "path": self.path}
+        form = {**self.operator.to_json(), "seed": seed_to_json(self.seed), "path": self.path}
+        if self.structure:
+            form["structure"] = [structural_to_json(edit) for edit in self.structure]
+        return form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +59,10 @@ class Recipe:
     result: str
     noise: str = SPEC
     parent: Recipe | None = field(default=None)
+
+    def all_steps(self) -> tuple[Step, ...]:
+        """Return the steps of the parents, the oldest first, and then its own."""
+        return (() if self.parent is None else self.parent.all_steps()) + self.steps
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON."""
@@ -141,4 +157,8 @@ def _step(form: Any) -> Step:
         raise RecipeError(f"The recipe is damaged: {operator.name!r} is no step, for it proposes no edits.")
     if not isinstance(form.get("path"), str) or "seed" not in form:
         raise RecipeError(f"The recipe is damaged: a step lacks its seed or its path: {form!r}.")
-    return Step(operator, seed_from_json(form["seed"]), form["path"])
+    edits = form.get("structure", [])
+    if not isinstance(edits, list):
+        raise RecipeError(f"The recipe is damaged: a step's structure is {edits!r}, not a list.")
+    structure = tuple(structural_from_json(edit) for edit in cast(list[Any], edits))
+    return Step(operator, seed_from_json(form["seed"]), form["path"], structure)

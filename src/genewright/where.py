@@ -12,6 +12,7 @@ import numpy as np
 from genewright.errors import RecipeError, SelectionError, SettingError
 from genewright.names import did_you_mean
 from genewright.network import ROLES, Network, Tensor
+from genewright.part import Part, along
 
 UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
 
@@ -22,6 +23,11 @@ class Selected:
 
     tensor: Tensor
     units: tuple[int, ...] | None = None
+
+    @property
+    def part(self) -> Part:
+        """The elements that may change: those of the chosen units."""
+        return along(self.tensor.unit_axis, self.units)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.apply import Store
+from genewright.apply import Companion, Store
+from genewright.errors import UnsupportedError
 from genewright.network import Network
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a model puts out for an example.
+
+    Attributes:
+        outputs: The output tensors, float64 where the model allows.
+        exact: Everything was computed in float64; otherwise some of it only to float32's precision.
+    """
+
+    outputs: list[NDArray[Any]]
+    exact: bool
 
 
 class Backend(ABC):
@@ -24,16 +39,30 @@ class Backend(ABC):
         """Whether `model` is of this framework; imports nothing."""
 
     @abstractmethod
-    def network(self, model: Any) -> Network:
-        """Return the read-only view of `model`.
+    def network(self, model: Any, example: Any = None) -> Network:
+        """Return the read-only view of `model`; with an `example` input, it also has a `structure`.
 
         Raises:
             UnsupportedError: A tensor cannot be handled (lazy, meta, quantised); it is named.
         """
 
     @abstractmethod
-    def store(self, model: Any) -> Store:
-        """Return what gives the tensors' elements for writing."""
+    def store(self, model: Any, companion: Companion | None = None) -> Store:
+        """Return what gives the tensors' elements for writing; `companion` is told of what moves."""
+
+    def companion(self, model: Any, optimizer: Any) -> Companion:
+        """Return what keeps an optimizer in step with `model` while that is mutated in place.
+
+        Raises:
+            UnsupportedError: The optimizer is not one of this model.
+        """
+        raise UnsupportedError(
+            f"optimizer= is for models that are trained in place; a {type(model).__name__} has no optimizer."
+        )
+
+    def witness(self, model: Any, example: Any) -> Witness:
+        """Return the outputs of `model` as exactly as it can compute them; the model is as it was."""
+        raise UnsupportedError(f"A {type(model).__name__} cannot be run, so it takes no example=.")
 
     @abstractmethod
     def copy(self, model: Any) -> Any:
@@ -63,5 +92,11 @@ class Backend(ABC):
         """Write the tensors and `metadata` to a file, atomically."""
 
     @abstractmethod
-    def load(self, model: Any, path: Path) -> None:
-        """Read tensors that `save` wrote into a model of the same shapes; nothing changes if they do not fit."""
+    def load(self, model: Any, path: Path, *, reshape: bool = False) -> None:
+        """Read tensors that `save` wrote into a model of the same names and shapes; nothing changes if they do not fit.
+
+        Args:
+            model: The model.
+            path: The file.
+            reshape: Give tensors the shapes that they have in the file.
+        """

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from genewright.apply import Store
+from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, CheckpointNetwork, CheckpointStore
 from genewright.backends.files.hdf5 import read_hdf5, write_hdf5
@@ -30,10 +30,10 @@ class FilesBackend(Backend):
     def owns(self, model: object) -> bool:
         return isinstance(model, Checkpoint)
 
-    def network(self, model: Checkpoint) -> CheckpointNetwork:
+    def network(self, model: Checkpoint, example: Any = None) -> CheckpointNetwork:
         return CheckpointNetwork(model)
 
-    def store(self, model: Checkpoint) -> Store:
+    def store(self, model: Checkpoint, companion: Companion | None = None) -> Store:
         return CheckpointStore(model)
 
     def copy(self, model: Checkpoint) -> Checkpoint:
@@ -55,7 +55,7 @@ class FilesBackend(Backend):
         whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
         _by_suffix(_WRITERS, path)(whole, path, overwrite=overwrite)
 
-    def load(self, model: Checkpoint, path: Path) -> None:
+    def load(self, model: Checkpoint, path: Path, *, reshape: bool = False) -> None:
         read = read_checkpoint(path)
         model.entries, model.metadata, model.container = read.entries, read.metadata, read.container
 

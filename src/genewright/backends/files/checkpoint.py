@@ -71,14 +71,11 @@ class CheckpointNetwork(Network):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._entries = checkpoint.entries
-        first: dict[int, str] = {}
-        aliases: dict[str, list[str]] = {}
+        tied: dict[int, list[str]] = {}
         for name, entry in checkpoint.entries.items():
-            known = first.setdefault(id(entry.data), name)
-            aliases.setdefault(known, []).append(name)
-        self.tensors = {
-            name: _tensor(name, checkpoint.entries[name], tuple(names[1:])) for name, names in aliases.items()
-        }
+            tied.setdefault(id(entry.data), []).append(name)
+        ordered = [sorted(names) for names in tied.values()]
+        self.tensors = {name: _tensor(name, checkpoint.entries[name], tuple(rest)) for name, *rest in ordered}
 
     def read(self, name: str) -> NDArray[np.generic]:
         entry = self._entries[name]
@@ -103,6 +100,10 @@ class CheckpointStore(Store):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._entries = checkpoint.entries
+        self._network = CheckpointNetwork(checkpoint)
+
+    def tensor(self, name: str) -> Tensor:
+        return self._network.tensor(name)
 
     @contextmanager
     def elements(self, name: str) -> Generator[NDArray[Any]]:

@@ -11,14 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.apply import Store
-from genewright.backends.backend import Backend
+from genewright.apply import Companion, Store
+from genewright.backends.backend import Backend, Witness
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.network import TorchNetwork
+from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
+from genewright.backends.torch.witness import witness
 
 _RECIPE = "_genewright_recipe"
 
@@ -31,11 +33,17 @@ class TorchBackend(Backend):
     def owns(self, model: object) -> bool:
         return "torch" in sys.modules and isinstance(model, nn.Module)
 
-    def network(self, model: nn.Module) -> TorchNetwork:
-        return TorchNetwork(model)
+    def network(self, model: nn.Module, example: Any = None) -> TorchNetwork:
+        return TorchNetwork(model, example)
 
-    def store(self, model: nn.Module) -> Store:
-        return TorchStore(TorchNetwork(model).members)
+    def store(self, model: nn.Module, companion: Companion | None = None) -> Store:
+        return TorchStore(model, companion)
+
+    def companion(self, model: nn.Module, optimizer: Any) -> Companion:
+        return OptimizerState(model, optimizer)
+
+    def witness(self, model: nn.Module, example: Any) -> Witness:
+        return witness(model, example)
 
     def copy(self, model: nn.Module) -> nn.Module:
         return copy_module(model)
@@ -56,8 +64,8 @@ class TorchBackend(Backend):
     def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_module(model, path, metadata, overwrite=overwrite)
 
-    def load(self, model: nn.Module, path: Path) -> None:
-        load_module(model, path)
+    def load(self, model: nn.Module, path: Path, *, reshape: bool = False) -> None:
+        load_module(model, path, reshape=reshape)
 
 
 BACKEND = TorchBackend()

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.initial import initial_of
+from genewright.backends.torch.layers import make_layer
 from genewright.backends.torch.roles import owning_layer, role_of, unit_axis_of
-from genewright.backends.torch.tensors import Member, members_of
-from genewright.network import Initial, Network, Tensor, fans
+from genewright.backends.torch.structure import TorchStructure
+from genewright.backends.torch.tensors import Member, members_of, unwrapped
+from genewright.edit import Spec
+from genewright.errors import SettingError
+from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans
 
 
 class TorchNetwork(Network):
@@ -23,9 +27,33 @@ class TorchNetwork(Network):
         members: The tensors themselves, by first name.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, example: Any = None) -> None:
         self.members = members_of(model)
         self.tensors = {name: _tensor(name, member) for name, member in self.members.items()}
+        self._model = model
+        self._example = example
+        self._structure: TorchStructure | None = None
+
+    @property
+    def structure(self) -> TorchStructure:
+        if self._structure is None:
+            if self._example is None:
+                raise SettingError(NO_EXAMPLE)
+            self._structure = TorchStructure(unwrapped(self._model), self._example)
+        return self._structure
+
+    def blueprint(self, layer: Spec, *, name: str) -> list[tuple[Tensor, Initial | None]]:
+        made = make_layer(layer, unwrapped(self._model))
+        prefix = f"{name}." if name else ""
+        return [
+            (_tensor(prefix + inner, member), initial_of(member.owner, member.attribute, tuple(member.tensor.shape)))
+            for inner, member in members_of(made).items()
+        ]
+
+    def refresh(self, member: Member) -> None:
+        """Look again at one tensor whose shape has changed."""
+        name = member.names[0]
+        self.tensors = {**self.tensors, name: _tensor(name, member)}
 
     def read(self, name: str) -> NDArray[np.generic]:
         tensor = self.members[name].tensor.detach()
@@ -62,8 +90,8 @@ def _tensor(name: str, member: Member) -> Tensor:
         role=role,
         layer=layer,
         layer_type=type(owner).__name__,
-        trainable=member.is_parameter and tensor.requires_grad,
-        aliases=tuple(member.names[1:]),
+        trainable=member.trainable,
+        aliases=member.names[1:],
         unit_axis=unit_axis_of(owner, role, shape),
         fan_in=fan_in,
         fan_out=fan_out,

@@ -13,6 +13,7 @@ from torch import nn
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.backends.files.safetensors import read_safetensors, write_safetensors
 from genewright.backends.torch.network import TorchNetwork
+from genewright.backends.torch.store import give_data
 from genewright.errors import FileError
 
 
@@ -29,8 +30,8 @@ def save_module(model: nn.Module, path: Path, metadata: Mapping[str, str], *, ov
     write_safetensors(Checkpoint(entries, about), path, overwrite=overwrite)
 
 
-def load_module(model: nn.Module, path: Path) -> None:
-    """Copy a file's tensors into `model`; nothing changes unless every name and shape fits."""
+def load_module(model: nn.Module, path: Path, *, reshape: bool = False) -> None:
+    """Copy a file's tensors into `model`; nothing changes unless all names, and without `reshape` all shapes, fit."""
     members = TorchNetwork(model).members
     checkpoint = read_safetensors(path)
     wanted = {name: member for member in members.values() for name in member.names}
@@ -43,7 +44,7 @@ def load_module(model: nn.Module, path: Path) -> None:
         )
     for name, member in wanted.items():
         entry = checkpoint.entries[name]
-        if entry.shape != tuple(member.tensor.shape):
+        if entry.shape != tuple(member.tensor.shape) and not reshape:
             raise FileError(f"{path}: {name!r} has shape {entry.shape}, the model's has {tuple(member.tensor.shape)}.")
     with torch.no_grad():
         for name, member in wanted.items():
@@ -54,4 +55,8 @@ def load_module(model: nn.Module, path: Path) -> None:
                 if entry.data.nbytes
                 else torch.empty(0, dtype=dtype)
             )
+            if entry.shape != tuple(member.tensor.shape):
+                empty = torch.empty(entry.shape, dtype=member.tensor.dtype, device=member.tensor.device)
+                for twin in member.same:
+                    give_data(twin, empty)
             member.tensor.copy_(flat.reshape(entry.shape))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -15,17 +16,22 @@ from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[repor
 from genewright.errors import UnsupportedError
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Member:
     """A tensor of a module with all its names.
 
+    A tied tensor goes by the alphabetically first of its names, so that its noise depends neither on the order in which
+    the module lists them nor on whether it was read from a file.
+
     Attributes:
         tensor: The parameter or buffer itself.
-        names: Its names in state-dict form, the first one first.
+        names: Its names in state-dict form, in alphabetical order.
+        same: The tensor objects under those names, each once: usually one, more where objects share memory.
         owner: The module that holds it under its first name.
         attribute: Its name there.
         layer: The owner's name.
         is_parameter: A parameter, not a buffer.
+        trainable: A parameter that is frozen under none of its names.
     """
 
     tensor: torch.Tensor
@@ -33,7 +39,9 @@ class Member:
     attribute: str
     layer: str
     is_parameter: bool
-    names: list[str] = field(default_factory=list[str])
+    trainable: bool
+    names: tuple[str, ...]
+    same: tuple[torch.Tensor, ...]
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -48,26 +56,32 @@ def stable_name(name: str) -> str:
 
 
 def members_of(model: nn.Module) -> dict[str, Member]:
-    """Return parameters, then persistent buffers, by first name; tied ones once.
+    """Return parameters, then persistent buffers, by (first) name; tied ones once.
 
     Raises:
         UnsupportedError: A tensor is lazy, meta, quantised, sparse, expanded, or overlaps another; it is named.
     """
-    members: dict[str, Member] = {}
-    known: dict[object, str] = {}
-    for name, tensor, owner, attribute, layer, is_parameter in _walk(model):
-        _refuse_unreadable(name, tensor)
-        key = _identity(tensor)
-        if key in known:
-            members[known[key]].names.append(name)
-            continue
-        known[key] = name
-        members[name] = Member(tensor, owner, attribute, layer, is_parameter, [name])
-    _refuse_overlaps(members.values())
-    return members
+    tied: dict[object, list[Member]] = {}
+    for one in _walk(model):
+        _refuse_unreadable(one.names[0], one.tensor)
+        tied.setdefault(_identity(one.tensor), []).append(one)
+    members = [_joined(ones) for ones in tied.values()]
+    _refuse_overlaps(members)
+    return {member.names[0]: member for member in members}
 
 
-def _walk(model: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Module, str, str, bool]]:
+def _joined(ones: list[Member]) -> Member:
+    """Make one of the occurrences of a tied tensor; a parameter's names come before a buffer's."""
+    ordered = sorted(ones, key=lambda one: (not one.is_parameter, one.names))
+    return dataclasses.replace(
+        ordered[0],
+        trainable=all(one.trainable for one in ones if one.is_parameter) and ordered[0].is_parameter,
+        names=tuple(one.names[0] for one in ordered),
+        same=tuple({id(one.tensor): one.tensor for one in ordered}.values()),
+    )
+
+
+def _walk(model: nn.Module) -> Iterator[Member]:
     layers: dict[str, nn.Module] = {}
     every = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
     for prefix, module in every:
@@ -80,13 +94,15 @@ def _walk(model: nn.Module) -> Iterator[tuple[str, torch.Tensor, nn.Module, str,
             for attribute, tensor in held.items():
                 if tensor is None or (not is_parameter and attribute in unsaved):
                     continue
-                yield (
-                    f"{layer}.{attribute}" if layer else attribute,
-                    tensor,
-                    module,
-                    attribute,
-                    layer,
-                    is_parameter,
+                yield Member(
+                    tensor=tensor,
+                    owner=module,
+                    attribute=attribute,
+                    layer=layer,
+                    is_parameter=is_parameter,
+                    trainable=is_parameter and tensor.requires_grad,
+                    names=(f"{layer}.{attribute}" if layer else attribute,),
+                    same=(tensor,),
                 )
 
 

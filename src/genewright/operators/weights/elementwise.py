@@ -11,7 +11,7 @@ from genewright.edit import Edit, Perturb
 from genewright.network import Network, Tensor
 from genewright.noise import Change
 from genewright.operator import Operator
-from genewright.part import Part, along
+from genewright.part import Part
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
 from genewright.where import Selected, Where, as_where
@@ -56,4 +56,4 @@ class Elementwise(Operator, ABC):
 
     def part(self, selected: Selected, network: Network) -> Part:
         """Return the elements that may change: those of the chosen units."""
-        return along(selected.tensor.unit_axis, selected.units)
+        return selected.part

@@ -13,7 +13,6 @@ from genewright.edit import Edit, Write
 from genewright.elements import decoded, encoded
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.part import along
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
 from genewright.where import Where, as_where
@@ -67,7 +66,7 @@ class Quantize(Operator):
             yield Write(
                 tensor=tensor.name,
                 values=_Quantized(self.bits, tensor.unit_axis if self.per == "unit" else None, tensor.dtype),
-                part=along(tensor.unit_axis, selected.units),
+                part=selected.part,
                 summary=f"rounded to {self.bits} bits a {self.per}",
             )
 

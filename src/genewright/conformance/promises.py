@@ -1,0 +1,294 @@
+"""The promises of one operator on one network, one method each."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from genewright.backends import Backend, backend_of
+from genewright.conformance.generators import reseeded, states
+from genewright.conformance.specimens import Specimen
+from genewright.edit import EDITS, Edit, Perturb
+from genewright.errors import ConformanceError, GenewrightError
+from genewright.mutate import fingerprint, mutate, mutated, plan, recipe, replay
+from genewright.operator import Combinator, Operator
+from genewright.recipe import Recipe, Step
+from genewright.seeding import Noise
+from genewright.where import Where, where
+
+_SEED = 1
+_OTHER_SEEDS = range(2, 10)
+_TOLERANCE = 1e-9
+
+
+class _Stop(Exception):  # noqa: N818  # nobody's error: it ends a `with` block
+    """Raised inside `gw.mutated`, to see that the undo comes all the same."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _ListeningNoise(Noise):
+    """Noise that remembers whether it was asked for."""
+
+    asked: list[str] = dataclasses.field(default_factory=list[str])
+
+    def stream(self, name: str = "") -> Any:
+        self.asked.append(name)
+        return super().stream(name)
+
+
+class Trial:
+    """One operator on one specimen; a broken promise raises `ConformanceError`."""
+
+    def __init__(self, operator: Operator | Combinator, specimen: Specimen) -> None:
+        self.operator = operator
+        self.specimen = specimen
+        self.refusal = ""
+        self._base = specimen.fresh()
+        self._backend: Backend = backend_of(self._base)
+        self._content = specimen.content(self._base)
+        self._traits = specimen.traits(self._base)
+        self._result = ""
+
+    def accepted(self) -> bool:
+        """Mutate in place; return whether the operator fits, having checked that a refusal is clean."""
+        model = self.specimen.fresh()
+        places = self.specimen.places(model)
+        try:
+            returned = mutate(model, self.operator, seed=_SEED, inplace=True)
+        except GenewrightError as error:
+            self.refusal = f"{type(error).__name__}: {error}"
+            self._require(bool(str(error)), "a refusal says why", "the message is empty")
+            self._same(model, "a refusal leaves the network as it was")
+            self._require(
+                self._backend.recipe_text(model) is None, "a refusal leaves the network as it was", "it left a recipe"
+            )
+            return False
+        except Exception as error:
+            raise self._broken(
+                "what does not fit is refused with a GenewrightError", f"{type(error).__name__}: {error}"
+            ) from error
+        self._require(returned is model, "in place is in place", "another object came back")
+        self._require(
+            self.specimen.places(model) == places or not self._keeps("shape"),
+            "in place keeps the tensors' objects and memory",
+            "they moved",
+        )
+        self._result = fingerprint(model)
+        return True
+
+    def check(self) -> None:
+        """Check every promise on a network that the operator fits."""
+        mutant = self._mutate_untouched()
+        self._proposes(mutant)
+        self._repeats(mutant)
+        self._order_does_not_matter()
+        self._replays(mutant)
+        self._keeps_traits(mutant)
+        self._leaves_alone(mutant, self.operator)
+        self._where_limits()
+        self._undoes()
+        if self._keeps("function"):
+            self._keeps_function()
+        if isinstance(self.operator, Operator) and self.operator.inverse:
+            twice = mutate(mutant, self.operator, seed=_SEED)
+            self._require(
+                self.specimen.content(twice) == self._content, "it is its own inverse", "twice gave other bytes"
+            )
+
+    def draws(self) -> bool:
+        """Whether the bytes that it made depend on noise that it asked for."""
+        if self.specimen.content(mutate(self._base, self.operator, seed=_SEED)) == self._content:
+            return False
+        for step in self._steps():
+            noise = _ListeningNoise(step.seed, step.path, step.operator.name)
+            edits = tuple(step.operator.propose(self._backend.network(self._base), noise))
+            if any(_draws(edit, asked=bool(noise.asked)) for edit in edits):
+                return True
+        return False
+
+    def differs_by_seed(self) -> bool:
+        """Whether one of several other seeds gives other bytes."""
+        for seed in _OTHER_SEEDS:
+            try:
+                if fingerprint(mutate(self._base, self.operator, seed=seed)) != self._result:
+                    return True
+            except GenewrightError:
+                continue
+        return False
+
+    def _mutate_untouched(self) -> Any:
+        """Mutate a copy: the input and the global generators stay."""
+        before = states()
+        places = self.specimen.places(self._base)
+        mutant = mutate(self._base, self.operator, seed=_SEED)
+        moved = [name for name, state in states().items() if state != before.get(name, state)]
+        self._require(not moved, "global random generators stay as they were", f"that of {', '.join(moved)} moved")
+        self._same(self._base, "the input is untouched")
+        self._require(self._backend.recipe_text(self._base) is None, "the input is untouched", "it has a recipe now")
+        shared = set(self.specimen.places(mutant).values()) & set(places.values())
+        self._require(not {s for s in shared if s}, "a mutant has memory of its own", "it shares the input's")
+        return mutant
+
+    def _proposes(self, mutant: Any) -> None:
+        for step in recipe(mutant).steps:
+            edits = self._proposed(step)
+            self._require(bool(edits), "it proposes an edit or refuses", "it proposed none; raise a SelectionError")
+            strange = [edit for edit in edits if type(edit) not in EDITS]
+            self._require(not strange, "it proposes edits", f"it proposed {strange[:1]}")
+        self._same(self._base, "propose writes nothing")
+        plan(self._base, self.operator, seed=_SEED)
+        self._same(self._base, "a plan changes nothing")
+
+    def _proposed(self, step: Step) -> tuple[Edit, ...]:
+        network = self._backend.network(self._base)
+        return tuple(step.operator.propose(network, Noise(step.seed, step.path, step.operator.name)))
+
+    def _repeats(self, mutant: Any) -> None:
+        promise = "same base and same seed, same bytes"
+        self._require(fingerprint(mutant) == self._result, promise, "a copy and the model in place differ")
+        for state in (11, 12):
+            with reseeded(state):
+                again = fingerprint(mutate(self._base, self.operator, seed=_SEED))
+            self._require(again == self._result, promise, "the bytes depend on a global generator or on hidden state")
+
+    def _order_does_not_matter(self) -> None:
+        other = self.specimen.reordered(self.specimen.fresh())
+        result = fingerprint(mutate(other, self.operator, seed=_SEED))
+        self._require(
+            result == self._result, "the order of the tensors does not matter", "listed in reverse they differ"
+        )
+
+    def _replays(self, mutant: Any) -> None:
+        promise = "a recipe replays from JSON"
+        text = recipe(mutant).to_json()
+        read = Recipe.from_json(text)
+        self._require(read.to_json() == text, promise, "its JSON changes when it is read and written")
+        try:
+            again = replay(read, self._base)
+        except GenewrightError as error:
+            raise self._broken(promise, str(error)) from error
+        self._require(fingerprint(again) == self._result, promise, "the replay has other bytes")
+
+    def _keeps_traits(self, mutant: Any) -> None:
+        made = self.specimen.traits(mutant)
+        changed = [name for name, trait in self._traits.items() if name in made and made[name] != trait]
+        if self._keeps("shape"):
+            changed += sorted(self._traits.keys() ^ made.keys())
+            details = f"{changed[0]}: {self._traits.get(changed[0])} became {made.get(changed[0])}" if changed else ""
+            self._require(not changed, "dtypes, layouts, ties, modes and hooks are kept", details)
+
+    def _leaves_alone(self, mutant: Any, operator: Any) -> None:
+        """Frozen parameters, buffers and what `where` leaves out have their old bytes."""
+        network, made = self._backend.network(self._base), self._backend.network(mutant)
+        choice = getattr(operator, "where", None)
+        chosen = {s.tensor.name for s in choice.select(network)} if isinstance(choice, Where) else None
+        for name, tensor in network.tensors.items():
+            allowed = tensor.trainable if chosen is None else name in chosen
+            if allowed or name not in made.tensors:
+                continue
+            self._require(
+                network.raw(name) == made.raw(name),
+                "frozen parameters, buffers and what `where` leaves out stay",
+                f"{name!r} changed",
+            )
+
+    def _where_limits(self) -> None:
+        """With `where` naming one tensor, or one unit of each layer, only those change."""
+        if not any(field.name == "where" for field in dataclasses.fields(self.operator)):  # type: ignore[arg-type]
+            return
+        network = self._backend.network(self._base)
+        trainable = [tensor for tensor in network.tensors.values() if tensor.trainable and tensor.size]
+        for tensor in trainable[:1]:
+            limited: Any = dataclasses.replace(self.operator, where=where(tensor.name))  # type: ignore[type-var]
+            mutant = self._mutant_or_none(limited)
+            if mutant is not None:
+                self._leaves_alone(mutant, limited)
+        limited = dataclasses.replace(self.operator, where=where(units=[0]))  # type: ignore[type-var]
+        mutant = self._mutant_or_none(limited)
+        if mutant is None:
+            return
+        made = self._backend.network(mutant)
+        for tensor in network.tensors.values():
+            old, new = network.read(tensor.name), made.read(tensor.name)
+            if tensor.trainable and tensor.unit_axis is not None:
+                others = range(1, tensor.shape[tensor.unit_axis])
+                old, new = old.take(others, tensor.unit_axis), new.take(others, tensor.unit_axis)
+            self._require(
+                _same_numbers(old, new), "`where` limits the units", f"another unit of {tensor.name!r} changed"
+            )
+
+    def _mutant_or_none(self, operator: Any) -> Any:
+        try:
+            return mutate(self._base, operator, seed=_SEED)
+        except GenewrightError:
+            return None
+        except Exception as error:
+            raise self._broken(
+                "what does not fit is refused with a GenewrightError", f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _undoes(self) -> None:
+        for leave_by in ("the end of the block", "an exception"):
+            model = self.specimen.fresh()
+            try:
+                with mutated(model, self.operator, seed=_SEED) as mutant:
+                    self._require(
+                        fingerprint(mutant) == self._result, "gw.mutated makes the same mutant", "its bytes differ"
+                    )
+                    if leave_by == "an exception":
+                        raise _Stop
+            except _Stop:
+                pass
+            self._same(model, f"undo restores every byte after {leave_by}")
+
+    def _keeps_function(self) -> None:
+        model = None if self.specimen.example is None else self.specimen.doubled()
+        if model is None:
+            return
+        before = self._backend.predict(model, self.specimen.example)
+        after = self._backend.predict(mutate(model, self.operator, seed=_SEED), self.specimen.example)
+        for old, new in zip(before, after, strict=True):
+            scale = float(np.max(np.abs(old), initial=0.0)) or 1.0
+            error = float(np.max(np.abs(old - new), initial=0.0)) / scale
+            self._require(error < _TOLERANCE, "it keeps the function", f"the outputs' relative error is {error:.3g}")
+
+    def _steps(self) -> tuple[Step, ...]:
+        return tuple(planned.step for planned in plan(self._base, self.operator, seed=_SEED).steps)
+
+    def _keeps(self, claim: str) -> bool:
+        return all(claim in step.operator.keeps for step in self._steps())
+
+    def _same(self, model: Any, promise: str) -> None:
+        content, traits = self.specimen.content(model), self.specimen.traits(model)
+        changed = [name for name, data in self._content.items() if content.get(name) != data]
+        changed += [name for name, trait in self._traits.items() if traits.get(name) != trait]
+        changed += sorted(traits.keys() - self._traits.keys())
+        self._require(not changed, promise, f"{', '.join(map(repr, changed[:3]))} changed")
+
+    def _require(self, kept: bool, promise: str, detail: str) -> None:
+        if not kept:
+            raise self._broken(promise, detail)
+
+    def _broken(self, promise: str, detail: str) -> ConformanceError:
+        who = type(self.operator).__name__
+        return ConformanceError(
+            f"{who} breaks the promise '{promise}' on the network {self.specimen.name!r}: {detail}."
+        )
+
+
+def _draws(edit: Edit, *, asked: bool) -> bool:
+    """Whether the bytes that an edit makes depend on noise."""
+    if not isinstance(edit, Perturb):
+        return asked
+    change = edit.change
+    if 0 < change.rate < 1:
+        return True
+    if change.combine == "xor":
+        return len(change.bits) > 1
+    return change.rate > 0 and change.combine != "negate" and change.distribution != "constant" and change.scale > 0
+
+
+def _same_numbers(old: Any, new: Any) -> bool:
+    return old.shape == new.shape and old.tobytes() == new.tobytes()
