@@ -66,6 +66,15 @@ class Store(ABC):
         )
 
 
+    def finish(self) -> Undo:
+        """Carry out what had to wait for the last edit of a step; return what takes it back.
+
+        Raises:
+            GenewrightError: The edits do not fit together; nothing that waited has been changed.
+        """
+        return _nothing
+
+
 class Companion:
     """What goes along with a model while it is mutated, such as an optimizer's state; this one is nothing."""
 
@@ -184,12 +193,22 @@ def apply(edits: Iterable[Edit], store: Store, journal: Journal | None = None) -
         journal: Where to note how to take the changes back; None saves that memory.
     """
     for edit in edits:
-        undo = _applied(edit, store, keep=journal is not None)
+        undo = apply_one(edit, store, keep=journal is not None)
         if journal is not None:
             journal.add(undo)
+    undo = store.finish()
+    if journal is not None:
+        journal.add(undo)
 
 
-def _applied(edit: Edit, store: Store, *, keep: bool) -> Undo:
+def apply_one(edit: Edit, store: Store, *, keep: bool = False) -> Undo:
+    """Apply one edit of a step; when the last one is applied, `Store.finish` is to be called.
+
+    Args:
+        edit: An edit.
+        store: Where the tensors and layers are.
+        keep: Keep the old values for the undo.
+    """
     if not isinstance(edit, Values):
         return store.restructure(edit)
     tensor = store.tensor(edit.tensor)

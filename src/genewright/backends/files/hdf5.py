@@ -180,9 +180,10 @@ def _numbered(group: Any, path: str, kind: str, configs: LayerConfigs) -> Iterat
                 name = _own_name(inner) or member
                 yield from _numbered(inner, f"{path}.{name}" if path else name, group_class(member), configs)
         else:
-            own = _own_name(child) if is_composite(kind) else None
-            name = own or key.removeprefix("_")
-            yield from _numbered(child, f"{path}.{name}" if path else name, group_class(key), configs)
+            inside = is_composite(kind)
+            name = (_own_name(child) if inside else None) or key.removeprefix("_")
+            # what a layer of Keras's own holds is called by an attribute, not by its class
+            yield from _numbered(child, f"{path}.{name}" if path else name, kind if inside else group_class(key), configs)
 
 
 def _legacy(group: Any) -> Iterator[_Layer]:

@@ -8,15 +8,16 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from genewright.apply import Store
-from genewright.backends.backend import Backend
-from genewright.backends.keras.copying import RECIPE, copy_model
+from genewright.apply import Companion, Store
+from genewright.backends.backend import Backend, Witness
+from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.members import members_of
 from genewright.backends.keras.network import KerasNetwork, array_of
 from genewright.backends.keras.predict import predict
+from genewright.backends.keras.rebuilding import RECIPE
 from genewright.backends.keras.saving import load_model, save_model
 from genewright.backends.keras.store import KerasStore
+from genewright.backends.keras.witness import witness
 
 
 class KerasBackend(Backend):
@@ -27,11 +28,19 @@ class KerasBackend(Backend):
     def owns(self, model: object) -> bool:
         return isinstance(model, keras.layers.Layer)
 
-    def network(self, model: Any) -> KerasNetwork:
-        return KerasNetwork(model)
+    def network(self, model: Any, example: Any = None) -> KerasNetwork:
+        return KerasNetwork(model, example)
 
-    def store(self, model: Any) -> Store:
-        return KerasStore(members_of(model))
+    def store(self, model: Any, companion: Companion | None = None) -> Store:
+        return KerasStore(model)
+
+    def companion(self, model: Any, optimizer: Any) -> Companion:
+        if optimizer is getattr(model, "optimizer", None):
+            return Companion()  # it belongs to the model, and moves along with it
+        return super().companion(model, optimizer)
+
+    def witness(self, model: Any, example: Any) -> Witness:
+        return witness(model, example)
 
     def copy(self, model: Any) -> Any:
         return copy_model(model)
@@ -51,8 +60,8 @@ class KerasBackend(Backend):
     def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_model(model, path, metadata, overwrite=overwrite)
 
-    def load(self, model: Any, path: Path) -> None:
-        load_model(model, path)
+    def load(self, model: Any, path: Path, *, reshape: bool = False) -> None:
+        load_model(model, path, reshape=reshape)
 
 
 BACKEND = KerasBackend()

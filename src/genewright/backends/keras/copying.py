@@ -7,9 +7,8 @@ from typing import Any
 from genewright.backends.keras.cloning import cloned, python_random_kept, settle, transfer
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.members import is_graph, members_of
+from genewright.backends.keras.rebuilding import RECIPE
 from genewright.backends.keras.training import carry_training
-
-RECIPE = "_genewright_recipe"
 
 
 def copy_model(model: Any) -> Any:

@@ -47,7 +47,7 @@ class Rebuilder:
         else:
             path = self._paths.get(id(layer), layer.name)
             replaced = self._changes.replaced.get(path)
-            new = replaced.make(layer.name) if replaced else cloned(layer, self._changes.configs.get(path))
+            new = replaced.make() if replaced else cloned(layer, self._changes.configured(path))
             if not replaced:
                 self._originals.append((layer, new))
         self._clones[id(layer)] = new
@@ -75,29 +75,30 @@ class Rebuilder:
                 f"The Sequential model {model.name!r} has no graph: its inputs are not one tensor. "
                 "Mutate it in place (inplace=True)."
             )
-        layers: list[Any] = [_input(model._functional.inputs[0])]
+        layers: list[Any] = [self._input(model._functional.inputs[0])]
         for layer in model.layers:
             place = prefix + layer.name
             if place not in self._changes.removed:
                 layers.append(self._layer(layer))
-            layers.extend(added.make() for added in self._changes.inserted.get(place, ()))
+            if place in self._changes.inserted:
+                layers.append(self._changes.inserted[place].make())
         new = keras.Sequential(layers, name=model.name)
         if type(model) is not keras.Sequential:
             new.__class__ = type(model)
         return new
 
     def _functional(self, model: Any, name: str, prefix: str) -> Any:
-        inputs = keras.tree.map_structure(_input, model._inputs_struct)
+        inputs = keras.tree.map_structure(self._input, model._inputs_struct)
         values = dict(zip(map(id, model._inputs), keras.tree.flatten(inputs), strict=True))
-        before: dict[str, Any] = {}
+        taken: dict[str, Any] = {}
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for node in model._nodes_by_depth[depth]:
                 if not node.operation or node.is_input:
                     continue
                 args, keywords = node.arguments.fill_in(values)
                 place = prefix + node.operation.name
-                made = self._called(node.operation, place, args, keywords)
-                made = self._changes.after(place, args[0] if args else None, made, before)
+                taken.setdefault(place, args[0] if args else None)
+                made = self._changes.after(place, self._called(node.operation, place, args, keywords), taken)
                 for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True):
                     values[id(old)] = new
         outputs = keras.tree.map_structure(lambda x: values[id(x)], model._outputs_struct)
@@ -108,7 +109,10 @@ class Rebuilder:
             return args[0]
         return self._layer(operation)(*args, **keywords)
 
-
-def _input(tensor: Any) -> Any:
-    """Return a new input like one of a model's."""
-    return type(tensor._keras_history.operation).from_config(tensor._keras_history.operation.get_config()).output
+    def _input(self, tensor: Any) -> Any:
+        """Return a new input like one of a model's."""
+        layer = tensor._keras_history.operation
+        config = layer.get_config()
+        if "dtype" in self._changes.every and str(config["dtype"]).startswith("float"):
+            config["dtype"] = self._changes.every["dtype"]
+        return type(layer).from_config(config).output

@@ -1,11 +1,29 @@
 """Keras itself, typed as Any: it ships no complete types, and a checker need not have it installed.
 
-Only `genewright.backends.keras` imports this, and that package is imported only when the user has imported Keras.
+Only `genewright.backends.keras` imports this, and that package is imported only when the user has imported Keras, or
+asks for a whole Keras model from a file.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
-keras: Any = importlib.import_module("keras")
+from genewright.errors import UnsupportedError
+
+
+def _imported() -> Any:
+    try:
+        return importlib.import_module("keras")
+    except Exception as error:
+        named = os.environ.get("KERAS_BACKEND")
+        chosen = f"KERAS_BACKEND={named}" if named else "its default backend"
+        raise UnsupportedError(
+            f"Keras does not start with {chosen}: {' '.join(str(error).split())[:300]} Install Keras and a backend "
+            "(pip install 'genewright[keras]'), and set KERAS_BACKEND to tensorflow, jax or torch, whichever is "
+            "installed."
+        ) from error
+
+
+keras: Any = _imported()

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from genewright.backends.files.keras_layout import fans_of, role_of, unit_axis_of
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.members import Member, members_of
+from genewright.backends.keras.members import Member, layers_of, members_of
+from genewright.errors import UnknownNameError
+from genewright.names import did_you_mean
 from genewright.network import Initial, Network, Tensor
 
 
@@ -22,13 +24,28 @@ class KerasNetwork(Network):
         members: The variables themselves, by first name.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, example: Any = None) -> None:
         self.members = members_of(model)
+        self._model = model
+        self._example = example
         trainable = {id(variable) for variable in model.trainable_variables}
         self.tensors = {
             name: _tensor(name, member, trainable=id(member.variable) in trainable)
             for name, member in self.members.items()
         }
+
+    def layer(self, name: str) -> Any:
+        """Return the layer called so; "" is the model.
+
+        Raises:
+            UnknownNameError: There is none; the message has near names.
+        """
+        if not name:
+            return self._model
+        layers = layers_of(self._model)
+        if name not in layers:
+            raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, layers)}")
+        return layers[name]
 
     def read(self, name: str) -> NDArray[np.generic]:
         array = array_of(self.members[name].variable)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import is_graph, layers_of
+from genewright.edit import InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Spec
+from genewright.errors import SettingError, UnknownNameError, UnsupportedError
+from genewright.names import did_you_mean, snake_case
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,61 @@ class NewLayer:
     spec: dict[str, Any]
     name: str
 
-    def make(self, name: str | None = None) -> Any:
-        """Return the layer, not built yet; several calls make several layers."""
-        config = {**self.spec.get("config", {}), "name": name or self.name}
+    def make(self) -> Any:
+        """Return the layer, not built yet.
+
+        Raises:
+            SettingError: Keras has no such layer, or its config is wrong.
+        """
+        config = {**self.spec.get("config", {}), "name": self.name}
         spec = {"module": "keras.layers", "registered_name": None, **self.spec, "config": config}
-        return keras.saving.deserialize_keras_object(spec)
+        try:
+            return keras.saving.deserialize_keras_object(spec)
+        except Exception as error:
+            name = str(self.spec.get("class_name"))
+            known = [n for n in dir(keras.layers) if n[0].isupper()]
+            hint = "" if name in known else f" {did_you_mean(name, known)}"
+            raise SettingError(
+                f"No layer can be made of {self.spec!r}: {' '.join(str(error).split())[:300]}{hint}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A gated path from the input of one layer to the output of another: y + gate * path(x).
+
+    Attributes:
+        start: The layer whose input it takes.
+        end: The layer to whose output it is added.
+        path: The layer on the way, or None.
+        gate: The gate at first.
+        name: What the names of the new layers begin with.
+    """
+
+    start: str
+    end: str
+    path: NewLayer | None
+    gate: float
+    name: str
+
+    def joined(self, taken: Any, made: Any) -> Any:
+        """Return `made` with the gated path from `taken` added."""
+        if self.path is not None:
+            taken = self.path.make()(taken)
+        if tuple(taken.shape) != tuple(made.shape):
+            raise UnsupportedError(
+                f"A path from the input of {self.start!r}, of shape {tuple(taken.shape)}, cannot be added to the output "
+                f"of {self.end!r}, of shape {tuple(made.shape)}. Name layers with one shape, or give a path that leads "
+                "from one to the other."
+            )
+        letters = "abcdefghijk"[: len(made.shape) - 1]
+        gate = keras.layers.EinsumDense(
+            f"...{letters[-1]},{letters[-1]}->...{letters[-1]}",
+            output_shape=tuple(made.shape[1:]),
+            kernel_initializer=keras.initializers.Constant(self.gate),
+            name=f"{self.name}_gate",
+        )
+        return keras.layers.Add(name=f"{self.name}_add")([made, gate(taken)])
 
 
 @dataclass
@@ -36,23 +91,149 @@ class Changes:
         replaced: Layers in the place of others.
         inserted: Layers that work on what another one returns.
         removed: Layers that are left out.
-        skips: (start, end, gate layer's name): the gated input of `start` is added to the output of `end`.
+        skips: Gated paths.
+        every: Entries of every layer's config that become different.
     """
 
     configs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     replaced: dict[str, NewLayer] = field(default_factory=dict[str, NewLayer])
-    inserted: dict[str, list[NewLayer]] = field(default_factory=dict[str, list[NewLayer]])
-    removed: list[str] = field(default_factory=list[str])
+    inserted: dict[str, NewLayer] = field(default_factory=dict[str, NewLayer])
+    removed: tuple[str, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    every: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, edit: object, model: Any) -> Changes:
+        """Return the changes that an edit asks for.
+
+        Raises:
+            UnknownNameError: It names a layer that the model does not have.
+            SettingError: It asks for a layer that cannot be made.
+            UnsupportedError: A Keras model does not take such an edit, or not there.
+        """
+        return _changes_of(edit, model)
+
+    def configured(self, path: str) -> dict[str, Any]:
+        """Return the entries of a layer's config that become different."""
+        return {**self.every, **self.configs.get(path, {})}
 
     def branches(self, prefix: str) -> bool:
         """Whether the model whose layers' names begin with `prefix` stops being a chain."""
-        return False
+        return any(_parent(skip.end) == prefix.rstrip(".") for skip in self.skips)
 
-    def after(self, place: str, given: Any, made: Any, before: dict[str, Any]) -> Any:
-        """Return what follows a layer's output `made`, once what was inserted after it has worked on it."""
-        for added in self.inserted.get(place, ()):
-            made = added.make()(made)
+    def after(self, place: str, made: Any, taken: dict[str, Any]) -> Any:
+        """Return what follows the output `made` of a layer.
+
+        Args:
+            place: The layer's name.
+            made: Its output.
+            taken: The inputs of the layers that have run, by name.
+        """
+        if place in self.inserted:
+            made = self.inserted[place].make()(made)
+        for skip in self.skips:
+            if skip.end == place:
+                made = skip.joined(taken[skip.start], made)
         return made
 
 
 UNCHANGED = Changes()
+
+
+@functools.singledispatch
+def _changes_of(edit: object, model: Any) -> Changes:
+    raise UnsupportedError(f"{type(edit).__name__} is no edit that a Keras model takes.")
+
+
+@_changes_of.register
+def _insert(edit: InsertLayer, model: Any) -> Changes:
+    _refuse_outside_graph(edit.after, model)
+    return Changes(inserted={edit.after: _new_layer(edit.layer, edit.name, edit.after, model)})
+
+
+@_changes_of.register
+def _remove(edit: RemoveLayer, model: Any) -> Changes:
+    _refuse_outside_graph(edit.layer, model)
+    return Changes(removed=(edit.layer,))
+
+
+@_changes_of.register
+def _replace(edit: ReplaceLayer, model: Any) -> Changes:
+    _refuse_outside_graph(edit.layer, model)
+    own = edit.layer.rsplit(".", 1)[-1]
+    return Changes(replaced={edit.layer: NewLayer(_spec(edit.new, model), own)})
+
+
+@_changes_of.register
+def _rewire(edit: Rewire, model: Any) -> Changes:
+    for name in (edit.start, edit.end):
+        _refuse_outside_graph(name, model)
+    if _parent(edit.start) != _parent(edit.end):
+        raise UnsupportedError(f"{edit.start!r} and {edit.end!r} lie in different models; a path joins layers of one.")
+    base = _free_name(f"{edit.end.rsplit('.', 1)[-1]}_skip", model)
+    path = None if edit.path == "identity" else NewLayer(_spec(edit.path, model), f"{base}_path")
+    return Changes(skips=(Skip(edit.start, edit.end, path, edit.gate, base),))
+
+
+def layer_called(name: str, model: Any) -> Any:
+    """Return the layer of that name.
+
+    Raises:
+        UnknownNameError: There is none; the message has near names.
+    """
+    layers = layers_of(model)
+    if name not in layers:
+        raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, layers)}")
+    return layers[name]
+
+
+def _refuse_outside_graph(name: str, model: Any) -> None:
+    """Refuse a layer whose place is inside another layer's Python code."""
+    layer_called(name, model)
+    parent = _parent(name)
+    owner = layer_called(parent, model) if parent else model
+    if not is_graph(owner):
+        raise UnsupportedError(
+            f"{name!r} lies in {parent or owner.name!r} of class {type(owner).__name__}, whose wiring is Python code. "
+            "Layers can be added, replaced and removed in Functional and Sequential models."
+        )
+
+
+def _new_layer(spec: Spec, name: str | None, after: str, model: Any) -> NewLayer:
+    made = _spec(spec, model)
+    kind = snake_case(str(made.get("class_name", "layer")))
+    wanted = name or made.get("config", {}).get("name") or f"{after.rsplit('.', 1)[-1]}_{kind}"
+    return NewLayer(made, _free_name(str(wanted), model))
+
+
+def _spec(spec: Spec, model: Any) -> dict[str, Any]:
+    if spec == "identity":
+        return {"class_name": "Identity", "config": {}}
+    if isinstance(spec, str):
+        return {"class_name": spec, "config": {}}
+    entry = dict(spec)
+    if "copy" in entry:
+        layer = layer_called(str(entry["copy"]), model)
+        return cast(dict[str, Any], keras.saving.serialize_keras_object(layer))
+    if not isinstance(entry.get("class_name"), str) or not set(entry) <= {
+        "class_name", "config", "module", "registered_name", "build_config",
+    }:  # fmt: skip
+        raise SettingError(
+            'A Keras layer is {"class_name": "Dense", "config": {"units": 64, "activation": "relu"}}; '
+            f"received {spec!r}."
+        )
+    if entry["class_name"] == "Lambda":
+        raise SettingError("A Lambda layer holds Python code, which a recipe cannot carry. Write a layer class.")
+    return entry
+
+
+def _free_name(wanted: str, model: Any) -> str:
+    taken = {name.rsplit(".", 1)[-1] for name in layers_of(model)}
+    name, number = wanted, 1
+    while name in taken or f"{name}_gate" in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    return name
+
+
+def _parent(name: str) -> str:
+    return name.rpartition(".")[0]
