@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from genewright.cli import main
 
-main()
+raise SystemExit(main())

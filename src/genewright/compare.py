@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends import Backend, backend_of
 from genewright.batches import Batch, batches, count
+from genewright.distance import Distance, json_number
 from genewright.errors import DataError, GenewrightError, SettingError
 from genewright.metrics import Gauge, Metrics, chosen, default, gauge, predictions
 
@@ -90,12 +89,12 @@ class Comparison:
         """Return the comparison as JSON holds it; what is not finite becomes "NaN", "Infinity" or "-Infinity"."""
         return {
             "samples": self.samples,
-            "largest_change": _json_number(self.largest_change),
-            "mean_change": _json_number(self.mean_change),
-            "relative_error": _json_number(self.relative_error),
+            "largest_change": json_number(self.largest_change),
+            "mean_change": json_number(self.mean_change),
+            "relative_error": json_number(self.relative_error),
             "agreement": self.agreement,
             "metrics": {
-                name: {"before": _json_number(pair.before), "after": _json_number(pair.after)}
+                name: {"before": json_number(pair.before), "after": json_number(pair.after)}
                 for name, pair in self.metrics.items()
             },
             "new_nonfinite": self.new_nonfinite,
@@ -139,13 +138,15 @@ def compare(
     """
     wanted = chosen(metrics)
     first, second = backend_of(original), backend_of(mutant)
-    change, agreement = _Change(), _Agreement()
+    distance, agreement = Distance(), _Agreement()
     gauges: dict[str, tuple[Gauge, Gauge]] | None = None
     samples = 0
     for number, batch in enumerate(batches(data, batch_size=batch_size)):
         before = _outputs(first, original, "original", batch, number)
         after = _outputs(second, mutant, "mutant", batch, number)
-        change.add(before, after)
+        _same_shapes(before, after)
+        for a, b in zip(before, after, strict=True):
+            distance.add(a, b)
         agreement.add(before[0], after[0])
         samples += before[0].shape[0] if before[0].ndim else count(batch.inputs)
         targets = None if batch.targets is None else first.numeric(batch.targets)
@@ -165,59 +166,14 @@ def compare(
         raise DataError("compare: the data holds no samples, so nothing can be compared.")
     return Comparison(
         samples=samples,
-        largest_change=change.largest,
-        mean_change=change.mean(),
-        relative_error=change.relative(),
+        largest_change=distance.largest,
+        mean_change=distance.mean(),
+        relative_error=distance.relative(),
         agreement=agreement.share(),
         metrics={name: Measured(a.value(), b.value()) for name, (a, b) in gauges.items()},
-        new_nonfinite=change.new_nonfinite,
-        nonfinite=change.nonfinite,
+        new_nonfinite=distance.new_nonfinite,
+        nonfinite=distance.nonfinite,
     )
-
-
-class _Change:
-    """The change of the outputs, summed up batch by batch."""
-
-    def __init__(self) -> None:
-        self.largest = 0.0
-        self.new_nonfinite = 0
-        self.nonfinite = 0
-        self._sum = 0.0
-        self._count = 0
-        self._scale = 0.0
-
-    def add(self, before: list[Numbers], after: list[Numbers]) -> None:
-        shapes = [a.shape for a in before], [b.shape for b in after]
-        if shapes[0] != shapes[1]:
-            raise DataError(
-                f"compare: the outputs differ in shape: {_said(shapes[0])} of the original, "
-                f"{_said(shapes[1])} of the mutant. Compare models with the same outputs."
-            )
-        for a, b in zip(before, after, strict=True):
-            self._add(_wide(a), _wide(b))
-
-    def mean(self) -> float:
-        return self._sum / self._count if self._count else math.nan
-
-    def relative(self) -> float:
-        if self.largest == 0:
-            return 0.0
-        return self.largest / self._scale if self._scale else math.inf
-
-    def _add(self, a: Numbers, b: Numbers) -> None:
-        in_first, in_second = np.isfinite(a), np.isfinite(b)
-        both = in_first & in_second
-        with np.errstate(over="ignore"):
-            distance = np.abs(a[both] - b[both])
-            size = np.abs(a[in_first])
-        if (~both & (a != b) & ~(np.isnan(a) & np.isnan(b))).any():
-            self.largest = math.inf
-        self.largest = max(self.largest, float(distance.max(initial=0.0)))
-        self._scale = max(self._scale, float(size.max(initial=0.0)))
-        self._sum += float(distance.sum())
-        self._count += distance.size
-        self.nonfinite += int((~in_first).sum())
-        self.new_nonfinite += int((in_first & ~in_second).sum())
 
 
 class _Agreement:
@@ -250,15 +206,14 @@ def _outputs(backend: Backend, model: Any, who: str, batch: Batch, number: int) 
     return outputs
 
 
-def _wide(values: Numbers) -> Numbers:
-    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+def _same_shapes(before: list[Numbers], after: list[Numbers]) -> None:
+    shapes = [a.shape for a in before], [b.shape for b in after]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"compare: the outputs differ in shape: {_said(shapes[0])} of the original, "
+            f"{_said(shapes[1])} of the mutant. Compare models with the same outputs."
+        )
 
 
 def _said(shapes: list[tuple[int, ...]]) -> str:
     return ", ".join(map(str, shapes))
-
-
-def _json_number(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -66,7 +66,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON."""
-        return json.dumps(self._form(), separators=(",", ":"))
+        return json.dumps(self.to_form(), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Recipe:
@@ -105,7 +105,8 @@ class Recipe:
             raise FileError(f"{path}: cannot be read ({error.strerror}).") from error
         return cls.from_json(text)
 
-    def _form(self) -> dict[str, Any]:
+    def to_form(self) -> dict[str, Any]:
+        """Return the recipe as `json.dumps` takes it, to be put into a larger document."""
         form: dict[str, Any] = {
             "genewright": FORMAT,
             "noise": self.noise,
@@ -114,7 +115,7 @@ class Recipe:
             "result": self.result,
         }
         if self.parent is not None:
-            form["parent"] = self.parent._form()
+            form["parent"] = self.parent.to_form()
         return form
 
     @classmethod

@@ -5,7 +5,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from genewright.noise import Change, apply, choice, derive, draw, mask, permutation, uniform01
+from genewright.noise import Change, choice, derive, draw, mask, permutation, uniform01
 
 CASES = {
     # seed, name, size, dtype, change: what the bytes hash to
@@ -57,7 +57,7 @@ def values_of(size, dtype):
 
 
 @pytest.mark.parametrize(("case", "expected"), CASES.items(), ids=lambda c: str(c[3]) if isinstance(c, tuple) else "")
-def test_apply(case, expected):
+def test_apply(apply, case, expected):
     seed, name, size, dtype, change = case
     values = values_of(size, dtype)
     apply(values, change, derive(seed, name=name, path="0", salt="golden"), dtype=dtype)

@@ -1,12 +1,12 @@
 """`apply`: the one place where a tensor's elements change, and where the backends plug in."""
 
 from dataclasses import replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.noise import reference
+from genewright.noise.backends import Chooser, Name
 from genewright.noise.change import Change
 from genewright.noise.key import Stream
 from genewright.noise.undo import Undo
@@ -15,14 +15,7 @@ STORED: Final = {"float32": "float32", "float64": "float64", "float16": "float16
 """dtype -> the type of the NumPy array that holds it."""
 
 
-class Backend(Protocol):
-    """What a backend is: one function. All backends write the same bytes."""
-
-    def __call__(
-        self, values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool
-    ) -> Undo | None:
-        """Change the values in place; the arguments have been checked."""
-        ...
+_CHOOSER: Final = Chooser()
 
 
 def apply(
@@ -34,7 +27,7 @@ def apply(
     start: int = 0,
     size: int | None = None,
     journal: bool = False,
-    backend: Literal["numpy"] | None = None,
+    backend: Name | None = None,
 ) -> Undo | None:
     """Change the elements [start, start + len(values)) of a tensor, in place.
 
@@ -50,7 +43,7 @@ def apply(
         start: The index, in the full tensor, of the first value.
         size: The number of elements of the full tensor; start + len(values) by default.
         journal: Whether to return an `Undo`.
-        backend: None for the fastest there is.
+        backend: "numpy", "numba", or None: Numba where it is installed and the work is worth loading it.
 
     Returns:
         The `Undo` whose restore() brings every byte back, or None without a journal.
@@ -79,13 +72,8 @@ def apply(
         return Undo(*nothing, length=len(values)) if journal else None
     if change.combine == "replace" and change.scale == 0:
         change = replace(change, distribution="constant", scale=0.0)  # +0.0, not a signed zero per element
-    return _choose(backend)(np.asarray(values), change, stream, dtype, start, journal)
-
-
-def _choose(name: str | None) -> Backend:
-    if name in (None, "numpy"):
-        return reference.apply
-    raise ValueError(f"unknown backend {name!r}: 'numpy', or None for the fastest there is")
+    run = _CHOOSER.choose(backend, len(values))
+    return run(np.asarray(values), change, stream, dtype, start, journal)
 
 
 def _check_values(values: NDArray[Any], dtype: str) -> None:

@@ -53,7 +53,7 @@ class FilesBackend(Backend):
 
     def save(self, model: Checkpoint, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
-        _by_suffix(_WRITERS, path)(whole, path, overwrite=overwrite)
+        write_checkpoint(whole, path, overwrite=overwrite)
 
     def load(self, model: Checkpoint, path: Path, *, reshape: bool = False) -> None:
         read = read_checkpoint(path)
@@ -72,6 +72,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         UnsupportedError: It has no state dict.
     """
     return _by_suffix(_READERS, Path(path))(Path(path))
+
+
+def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+    """Write a .safetensors, .pt or .pth file, as the path says, atomically.
+
+    Raises:
+        FileError: The path is of another kind, exists and `overwrite` is false, or cannot be written.
+    """
+    _by_suffix(_WRITERS, path)(checkpoint, path, overwrite=overwrite)
 
 
 def _by_suffix(table: Mapping[str, Any], path: Path) -> Any:

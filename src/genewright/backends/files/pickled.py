@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,9 @@ def read_pickled(path: Path) -> Checkpoint:
     if not path.is_file():
         raise FileError(f"{path}: cannot be read (no such file).")
     try:
-        container = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a pickle protocol that torch does not expect: it is read or refused below
+            container = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise FileError(
             f"{path}: holds pickled code or objects, or is damaged; it was not executed. Save the state dict alone: "

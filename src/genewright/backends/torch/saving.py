@@ -1,4 +1,4 @@
-"""Torch modules to and from safetensors files."""
+"""Torch modules to and from checkpoint files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from genewright.backends.files import read_checkpoint, write_checkpoint
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
-from genewright.backends.files.safetensors import read_safetensors, write_safetensors
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.store import give_data
 from genewright.errors import FileError
@@ -23,17 +23,18 @@ def save_module(model: nn.Module, path: Path, metadata: Mapping[str, str], *, ov
     entries: dict[str, Entry] = {}
     ties: dict[str, str] = {}
     for name, tensor in network.tensors.items():
+        data = np.frombuffer(network.raw(name), np.uint8)  # one array under all names: a .pt file keeps the tie itself
         for alias in (name, *tensor.aliases):
-            entries[alias] = Entry(tensor.dtype, tensor.shape, np.frombuffer(network.raw(name), np.uint8))
+            entries[alias] = Entry(tensor.dtype, tensor.shape, data)
         ties.update(dict.fromkeys(tensor.aliases, name))
     about = dict(metadata) | ({TIES: json.dumps(ties)} if ties else {})
-    write_safetensors(Checkpoint(entries, about), path, overwrite=overwrite)
+    write_checkpoint(Checkpoint(entries, about), path, overwrite=overwrite)
 
 
 def load_module(model: nn.Module, path: Path, *, reshape: bool = False) -> None:
     """Copy a file's tensors into `model`; nothing changes unless all names, and without `reshape` all shapes, fit."""
     members = TorchNetwork(model).members
-    checkpoint = read_safetensors(path)
+    checkpoint = read_checkpoint(path)
     wanted = {name: member for member in members.values() for name in member.names}
     missing = [name for name in wanted if name not in checkpoint.entries]
     extra = [name for name in checkpoint.entries if name not in wanted]

@@ -1,0 +1,149 @@
+"""The application: its subcommands, its exit codes, and how an error is said."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from genewright.cli.compare import compare
+from genewright.cli.demo import demo
+from genewright.cli.diff import diff
+from genewright.cli.help import example
+from genewright.cli.mutate import MutateGroup
+from genewright.cli.operators import operators
+from genewright.cli.plan import PlanGroup
+from genewright.cli.replay import replay
+from genewright.cli.show import show
+from genewright.cli.usage import UsageError
+from genewright.errors import GenewrightError
+
+DONE, REFUSED, USAGE = 0, 1, 2
+
+_ABOUT = """
+Mutate neural networks: seeded, replayable bit for bit, checked against the original.
+
+A MODEL is a .safetensors, .pt or .pth file, or a module as package.module:factory with --weights FILE.
+
+Exit codes: 0 done; 1 refused, or not ok (compare), or different (diff); 2 the command was not well said.
+
+With --json, standard output holds exactly one JSON document; an error is {"error": {"type": ..., "message": ...}}.
+"""
+
+# What typer raises for words it does not understand; of that class only the child is public.
+_NotUnderstood = cast(type[Exception], typer.BadParameter.__base__)
+
+
+class Subcommands(TyperGroup):
+    """The subcommands, in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        order = ("demo", "operators", "plan", "mutate", "replay", "compare", "show", "diff")
+        return sorted(super().list_commands(ctx), key=order.index)
+
+
+def application() -> typer.Typer:
+    """Return the typer application with all subcommands."""
+    app = typer.Typer(
+        name="genewright",
+        cls=Subcommands,
+        help=_ABOUT,
+        epilog=example(
+            "genewright demo",
+            "genewright mutate gaussian-noise net.safetensors --std 0.1 --seed 246 --out mutant.safetensors",
+        ),
+        rich_markup_mode="markdown",
+        add_completion=False,
+    )
+    app.callback()(_root)
+    app.command(epilog=example("genewright demo --out genewright-demo"))(demo)
+    for group in (MutateGroup, PlanGroup):
+        app.add_typer(
+            typer.Typer(cls=group, rich_markup_mode="markdown"),
+            name=group.verb,
+            help=group.about,
+            epilog=example(group.example_of("gaussian-noise")),
+            subcommand_metavar="OPERATOR MODEL [OPTIONS]",
+        )
+    app.command(
+        epilog=example(
+            "genewright replay mutant.json net.safetensors --out again.safetensors",
+            "genewright replay mutant.safetensors net.safetensors --out again.safetensors",
+        )
+    )(replay)
+    app.command(
+        epilog=example(
+            "genewright compare net.safetensors mutant.safetensors --model my.models:Net --data held_out.npz",
+            "genewright compare my.models:Net my.models:Net --original-weights net.pt --mutant-weights mutant.pt "
+            "--data held_out.npz --tolerance 1e-6",
+        )
+    )(compare)
+    app.command(
+        epilog=example("genewright show mutant.safetensors", "genewright show my.models:Net --weights net.pt --json")
+    )(show)
+    app.command(epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
+    app.command(epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: The words after ``genewright``; by default those that this process was started with.
+
+    Returns:
+        The exit code: 0 done, 1 refused or not ok, 2 not well said.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _replace_what_cannot_be_printed()
+    command: Any = typer.main.get_command(application())
+    if words in ([], ["mutate"], ["plan"]):
+        command.main([*words, "--help"], prog_name="genewright", standalone_mode=False)
+        return USAGE if words else DONE
+    try:
+        code = command.main(words, prog_name="genewright", standalone_mode=False, obj=words)
+        sys.stdout.flush()
+    except GenewrightError as error:
+        kind = "UsageError" if isinstance(error, UsageError) else type(error).__name__
+        _say_error(words, kind, str(error))
+        return USAGE if isinstance(error, UsageError) else REFUSED
+    except _NotUnderstood as error:
+        not_understood = cast(Any, error)
+        path = not_understood.ctx.command_path if not_understood.ctx else "genewright"
+        _say_error(words, "UsageError", f"{not_understood.format_message().rstrip('.?')}. See: {path} --help")
+        return USAGE
+    except OSError as error:  # standard output: all files' errors are GenewrightErrors
+        with suppress(OSError):
+            sys.stdout.close()  # else Python tries once more when it exits, and complains
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, such as head, needs no message
+            _say_error([], "OSError", f"standard output cannot be written ({error.strerror}).")
+        return REFUSED
+    return code if isinstance(code, int) else DONE
+
+
+def _root(ctx: typer.Context) -> None:
+    """Keep subcommands subcommands, and the words that were typed for messages."""
+
+
+def _say_error(words: Sequence[str], kind: str, message: str) -> None:
+    """Say an error in one line, and as the JSON document where machines read."""
+    line = " ".join(message.split())
+    if "--json" in words:
+        sys.stdout.write(json.dumps({"error": {"type": kind, "message": line}}, indent=2) + "\n")
+    Console(stderr=True).print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+
+
+def _replace_what_cannot_be_printed() -> None:
+    """Let a terminal that knows only ASCII show question marks instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

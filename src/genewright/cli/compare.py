@@ -1,0 +1,98 @@
+"""genewright compare ORIGINAL MUTANT --data FILE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genewright.batches import batches
+from genewright.cli.data import open_data
+from genewright.cli.models import open_module
+from genewright.cli.options import Json
+from genewright.cli.output import Output
+from genewright.cli.usage import UsageError
+from genewright.compare import compare as compared
+from genewright.errors import SettingError
+from genewright.metrics import chosen
+
+_HELP = "A weights file (with --model), or package.module:factory."
+Original = Annotated[str, typer.Argument(metavar="ORIGINAL", help=_HELP)]
+Mutant = Annotated[str, typer.Argument(metavar="MUTANT", help=_HELP)]
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help=".npz with an array X, and y for the targets (other names: keyword inputs); or .npy with X alone.",
+        show_default=False,
+    ),
+]
+Factory = Annotated[
+    str | None,
+    typer.Option("--model", metavar="FACTORY", help="What weights files belong to: package.module:factory."),
+]
+OriginalWeights = Annotated[
+    Path | None, typer.Option("--original-weights", metavar="FILE", help="Weights, where ORIGINAL is a factory.")
+]
+MutantWeights = Annotated[
+    Path | None, typer.Option("--mutant-weights", metavar="FILE", help="Weights, where MUTANT is a factory.")
+]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="accuracy, cross_entropy, mse or mae; may be repeated. Default: accuracy, where the targets are classes.",
+        show_default=False,
+    ),
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option("--tolerance", help="Largest relative error of the outputs that is ok.", show_default=False),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Samples a batch.")]
+
+
+def compare(
+    original: Original,
+    mutant: Mutant,
+    *,
+    data: Data,
+    model: Factory = None,
+    original_weights: OriginalWeights = None,
+    mutant_weights: MutantWeights = None,
+    metric: Metric = None,
+    tolerance: Tolerance = None,
+    batch_size: BatchSize = 256,
+    as_json: Json = False,
+) -> None:
+    """Run a mutant and its original on the same data: change of the outputs, agreement, metrics before and after.
+
+    Exits with 1 where the relative error is above --tolerance, or where an output became NaN or infinite.
+    """
+    output = Output(as_json=as_json)
+    limit = float("inf") if tolerance is None else tolerance
+    if not limit >= 0:
+        raise UsageError(f"--tolerance must be a number of at least 0; received {tolerance}.")
+    metrics = tuple(metric) if metric else None
+    try:
+        chosen(metrics)
+    except SettingError as error:
+        raise UsageError(str(error)) from error
+    with output.working("Reading"):
+        samples = open_data(data)
+        first = open_module(original, model, original_weights, "--original-weights")
+        second = open_module(mutant, model, mutant_weights, "--mutant-weights")
+    parts = list(batches(samples, batch_size=batch_size))
+    found = compared(first, second, output.track(parts, "Comparing", len(parts)), metrics=metrics)
+    ok = found.ok(limit)
+    output.say(str(found))
+    if tolerance is not None:
+        output.say(f"{'ok' if ok else 'NOT ok'}: relative error {found.relative_error:.4g}, tolerance {tolerance:g}")
+    elif not ok:
+        output.say("NOT ok: outputs became NaN or infinite")
+    output.document({**found.to_json(), "tolerance": tolerance, "ok": ok})
+    if not ok:
+        raise typer.Exit(1)

@@ -1,0 +1,116 @@
+"""Models as they are named on the command line: a checkpoint file, or package.module:factory."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any, cast
+
+from genewright.backends.files import read_checkpoint
+from genewright.errors import DataError, GenewrightError, UnknownNameError, UnsupportedError
+from genewright.files import load
+from genewright.names import did_you_mean
+
+_FACTORY = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+
+
+def is_factory(text: str) -> bool:
+    """Whether a command-line word names a factory, not a file.
+
+    >>> is_factory("my.models:Net"), is_factory("net.pt"), is_factory("C:/net.pt")
+    (True, False, False)
+    """
+    return bool(_FACTORY.fullmatch(text)) and not Path(text).exists()
+
+
+def open_model(text: str, weights: Path | None = None) -> Any:
+    """Return the checkpoint in a file, or the module that a factory makes, with weights where they are given.
+
+    Raises:
+        FileError: A file cannot be read, or does not fit the module.
+        UnknownNameError: There is no such module or factory.
+        UnsupportedError: `weights` is given for a file, or the factory fails.
+    """
+    if is_factory(text):
+        make = factory(text)
+        return make() if weights is None else load(make, weights)
+    if weights is not None:
+        raise UnsupportedError(
+            f"--weights goes with package.module:factory; {text!r} is read as a file, and has weights of its own."
+        )
+    return read_checkpoint(text)
+
+
+def open_module(text: str, model: str | None, weights: Path | None, option: str) -> Any:
+    """Return a model that can run: a file's weights need the factory that `model` names.
+
+    Args:
+        text: A file, or package.module:factory.
+        model: The factory for files (``--model``).
+        weights: Weights for `text` where that is a factory.
+        option: How the weights' option is called, for messages.
+
+    Raises:
+        UnsupportedError: A file was given without a factory.
+    """
+    if is_factory(text) or weights is not None:
+        return open_model(text, weights)
+    if model is None:
+        read_checkpoint(text)  # a file that cannot be read is the first thing to say
+        raise DataError(
+            f"{text} has tensors but no forward pass: say what they belong to with --model package.module:factory "
+            f"(or give the factory in its place, with {option} {text})."
+        )
+    return load(factory(model), text)
+
+
+def factory(text: str) -> Callable[[], Any]:
+    """Import package.module:factory, from the current folder too, as ``python -m`` does.
+
+    Raises:
+        UnknownNameError: There is no such module or factory.
+        UnsupportedError: Importing or calling it fails; the message has the first line of its error.
+    """
+    if not _FACTORY.fullmatch(text):
+        raise UnknownNameError(f"{text!r} is not of the form package.module:factory.")
+    module_name, _, path = text.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+            raise UnknownNameError(
+                f"{text}: no module is called {error.name!r}, neither installed nor in {Path.cwd()}."
+            ) from error
+        raise UnsupportedError(f"{text}: importing {module_name} fails: {error}.") from error
+    except GenewrightError:
+        raise
+    except Exception as error:  # whatever the user's module raises
+        raise UnsupportedError(f"{text}: importing {module_name} fails: {_first_line(error)}.") from error
+    try:
+        made: Any = reduce(getattr, path.split("."), cast(Any, module))
+    except AttributeError:
+        near = did_you_mean(path, [name for name in vars(module) if not name.startswith("_")])
+        raise UnknownNameError(f"{text}: {module_name} has no {path!r}. {near}") from None
+    if not callable(made):
+        raise UnsupportedError(f"{text}: is a {type(made).__name__}, not a class or function that makes a model.")
+
+    def call() -> Any:
+        try:
+            return made()
+        except GenewrightError:
+            raise
+        except Exception as error:  # whatever the user's factory raises
+            raise UnsupportedError(f"{text}: calling it without arguments fails: {_first_line(error)}.") from error
+
+    return call
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}".rstrip(": .")

@@ -1,0 +1,118 @@
+"""A group of subcommands, one for each registered operator, made when it is asked for."""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from genewright.cli.help import description, example
+from genewright.cli.options import Model, Weights
+from genewright.cli.settings import operator_from_options, parameters
+from genewright.cli.usage import UsageError, missing_option
+from genewright.names import did_you_mean, snake_case
+from genewright.operator import AnyOperator, Registered, first_paragraph, registered
+from genewright.seeding import Seed
+
+_SEED = typer.Option(
+    "--seed",
+    metavar="SEED",
+    help="Any integer or text; the same seed gives the same bytes, anywhere. Required.",
+    show_default=False,
+)
+
+
+class OperatorGroup(TyperGroup):
+    """``genewright VERB OPERATOR MODEL ...``.
+
+    Attributes:
+        verb: The name of the group.
+        about: Its help text.
+    """
+
+    verb: ClassVar[str]
+    about: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def options(cls) -> list[inspect.Parameter]:
+        """Return the options that every operator has under this verb."""
+
+    @classmethod
+    @abstractmethod
+    def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
+        """Do what the verb says with an operator and a seed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [_typed(name) for name in registered()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self._command(find_operator(cmd_name))
+
+    def _command(self, cls: type[Registered]) -> Any:
+        name = _typed(cls.name)
+
+        def call(ctx: typer.Context, **given: Any) -> None:
+            if given["seed"] is None:
+                raise missing_option(ctx, "--seed", "without one nobody can repeat the mutation", "246")
+            self.perform(operator_from_options(cls, given), read_seed(given["seed"]), given)
+
+        keywords = [
+            inspect.Parameter("model", inspect.Parameter.KEYWORD_ONLY, annotation=Model),
+            *parameters(cls),
+            _option("seed", Annotated[str | None, _SEED], None),
+            _option("weights", Weights, None),
+            *self.options(),
+        ]
+        context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        call.__signature__ = inspect.Signature([context, *keywords])  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *keywords]}
+        single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        single.command(
+            name=name,
+            help=description(cls),
+            short_help=first_paragraph(cls),
+            epilog=example(self.example_of(name)),
+        )(call)
+        return typer.main.get_command(single)
+
+    @classmethod
+    def example_of(cls, operator: str) -> str:
+        """Return a command of this verb that can be pasted."""
+        return f"genewright {cls.verb} {operator} net.safetensors --seed 246"
+
+
+def find_operator(word: str) -> type[Registered]:
+    """Return the operator that a word on the command line names: gaussian-noise, gaussian_noise or GaussianNoise.
+
+    Raises:
+        UsageError: There is none; the message has the nearest.
+    """
+    known = registered()
+    for name in (word.replace("-", "_"), snake_case(word)):
+        if name in known:
+            return known[name]
+    near = did_you_mean(word.replace("_", "-"), map(_typed, known))
+    raise UsageError(f"No operator is called {word!r}. {near} List them: genewright operators")
+
+
+def read_seed(text: str) -> Seed:
+    """Read a seed as it is typed: an integer where it is one, else text.
+
+    >>> read_seed("-7"), read_seed("run 7")
+    (-7, 'run 7')
+    """
+    digits = text.removeprefix("-").removeprefix("+")
+    return int(text) if digits.isascii() and digits.isdigit() else text
+
+
+def _typed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,0 +1,88 @@
+"""What the command prints: for people, or as exactly one JSON document for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Container, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+Item = TypeVar("Item")
+
+_WIDE = 200  # columns where nobody looks: a table in a pipe is not folded
+
+
+class Output:
+    """Where a subcommand says what it found.
+
+    Args:
+        as_json: Print nothing for people, and one JSON document on standard output.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._console = Console(width=None if sys.stdout.isatty() else _WIDE)
+        self._progress = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+
+    def say(self, text: str = "", *, style: str | None = None) -> None:
+        """Print lines for people, unfolded."""
+        if not self.as_json:
+            self._console.print(Text(text, style=style or ""), soft_wrap=True)
+
+    def table(
+        self,
+        columns: Iterable[str],
+        rows: Iterable[Iterable[str]],
+        *,
+        numbers: Container[str] = (),
+        prose: Container[str] = (),
+    ) -> None:
+        """Print a table for people.
+
+        Args:
+            columns: Their titles.
+            rows: Their cells.
+            numbers: Columns that stand to the right.
+            prose: Columns that may be folded.
+        """
+        if self.as_json:
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(
+                column,
+                justify="right" if column in numbers else "left",
+                overflow="fold",
+                no_wrap=column not in prose,
+            )
+        for row in rows:
+            table.add_row(*map(Text, row))
+        self._console.print(table)
+
+    def document(self, form: Any) -> None:
+        """Print the JSON document, where machines read."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(form, indent=2, allow_nan=False) + "\n")
+
+    @contextmanager
+    def working(self, what: str) -> Generator[None]:
+        """Show on a terminal that work is going on."""
+        if self._progress.quiet:
+            yield
+            return
+        with self._progress.status(what):
+            yield
+
+    def track(self, items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+        """Yield items with a progress bar on a terminal's standard error."""
+        if self._progress.quiet:
+            yield from items
+            return
+        with Progress(console=self._progress, transient=True) as progress:
+            yield from progress.track(items, total=total, description=what)

@@ -1,0 +1,36 @@
+"""genewright plan OPERATOR MODEL --seed SEED."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from genewright.cli.models import open_model
+from genewright.cli.operator_group import OperatorGroup
+from genewright.cli.options import Json
+from genewright.cli.output import Output
+from genewright.mutate import plan
+from genewright.operator import AnyOperator
+from genewright.seeding import Seed
+
+
+class PlanGroup(OperatorGroup):
+    """Prints what a mutation would change."""
+
+    verb = "plan"
+    about = "Print what a mutation would change, tensor by tensor, and change nothing. Same words as `mutate`."
+
+    @classmethod
+    def options(cls) -> list[inspect.Parameter]:
+        return [inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, annotation=Json, default=False)]
+
+    @classmethod
+    def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
+        output = Output(as_json=given["json"])
+        with output.working("Reading"):
+            model = open_model(given["model"], given["weights"])
+        with output.working("Planning"):
+            planned = plan(model, operator, seed=seed)
+        output.say(str(planned))
+        output.document(planned.to_json())

@@ -1,0 +1,97 @@
+"""Which backend does the work: compiled kernels where Numba is installed, else the NumPy reference. Same bytes.
+
+Loading Numba and the kernels takes a few tenths of a second, and compiling them, once per machine, several seconds. So
+a process starts with the reference and moves on to the kernels when it has work that is worth the wait.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from threading import Timer
+from typing import Any, Final, Literal, Protocol, get_args
+
+from numpy.typing import NDArray
+
+from genewright.noise import reference
+from genewright.noise.change import Change
+from genewright.noise.key import Stream
+from genewright.noise.undo import Undo
+
+Name = Literal["numpy", "numba"]
+LOGGER: Final = logging.getLogger("genewright.noise")
+PATIENCE: Final = 1 << 18
+"""Elements (each call counts as 4,096 at least) that a process leaves to the reference before it loads Numba."""
+
+
+class Backend(Protocol):
+    """What a backend is: one function. All backends write the same bytes."""
+
+    def __call__(
+        self, values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool, /
+    ) -> Undo | None:
+        """Change the values in place; the arguments have been checked."""
+        ...
+
+
+class Chooser:
+    """Chooses the backend of each call by the work that the process has asked for so far."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def choose(self, name: Name | None, size: int) -> Backend:
+        """Return the named backend, or the one that is fastest for this process.
+
+        Raises:
+            ValueError: If there is no backend of that name.
+            ImportError: If "numba" is asked for and not installed.
+        """
+        if name is not None and name not in get_args(Name):
+            raise ValueError(f"unknown backend {name!r}: 'numba', 'numpy', or None for the faster one")
+        if name == "numba":
+            return compiled()
+        if name == "numpy":
+            return reference.apply
+        self._asked += max(size, 4096)
+        if self._asked < PATIENCE:
+            return reference.apply
+        if numba_is_installed():
+            return compiled()
+        _hint()
+        return reference.apply
+
+
+@cache
+def numba_is_installed() -> bool:
+    """Return whether Numba can be imported, without importing it."""
+    return find_spec("numba") is not None
+
+
+@cache
+def compiled() -> Backend:
+    """Import the compiled backend."""
+    from genewright.noise.compiled import apply
+
+    return apply
+
+
+@cache
+def _hint() -> None:
+    LOGGER.warning(
+        "Numba is not installed: the noise is drawn by NumPy, with the same result, about 100 times slower. "
+        "Install it with: pip install 'genewright[fast]'"
+    )
+
+
+def patiently(task: Callable[[], Any]) -> Any:
+    """Run a task that may have to compile first, and say so if it takes more than a second."""
+    timer = Timer(
+        1.0, LOGGER.warning, ["Compiling the noise kernels, once per machine: this takes several seconds ..."]
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        return task()
+    finally:
+        timer.cancel()

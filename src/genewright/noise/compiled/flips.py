@@ -1,0 +1,25 @@
+"""Flipping bits of the stored patterns: negate and xor."""
+
+from typing import Any
+
+from numba import njit
+
+from genewright.noise.compiled.bits import wide
+from genewright.noise.compiled.draws import HALF, U
+
+
+@njit
+def flip_one(values: Any, at: Any, count: Any, flips: Any) -> None:
+    """XOR values[at : at + count] with the only flip."""
+    wide()
+    flip = flips[0]
+    for i in range(count):
+        values[U(at) + U(i)] ^= flip
+
+
+@njit
+def flip_chosen(values: Any, at: Any, words: Any, skip: Any, count: Any, flips: Any) -> None:
+    """XOR each value with the flip that its word chooses."""
+    number = U(len(flips))
+    for i in range(count):
+        values[U(at) + U(i)] ^= flips[(U(words[U(skip) + U(i)]) * number) >> HALF]

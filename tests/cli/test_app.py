@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from genewright.operator import registered
+
+COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "diff"]
+OPERATORS = [f"{verb} {name.replace('_', '-')}" for verb in ("mutate", "plan") for name in registered()]
+
+
+@pytest.mark.parametrize("words", ["", *COMMANDS, *OPERATORS])
+def test_every_help_text_has_an_example(words: str, genewright: Any) -> None:
+    said = genewright(*words.split(), "--help")
+    assert (said.code, said.err) == (0, "")
+    example = said.out.split("Example")[1]
+    assert " ".join(["genewright", *words.split()]) in " ".join(example.split())
+
+
+@pytest.mark.parametrize("words", OPERATORS)
+def test_every_setting_has_its_option_and_its_help(words: str, genewright: Any) -> None:
+    form = genewright("operators", words.split()[1], "--json").json()
+    text = genewright(*words.split(), "--help").out
+    for setting in form["settings"]:
+        assert setting["about"], f"{form['class']}: its docstring says nothing of {setting['name']}"
+        assert setting["option"] in text
+
+
+def test_starting_is_quick_because_it_imports_no_framework() -> None:
+    heavy = "torch", "sklearn", "matplotlib", "scipy", "numba", "keras", "tensorflow", "jax"
+    code = f"""
+import sys
+from genewright.cli import main
+for words in (["--help"], ["mutate", "--help"], ["mutate", "gaussian-noise", "--help"], ["operators"]):
+    assert main(words) == 0
+found = [name for name in {heavy!r} if name in sys.modules]
+assert not found, found
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["mutate"], ["plan"]])
+def test_words_alone_show_the_help(words: list[str], genewright: Any) -> None:
+    said = genewright(*words)
+    assert said.code == (2 if words else 0)
+    assert "Usage" in said.out
+
+
+def test_exit_codes_of_a_real_process(folder: Any) -> None:
+    def code(*words: str) -> int:
+        command = [sys.executable, "-m", "genewright", *words]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    assert code("diff", "net.pt", "net.safetensors") == 0
+    assert code("show", "nope.pt") == 1
+    assert code("shw") == 2
+
+
+def test_operators_are_listed_and_described(genewright: Any) -> None:
+    listed = genewright("operators").out
+    for name, cls in registered().items():
+        assert name.replace("_", "-") in listed
+        assert cls.__doc__
+        assert cls.__doc__.strip().splitlines()[0] in " ".join(listed.split())
+    assert genewright("operators", "--json").json().keys() == registered().keys()
+    text = genewright("operators", "GaussianNoise").out
+    assert "--relative-to" in text
+    assert "0.01" in text
+
+
+def test_a_plan_is_printed_and_changes_nothing(genewright: Any) -> None:
+    said = genewright("plan", "gaussian-noise", "net.pt", "--rate", "0.5", "--where", "3.*", "--seed", "1")
+    assert said.code == 0
+    assert "3.weight" in said.out
+    assert "0.weight" not in said.out
+    assert "rate 0.5" in said.out
+    form = genewright("plan", "gaussian-noise", "net.pt", "--seed", "1", "--json").json()
+    assert [edit["tensor"] for edit in form["steps"][0]["edits"]][:2] == ["0.weight", "0.bias"]
+    assert json.dumps(form, allow_nan=False)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import genewright as gw
+from genewright.operator import registered
+
+OUT = "--seed", "246", "--out", "mutant.safetensors"
+
+
+def test_it_writes_what_the_library_makes(genewright: Any) -> None:
+    said = genewright(
+        *("mutate", "gaussian-noise", "net.safetensors", "--std", "10", "--rate", "0.3"),
+        *("--where", "0.*", "--where", "!*.bias", "--roles", "kernel", "--recipe", "mutant.json", *OUT),
+    )
+    assert (said.code, said.err) == (0, "")
+    operator = gw.GaussianNoise(std=10, rate=0.3, where=gw.where("0.*", "!*.bias", roles="kernel"))
+    expected = gw.mutate(gw.read_checkpoint("net.safetensors"), operator, seed=246)
+    written = gw.read_checkpoint("mutant.safetensors")
+    assert gw.fingerprint(written) == gw.fingerprint(expected)
+    assert gw.recipe(written) == gw.Recipe.load("mutant.json") == gw.recipe(expected)
+    assert gw.fingerprint(written) in said.out
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pth"])
+@pytest.mark.parametrize("model", ["net.safetensors", "net.pt", "users_models:Net"])
+def test_every_kind_of_model_and_file_gives_the_same_bytes(model: str, suffix: str, genewright: Any) -> None:
+    weights = ("--weights", "net.pt") if ":" in model else ()
+    said = genewright("mutate", "gaussian-noise", model, *weights, "--seed", "1", "--out", f"m{suffix}")
+    assert said.code == 0, said.err
+    expected = gw.mutate(gw.read_checkpoint("net.safetensors"), gw.GaussianNoise(), seed=1)
+    written = gw.read_checkpoint(f"m{suffix}")
+    assert gw.fingerprint(written) == gw.fingerprint(expected)
+    assert gw.recipe(written) == gw.recipe(expected)
+
+
+def test_a_mutant_of_a_module_keeps_its_ties_in_a_pt_file(folder: Path, genewright: Any) -> None:
+    Path("tied.py").write_text(
+        "import torch\n"
+        "def Tied():\n"
+        "    net = torch.nn.ModuleList([torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)])\n"
+        "    net[1].weight = net[0].weight\n"
+        "    return net\n"
+    )
+    assert genewright("mutate", "gaussian-noise", "tied:Tied", "--seed", "1", "--out", "tied.pt").code == 0
+    state = torch.load("tied.pt", weights_only=True)
+    assert state["0.weight"].data_ptr() == state["1.weight"].data_ptr()
+
+
+@pytest.mark.parametrize(("typed", "seed"), [("246", 246), ("-3", -3), ("run 7", "run 7"), ("1_000", "1_000")])
+def test_a_seed_is_an_integer_where_it_is_one(typed: str, seed: int | str, genewright: Any) -> None:
+    said = genewright("mutate", "gaussian-noise", "net.pt", "--seed", typed, "--out", "m.pt")
+    assert said.code == 0, said.err
+    assert gw.recipe(gw.read_checkpoint("m.pt")).steps[0].seed == seed
+
+
+def test_json_is_one_document(genewright: Any) -> None:
+    said = genewright("mutate", "gaussian-noise", "net.pt", "--json", *OUT)
+    form = said.json()
+    assert said.err == ""
+    assert form["result"] == gw.fingerprint(gw.read_checkpoint(form["out"]))
+    assert form["recipe"]["steps"][0]["seed"] == 246
+
+
+def test_choices_of_units_and_frozen_tensors(genewright: Any) -> None:
+    said = genewright(
+        *("mutate", "gaussian-noise", "users_models:Net", "--weights", "net.pt", *OUT),
+        *("--layers", "Linear", "--units", "[1]", "--std", "1"),
+    )
+    assert said.code == 0, said.err
+    before, after = gw.read_checkpoint("net.pt"), gw.read_checkpoint("mutant.safetensors")
+    changed = [n for n in before.entries if before.entries[n].data.tobytes() != after.entries[n].data.tobytes()]
+    assert sorted(changed) == ["3.bias", "3.weight"]
+    said = genewright(
+        *("mutate", "gaussian-noise", "net.pt", "--frozen", "--where", "*.running_var"),
+        *("--seed", "1", "--out", "frozen.pt"),
+    )
+    assert said.code == 0, said.err
+
+
+def test_existing_files_stay_unless_forced(folder: Path, genewright: Any) -> None:
+    out, recipe = Path("mutant.safetensors"), Path("r.json")
+    out.write_bytes(b"old")
+    said = genewright("mutate", "gaussian-noise", "net.pt", *OUT)
+    assert said.code == 1
+    assert "exists already" in said.err
+    assert "--force" in said.err
+    assert out.read_bytes() == b"old"
+    recipe.write_bytes(b"old")
+    said = genewright("mutate", "gaussian-noise", "net.pt", "--seed", "1", "--out", "new.pt", "--recipe", "r.json")
+    assert said.code == 1
+    assert recipe.read_bytes() == b"old"
+    assert not Path("new.pt").exists()  # refused before any work
+    assert genewright("mutate", "gaussian-noise", "net.pt", "--force", *OUT).code == 0
+    assert genewright("mutate", "gaussian-noise", "net.pt", "--seed", "1", "--out", "net.pt", "--force").code == 0
+
+
+def test_an_existing_output_is_refused_before_the_model_is_read(folder: Path, genewright: Any) -> None:
+    Path("mutant.safetensors").write_bytes(b"old")
+    said = genewright("mutate", "gaussian-noise", "there-is-no-such-file.pt", *OUT)
+    assert "mutant.safetensors: exists already" in said.err
+
+
+def test_the_model_file_is_never_touched(folder: Path, genewright: Any) -> None:
+    before = Path("net.pt").read_bytes(), Path("net.pt").stat().st_mtime_ns
+    genewright("mutate", "gaussian-noise", "net.pt", *OUT)
+    assert (Path("net.pt").read_bytes(), Path("net.pt").stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize("name", registered())
+def test_every_operator_has_its_subcommand(name: str, genewright: Any) -> None:
+    """The defaults of every operator work, so that its subcommand needs a model and a seed alone."""
+    typed = name.replace("_", "-")
+    said = genewright("mutate", typed, "users_models:Net", "--weights", "net.pt", "--json", *OUT)
+    assert said.code == 0, said.err
+    again = genewright(
+        *("replay", "mutant.safetensors", "users_models:Net", "--weights", "net.pt", "--out", "again.pt", "--json")
+    )
+    assert again.code == 0, again.err
+    assert again.json()["result"] == said.json()["result"]

@@ -1,0 +1,17 @@
+from functools import partial
+from importlib.util import find_spec
+
+import pytest
+
+from genewright import noise
+
+BACKENDS = [
+    "numpy",
+    pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed")),
+]
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def apply(request):
+    """`apply` with each backend in turn."""
+    return partial(noise.apply, backend=request.param)
