@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all lint format clean
+.PHONY: help setup demo test test-all lint format bench-memory clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -40,6 +40,9 @@ lint: $(VENV)/.test  ## ruff and pyright
 format: $(VENV)/.test  ## rewrite the files as ruff wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-memory: $(VENV)/.demo  ## peak memory of mutating a 400 MB model, each way
+	$(BIN)/python benchmarks/memory.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) genewright-demo

@@ -28,9 +28,10 @@ def measure(way: str) -> dict[str, float]:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    small = torch.nn.Sequential(torch.nn.Linear(8, 8))
-    gw.mutate(small, gw.GaussianNoise(std=0.1, rate=0.5), seed=0, inplace=True)  # compile and import first
-    gw.fingerprint(small)
+    small = torch.nn.Sequential(torch.nn.Linear(512, 512))  # import and compile first: that memory is not the model's
+    for rate in (1.0, 0.01):
+        with gw.mutated(small, gw.GaussianNoise(std=0.1, rate=rate), seed=0):
+            gw.fingerprint(small)
     net = torch.nn.Sequential(*(torch.nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(LAYERS)))
     model_mb = sum(p.numel() * 4 for p in net.parameters()) / 2**20
     before = peak_mb()

@@ -174,9 +174,11 @@ def _check_fit(edit: Values, tensor: Tensor) -> None:
             if not fault and not callable(values) and np.shape(values) != (shape := part_shape(part, tensor.shape)):
                 fault = f"its values have shape {np.shape(values)}, the part has {shape}"
         case Reindex(axis=axis, index=index, factor=factor):
-            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else 0
+            size = tensor.shape[axis] if 0 <= axis < len(tensor.shape) else -1
             fault = ""
-            if not 0 <= axis < len(tensor.shape) or not index or not all(-1 <= i < size for i in index):
+            if size < 0:
+                fault = f"there is no axis {axis}"
+            elif (not index and size) or not all(-1 <= i < size for i in index):
                 fault = f"axis {axis} has {size} positions, and its index is {index} (-1 is a new entry)"
             elif factor is not None and len(factor) != len(index):
                 fault = f"its index has {len(index)} entries, and there are {len(factor)} factors"

@@ -160,6 +160,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int | None, int | None]:
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance")
+_ITERATES = ("_u", "_v", "weight_u", "weight_v")  # of spectral_norm, new and old
 
 
 def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
@@ -167,6 +168,8 @@ def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
     last = name.rsplit(".", 1)[-1]
     if last in _STATISTICS:
         return "statistic"
+    if last in _ITERATES:
+        return "buffer"
     if "bias" in last or last == "beta":
         return "bias"
     if last in ("weight", "gamma") and len(shape) == 1:

@@ -130,7 +130,7 @@ def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
     if entry.about is not None:
         return replace(entry.about, aliases=aliases)
     role: Role = role_of_name(name, entry.shape)
-    trainable = role != "statistic" and entry.dtype in FLOATS
+    trainable = role not in ("statistic", "buffer") and entry.dtype in FLOATS
     if not trainable and role != "statistic":
         role = "buffer"
     fan_in, fan_out = fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)

@@ -36,7 +36,7 @@ def role_of(owner: nn.Module, attribute: str, shape: tuple[int, ...], *, is_para
     if "." in attribute:
         return "parameter"  # a factor of a parametrized tensor, such as weight_norm's magnitude
     role = role_of_name(attribute, shape)
-    return "parameter" if role == "norm_weight" else role
+    return "parameter" if role in ("norm_weight", "statistic", "buffer") else role
 
 
 def unit_axis_of(owner: nn.Module, role: Role, shape: tuple[int, ...]) -> int | None:

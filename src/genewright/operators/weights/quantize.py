@@ -79,16 +79,17 @@ class _Quantized:
 
     def __call__(self, old: NDArray[Any]) -> NDArray[Any]:
         top = 2 ** (self.bits - 1) - 1
-        exact = old.astype(np.float64)
-        finite = np.isfinite(exact)
+        numbers = old.astype(np.float64)
+        finite = np.isfinite(numbers)
         axes = tuple(a for a in range(old.ndim) if a != self.axis)
-        largest = np.max(np.abs(exact), axis=axes, keepdims=True, initial=0.0, where=finite)
-        step = largest / top
-        with np.errstate(divide="ignore", invalid="ignore"):
-            levels = np.rint(exact / step)
-            # The ends are m itself: s * Q can differ from it in the last bit.
-            ends = np.abs(levels) >= top
-            wanted = np.where(ends, np.copysign(largest, exact), levels * step)
+        largest = np.max(np.abs(numbers), axis=axes, keepdims=True, initial=0.0, where=finite)
+        # Everything is scaled by a power of two, so that w * Q neither overflows nor underflows.
+        unit, exponent = np.frexp(largest)
+        with np.errstate(all="ignore"):
+            levels = np.rint(np.ldexp(numbers, -exponent) * top / unit)
+            # The ends are m itself: m * Q / Q can differ from it in the last bit.
+            inner = np.ldexp(levels * unit / top, exponent)
+            wanted = np.where(np.abs(levels) >= top, np.copysign(largest, numbers), inner)
             new = decoded(encoded(wanted, self.dtype), self.dtype)
-            apart = finite & (step > 0) & (np.rint(new / step) == levels)
-        return np.where(apart, new, old)
+            again = np.rint(np.ldexp(new.astype(np.float64), -exponent) * top / unit)
+        return np.where(finite & (largest > 0) & (again == levels), new, old)

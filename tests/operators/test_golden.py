@@ -1,0 +1,95 @@
+"""Golden fingerprints: a change of any byte of any operator is noticed.
+
+To be changed only together with the version of what changed them: people replay recipes from years ago.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import genewright as gw
+from genewright.backends.files.checkpoint import Checkpoint, Entry
+from genewright.elements import encoded
+from genewright.operator import registered
+
+GOLDEN = Path(__file__).with_suffix(".json")
+
+OPERATORS: dict[str, Any] = {
+    "BitFlip": gw.BitFlip(rate=0.3),
+    "BitFlip of the exponent": gw.BitFlip(rate=0.3, bits="exponent"),  # type: ignore[arg-type]
+    "CauchyNoise": gw.CauchyNoise(scale=0.1),
+    "FactorNoise": gw.FactorNoise(std=0.3),
+    "FactorNoise stochastic": gw.FactorNoise(std=0.3, rounding="stochastic", rate=0.5),
+    "GaussianNoise": gw.GaussianNoise(std=10, rate=0.3),
+    "GaussianNoise of chosen units": gw.GaussianNoise(std=1.0, where=gw.where(units=[0, 2])),
+    "GaussianNoise relative to the tensor": gw.GaussianNoise(std=0.1, relative_to="tensor"),
+    "GaussianNoise relative to the weight": gw.GaussianNoise(std=0.1, relative_to="weight", rounding="stochastic"),
+    "LaplaceNoise": gw.LaplaceNoise(scale=0.1),
+    "OneOf": gw.OneOf(operators=(gw.Zero(rate=0.5), gw.SignFlip(rate=0.5)), weights=(2, 3)),
+    "Quantize": gw.Quantize(bits=3),
+    "Quantize by unit": gw.Quantize(bits=4, per="unit"),
+    "Reset to kaiming_normal": gw.Reset(init="kaiming_normal"),
+    "Reset to truncated_normal": gw.Reset(init="truncated_normal", rate=0.5),
+    "Reset to uniform": gw.Reset(init="uniform", bound=2.0),
+    "Sequence": gw.Sequence(operators=(gw.GaussianNoise(), gw.GaussianNoise())),
+    "Shuffle": gw.Shuffle(rate=0.7),
+    "SignFlip": gw.SignFlip(rate=0.5),
+    "SwapUnits": gw.SwapUnits(rate=0.8),
+    "UniformNoise": gw.UniformNoise(bound=0.5),
+    "Zero": gw.Zero(rate=0.5),
+}
+
+
+def base(dtype: str) -> Checkpoint:
+    """Return a checkpoint whose values come from integer arithmetic alone."""
+    entries: dict[str, Entry] = {}
+    for name, shape in (("first.weight", (7, 11)), ("first.bias", (7,)), ("conv.weight", (5, 3, 3, 3))):
+        count = np.arange(int(np.prod(shape)))
+        values = ((count * 29 % 83) - 41) / 32.0
+        entries[name] = Entry(dtype, shape, encoded(values, dtype).view(np.uint8))
+    return Checkpoint(entries)
+
+
+def made(label: str, dtype: str) -> str:
+    return gw.fingerprint(gw.mutate(base(dtype), OPERATORS[label], seed="golden"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@pytest.mark.parametrize("label", OPERATORS)
+def test_bytes_are_those_that_were_written_down(label: str, dtype: str) -> None:
+    assert made(label, dtype) == json.loads(GOLDEN.read_text())[label][dtype]
+
+
+def test_every_operator_has_golden_bytes() -> None:
+    ours = {cls.__name__ for cls in registered().values() if cls.__module__.startswith("genewright.")}
+    assert {type(operator).__name__ for operator in OPERATORS.values()} == ours
+
+
+def test_every_operator_makes_other_bytes() -> None:
+    golden = json.loads(GOLDEN.read_text())
+    prints = [golden[label]["float32"] for label in OPERATORS]
+    assert len(set(prints)) == len(prints)
+    assert gw.fingerprint(base("float32")) not in prints
+
+
+@pytest.mark.parametrize("label", OPERATORS)
+def test_settings_are_written_as_they_were(label: str) -> None:
+    """A renamed setting would leave old recipes unreadable."""
+    operator = OPERATORS[label]
+    assert sorted(operator.settings()) == sorted(field.name for field in dataclasses.fields(operator))
+    assert operator.to_json() == json.loads(GOLDEN.read_text())[label]["operator"]
+
+
+if __name__ == "__main__":  # python -m tests.operators.test_golden: writes the file anew
+    dtypes = ("float32", "float64", "float16", "bfloat16")
+    table = {
+        label: {"operator": operator.to_json(), **{dtype: made(label, dtype) for dtype in dtypes}}
+        for label, operator in OPERATORS.items()
+    }
+    GOLDEN.write_text(json.dumps(table, indent=1) + "\n")
