@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright import noise
-from genewright.edit import Edit, Perturb, Reindex, Structural, Values, Write, structural
+from genewright.edit import Copy, Edit, Perturb, Reindex, Structural, Values, Write, structural
 from genewright.elements import decoded, encoded
 from genewright.errors import EditError, SettingError, UnknownNameError, UnsupportedError
 from genewright.network import FLOATS, Network, Tensor
@@ -126,6 +126,8 @@ def check(edits: Iterable[Edit], network: Network) -> None:
         if restructured or tensor.name in resized:
             continue
         _refuse(edit, tensor)
+        if isinstance(edit, Copy):
+            _check_copy(edit, tensor, network.tensor(edit.source))
         if isinstance(edit, Reindex) and _resizes(edit, tensor):
             resized.add(tensor.name)
 
@@ -146,7 +148,7 @@ def changes_form(edits: Iterable[Edit], network: Network) -> bool:
 
 def _refuse(edit: Values, tensor: Tensor) -> None:
     _check_fit(edit, tensor)
-    moves = edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
+    moves = isinstance(edit, Copy) or (edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None)
     if not moves and tensor.dtype not in FLOATS:
         raise UnsupportedError(
             f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
@@ -167,7 +169,7 @@ def _check_scale(edit: Perturb, tensor: Tensor) -> None:
 
 def _check_fit(edit: Values, tensor: Tensor) -> None:
     match edit:
-        case Perturb(part=part):
+        case Perturb(part=part) | Copy(part=part):
             fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
         case Write(part=part, values=values):
             fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
@@ -184,6 +186,20 @@ def _check_fit(edit: Values, tensor: Tensor) -> None:
                 fault = f"its index has {len(index)} entries, and there are {len(factor)} factors"
     if fault:
         raise EditError(f"{type(edit).__name__} of {tensor.name!r} of shape {tensor.shape}: {fault}.")
+
+
+def _check_copy(edit: Copy, tensor: Tensor, source: Tensor) -> None:
+    """Refuse a copy between parts of different shapes, or from a part that does not exist."""
+    given, taken = part_shape(edit.part, tensor.shape), part_shape(edit.source_part, source.shape)
+    if not fits(edit.source_part, source.shape) or given != taken:
+        raise EditError(
+            f"Copy of {source.name!r} of shape {source.shape} into {tensor.name!r} of shape {tensor.shape}: the part "
+            f"that is read has shape {taken}, the part that is written {given}."
+        )
+    if tensor.dtype != source.dtype and not {tensor.dtype, source.dtype} <= set(FLOATS):
+        raise UnsupportedError(
+            f"{source.name!r} of dtype {source.dtype} cannot be copied into {tensor.name!r} of dtype {tensor.dtype}."
+        )
 
 
 def apply(edits: Iterable[Edit], store: Store, journal: Journal | None = None) -> None:
@@ -215,6 +231,8 @@ def apply_one(edit: Edit, store: Store, *, keep: bool = False) -> Undo:
         return store.restructure(edit)
     tensor = store.tensor(edit.tensor)
     _refuse(edit, tensor)
+    if isinstance(edit, Copy):
+        return _copied(edit, tensor, store, keep=keep)
     if isinstance(edit, Reindex) and _resizes(edit, tensor):
         with store.elements(tensor.name) as values:
             gathered = _gathered(values, edit, tensor)
@@ -228,6 +246,18 @@ def apply_one(edit: Edit, store: Store, *, keep: bool = False) -> Undo:
                 undos = _overwrite(values, _written(values, edit, tensor), place, tensor, keep=keep)
             case Reindex():
                 undos = _overwrite(values, _gathered(values, edit, tensor), (...,), tensor, keep=keep)
+    return _restorer(store, tensor.name, undos)
+
+
+def _copied(edit: Copy, tensor: Tensor, store: Store, *, keep: bool) -> Undo:
+    source = store.tensor(edit.source)
+    _check_copy(edit, tensor, source)
+    with store.elements(source.name) as held:
+        taken = np.array(held.reshape(source.shape)[grid(edit.source_part, source.shape)])
+    if source.dtype != tensor.dtype:
+        taken = encoded(decoded(taken, source.dtype), tensor.dtype)
+    with store.elements(tensor.name) as values:
+        undos = _overwrite(values, taken, grid(edit.part, tensor.shape), tensor, keep=keep)
     return _restorer(store, tensor.name, undos)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.edit import Spec
-from genewright.errors import SettingError, UnknownNameError
+from genewright.errors import SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
 from genewright.structure import Structure
 
@@ -65,6 +65,7 @@ class Tensor:
         trainable: Training changes it (a parameter that is not frozen).
         aliases: The other names of a tied tensor.
         unit_axis: The axis along which the layer's units lie, or None.
+        input_axis: The axis of a kernel along which the inputs of one unit lie, or None.
         fan_in: Inputs of one unit, or None where that has no meaning.
         fan_out: Outputs that one input reaches, or None.
         nbytes: Size in bytes.
@@ -79,6 +80,7 @@ class Tensor:
     trainable: bool
     aliases: tuple[str, ...] = ()
     unit_axis: int | None = 0
+    input_axis: int | None = None
     fan_in: int | None = None
     fan_out: int | None = None
     nbytes: int = 0
@@ -149,6 +151,22 @@ class Network(ABC):
         for tensor in self.tensors.values():
             owned.setdefault(tensor.layer, []).append(tensor)
         return owned
+
+
+def refuse_untieable(tensor: Tensor, to: Tensor) -> None:
+    """Refuse two tensors that cannot be one.
+
+    Raises:
+        UnsupportedError: Their shapes or dtypes differ, they are one already, or one is trained and the other not.
+    """
+    what = f"{tensor.name!r} ({tensor.dtype} of shape {tensor.shape}) and {to.name!r} ({to.dtype} of shape {to.shape})"
+    if tensor.name == to.name:
+        raise UnsupportedError(f"{tensor.name!r} is one tensor already, whatever it is called. Name two.")
+    if (tensor.shape, tensor.dtype) != (to.shape, to.dtype):
+        raise UnsupportedError(f"{what} cannot be one tensor. Name tensors of one shape and dtype.")
+    kinds = ("statistic", "buffer")
+    if (tensor.role in kinds) != (to.role in kinds):
+        raise UnsupportedError(f"{what} cannot be one tensor: one is a parameter, the other is not.")
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int | None, int | None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from genewright.apply import Store
 from genewright.edit import (
+    Copy,
     Edit,
     InsertLayer,
     Perturb,
@@ -19,6 +20,7 @@ from genewright.edit import (
     SetAttribute,
     Spec,
     Structural,
+    Tie,
     Values,
     Write,
 )
@@ -136,6 +138,9 @@ def described(edit: Edit, store: Store) -> PlannedEdit:
                 what += f", {tensor.shape[edit.axis]} -> {len(edit.index)}"
             moved = sum(i != j for i, j in enumerate(edit.index))
             expected = tensor.size * moved / max(1, len(edit.index))
+        case Copy():
+            expected = math.prod(part_shape(edit.part, tensor.shape))
+            what = f"copied from {edit.source}{_part_in_words(edit.part)}"
     return PlannedEdit(tensor.name, tensor.shape, tensor.dtype, what, expected)
 
 
@@ -145,6 +150,8 @@ def _subject(edit: Structural) -> str:
             return edit.after
         case Rewire():
             return edit.end
+        case Tie():
+            return edit.tensor
         case SetAttribute() | RemoveLayer() | ReplaceLayer():
             return edit.layer
 
@@ -159,6 +166,8 @@ def _layers_in_words(edit: Structural) -> str:
             return "removed"
         case ReplaceLayer():
             return f"replaced by {_spec_in_words(edit.new)}"
+        case Tie():
+            return f"becomes one with {edit.to}"
         case Rewire():
             return f"plus {edit.gate:g} * {_spec_in_words(edit.path)} of the input of {edit.start}"
 

@@ -51,7 +51,7 @@ def classifier(keras: Any) -> Make:
         inputs = keras.Input((8, 8, 1), name="image")
         x = layers.Conv2D(4, 3, padding="same", name="conv")(inputs)
         x = layers.BatchNormalization(name="norm")(x)
-        x = keras.ops.relu(x)
+        x = layers.ReLU(name="relu")(x)
         x = layers.Flatten(name="flat")(layers.Dropout(0.5, name="drop")(x))
         shared = layers.Dense(6, name="shared")
         inner = keras.Sequential([keras.Input((6,)), layers.Dense(5, name="out")], name="inner")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import sys
 from collections.abc import Generator
@@ -14,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright import bfloat16
-from genewright.apply import Store
+from genewright.apply import Store, Undo
+from genewright.edit import Structural, Tie
 from genewright.errors import UnsupportedError
-from genewright.network import FLOATS, Initial, Network, Role, Tensor, fans, role_of_name
+from genewright.network import FLOATS, Initial, Network, Role, Tensor, fans, refuse_untieable, role_of_name
 
 RECIPE = "genewright.recipe"
 TIES = "genewright.ties"
@@ -99,6 +101,7 @@ class CheckpointStore(Store):
     """The tensors of a checkpoint, for writing."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
         self._entries = checkpoint.entries
         self._network = CheckpointNetwork(checkpoint)
 
@@ -108,6 +111,33 @@ class CheckpointStore(Store):
     @contextmanager
     def elements(self, name: str) -> Generator[NDArray[Any]]:
         yield typed(self._entries[name])
+
+    def restructure(self, edit: Structural) -> Undo:
+        if not isinstance(edit, Tie):
+            return super().restructure(edit)
+        network = CheckpointNetwork(self._checkpoint)
+        tensor, to = network.tensor(edit.tensor), network.tensor(edit.to)
+        refuse_untieable(tensor, to)
+        names = (tensor.name, *tensor.aliases)
+        old = self._entries[tensor.name].data
+        for name in names:
+            self._entries[name].data = self._entries[to.name].data
+        self._retied()
+
+        def undo() -> None:
+            for name in names:
+                self._entries[name].data = old
+            self._retied()
+
+        return undo
+
+    def _retied(self) -> None:
+        """Let the metadata and the view say which names are tied now."""
+        self._network = CheckpointNetwork(self._checkpoint)
+        ties = {alias: t.name for t in self._network.tensors.values() for alias in t.aliases}
+        self._checkpoint.metadata.pop(TIES, None)
+        if ties:
+            self._checkpoint.metadata[TIES] = json.dumps(ties)
 
 
 def typed(entry: Entry) -> NDArray[Any]:
@@ -128,7 +158,7 @@ def typed(entry: Entry) -> NDArray[Any]:
 
 def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
     if entry.about is not None:
-        return replace(entry.about, aliases=aliases)
+        return replace(entry.about, name=name, aliases=aliases)
     role: Role = role_of_name(name, entry.shape)
     trainable = role not in ("statistic", "buffer") and entry.dtype in FLOATS
     if not trainable and role != "statistic":
@@ -144,6 +174,7 @@ def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
         trainable=trainable,
         aliases=aliases,
         unit_axis=None if not entry.shape else 1 if role == "embedding" else 0,
+        input_axis=1 if role in ("kernel", "recurrent_kernel") and len(entry.shape) > 1 else None,
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=entry.data.nbytes,

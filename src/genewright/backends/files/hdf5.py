@@ -21,6 +21,7 @@ from genewright.backends.files.keras_layout import (
     fans_of,
     file_class,
     group_class,
+    input_axis_of,
     is_composite,
     is_trained,
     role_of,
@@ -257,6 +258,7 @@ def _entry(dataset: Any, full: str, layer: str, name: str, kind: str, place: str
     role = role_of(name, shape, is_parameter=trained)
     fan_in, fan_out = fans_of(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
     data = _read(dataset, place)
+    unit_axis = unit_axis_of((kind,), name, role, shape)
     about = Tensor(
         name=full,
         shape=shape,
@@ -265,7 +267,8 @@ def _entry(dataset: Any, full: str, layer: str, name: str, kind: str, place: str
         layer=layer,
         layer_type=kind,
         trainable=trained,
-        unit_axis=unit_axis_of((kind,), name, role, shape),
+        unit_axis=unit_axis,
+        input_axis=input_axis_of(role, unit_axis, shape),
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=data.nbytes,

@@ -79,6 +79,13 @@ def unit_axis_of(classes: Sequence[str], attribute: str, role: Role, shape: tupl
     return len(shape) - 1
 
 
+def input_axis_of(role: Role, unit_axis: int | None, shape: tuple[int, ...]) -> int | None:
+    """Return the axis of a kernel's inputs: beside the units, at the end of the shape."""
+    if role not in ("kernel", "recurrent_kernel") or unit_axis is None or len(shape) < 2:
+        return None
+    return 2 * len(shape) - 3 - unit_axis  # the last two axes are inputs and units, in either order
+
+
 def fans_of(shape: tuple[int, ...]) -> tuple[int | None, int | None]:
     """Return (fan_in, fan_out) of a kernel of shape (*window, in, out), as Keras's initializers count them."""
     if len(shape) < 2:

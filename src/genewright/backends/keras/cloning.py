@@ -6,15 +6,16 @@ import copy
 import functools
 import random
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.members import Member
+from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.network import array_of
+from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError
 
 
@@ -63,12 +64,14 @@ def cloned_operation(operation: Any) -> Any:
     return clone
 
 
-def transfer(old: Iterable[Member], new: dict[str, Member]) -> None:
-    """Assign the values of variables to those of the same names.
+def transfer(old: Sequence[Member], model: Any) -> None:
+    """Assign the values of variables to those of the same names in `model`, and tie what was tied.
 
     Raises:
         UnsupportedError: A name is missing or has another shape; nothing has been changed then.
     """
+    tie_again(old, model)
+    new = members_of(model)
     pairs: list[tuple[Any, Any]] = []
     for member in old:
         name = member.names[0]

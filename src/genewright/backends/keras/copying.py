@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from genewright.backends.keras.cloning import cloned, python_random_kept, settle, transfer
@@ -20,16 +21,16 @@ def copy_model(model: Any) -> Any:
     Raises:
         UnsupportedError: A layer cannot be made from its config; it is named.
     """
-    members = members_of(model)
+    members = list(members_of(model).values())
     with python_random_kept():
         if is_graph(model):
             rebuilder = Rebuilder(model)
             new = rebuilder.model()
-            transfer(members.values(), members_of(new))
+            transfer(members, new)
             rebuilder.settle()
         else:
             new = _remade(model)
-            transfer(members.values(), members_of(new))
+            transfer(members, new)
             settle(model, new)
         carry_training(model, new)
     if RECIPE in vars(model):
@@ -41,5 +42,8 @@ def _remade(model: Any) -> Any:
     new = cloned(model)
     config = model.get_build_config()
     if config and not new.built:
-        new.build_from_config(config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what cannot be built so is refused by name, when weights are carried over
+            new.build_from_config(config)
+        new.built = True  # by its layers, which Keras has run on shapes alone
     return new

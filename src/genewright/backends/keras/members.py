@@ -12,6 +12,8 @@ from genewright.errors import UnsupportedError
 
 _AUTOMATIC = re.compile(r"variable(_\d+)?")  # what Keras calls a variable that was given no name
 
+_OF_TENSORFLOW = "_self_"  # what TensorFlow's tracking notes on a layer beside its attributes
+
 
 @dataclass
 class Member:
@@ -23,7 +25,7 @@ class Member:
         attribute: Its name there.
         layer: The owner's name.
         is_parameter: The layer made it to be trained (frozen or not).
-        names: Its names, the first one first.
+        names: Its names, in alphabetical order.
     """
 
     variable: Any
@@ -35,39 +37,38 @@ class Member:
 
 
 def members_of(model: Any) -> dict[str, Member]:
-    """Return parameters, then other variables, by first name; those reached by several paths once.
+    """Return parameters, then other variables, by name; those that have several names once.
 
     A name is the path of layers and the variable's own name: ``"conv2d_1.kernel"``, ``"encoder.dense.bias"``. In a
     Functional or Sequential model, and in Keras's own layers, a layer goes by its name; in a class of the user's by
     the attribute that holds it (``self.blocks[0]`` is ``"blocks.0"``), for automatic names count how many layers the
     process has made. The variables of metrics, optimizers and seed generators do not belong to the network, as they
-    are in no weights file or have a place of their own there.
+    are in no weights file or have a place of their own there. A variable with several names (a shared layer in two
+    nested models, a tie) goes by the alphabetically first.
 
     Raises:
         UnsupportedError: The model, or a layer in it, is not built: it has no variables yet. It is named.
     """
     refuse_unbuilt(model)
+    tied: dict[int, list[Member]] = {}
+    for member in _walk(model, "", ()):
+        tied.setdefault(id(member.variable), []).append(member)
     members: dict[str, Member] = {}
-    known: dict[int, str] = {}
-    found = list(_walk(model, "", ()))
-    for wanted in (True, False):
-        for member in found:
-            if member.is_parameter is not wanted:
-                continue
-            name = member.names[0]
-            key = id(member.variable)
-            if key in known:
-                if name not in members[known[key]].names:
-                    members[known[key]].names.append(name)
-            elif name in members:
-                raise UnsupportedError(
-                    f"Two variables of this {type(model).__name__} are called {name!r}. "
-                    "Give the layers that hold them different names."
-                )
-            else:
-                known[key] = name
-                members[name] = member
+    for ones in sorted(tied.values(), key=lambda ones: not ones[0].is_parameter):  # stable: in the model's order
+        first = min(ones, key=lambda one: one.names[0])
+        first.names = sorted({one.names[0] for one in ones})
+        if first.names[0] in members:
+            raise UnsupportedError(
+                f"Two variables of this {type(model).__name__} are called {first.names[0]!r}. "
+                "Give the layers that hold them different names."
+            )
+        members[first.names[0]] = first
     return members
+
+
+def holders_of(model: Any) -> dict[str, tuple[Any, Any]]:
+    """Return the layer that holds each variable and the variable, by each of its names."""
+    return {member.names[0]: (member.owner, member.variable) for member in _walk(model, "", ())}
 
 
 def layers_of(model: Any) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def _attributes(owner: Any, kind: Any) -> dict[int, str]:
     held |= held.get("_parameters", {})
     places: dict[int, str] = {}
     for attribute, value in held.items():
-        if attribute in ("_layers", "_metrics", "_modules", "_parameters", "_trainable_variables"):
+        if attribute in ("_layers", "_metrics", "_modules", "_parameters", "_trainable_variables") or attribute.startswith(_OF_TENSORFLOW):
             continue
         for place, found in _found(attribute.removeprefix("_"), value, kind, 0):
             places.setdefault(id(found), place)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.backends.files.keras_layout import fans_of, role_of, unit_axis_of
+from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of
@@ -76,6 +76,7 @@ def _tensor(name: str, member: Member, *, trainable: bool) -> Tensor:
     shape = tuple(int(size) for size in member.variable.shape)
     role = role_of(member.attribute, shape, is_parameter=member.is_parameter)
     fan_in, fan_out = fans_of(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    unit_axis = unit_axis_of(_classes(member.owner), member.attribute, role, shape)
     dtype = str(keras.backend.standardize_dtype(member.variable.value.dtype))
     return Tensor(
         name=name,
@@ -86,7 +87,8 @@ def _tensor(name: str, member: Member, *, trainable: bool) -> Tensor:
         layer_type=type(member.owner).__name__,
         trainable=trainable,
         aliases=tuple(member.names[1:]),
-        unit_axis=unit_axis_of(_classes(member.owner), member.attribute, role, shape),
+        unit_axis=unit_axis,
+        input_axis=input_axis_of(role, unit_axis, shape),
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=_width(dtype) * int(np.prod(shape, dtype=np.int64)),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 from genewright.backends.files import read_checkpoint
-from genewright.backends.files.checkpoint import RECIPE
+from genewright.backends.files.checkpoint import RECIPE, TIES
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.rebuilding import RECIPE as ATTRIBUTE
+from genewright.backends.keras.tying import ties_of
 from genewright.errors import FileError
 
 
@@ -33,6 +35,7 @@ def read_model(path: Path) -> Any:
             "(A class of yours has to be registered with keras.saving.register_keras_serializable; a file of weights "
             "alone is read into a model: gw.load(factory, path).)"
         ) from error
+    ties_of(model, json.loads(checkpoint.metadata.get(TIES, "{}")))
     text = checkpoint.metadata.get(RECIPE)
     if text is not None:
         vars(model)[ATTRIBUTE] = text

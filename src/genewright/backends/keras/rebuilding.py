@@ -18,6 +18,7 @@ from genewright.backends.keras.members import Member, is_graph, members_of
 from genewright.backends.keras.network import array_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.training import carry_training
+from genewright.backends.keras.tying import tie_again
 from genewright.edit import Reindex
 from genewright.errors import GenewrightError, UnsupportedError
 
@@ -55,6 +56,7 @@ def rebuild(model: Any, changes: Changes, resized: Mapping[str, NDArray[Any]], m
                 f"Keras refuses the changed architecture of {model.name!r}: {' '.join(str(error).split())} "
                 "Nothing has been changed."
             ) from error
+        tie_again(old.values(), new)
         _fill(old, members_of(new), resized)
         rebuilder.settle()
         carry_training(model, new, tuple(moves))

@@ -65,27 +65,26 @@ def load_model(model: Any, path: Path, *, reshape: bool = False) -> None:
     """
     network = KerasNetwork(model)
     checkpoint = read_checkpoint(path)
-    wanted = {alias: tensor for tensor in network.tensors.values() for alias in (tensor.name, *tensor.aliases)}
-    if path.suffix.lower() != ".safetensors":  # Keras writes a variable once, whatever leads to it
-        wanted = {name: tensor for name, tensor in wanted.items() if name in (tensor.name, *checkpoint.entries)}
-    missing = [name for name in wanted if name not in checkpoint.entries]
-    extra = [name for name in checkpoint.entries if name not in wanted]
+    known = {alias: tensor for tensor in network.tensors.values() for alias in (tensor.name, *tensor.aliases)}
+    found = {known[name].name: name for name in checkpoint.entries if name in known}
+    missing = [name for name in network.tensors if name not in found]  # Keras writes a variable under one name
+    extra = [name for name in checkpoint.entries if name not in known]
     if missing or extra:
         raise FileError(
             f"{path}: does not fit this {type(model).__name__}: "
             f"missing in the file {missing[:5]}, unknown to the model {extra[:5]}."
         )
-    for name, tensor in wanted.items():
-        entry = checkpoint.entries[name]
+    for tensor in network.tensors.values():
+        entry = checkpoint.entries[found[tensor.name]]
         if (entry.shape, entry.dtype) != (tensor.shape, tensor.dtype):
             raise FileError(
-                f"{path}: {name!r} is {entry.dtype} of shape {entry.shape}, the model's is {tensor.dtype} "
+                f"{path}: {tensor.name!r} is {entry.dtype} of shape {entry.shape}, the model's is {tensor.dtype} "
                 f"of shape {tensor.shape}."
             )
     store = KerasStore(model)
     for tensor in network.tensors.values():
         with store.elements(tensor.name) as values:
-            values.view(np.uint8)[...] = checkpoint.entries[tensor.name].data
+            values.view(np.uint8)[...] = checkpoint.entries[found[tensor.name]].data
 
 
 def _write(model: Any, draft: Path, suffix: str, about: Mapping[str, str]) -> None:

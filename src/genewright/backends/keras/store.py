@@ -15,7 +15,8 @@ from genewright.backends.keras.members import Member
 from genewright.backends.keras.network import KerasNetwork, array_of
 from genewright.backends.keras.rebuilding import rebuild
 from genewright.backends.keras.rewiring import Changes
-from genewright.edit import Reindex, SetAttribute, Structural
+from genewright.backends.keras.tying import tie
+from genewright.edit import Reindex, SetAttribute, Structural, Tie
 from genewright.network import Tensor
 
 Stored = NDArray[Any]
@@ -72,7 +73,7 @@ class KerasStore(Store):
             return self._set(edit)
         first = self.finish()
         try:
-            second = self._rebuilt(Changes.of(edit, self._model))
+            second = self._tied(edit) if isinstance(edit, Tie) else self._rebuilt(Changes.of(edit, self._model))
         except BaseException:
             first()
             raise
@@ -106,6 +107,19 @@ class KerasStore(Store):
             self._configs.pop(edit.layer, None)
             if before is not None:
                 self._configs[edit.layer] = before
+
+        return undo
+
+    def _tied(self, edit: Tie) -> Undo:
+        network = self._network()
+        tensor, to = network.tensor(edit.tensor), network.tensor(edit.to)
+        backs = [tie(self._model, name, to.name) for name in (tensor.name, *tensor.aliases)]
+        self._view = None
+
+        def undo() -> None:
+            for back in reversed(backs):
+                back()
+            self._view = None
 
         return undo
 

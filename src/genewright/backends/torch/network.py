@@ -12,7 +12,7 @@ from torch import nn
 
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.layers import make_layer
-from genewright.backends.torch.roles import owning_layer, role_of, unit_axis_of
+from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, unwrapped
 from genewright.edit import Spec
@@ -83,6 +83,7 @@ def _tensor(name: str, member: Member) -> Tensor:
     layer, owner, attribute = owning_layer(member)
     role = role_of(owner, attribute, shape, is_parameter=member.is_parameter)
     fan_in, fan_out = fans(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    unit_axis = unit_axis_of(owner, role, shape)
     return Tensor(
         name=name,
         shape=shape,
@@ -92,7 +93,8 @@ def _tensor(name: str, member: Member) -> Tensor:
         layer_type=type(owner).__name__,
         trainable=member.trainable,
         aliases=member.names[1:],
-        unit_axis=unit_axis_of(owner, role, shape),
+        unit_axis=unit_axis,
+        input_axis=input_axis_of(role, unit_axis, shape),
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=tensor.numel() * tensor.element_size(),
