@@ -406,9 +406,10 @@ def test_an_edit_outside_its_tensor_is_refused_before_anything_changes(part: Any
     "edit",
     [
         Write(tensor="0.weight", values=np.zeros((3, 3), np.float32)),
-        Reindex(tensor="0.weight", axis=0, index=(0, 1)),
-        Reindex(tensor="0.weight", axis=5, index=()),
+        Reindex(tensor="0.weight", axis=0, index=()),
+        Reindex(tensor="0.weight", axis=5, index=(0,)),
         Reindex(tensor="0.weight", axis=0, index=tuple(range(1, 9))),
+        Reindex(tensor="0.weight", axis=0, index=(0, -2)),
         Reindex(tensor="0.weight", axis=0, index=tuple(range(8)), factor=(1.0,)),
     ],
 )

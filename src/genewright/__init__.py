@@ -21,6 +21,7 @@ from genewright.errors import DataError as DataError
 from genewright.errors import EditError as EditError
 from genewright.errors import FileError as FileError
 from genewright.errors import FingerprintError as FingerprintError
+from genewright.errors import FunctionError as FunctionError
 from genewright.errors import GenewrightError as GenewrightError
 from genewright.errors import RecipeError as RecipeError
 from genewright.errors import RecipeVersionError as RecipeVersionError

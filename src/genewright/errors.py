@@ -6,6 +6,7 @@
     ├── UnknownNameError (LookupError)     no operator, layer or tensor has this name
     ├── SelectionError (LookupError)       `where` chooses nothing
     ├── UnsupportedError (TypeError)       a model, tensor or file of a kind that is not handled
+    │   └── FunctionError                  a mutation would change outputs that its operator claims to keep
     ├── EditError (ValueError)             an operator proposes an edit that does not fit its tensor
     ├── DataError (ValueError)             samples or targets are missing, or do not fit the model
     ├── RecipeError (ValueError)           a recipe is damaged or incomplete
@@ -42,6 +43,10 @@ class SelectionError(GenewrightError, LookupError):
 
 class UnsupportedError(GenewrightError, TypeError):
     """A model, tensor or file is of a kind that cannot be handled; the message names it and says what to do."""
+
+
+class FunctionError(UnsupportedError):
+    """A mutation by an operator that claims to keep the outputs would change them on this model and example."""
 
 
 class EditError(GenewrightError, ValueError):

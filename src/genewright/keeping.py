@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.backend import Witness
-from genewright.errors import UnsupportedError
+from genewright.errors import FunctionError
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -31,12 +31,12 @@ def check_kept(operator: str, before: Witness, after: Witness) -> None:
     """Refuse a mutation that claims to keep the function and does not.
 
     Raises:
-        UnsupportedError: The outputs differ by more than rounding.
+        FunctionError: The outputs differ by more than rounding.
     """
     tolerance = TOLERANCE if before.exact and after.exact else TOLERANCE_SINGLE
     change = largest_change(before, after)
     if not change <= tolerance:
-        raise UnsupportedError(
+        raise FunctionError(
             f"{operator} would change the outputs by {change:.2g} of the largest one on this example, where it may "
             f"change nothing (tolerance {tolerance:g}). Refused; nothing has been changed."
         )

@@ -15,3 +15,9 @@ BACKENDS = [
 def apply(request):
     """`apply` with each backend in turn."""
     return partial(noise.apply, backend=request.param)
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def mask(request):
+    """`mask` with each backend in turn."""
+    return partial(noise.mask, backend=request.param)

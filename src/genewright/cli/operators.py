@@ -34,7 +34,7 @@ def operators(name: Name = None, *, as_json: Json = False) -> None:
     output.table(
         ("setting", "type", "default", "what it is"),
         ([s.option, *_cells(s), s.about] for s in settings),
-        prose=("what it is",),
+        prose=("default", "what it is"),
     )
     output.document(
         {

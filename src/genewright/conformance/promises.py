@@ -11,7 +11,7 @@ from genewright.backends import Backend, backend_of
 from genewright.conformance.generators import reseeded, states
 from genewright.conformance.specimens import Specimen
 from genewright.edit import EDITS, Edit, Perturb
-from genewright.errors import ConformanceError, GenewrightError
+from genewright.errors import ConformanceError, FunctionError, GenewrightError
 from genewright.mutate import fingerprint, mutate, mutated, plan, recipe, replay
 from genewright.operator import Combinator, Operator
 from genewright.recipe import Recipe, Step
@@ -56,7 +56,9 @@ class Trial:
         model = self.specimen.fresh()
         places = self.specimen.places(model)
         try:
-            returned = mutate(model, self.operator, seed=_SEED, inplace=True)
+            returned = self._mutant(model, seed=_SEED, inplace=True)
+        except FunctionError as error:
+            raise self._broken("it keeps the function", str(error)) from error
         except GenewrightError as error:
             self.refusal = f"{type(error).__name__}: {error}"
             self._require(bool(str(error)), "a refusal says why", "the message is empty")
@@ -92,18 +94,18 @@ class Trial:
         if self._keeps("function"):
             self._keeps_function()
         if isinstance(self.operator, Operator) and self.operator.inverse:
-            twice = mutate(mutant, self.operator, seed=_SEED)
+            twice = self._mutant(mutant)
             self._require(
                 self.specimen.content(twice) == self._content, "it is its own inverse", "twice gave other bytes"
             )
 
     def draws(self) -> bool:
         """Whether the bytes that it made depend on noise that it asked for."""
-        if self.specimen.content(mutate(self._base, self.operator, seed=_SEED)) == self._content:
+        if self.specimen.content(self._mutant(self._base)) == self._content:
             return False
         for step in self._steps():
             noise = _ListeningNoise(step.seed, step.path, step.operator.name)
-            edits = tuple(step.operator.propose(self._backend.network(self._base), noise))
+            edits = tuple(step.operator.propose(self._backend.network(self._base, self.specimen.example), noise))
             if any(_draws(edit, asked=bool(noise.asked)) for edit in edits):
                 return True
         return False
@@ -112,17 +114,20 @@ class Trial:
         """Whether one of several other seeds gives other bytes."""
         for seed in _OTHER_SEEDS:
             try:
-                if fingerprint(mutate(self._base, self.operator, seed=seed)) != self._result:
+                if fingerprint(self._mutant(self._base, seed=seed)) != self._result:
                     return True
             except GenewrightError:
                 continue
         return False
 
+    def _mutant(self, model: Any, *, seed: int = _SEED, inplace: bool = False) -> Any:
+        return mutate(model, self.operator, seed=seed, example=self.specimen.example, inplace=inplace)
+
     def _mutate_untouched(self) -> Any:
         """Mutate a copy: the input and the global generators stay."""
         before = states()
         places = self.specimen.places(self._base)
-        mutant = mutate(self._base, self.operator, seed=_SEED)
+        mutant = self._mutant(self._base)
         moved = [name for name, state in states().items() if state != before.get(name, state)]
         self._require(not moved, "global random generators stay as they were", f"that of {', '.join(moved)} moved")
         self._same(self._base, "the input is untouched")
@@ -138,11 +143,11 @@ class Trial:
             strange = [edit for edit in edits if type(edit) not in EDITS]
             self._require(not strange, "it proposes edits", f"it proposed {strange[:1]}")
         self._same(self._base, "propose writes nothing")
-        plan(self._base, self.operator, seed=_SEED)
+        plan(self._base, self.operator, seed=_SEED, example=self.specimen.example)
         self._same(self._base, "a plan changes nothing")
 
     def _proposed(self, step: Step) -> tuple[Edit, ...]:
-        network = self._backend.network(self._base)
+        network = self._backend.network(self._base, self.specimen.example)
         return tuple(step.operator.propose(network, Noise(step.seed, step.path, step.operator.name)))
 
     def _repeats(self, mutant: Any) -> None:
@@ -150,15 +155,24 @@ class Trial:
         self._require(fingerprint(mutant) == self._result, promise, "a copy and the model in place differ")
         for state in (11, 12):
             with reseeded(state):
-                again = fingerprint(mutate(self._base, self.operator, seed=_SEED))
+                again = fingerprint(self._mutant(self._base))
             self._require(again == self._result, promise, "the bytes depend on a global generator or on hidden state")
 
     def _order_does_not_matter(self) -> None:
-        other = self.specimen.reordered(self.specimen.fresh())
-        result = fingerprint(mutate(other, self.operator, seed=_SEED))
+        runs = self._keeps("function") or not self._works_without_example()
+        other = self.specimen.reordered(self.specimen.fresh(), runs=runs)
+        example = self.specimen.example if runs else None
+        result = fingerprint(mutate(other, self.operator, seed=_SEED, example=example))
         self._require(
             result == self._result, "the order of the tensors does not matter", "listed in reverse they differ"
         )
+
+    def _works_without_example(self) -> bool:
+        try:
+            mutate(self._base, self.operator, seed=_SEED)
+        except GenewrightError:
+            return False
+        return True
 
     def _replays(self, mutant: Any) -> None:
         promise = "a recipe replays from JSON"
@@ -166,7 +180,7 @@ class Trial:
         read = Recipe.from_json(text)
         self._require(read.to_json() == text, promise, "its JSON changes when it is read and written")
         try:
-            again = replay(read, self._base)
+            again = replay(read, self._base, example=self.specimen.example)
         except GenewrightError as error:
             raise self._broken(promise, str(error)) from error
         self._require(fingerprint(again) == self._result, promise, "the replay has other bytes")
@@ -221,7 +235,7 @@ class Trial:
 
     def _mutant_or_none(self, operator: Any) -> Any:
         try:
-            return mutate(self._base, operator, seed=_SEED)
+            return mutate(self._base, operator, seed=_SEED, example=self.specimen.example)
         except GenewrightError:
             return None
         except Exception as error:
@@ -233,7 +247,7 @@ class Trial:
         for leave_by in ("the end of the block", "an exception"):
             model = self.specimen.fresh()
             try:
-                with mutated(model, self.operator, seed=_SEED) as mutant:
+                with mutated(model, self.operator, seed=_SEED, example=self.specimen.example) as mutant:
                     self._require(
                         fingerprint(mutant) == self._result, "gw.mutated makes the same mutant", "its bytes differ"
                     )
@@ -248,17 +262,19 @@ class Trial:
         if model is None:
             return
         before = self._backend.predict(model, self.specimen.example)
-        after = self._backend.predict(mutate(model, self.operator, seed=_SEED), self.specimen.example)
+        after = self._backend.predict(self._mutant(model), self.specimen.example)
         for old, new in zip(before, after, strict=True):
             scale = float(np.max(np.abs(old), initial=0.0)) or 1.0
             error = float(np.max(np.abs(old - new), initial=0.0)) / scale
             self._require(error < _TOLERANCE, "it keeps the function", f"the outputs' relative error is {error:.3g}")
 
     def _steps(self) -> tuple[Step, ...]:
-        return tuple(planned.step for planned in plan(self._base, self.operator, seed=_SEED).steps)
+        return tuple(
+            planned.step for planned in plan(self._base, self.operator, seed=_SEED, example=self.specimen.example).steps
+        )
 
     def _keeps(self, claim: str) -> bool:
-        return all(claim in step.operator.keeps for step in self._steps())
+        return all(claim in step.operator.claims() for step in self._steps())
 
     def _same(self, model: Any, promise: str) -> None:
         content, traits = self.specimen.content(model), self.specimen.traits(model)

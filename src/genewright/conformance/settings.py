@@ -41,8 +41,8 @@ def check_settings(operator: Any) -> Operator | Combinator:
     _require(known is cls, f"{who} breaks the promise 'it is registered': {cls.name!r} names {known!r}.")
     for instance in (default,) if isinstance(operator, type) else (default, operator):
         _check_json(instance)
-    if issubclass(cls, Operator):
-        odd = sorted(cls.keeps - _CLAIMS)
+    if isinstance(default, Operator):
+        odd = sorted((cls.keeps | default.claims()) - _CLAIMS)
         _require(not odd, f"{who} claims to keep {', '.join(odd)}; claims are {', '.join(sorted(_CLAIMS))}.")
     return default if isinstance(operator, type) else operator
 

@@ -37,8 +37,8 @@ class Specimen(ABC):
         """Return which objects and memory the tensors are."""
 
     @abstractmethod
-    def reordered(self, model: Any) -> Any:
-        """Return `model` with its tensors listed in reverse; it need not run."""
+    def reordered(self, model: Any, *, runs: bool) -> Any:
+        """Return `model` with its tensors listed in reverse, as far as it still `runs` where that is asked."""
 
     def doubled(self) -> Any:
         """Return a copy in float64, or None where that has no meaning."""
@@ -64,7 +64,7 @@ class CheckpointSpecimen(Specimen):
     def places(self, model: Checkpoint) -> dict[str, object]:
         return {name: id(entry.data) for name, entry in model.entries.items()}
 
-    def reordered(self, model: Checkpoint) -> Any:
+    def reordered(self, model: Checkpoint, *, runs: bool) -> Any:
         model.entries = dict(reversed(model.entries.items()))
         return model
 

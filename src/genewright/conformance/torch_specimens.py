@@ -51,9 +51,11 @@ class TorchSpecimen(Specimen):
             for name, tensor in _tensors(model).items()
         }
 
-    def reordered(self, model: nn.Module) -> nn.Module:
+    def reordered(self, model: nn.Module, *, runs: bool) -> nn.Module:
         for _, module in _modules(model):
-            held: Iterable[dict[str, Any]] = (vars(module)[k] for k in ("_parameters", "_buffers", "_modules"))
+            held: list[dict[str, Any]] = [vars(module)["_parameters"], vars(module)["_buffers"]]
+            if not (runs and isinstance(module, _ORDERED)):
+                held.append(vars(module)["_modules"])
             for each in held:
                 entries = list(each.items())
                 each.clear()
@@ -67,6 +69,7 @@ class TorchSpecimen(Specimen):
 
 
 SPECIMEN = TorchSpecimen
+_ORDERED = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # their order is what they compute
 
 
 def networks() -> dict[str, Any]:

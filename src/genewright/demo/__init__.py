@@ -1,2 +1,41 @@
-def run(*a, **k):
-    raise NotImplementedError
+"""The demo: a real network trained, mutated over a grid, drawn, saved, replayed in a fresh process and undone."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genewright.demo.extras import require_extras
+from genewright.demo.folder import Folder
+from genewright.demo.tell import Silent, Tell
+from genewright.seeding import Seed, canonical_seed
+
+if TYPE_CHECKING:
+    from genewright.demo.result import Result
+
+
+def run(out: str | Path = "genewright-demo", *, seed: Seed, force: bool = False, tell: Tell | None = None) -> Result:
+    """Run the demo.
+
+    Args:
+        out: The folder for its files; those of an earlier demo are replaced.
+        seed: Of the split, the training and the mutations.
+        force: Write into a folder that holds other files too.
+        tell: Where it says what it does; nowhere by default.
+
+    Returns:
+        What was measured and written.
+
+    Raises:
+        UnsupportedError: torch, scikit-learn or matplotlib is missing.
+        FileError: The folder cannot be used.
+        FingerprintError: The replay or the undo gave other bytes.
+    """
+    require_extras()
+    folder = Folder(Path(out))
+    folder.prepare(force=force)
+    # Imported here, for it imports what `require_extras` has looked for.
+    steps: Any = importlib.import_module("genewright.demo.run")
+    result: Result = steps.run_demo(folder, canonical_seed(seed), tell or Silent())
+    return result

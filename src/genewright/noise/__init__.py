@@ -20,11 +20,11 @@ from genewright.noise.discrete import uniform01 as uniform01
 from genewright.noise.distributions import DISTRIBUTIONS as DISTRIBUTIONS
 from genewright.noise.distributions import draw as draw
 from genewright.noise.engine import apply as apply
+from genewright.noise.engine import mask as mask
 from genewright.noise.key import SPEC as SPEC
 from genewright.noise.key import Stream as Stream
 from genewright.noise.key import derive as derive
 from genewright.noise.lognormal import factor as factor
-from genewright.noise.mask import mask as mask
 from genewright.noise.undo import Undo as Undo
 from genewright.noise.words import Purpose as Purpose
 from genewright.noise.words import words as words

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from threading import Timer
 from typing import Any, Final, Literal, Protocol, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 
 from genewright.noise import reference
@@ -51,15 +52,17 @@ class Chooser:
             raise ValueError(f"unknown backend {name!r}: 'numba', 'numpy', or None for the faster one")
         if name == "numba":
             return compiled()
-        if name == "numpy":
-            return reference.apply
+        return compiled() if name is None and self.prefers_compiled(size) else reference.apply
+
+    def prefers_compiled(self, size: int) -> bool:
+        """Return whether work on that many elements is for the compiled kernels."""
         self._asked += max(size, 4096)
         if self._asked < PATIENCE:
-            return reference.apply
-        if numba_is_installed():
-            return compiled()
-        _hint()
-        return reference.apply
+            return False
+        if not numba_is_installed():
+            _hint()
+            return False
+        return True
 
 
 @cache
@@ -74,6 +77,14 @@ def compiled() -> Backend:
     from genewright.noise.compiled import apply
 
     return apply
+
+
+@cache
+def compiled_mask() -> Callable[[Stream, float, int, int], NDArray[np.int64]]:
+    """Import the compiled mask."""
+    from genewright.noise.compiled import mask
+
+    return mask
 
 
 @cache

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Final, Literal, get_args
 
 from genewright.noise.distributions import DISTRIBUTIONS, check_distribution
-from genewright.noise.mask import check_rate
+from genewright.noise.masks import check_rate
 
 Combine = Literal["add", "add_relative", "multiply", "replace", "negate", "xor"]
 Rounding = Literal["nearest", "stochastic"]

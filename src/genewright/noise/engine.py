@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.noise.backends import Chooser, Name
+from genewright.noise import masks, reference
+from genewright.noise.backends import Chooser, Name, compiled_mask
 from genewright.noise.change import Change
 from genewright.noise.key import Stream
 from genewright.noise.undo import Undo
@@ -74,6 +75,47 @@ def apply(
         change = replace(change, distribution="constant", scale=0.0)  # +0.0, not a signed zero per element
     run = _CHOOSER.choose(backend, len(values))
     return run(np.asarray(values), change, stream, dtype, start, journal)
+
+
+def mask(
+    stream: Stream,
+    rate: float,
+    size: int,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    backend: Name | None = None,
+) -> NDArray[np.int64]:
+    """Return the sorted positions that a change of this rate hits among the elements [start, stop) of a tensor.
+
+    Each element is hit independently, with exactly this probability. For rates up to one half, the mask of a lower
+    rate is a subset of the mask of a higher one. `masks` has the definition.
+
+    Args:
+        stream: From `derive`.
+        rate: The probability of a hit, in [0, 1].
+        size: The number of elements of the full tensor.
+        start: First element to look at.
+        stop: One past the last; the tensor's size by default.
+        backend: As in `apply`.
+
+    Returns:
+        int64 positions in the full tensor, ascending.
+
+    Raises:
+        ValueError: If the rate is outside [0, 1] or NaN, or the range outside the tensor.
+
+    Example:
+        >>> stream = Stream(key=1, tweak=2)
+        >>> whole = mask(stream, 0.01, 100_000)
+        >>> part = mask(stream, 0.01, 100_000, start=30_000, stop=60_000)
+        >>> part.tolist() == [i for i in whole.tolist() if 30_000 <= i < 60_000]
+        True
+    """
+    start, stop = masks.check_range(rate, size, start, stop)
+    if 0 < rate < 1 and start < stop and _CHOOSER.choose(backend, stop - start) is not reference.apply:
+        return compiled_mask()(stream, rate, start, stop)
+    return masks.mask(stream, rate, start, stop)
 
 
 def _check_values(values: NDArray[Any], dtype: str) -> None:

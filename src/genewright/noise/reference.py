@@ -10,7 +10,7 @@ from genewright.noise.change import Change
 from genewright.noise.distributions import FRACTION_BITS, MAGNITUDE, SIGN, encode
 from genewright.noise.key import Stream
 from genewright.noise.lognormal import factor_parts, multiplier, power
-from genewright.noise.mask import blocks
+from genewright.noise.masks import blocks
 from genewright.noise.philox import U64
 from genewright.noise.rounding import narrow, widen
 from genewright.noise.undo import Undo, sparse_pays

@@ -5,3 +5,4 @@ Importing this package imports numba and defines the kernels; they are compiled 
 """
 
 from genewright.noise.compiled.backend import apply as apply
+from genewright.noise.compiled.backend import mask as mask

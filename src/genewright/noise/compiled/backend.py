@@ -17,11 +17,12 @@ from genewright.noise.compiled.combine import KINDS, OPERATIONS
 from genewright.noise.compiled.dense import dense
 from genewright.noise.compiled.draws import CODES
 from genewright.noise.compiled.job import FLIP, Job
+from genewright.noise.compiled.places import places
 from genewright.noise.compiled.sparse import Mask, sparse
 from genewright.noise.distributions import FRACTION_BITS
 from genewright.noise.key import Stream
 from genewright.noise.lognormal import multiplier
-from genewright.noise.mask import hits
+from genewright.noise.masks import hits
 from genewright.noise.undo import Undo, sparse_pays
 from genewright.noise.words import Purpose
 
@@ -94,7 +95,7 @@ def _sparse(
     copy = values.copy() if journal and not kept else None
     room = [_room(stream, change.rate, start + a, start + b) if kept else 0 for a, b in parts]
     ends = np.cumsum([0, *room]).tolist()
-    places = np.empty(ends[-1], np.uint32 if len(values) < 1 << 32 else np.uint64)
+    hit = np.empty(ends[-1], np.uint32 if len(values) < 1 << 32 else np.uint64)
     olds = np.empty(ends[-1], patterns.dtype)
     mask = _mask(change, stream, job, kept)
     written = [0] * len(parts)
@@ -106,10 +107,10 @@ def _sparse(
             np.uint64(start + a),
             job,
             mask,
-            places[low:high],
+            hit[low:high],
             olds[low:high],
         )
-        places[low : low + written[part]] += places.dtype.type(a if kept else 0)
+        hit[low : low + written[part]] += hit.dtype.type(a if kept else 0)
 
     _run([lambda part=part: run(part) for part in range(len(parts))])
     if not journal:
@@ -118,7 +119,7 @@ def _sparse(
         return Undo(None, copy, len(values))
     filled = [slice(low, low + count) for low, count in zip(ends, written, strict=False)]
     return Undo(
-        np.concatenate([places[part] for part in filled]),
+        np.concatenate([hit[part] for part in filled]),
         np.concatenate([olds[part] for part in filled]).view(values.dtype),
         len(values),
     )
@@ -167,6 +168,14 @@ def _mask(change: Change, stream: Stream, job: Job, kept: bool) -> Mask:
         *_quantiles(change.rate),
         crowded=int(not kept and change.rate > CROWDED and job.operation != FLIP),
     )
+
+
+def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64]:
+    """Return the sorted hits inside [start, stop), for a rate in (0, 1): what `noise.mask` returns."""
+    out = np.empty(_room(stream, rate, start, stop), np.uint64)
+    where = Mask(_words(stream, Purpose.COUNT), _words(stream, Purpose.POSITION), *_quantiles(rate), crowded=0)
+    written = patiently(lambda: places(out, np.uint64(start), stop - start, where))
+    return out[:written].view(np.int64) + start
 
 
 @lru_cache(maxsize=64)

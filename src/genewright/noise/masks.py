@@ -27,30 +27,8 @@ BLOCK_BITS: Final = 14
 """log2 of the counters that a block may use: draws for 2**17, where some 3,500 are enough for any rate."""
 
 
-def mask(stream: Stream, rate: float, size: int, *, start: int = 0, stop: int | None = None) -> I64:
-    """Return the sorted positions that are hit among the elements [start, stop) of a tensor.
-
-    Args:
-        stream: From `derive`.
-        rate: The probability of a hit, in [0, 1].
-        size: The number of elements of the full tensor.
-        start: First element to look at.
-        stop: One past the last; the tensor's size by default.
-
-    Returns:
-        int64 positions in the full tensor, ascending.
-
-    Raises:
-        ValueError: If the rate is outside [0, 1] or NaN, or the range outside the tensor.
-
-    Example:
-        >>> stream = Stream(key=1, tweak=2)
-        >>> whole = mask(stream, 0.01, 100_000)
-        >>> part = mask(stream, 0.01, 100_000, start=30_000, stop=60_000)
-        >>> part.tolist() == [i for i in whole.tolist() if 30_000 <= i < 60_000]
-        True
-    """
-    start, stop = check_range(rate, size, start, stop)
+def mask(stream: Stream, rate: float, start: int, stop: int) -> I64:
+    """Return the sorted hits inside [start, stop), for arguments that `check_range` has passed."""
     parts = list(blocks(stream, rate, start, stop))
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
 

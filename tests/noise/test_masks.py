@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genewright.noise import Stream, mask
-from genewright.noise.mask import positions
+from genewright.noise import Stream
+from genewright.noise.masks import positions
 
 STREAM = Stream(key=23, tweak=29)
 
@@ -17,7 +17,7 @@ STREAM = Stream(key=23, tweak=29)
     st.integers(0, 20_000),
     st.lists(st.integers(0, 20_000), max_size=4),
 )
-def test_the_parts_of_any_cut_are_the_whole(rate, size, cuts):
+def test_the_parts_of_any_cut_are_the_whole(mask, rate, size, cuts):
     edges = sorted({0, size, *(cut for cut in cuts if cut < size)})
     parts = [mask(STREAM, rate, size, start=a, stop=b) for a, b in pairwise(edges)]
     whole = mask(STREAM, rate, size)
@@ -28,12 +28,12 @@ def test_the_parts_of_any_cut_are_the_whole(rate, size, cuts):
 
 
 @given(st.floats(0, 0.5), st.floats(0, 0.5))
-def test_nested(a, b):
+def test_nested(mask, a, b):
     low, high = (set(mask(STREAM, rate, 9000).tolist()) for rate in sorted((a, b)))
     assert low <= high
 
 
-def test_far_out():
+def test_far_out(mask):
     start = 2**40 - 5000
     found = mask(STREAM, 0.01, 2**40, start=start)
     assert 20 < found.size < 90
@@ -41,14 +41,14 @@ def test_far_out():
     assert np.array_equal(found[found < 2**40 - 999], mask(STREAM, 0.01, 2**41, start=start, stop=2**40 - 999))
 
 
-def test_all_and_nothing():
+def test_all_and_nothing(mask):
     assert mask(STREAM, 0.0, 10_000).size == 0
     assert np.array_equal(mask(STREAM, 1.0, 10_000), np.arange(10_000))
     assert mask(STREAM, 0.3, 0).size == 0
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.99])
-def test_the_number_of_hits_is_binomial(rate):
+def test_the_number_of_hits_is_binomial(mask, rate):
     size = 4096 * 250
     found = mask(STREAM, rate, size)
     deviation = math.sqrt(size * rate * (1 - rate))
@@ -59,7 +59,7 @@ def test_the_number_of_hits_is_binomial(rate):
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.2, 0.45])
-def test_gaps_are_geometric(rate):
+def test_gaps_are_geometric(mask, rate):
     gaps = np.diff(mask(STREAM, rate, 4096 * 250))
     top = int(5 / rate)
     observed = np.bincount(np.minimum(gaps, top), minlength=top + 1)[1:]
@@ -85,12 +85,12 @@ def test_pairs_inside_a_block_are_independent():
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1, math.nan, math.inf])
-def test_bad_rates(rate):
+def test_bad_rates(mask, rate):
     with pytest.raises(ValueError, match="from 0 to 1"):
         mask(STREAM, rate, 10)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 5), (6, 5), (0, 11)])
-def test_bad_ranges(start, stop):
+def test_bad_ranges(mask, start, stop):
     with pytest.raises(ValueError, match="start <= stop <= size"):
         mask(STREAM, 0.5, 10, start=start, stop=stop)

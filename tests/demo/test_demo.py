@@ -1,0 +1,177 @@
+"""One real run of the demo, through the command, and everything that it promises."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import genewright as gw
+from genewright.demo import run
+from genewright.demo.data import load_digits
+from genewright.demo.grid import RATES, STRENGTHS, Cell, best_of
+from genewright.demo.model import DigitsClassifier
+from genewright.demo.tell import Silent
+from genewright.demo.train import train
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished demo."""
+
+    folder: Path
+    output: str
+    report: dict[str, Any]
+
+    def file(self, name: str) -> Path:
+        return self.folder / self.report["files"][name]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [sys.executable, "-m", "genewright", "demo"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return Ran(folder, done.stdout, json.loads((folder / "genewright-demo" / "demo.json").read_text()))
+
+
+def test_the_network_is_good(ran: Ran) -> None:
+    assert ran.report["held_out"] == 360
+    assert ran.report["accuracy"] > 0.97
+
+
+def test_the_saved_network_has_the_accuracy_that_is_said(ran: Ran) -> None:
+    held = np.load(ran.file("held_out"))
+    found = gw.compare(
+        gw.load(DigitsClassifier, ran.file("original")),
+        gw.load(DigitsClassifier, ran.file("mutant")),
+        (held["X"], held["y"]),
+    )
+    assert found.metrics["accuracy"].before == pytest.approx(ran.report["accuracy"])
+    assert found.metrics["accuracy"].after == pytest.approx(ran.report["best"]["accuracy"])
+    assert found.agreement == pytest.approx(ran.report["best"]["agreement"])
+
+
+def test_the_grid_is_whole_and_gets_worse_with_size(ran: Ran) -> None:
+    cells = {(cell["std"], cell["rate"]): cell for cell in ran.report["cells"]}
+    assert list(cells) == [(std, rate) for std in STRENGTHS for rate in RATES]
+    mildest, wildest = cells[STRENGTHS[0], RATES[0]], cells[STRENGTHS[-1], RATES[-1]]
+    assert mildest["accuracy"] > ran.report["accuracy"] - 0.01
+    assert wildest["accuracy"] < 0.5
+    assert mildest["relative_error"] < wildest["relative_error"]
+    for cell in cells.values():
+        assert f"{cell['accuracy']:.1%} ({cell['agreement']:.1%})" in ran.output
+
+
+def test_the_best_is_what_the_demo_says_it_is(ran: Ran) -> None:
+    cells = [Cell(**cell) for cell in ran.report["cells"]]
+    best = Cell(**ran.report["best"])
+    top = [cell for cell in cells if cell.accuracy == max(c.accuracy for c in cells)]
+    assert best in top
+    assert all(cell.size <= best.size for cell in top)
+    assert best == best_of(cells)
+
+
+def test_replay_and_undo_agree_in_every_byte(ran: Ran) -> None:
+    assert ran.report["replayed"] == ran.report["mutant"] == gw.fingerprint(gw.read_checkpoint(ran.file("replayed")))
+    assert ran.file("replayed").read_bytes() == ran.file("mutant").read_bytes()
+    assert ran.report["undone"] == ran.report["original"] == gw.fingerprint(gw.read_checkpoint(ran.file("original")))
+    assert ran.report["original"] != ran.report["mutant"]
+    assert gw.Recipe.load(ran.file("recipe")) == gw.read_recipe(ran.file("mutant"))
+    assert ran.file("recipe").stat().st_size < 1000
+
+
+@pytest.mark.parametrize("name", ["grid", "weights"])
+def test_the_pictures_are_pictures(name: str, ran: Ran) -> None:
+    from matplotlib.image import imread
+
+    pixels = imread(ran.file(name))
+    assert min(pixels.shape[:2]) > 500
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 50
+
+
+def test_every_file_that_is_named_is_there(ran: Ran) -> None:
+    assert len(ran.report["files"]) == 8
+    for name, path in ran.report["files"].items():
+        assert ran.file(name).stat().st_size > 0
+        assert path in ran.output
+
+
+def test_every_command_that_is_named_works_when_pasted(ran: Ran) -> None:
+    assert len(ran.report["commands"]) > 4
+    for command in ran.report["commands"]:
+        assert command in ran.output
+        done = subprocess.run(command, shell=True, cwd=ran.folder, capture_output=True, text=True, check=False)
+        expected = 1 if "diff" in shlex.split(command) else 0  # they differ, and diff says so
+        assert done.returncode == expected, f"{command}\n{done.stderr}"
+        assert "error" not in done.stderr
+
+
+def test_an_earlier_demo_is_replaced_and_other_files_are_not(ran: Ran, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(gw.FileError, match="not of an earlier demo"):
+        run(tmp_path, seed=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(gw.FileError, match="is a file"):
+        run(tmp_path / "mine.txt", seed=1)
+    from genewright.demo.folder import Folder
+
+    Folder(ran.folder / "genewright-demo").prepare(force=False)
+    Folder(tmp_path).prepare(force=True)
+
+
+def test_training_is_repeatable_and_leaves_torch_as_it_was() -> None:
+    digits = load_digits(5)
+    torch.manual_seed(99)
+    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    digits = type(digits)(digits.images[:128], digits.labels[:128], digits.held_images, digits.held_labels)
+    prints = [gw.fingerprint(train(digits, seed, Silent())) for seed in (5, 5, 6)]
+    assert prints[0] == prints[1] != prints[2]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_split_is_seeded_whole_and_apart() -> None:
+    one, again, other = load_digits(1), load_digits(1), load_digits(2)
+    assert len(one.labels) + len(one.held_labels) == 1797
+    assert np.array_equal(one.held_images, again.held_images)
+    assert not np.array_equal(one.held_images, other.held_images)
+    everything = np.concatenate([one.images, one.held_images]).reshape(1797, 64)
+    elsewhere = np.concatenate([other.images, other.held_images]).reshape(1797, 64)
+    assert np.array_equal(everything[np.lexsort(everything.T)], elsewhere[np.lexsort(elsewhere.T)])
+    assert (one.images.min(), one.images.max()) == (0, 1)
+
+
+def test_a_missing_package_is_one_line(tmp_path: Path) -> None:
+    script = """
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in ("sklearn", "matplotlib") else found(name, *rest)
+from genewright.cli import main
+raise SystemExit(main(["demo"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "scikit-learn and matplotlib" in done.stderr
+    assert "pip install 'genewright[demo]'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_speaks_json(tmp_path: Path) -> None:
+    (tmp_path / "used").write_text("")
+    command = [sys.executable, "-m", "genewright", "demo", "--out", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["type"] == "FileError"

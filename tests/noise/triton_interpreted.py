@@ -1,0 +1,62 @@
+"""Run by test_cuda.py in a process of its own, with TRITON_INTERPRET=1: the Triton kernel against the reference."""
+
+import sys
+
+import torch
+
+from genewright.noise import Change, Stream, apply
+from genewright.noise.cuda import apply as triton_apply
+
+from .test_backends import DTYPES, any_patterns
+
+CHANGES = [
+    Change(combine="add", scale=0.1),
+    Change(combine="add", scale=0.1, rate=0.3, distribution="cauchy"),
+    Change(combine="add", scale=0.001, rounding="stochastic", rate=0.002),
+    Change(combine="add", scale=-0.5, distribution="constant", rounding="stochastic"),
+    Change(combine="add", scale=0.5, distribution="truncated_normal"),
+    Change(combine="add_relative", scale=0.1, rate=0.01, distribution="uniform"),
+    Change(combine="add_relative", scale=-3.0, distribution="constant"),
+    Change(combine="multiply", scale=0.5, rate=0.7),
+    Change(combine="multiply", scale=40.0),
+    Change(combine="multiply", scale=-1.5, distribution="constant"),
+    Change(combine="replace", scale=2.0, distribution="laplace", rate=0.05),
+    Change(combine="replace", scale=-0.25, distribution="constant", rate=0.2),
+    Change(combine="replace", scale=0.0),
+    Change(combine="replace", scale=1e30, distribution="sign", rate=0.5),
+    Change(combine="negate", rate=0.5),
+    Change(combine="negate"),
+    Change(combine="xor", bits=(3,), rate=0.999),
+    Change(combine="xor", bits=(3, 7, 15), rate=0.9),
+    Change(combine="add", rate=0.0),
+]
+PLACES = [(1, 0), (17, 127), (129, 4095), (4097, 4096), (5000, 2**32 - 3000), (4096, 2**40)]
+
+
+def cases(all_of_them):
+    """Every change; with every dtype and place, or with one of each in turn."""
+    for number, change in enumerate(CHANGES):
+        for dtype in sorted(DTYPES) if all_of_them else [sorted(DTYPES)[number % 4]]:
+            for size, start in PLACES if all_of_them else [PLACES[(number + 2) % 6]]:
+                yield number, change, dtype, size, start
+
+
+def main(device: str, extent: str) -> None:
+    stream = Stream(key=2**64 - 3, tweak=2**56 - 5)
+    done = 0
+    for number, change, dtype, size, start in cases(extent == "all"):
+        before = any_patterns(size, dtype, number)
+        expected, made = before.copy(), torch.from_numpy(before.copy())
+        made = (made.view(torch.bfloat16) if dtype == "bfloat16" else made).to(device)
+        apply(expected, change, stream, dtype=dtype, start=start, backend="numpy")
+        undo = triton_apply(made, change, stream, start=start, journal=True)
+        signed = made.view(torch.int16) if made.element_size() == 2 else made
+        assert signed.cpu().numpy().tobytes() == expected.tobytes(), (change, dtype, size, start)
+        undo.restore(made)
+        assert signed.cpu().numpy().tobytes() == before.tobytes(), ("undo", change, dtype, size, start)
+        done += 1
+    print(done)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
