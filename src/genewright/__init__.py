@@ -33,6 +33,7 @@ from genewright.errors import UnsupportedError as UnsupportedError
 from genewright.files import load as load
 from genewright.files import read_recipe as read_recipe
 from genewright.files import save as save
+from genewright.knobs import knobs as knobs
 from genewright.mutate import fingerprint as fingerprint
 from genewright.mutate import mutate as mutate
 from genewright.mutate import mutated as mutated
@@ -45,6 +46,9 @@ from genewright.operator import Operator as Operator
 from genewright.operator import registered as _registered
 from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
+from genewright.operators.architecture.narrow import Narrow as Narrow
+from genewright.operators.architecture.widen import Widen as Widen
+from genewright.operators.architecture.widen_stream import WidenStream as WidenStream
 from genewright.operators.sharing.tie import Tie as Tie
 from genewright.operators.sharing.transfer import Transfer as Transfer
 from genewright.operators.weights.bit_flip import BitFlip as BitFlip

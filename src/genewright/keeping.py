@@ -27,13 +27,19 @@ def largest_change(before: Witness, after: Witness) -> float:
     return max((_change(old, new) for old, new in zip(before.outputs, after.outputs, strict=True)), default=0.0)
 
 
-def check_kept(operator: str, before: Witness, after: Witness) -> None:
+def check_kept(operator: str, before: Witness, after: Witness, *, rounds: bool = False) -> None:
     """Refuse a mutation that claims to keep the function and does not.
+
+    Args:
+        operator: Its name, for the message.
+        before: The outputs before.
+        after: The outputs after.
+        rounds: The claim holds up to the rounding of the stored weights.
 
     Raises:
         FunctionError: The outputs differ by more than rounding.
     """
-    tolerance = TOLERANCE if before.exact and after.exact else TOLERANCE_SINGLE
+    tolerance = TOLERANCE if before.exact and after.exact and not rounds else TOLERANCE_SINGLE
     change = largest_change(before, after)
     if not change <= tolerance:
         raise FunctionError(

@@ -335,7 +335,8 @@ def _perform(
             before = backend.witness(model, example) if keeps else None
             apply(edits, backend.store(model, companion), journal)
             if before is not None:
-                check_kept(type(step.operator).__name__, before, backend.witness(model, example))
+                after = backend.witness(model, example)
+                check_kept(type(step.operator).__name__, before, after, rounds=step.operator.rounds(network))
             done.append(step)
         if companion is not None and journal is not None:
             journal.add(companion.finish())

@@ -80,6 +80,13 @@ class Operator(Registered, ABC):
         """Return what a mutation with these settings keeps: `keeps`, unless the settings decide."""
         return self.keeps
 
+    def rounds(self, network: Network) -> bool:
+        """Whether the function is kept only up to the rounding of the stored weights; it is then checked to 1e-5.
+
+        A gain times sqrt(D / D') has no exact float32; copies, zeros and shares that add up do.
+        """
+        return False
+
     def settled(self, network: Network, noise: Noise) -> Operator:
         """Return the operator with every choice made that it leaves to the seed; the recipe holds that one.
 

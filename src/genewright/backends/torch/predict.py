@@ -25,7 +25,7 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
     modes = [(module, module.training) for module in model.modules()]
     state = torch.random.get_rng_state()
     place = next((p for p in model.parameters()), None)
-    inputs = _placed(batch, place)
+    inputs = placed(batch, place)
     try:
         model.eval()
         with torch.no_grad():
@@ -39,10 +39,10 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
         torch.random.set_rng_state(state)
         for module, mode in modes:
             module.training = mode
-    return [array_of(tensor) for tensor in _tensors(output)]
+    return [array_of(tensor) for tensor in tensors_of(output)]
 
 
-def _placed(value: Any, place: torch.Tensor | None) -> Any:
+def placed(value: Any, place: torch.Tensor | None) -> Any:
     """Copy arrays to the model's device, floating ones in its dtype; a model that works in place changes the copy."""
     if isinstance(value, np.ndarray):
         value = torch.tensor(np.ascontiguousarray(cast(NDArray[Any], value)))
@@ -52,21 +52,22 @@ def _placed(value: Any, place: torch.Tensor | None) -> Any:
         floating = value.is_floating_point() and place.is_floating_point()
         return value.to(place.device, place.dtype if floating else value.dtype, copy=True)
     if isinstance(value, Mapping):
-        return {str(k): _placed(v, place) for k, v in cast(Mapping[Any, Any], value).items()}
+        return {str(k): placed(v, place) for k, v in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, tuple | list):
-        return tuple(_placed(v, place) for v in cast(Sequence[Any], value))
+        return tuple(placed(v, place) for v in cast(Sequence[Any], value))
     return value
 
 
-def _tensors(output: Any) -> Iterator[torch.Tensor]:
+def tensors_of(output: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of an output: of a tuple, list, dict or dataclass such as transformers' outputs."""
     if isinstance(output, torch.Tensor):
         yield output
     elif isinstance(output, Mapping):
         for value in cast(Mapping[Any, Any], output).values():
-            yield from _tensors(value)
+            yield from tensors_of(value)
     elif isinstance(output, tuple | list):
         for value in cast(Sequence[Any], output):
-            yield from _tensors(value)
+            yield from tensors_of(value)
 
 
 def array_of(tensor: torch.Tensor) -> NDArray[Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from torch import nn
 
+from genewright.backends.torch.structure.widths import TorchWidths
 from genewright.structure import Structure
 
 
@@ -20,3 +22,7 @@ class TorchStructure(Structure):
     def __init__(self, model: nn.Module, example: Any) -> None:
         self.model = model
         self.example = example
+
+    @functools.cached_property
+    def widths(self) -> TorchWidths:
+        return TorchWidths(self.model, self.example)

@@ -1,0 +1,196 @@
+"""Coverage of the width operators: for every model and operator kept, refused with the reason, or WRONG.
+
+    python benchmarks/architecture/width.py torchvision timm transformers [--only NAME ...] [--knobs 6] [--out FILE]
+
+For each model some of its free knobs are widened and narrowed again. A widening counts as kept where the outputs, in
+float64 where the module allows, differ by less than 1e-9 of the largest (1e-5 where a layer computes in float32), as
+measured here, not by the library; it is WRONG where the library let it pass and they differ by more; it is refused
+where the library refuses. Narrowing the same units again has to give the first bytes back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import copy
+import json
+import re
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent))
+import zoo
+
+import genewright as gw
+from genewright.backends.torch.structure.widths import TorchWidths
+
+
+def outputs(model: nn.Module, example: Any) -> list[torch.Tensor]:
+    """Return the outputs in float64, or in the module's own dtype where it insists on that."""
+    for double in (True, False):
+        try:
+            shadow = copy.deepcopy(model)
+            given = example
+            if double:
+                shadow, given = shadow.double(), _doubled(example)
+            with torch.no_grad():
+                out = shadow(**given) if isinstance(given, dict) else shadow(given)
+            return [t.detach() for t in zoo.flat(out)]
+        except Exception:
+            if not double:
+                raise
+    return []
+
+
+def _doubled(example: Any) -> Any:
+    if isinstance(example, dict):
+        return {k: _doubled(v) for k, v in example.items()}
+    return example.double() if isinstance(example, torch.Tensor) and example.is_floating_point() else example
+
+
+def difference(before: list[torch.Tensor], after: list[torch.Tensor]) -> float:
+    """Return the largest change of an output relative to the largest magnitude."""
+    if [t.shape for t in before] != [t.shape for t in after]:
+        return float("inf")
+    return max(
+        (float((a - b).abs().max() / b.abs().max()) for b, a in zip(before, after, strict=True) if b.is_floating_point() and b.numel()),
+        default=0.0,
+    )
+
+
+def chosen(knobs: list[Any], count: int) -> list[Any]:
+    """Return `count` knobs spread over the network."""
+    if len(knobs) <= count:
+        return knobs
+    return [knobs[round(i * (len(knobs) - 1) / (count - 1))] for i in range(count)]
+
+
+def run(case: zoo.Case, count: int, inits: list[str]) -> dict[str, Any]:
+    """Try the width operators on one model."""
+    row: dict[str, Any] = {"library": case.library, "name": case.name, "group": case.group}
+    start = time.perf_counter()
+    try:
+        model, example = case.make()
+    except Exception as error:
+        return {**row, "built": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+    row["built"] = ""
+    row["parameters"] = sum(p.numel() for p in model.parameters())
+    clock = time.perf_counter()
+    try:
+        widths = TorchWidths(model, example)
+        knobs = list(widths.knobs())
+    except gw.GenewrightError as error:
+        return {**row, "recorded": str(error)[:300]}
+    row["seconds"] = round(time.perf_counter() - clock, 2)
+    row["unknown"] = widths.reading.unknown
+    row["fake"] = widths.recording.fake
+    hidden = [k for k in knobs if "norm" not in k.kind and k.hidden]
+    row["knobs"] = len(knobs)
+    row["hidden"] = len(hidden)
+    row["stream"] = sum(k.free and k.kind == "stream" for k in knobs)
+    row["pins"] = collections.Counter(re.sub(r"\d+", "N", k.pins[0].text) for k in knobs if k.pins)
+    row["mixes"] = collections.Counter(re.sub(r"\d+", "N", k.mixes[0].text) for k in knobs if not k.pins and k.mixes)
+    before = outputs(model, example)
+    first = {name: t.clone() for name, t in model.state_dict().items()}
+    double = all(t.dtype == torch.float64 for t in before if t.is_floating_point())
+    row["results"] = []
+    for position, knob in enumerate(chosen(hidden, count)):
+        init = inits[position % len(inits)]
+        result = {"operator": f"Widen {init}", "knob": knob.name, "size": knob.size, "kind": knob.kind}
+        row["results"].append(result)
+        try:
+            wide = gw.mutate(model, gw.Widen(layer=knob.name, num_units=2, init=init, placement="both"), seed=1, example=example)
+        except gw.GenewrightError as error:
+            result["refused"] = str(error)[:400]
+            continue
+        result["change"] = difference(before, outputs(wide, example))
+        exact = double and result["change"] <= 1e-9
+        result["wrong"] = not (exact or result["change"] <= 1e-5)
+        result["single"] = not exact
+        try:
+            units = (0, knob.size + 1)
+            back = gw.mutate(wide, gw.Narrow(layer=knob.name, units=units), seed=1, example=example)
+            state = back.state_dict()
+            result["back"] = all(torch.equal(state[name].nan_to_num(), t.nan_to_num()) for name, t in first.items())
+        except gw.GenewrightError as error:
+            result["back"] = str(error)[:300]
+    row["total"] = round(time.perf_counter() - start, 1)
+    return row
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return a row in words."""
+    if row.get("built") or row.get("recorded"):
+        return f"{row['library']:<12} {row['name']:<34} {row.get('built') or row.get('recorded')}"
+    results = row["results"]
+    kept = sum("wrong" in r and not r["wrong"] for r in results)
+    wrong = sum(bool(r.get("wrong")) for r in results)
+    back = sum(r.get("back") is True for r in results)
+    worst = max((r["change"] for r in results if "change" in r), default=0.0)
+    return (
+        f"{row['library']:<12} {row['name']:<34} knobs {row['knobs']:>4} hidden {row['hidden']:>4} stream {row['stream']:>3} "
+        f"kept {kept}/{len(results)} back {back}{f' WRONG {wrong}' if wrong else ''} worst {worst:.1e} "
+        f"rec {row['seconds']}s all {row['total']}s {'' if row['fake'] else 'real '}{dict(row['unknown']) or ''}"
+    )
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("libraries", nargs="+", choices=["torchvision", "timm", "transformers"])
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--knobs", type=int, default=6)
+    parser.add_argument("--inits", nargs="*", default=["split", "silent", "pair"])
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--verbose", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    rows = []
+    for library in args.libraries:
+        for case in zoo.CASES[library](whole=args.all):
+            if args.only and case.name not in args.only and case.group not in args.only:
+                continue
+            try:
+                row = run(case, args.knobs, args.inits)
+            except Exception as error:
+                row = {"library": library, "name": case.name, "group": case.group, "built": f"CRASH {type(error).__name__}: {error}"}
+                if args.verbose:
+                    raise
+            rows.append(row)
+            print(line(row), flush=True)
+            if args.verbose or args.only:
+                for result in row.get("results", []):
+                    print("   ", result)
+                print("   ", dict(row.get("pins", {})), dict(row.get("mixes", {})))
+            if args.out:
+                args.out.write_text(json.dumps(rows, indent=1))
+    summary(rows)
+
+
+def summary(rows: list[dict[str, Any]]) -> None:
+    """Print what was reached."""
+    for library in dict.fromkeys(row["library"] for row in rows):
+        mine = [r for r in rows if r["library"] == library and not r.get("built")]
+        results = [x for r in mine for x in r.get("results", [])]
+        some = sum(any(x.get("wrong") is False for x in r.get("results", [])) for r in mine)
+        whole = sum(bool(r.get("results")) and all(x.get("wrong") is False for x in r["results"]) for r in mine)
+        print(
+            f"{library}: {len(mine)} models, {some} with a width kept, {whole} with every tried width kept; "
+            f"{sum(x.get('wrong') is False for x in results)} of {len(results)} widenings kept, "
+            f"{sum('refused' in x for x in results)} refused, {sum(bool(x.get('wrong')) for x in results)} wrong"
+        )
+        reasons = collections.Counter(re.sub(r"'[^']*'|\d+", "*", x["refused"])[:140] for x in results if "refused" in x)
+        for reason, number in reasons.most_common(12):
+            print(f"   {number:>4} {reason}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Looking entries up by an index: embeddings, tables of positions, gathers."""
+
+from __future__ import annotations
+
+from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.rules.pointwise import broadcast
+from genewright.backends.torch.structure.values import Dim, Value, strongest
+
+
+@rule("aten.embedding")
+def embedding(step: Step) -> Value:
+    """Look rows up; the columns are written."""
+    weight, indices = step.args["weight"], step.args["indices"]
+    step.pin(weight.dims[0], "its rows are looked up by number")
+    step.mark(weight.dims[1], "writer")
+    step.bind("embedding_dim", weight.dims[1])
+    source = strongest((weight.source, indices.source))
+    dims = (*indices.dims, weight.dims[1])
+    return Value(tuple(dim if source == "weight" else Dim(dim.axis) for dim in dims), source)
+
+
+@rule("aten.index")
+def index(step: Step) -> Value:
+    """Index some axes by tensors of numbers; those are pinned, the others stay."""
+    x: Value = step.args["self"]
+    indices: list[Value | None] = list(step.args["indices"])
+    indices += [None] * (len(x.dims) - len(indices))
+    used = [at for at, one in enumerate(indices) if one is not None]
+    for at in used:
+        step.pin(x.dims[at], "its entries are looked up by number")
+    given = [one for one in indices if one is not None]
+    rank = max(len(one.dims) for one in given)
+    kept_before = used[0] if used == list(range(used[0], used[-1] + 1)) else 0
+    shape = step.shape[kept_before : kept_before + rank]
+    looked = broadcast(step, given, shape)
+    kept = [dim for at, dim in enumerate(x.dims) if at not in used]
+    dims = [*kept[:kept_before], *looked.dims, *kept[kept_before:]]
+    source = strongest((x.source, *(one.source for one in given)))
+    return Value(tuple(dim if source == "weight" else Dim(dim.axis) for dim in dims), source)
+
+
+@rule("aten.index_select")
+def index_select(step: Step) -> Value:
+    """Take entries of one axis, which pins it."""
+    x: Value = step.args["self"]
+    at = step.args["dim"] % len(x.dims)
+    step.pin(x.dims[at], "its entries are looked up by number")
+    dims = [Dim(dim.axis, dim.tags) for dim in x.dims]
+    dims[at] = step.fresh(step.shape[at], "it counts what is looked up")
+    return step.computed(dims)
+
+
+@rule("aten.gather")
+def gather(step: Step) -> Value:
+    """Take entries of one axis, others for every place."""
+    x: Value = step.args["self"]
+    numbers: Value = step.args["index"]
+    at = step.args["dim"] % len(x.dims)
+    step.pin(x.dims[at], "its entries are looked up by number")
+    dims: list[Dim] = []
+    for position, (mine, theirs) in enumerate(zip(x.dims, numbers.dims, strict=True)):
+        if position != at and mine.size == theirs.size:
+            step.join(mine, theirs)
+        elif position != at:
+            step.pin(mine, "a part of it is gathered")
+        dims.append(Dim(theirs.axis))
+    return step.computed(dims)
+
+
+@rule("aten.index_put")
+def index_put(step: Step) -> Value:
+    """Write at some places of indexed axes; those are pinned, the others meet those of what is written."""
+    x: Value = step.args["self"]
+    indices: list[Value | None] = list(step.args["indices"])
+    indices += [None] * (len(x.dims) - len(indices))
+    written: Value = step.args["values"]
+    kept = [dim for dim, one in zip(x.dims, indices, strict=True) if one is None]
+    for dim, one in zip(x.dims, indices, strict=True):
+        if one is not None:
+            step.pin(dim, "its entries are written by number")
+    for mine, theirs in zip(reversed(kept), reversed(written.dims), strict=False):
+        if mine.size == theirs.size:
+            step.join(mine, theirs)
+    return step.computed([Dim(dim.axis) for dim in x.dims])
+
+
+@rule("aten.index_add", "aten.index_copy", "aten.scatter", "aten.scatter_add", "aten.scatter_reduce", "aten.index_fill")
+def scatter(step: Step) -> Value:
+    """Write along one axis, which pins it; the others meet those of what is written."""
+    x: Value = step.args["self"]
+    at = step.args["dim"] % max(1, len(x.dims))
+    if x.dims:
+        step.pin(x.dims[at], "its entries are written by number")
+    for name in ("index", "src", "source"):
+        other = step.args.get(name)
+        if isinstance(other, Value) and len(other.dims) == len(x.dims):
+            for position, (mine, theirs) in enumerate(zip(x.dims, other.dims, strict=True)):
+                if position == at:
+                    step.pin(theirs, "its entries are written by number")
+                elif mine.size == theirs.size:
+                    step.join(mine, theirs)
+                else:
+                    step.pin(mine, "a part of it is written")
+                    step.pin(theirs, "it is written to a part")
+    return step.computed([Dim(dim.axis) for dim in x.dims])
+
+
+@rule("aten.masked_scatter")
+def masked_scatter(step: Step) -> Value:
+    """Write where a mask says so: in order, so that every axis of what is written is pinned."""
+    x: Value = step.args["self"]
+    for dim in (*x.dims, *step.args["source"].dims):
+        step.pin(dim, "entries are written where a mask says so")
+    return step.computed([Dim(dim.axis) for dim in x.dims])
+
+
+@rule("aten.histc", "aten.nonzero", "aten.bincount", "aten.unique_consecutive", "aten._unique2", "aten.searchsorted")
+def counted(step: Step) -> Value | tuple[Value, ...]:
+    """Count or find entries: new lengths come of the values."""
+    for value in step.values():
+        for dim in value.dims:
+            step.pin(dim, f"{step.call.name} looks at its entries")
+    source = strongest(value.source for value in step.values())
+    out = tuple(
+        Value(tuple(step.fresh(n, "its length comes of values") for n in ref.shape), source) for ref in step.outputs
+    )
+    return out[0] if len(out) == 1 else out

@@ -1,0 +1,86 @@
+"""Norms: gains and statistics are carried along with the units; some norms look across units."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.values import Dim, Value, strongest
+from genewright.widths.axes import product
+from genewright.widths.joining import split
+
+
+@rule("aten.native_layer_norm", "aten._fused_rms_norm", "aten.rms_norm")
+def layer_norm(step: Step) -> tuple[Value, ...] | Value:
+    """Normalise over the last axes."""
+    x: Value = step.args["input"]
+    count = len(step.args["normalized_shape"])
+    axes = x.dims[-count:]
+    for name in ("weight", "bias"):
+        gain: Value | None = step.args.get(name)
+        if gain is not None:
+            for dim, own in zip(axes, gain.dims, strict=True):
+                step.mark(own, "norm")
+                step.join(dim, own)
+    for position, dim in enumerate(axes):
+        if isinstance(step.layer, nn.LayerNorm | nn.RMSNorm):
+            step.bind("normalized_shape", dim, position)
+    step.norm(product([dim.axis for dim in axes]), "layer", centred="layer_norm" in step.call.name)
+    out = Value(tuple(Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
+    rest = [Value(tuple(step.fresh(n, "it counts norms") for n in ref.shape), out.source) for ref in step.outputs[1:]]
+    return (out, *rest)
+
+
+@rule(
+    "aten.native_batch_norm",
+    "aten._native_batch_norm_legit_no_training",
+    "aten._native_batch_norm_legit",
+    "aten.batch_norm",
+    "aten.cudnn_batch_norm",
+    "aten._batch_norm_no_update",
+)
+def batch_norm(step: Step) -> tuple[Value, ...]:
+    """Normalise every channel on its own."""
+    x: Value = step.args["input"]
+    channel = x.dims[1]
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        carried: Value | None = step.args.get(name)
+        if carried is not None:
+            step.mark(carried.dims[0], "carrier")
+            step.join(channel, carried.dims[0])
+    if isinstance(step.layer, _NormBase):
+        step.bind("num_features", channel)
+    if step.args.get("training"):
+        for dim in (x.dims[0], *x.dims[2:]):
+            step.mix(dim, "its statistics are taken over it")
+    tags = x.source == "weight"
+    out = Value(tuple(dim if tags else Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
+    rest = [Value(tuple(step.fresh(n, "it counts norms") for n in ref.shape), out.source) for ref in step.outputs[1:]]
+    return (out, *rest)
+
+
+@rule("aten.native_group_norm")
+def group_norm(step: Step) -> tuple[Value, ...]:
+    """Normalise groups of channels."""
+    x: Value = step.args["input"]
+    channel = x.dims[1]
+    for name in ("weight", "bias"):
+        gain: Value | None = step.args.get(name)
+        if gain is not None:
+            step.mark(gain.dims[0], "norm")
+            step.join(channel, gain.dims[0])
+    group, inside = split(channel.axis, int(step.args["group"]))
+    if isinstance(step.layer, nn.GroupNorm):
+        step.bind("num_channels", channel)
+        step.bind("num_groups", group)
+    step.norm(inside, "group")
+    out = Value(tuple(Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
+    rest = [
+        Value(tuple(step.fresh(n, "it counts norms") for n in ref.shape), out.source)
+        for ref in step.outputs[1:]
+        if math.prod(ref.shape) >= 0
+    ]
+    return (out, *rest)

@@ -1,0 +1,96 @@
+"""Pointwise operations: axes that meet are one; a length of one is stretched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
+from genewright.widths.axes import ONE, Leaf
+
+
+@rule(
+    "pointwise",
+    "aten.copy",
+    "aten.masked_fill",
+    "aten.where",
+    "aten.floor_divide",
+    "aten.clamp",
+    "aten.nan_to_num",
+    "aten.hardswish",
+    "aten.hardsigmoid",
+    "aten.log_sigmoid_forward",
+    "aten.polar",
+)
+def pointwise(step: Step) -> Value | tuple[Value, ...]:
+    """Join the axes of all arguments, aligned at the last."""
+    values = step.values()
+    result = broadcast(step, values, step.shape)
+    others = [Value(tuple(fresh(n) for n in ref.shape), result.source) for ref in step.outputs[1:]]
+    return (result, *others) if others else result
+
+
+@rule(
+    "aten.clone",
+    "aten._to_copy",
+    "aten.to",
+    "aten.contiguous",
+    "aten.detach",
+    "aten.alias",
+    "aten.lift_fresh",
+    "aten.lift_fresh_copy",
+    "aten.dropout",
+    "aten.feature_dropout",
+    "aten.native_dropout",
+    "aten.positive",
+    "aten.resolve_conj",
+    "aten.resolve_neg",
+    "aten.fill",
+    "aten.zero",
+    "aten.view_as",
+    "aten.tril",
+    "aten.triu",
+    "aten.bucketize",
+)
+def same(step: Step) -> Value | tuple[Value, ...]:
+    """Hand on the axes of the first argument."""
+    value = step.values()[0]
+    result = Value(value.dims, value.source, value.direct, base=value)
+    return result if len(step.outputs) == 1 else tuple(result for _ in step.outputs)
+
+
+@rule("aten._prelu_kernel", "aten.prelu")
+def prelu(step: Step) -> Value:
+    """Join the slopes, one a channel, with the channels."""
+    x, slopes = step.args["self"], step.args["weight"]
+    if len(slopes.dims) == 1 and slopes.dims[0].size > 1:
+        step.bind("num_parameters", slopes.dims[0])
+        slopes = slopes.with_dims([Dim(ONE), slopes.dims[0], *(Dim(ONE) for _ in x.dims[2:])][: len(x.dims)])
+    return broadcast(step, [x, slopes], step.shape)
+
+
+def broadcast(step: Step, values: Sequence[Value], shape: Sequence[int]) -> Value:
+    """Return what a pointwise operation on `values` gives."""
+    source = strongest(v.source for v in values)
+    dims: list[Dim] = []
+    for back in range(len(shape), 0, -1):
+        dims.append(_meet(step, [v.dims[-back] for v in values if len(v.dims) >= back], shape[-back], source))
+    for value in values:
+        if value.source == "weight" and source == "data":
+            for dim in value.dims:
+                step.mark(dim, "carrier")
+    return Value(tuple(dims), source)
+
+
+def _meet(step: Step, meeting: Sequence[Dim], size: int, source: str) -> Dim:
+    full = [dim for dim in meeting if dim.size == size]
+    if size != 1:
+        for dim in meeting:
+            if dim.size == 1 and isinstance(dim.axis, Leaf):
+                step.pin(dim, "its one entry is stretched")
+    else:
+        full = sorted(full, key=lambda dim: not isinstance(dim.axis, Leaf))[: sum(isinstance(d.axis, Leaf) for d in full) or 1]
+    out = full[0]
+    for dim in full[1:]:
+        out = step.join(out, dim)
+    return out if source == "weight" else Dim(out.axis)

@@ -1,0 +1,100 @@
+"""Reductions and softmax: what is summed away has no weights to keep the sum with, so its units are mixed."""
+
+from __future__ import annotations
+
+from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.values import Dim, Value
+from genewright.widths.axes import ONE
+
+
+@rule(
+    "aten.mean",
+    "aten.sum",
+    "aten.var",
+    "aten.std",
+    "aten.var_mean",
+    "aten.std_mean",
+    "aten.amax",
+    "aten.amin",
+    "aten.max",
+    "aten.min",
+    "aten.prod",
+    "aten.norm",
+    "aten.linalg_vector_norm",
+    "aten.logsumexp",
+    "aten.any",
+    "aten.all",
+    "aten.argmax",
+    "aten.argmin",
+    "aten.median",
+    "aten.nansum",
+)
+def reduce(step: Step) -> Value | tuple[Value, ...]:
+    """Reduce some axes, or all."""
+    values = step.values()
+    if len(values) == 2:  # torch.max(a, b) is pointwise
+        raise TypeError("two tensors")
+    x = values[0]
+    chosen = step.args.get("dim")
+    if chosen is None or chosen == []:
+        gone = set(range(len(x.dims)))
+    else:
+        gone = {at % max(1, len(x.dims)) for at in ([chosen] if isinstance(chosen, int) else chosen)}
+    keep = bool(step.args.get("keepdim"))
+    dims: list[Dim] = []
+    for at, dim in enumerate(x.dims):
+        if at not in gone:
+            dims.append(dim)
+            continue
+        if dim.size != 1:
+            step.mix(dim, f"{step.call.name} runs over it")
+        if keep:
+            dims.append(Dim(ONE))
+    out = Value(tuple(dims), x.source)
+    return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
+
+
+@rule("aten._softmax", "aten.softmax", "aten._safe_softmax", "aten._log_softmax", "aten.log_softmax")
+def softmax(step: Step) -> Value:
+    """Normalise along one axis, which mixes it."""
+    x: Value = step.args["self"]
+    step.mix(x.dims[step.args["dim"]], "a softmax runs over it")
+    return Value(x.dims, x.source)
+
+
+@rule("aten.cumsum", "aten.cumprod", "aten.logcumsumexp", "aten.sort", "aten.argsort", "aten.cummax", "aten.cummin")
+def along(step: Step) -> Value | tuple[Value, ...]:
+    """Go along one axis, which pins it: its order matters."""
+    x: Value = step.args["self"]
+    if x.dims:
+        step.pin(x.dims[step.args["dim"]], f"{step.call.name} goes along it")
+    out = Value(x.dims, x.source)
+    return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
+
+
+@rule("aten._fft_c2c", "aten._fft_r2c", "aten._fft_c2r")
+def fourier(step: Step) -> Value:
+    """Transform along some axes, which pins them."""
+    x: Value = step.args["self"]
+    dims = [Dim(dim.axis) for dim in x.dims]
+    for at in step.args["dim"]:
+        step.pin(x.dims[at], "a Fourier transform runs along it")
+        if x.dims[at].size != step.shape[at]:
+            dims[at] = step.fresh(step.shape[at], "it counts frequencies")
+    return Value(tuple(dims), x.source)
+
+
+@rule("aten.topk", "aten.kthvalue")
+def topk(step: Step) -> tuple[Value, ...]:
+    """Take the largest along one axis, which pins it."""
+    x: Value = step.args["self"]
+    at = step.args["dim"] % len(x.dims)
+    step.pin(x.dims[at], "the largest of it are taken")
+    dims = [Dim(dim.axis) for dim in x.dims]
+    dims[at] = step.fresh(step.shape[at], "it counts the largest that are taken")
+    return tuple(Value(tuple(dims), x.source) for _ in step.outputs)
+
+
+@rule("aten._local_scalar_dense", "aten.item", "aten.is_nonzero", "aten.equal")
+def scalar(step: Step) -> None:
+    """Read a value: no tensor comes of it."""

@@ -1,0 +1,158 @@
+"""Operations along space (and what else is slid over): pooling, resizing, padding, shuffling pixels."""
+
+from __future__ import annotations
+
+from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.values import Dim, Value
+from genewright.widths.axes import leaves, product, total
+from genewright.widths.joining import cut, split
+
+
+def slid(step: Step, dim: Dim, size: int) -> Dim:
+    """Return the axis after a window slid along it: another one; a width (channels under a 1-D window) is mixed."""
+    free = [leaf for leaf in leaves(dim.axis) if not leaf.pins]
+    if not free:
+        return step.fresh(size, "it is a length in space")
+    step.mix(dim, f"{step.call.name} slides along it")
+    if size == dim.size:
+        return Dim(dim.axis)
+    step.pin(dim, f"{step.call.name} slides along it")
+    return step.fresh(size, "it is a length in space")
+
+
+def _over(count: int, *names: str) -> None:
+    @rule(*names)
+    def spatial(step: Step) -> Value | tuple[Value, ...]:
+        x = step.values()[0]
+        kept = [Dim(dim.axis) for dim in x.dims[:-count]]
+        places = [slid(step, dim, size) for dim, size in zip(x.dims[-count:], step.shape[-count:], strict=True)]
+        out = step.computed([*kept, *places])
+        return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
+
+    del spatial
+
+
+_over(
+    1,
+    "aten.avg_pool1d",
+    "aten.max_pool1d",
+    "aten.adaptive_avg_pool1d",
+    "aten.upsample_nearest1d",
+    "aten.upsample_linear1d",
+    "aten.reflection_pad1d",
+    "aten.replication_pad1d",
+)
+_over(
+    2,
+    "aten.max_pool2d_with_indices",
+    "aten.max_pool2d",
+    "aten.avg_pool2d",
+    "aten._adaptive_avg_pool2d",
+    "aten.adaptive_avg_pool2d",
+    "aten.adaptive_max_pool2d",
+    "aten.upsample_nearest2d",
+    "aten._upsample_nearest_exact2d",
+    "aten.upsample_bilinear2d",
+    "aten._upsample_bilinear2d_aa",
+    "aten.upsample_bicubic2d",
+    "aten._upsample_bicubic2d_aa",
+    "aten.reflection_pad2d",
+    "aten.replication_pad2d",
+    "aten.grid_sampler_2d",
+)
+_over(
+    3,
+    "aten.max_pool3d_with_indices",
+    "aten.avg_pool3d",
+    "aten._adaptive_avg_pool3d",
+    "aten.adaptive_max_pool3d",
+    "aten.upsample_nearest3d",
+    "aten.upsample_trilinear3d",
+    "aten.replication_pad3d",
+    "aten.reflection_pad3d",
+)
+
+
+@rule("aten.constant_pad_nd")
+def pad(step: Step) -> Value:
+    """Lay constants before and after; negative numbers cut."""
+    x = step.args["self"]
+    amounts = list(step.args["pad"])
+    dims = list(x.dims)
+    for position in range(len(amounts) // 2):
+        before, after = amounts[2 * position], amounts[2 * position + 1]
+        at = len(dims) - 1 - position
+        dim = dims[at]
+        if before == after == 0:
+            continue
+        if all(leaf.pins for leaf in leaves(dim.axis)):
+            dims[at] = step.fresh(step.shape[at], "it is a padded length")
+            continue
+        axis = dim.axis
+        if before < 0:
+            axis = cut(axis, -before)[1]
+        if after < 0:
+            axis = cut(axis, dim.size + min(before, 0) + after)[0]
+        ends = [step.fresh(max(n, 0), "it is padding").axis for n in (before, after)]
+        dims[at] = Dim(total([ends[0], axis, ends[1]]), dim.tags)
+    return Value(tuple(dims), x.source)
+
+
+@rule("aten.pixel_shuffle")
+def pixel_shuffle(step: Step) -> Value:
+    """Read (c r r) h w -> c (h r) (w r)."""
+    x = step.args["self"]
+    channels, _ = split(x.dims[-3].axis, step.shape[-3])
+    places = [slid(step, d, n) for d, n in zip(x.dims[-2:], step.shape[-2:], strict=True)]
+    return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(channels), *places])
+
+
+@rule("aten.pixel_unshuffle")
+def pixel_unshuffle(step: Step) -> Value:
+    """Read c (h r) (w r) -> (c r r) h w."""
+    x = step.args["self"]
+    window = step.fresh(int(step.args["downscale_factor"]) ** 2, "it is a window").axis
+    places = [slid(step, d, n) for d, n in zip(x.dims[-2:], step.shape[-2:], strict=True)]
+    return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(product((x.dims[-3].axis, window))), *places])
+
+
+@rule("aten.im2col")
+def im2col(step: Step) -> Value:
+    """Read c h w -> (c window) positions."""
+    x = step.args["self"]
+    height, width = step.args["kernel_size"]
+    window = step.fresh(height * width, "it is a window").axis
+    place = step.fresh(step.shape[-1], "it is a length in space")
+    return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(product((x.dims[-3].axis, window))), place])
+
+
+@rule("aten.col2im")
+def col2im(step: Step) -> Value:
+    """Read (c window) positions -> c h w."""
+    x = step.args["self"]
+    channels, _ = split(x.dims[-2].axis, step.shape[-3])
+    places = [step.fresh(n, "it is a length in space") for n in step.shape[-2:]]
+    return step.computed([*(Dim(d.axis) for d in x.dims[:-2]), Dim(channels), *places])
+
+
+@rule("aten.unfold")
+def unfold(step: Step) -> Value:
+    """Slide a window along one axis, and lay its content last."""
+    x = step.args["self"]
+    at = int(step.args["dimension"]) % len(x.dims)
+    step.pin(x.dims[at], "a window slides along it")
+    dims = [Dim(d.axis) for d in x.dims]
+    dims[at] = step.fresh(step.shape[at], "it is a length in space")
+    return step.computed([*dims, step.fresh(step.shape[-1], "it is a window")])
+
+
+@rule("aten.roll", "aten.flip")
+def move(step: Step) -> Value:
+    """Move entries along some axes, which pins those."""
+    x = step.args["self"]
+    chosen = step.args["dims"] or range(len(x.dims))
+    for at in [chosen] if isinstance(chosen, int) else chosen:
+        step.pin(x.dims[at], f"{step.call.name} moves its entries")
+    return Value(x.dims, x.source)
+
+

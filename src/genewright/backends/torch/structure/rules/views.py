@@ -1,0 +1,206 @@
+"""Other looks at the same elements: reshaping, permuting, stretching, cutting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.values import Dim, Value
+from genewright.widths.axes import ONE, Axis, Leaf, product
+from genewright.widths.joining import MisfitError, cut, split
+
+
+@rule("aten.view", "aten._unsafe_view", "aten.reshape", "aten._reshape_alias", "aten.flatten", "aten.unflatten")
+def view(step: Step) -> Value:
+    """Regroup factors."""
+    x: Value = step.values()[0]
+    return x.with_dims(regrouped(step, x.dims, step.shape))
+
+
+def regrouped(step: Step, dims: Sequence[Dim], shape: Sequence[int]) -> list[Dim]:
+    """Return the axes after a reshape: the smallest groups of old and new axes that hold as many elements."""
+    if math.prod(shape) == 0:
+        raise ValueError("a reshape of nothing")
+    old = [dim for dim in dims if dim.size != 1 or isinstance(dim.axis, Leaf)]
+    ones = [dim for dim in old if dim.size == 1]
+    old = [dim for dim in old if dim.size != 1]
+    new = [size for size in shape if size != 1]
+    out: list[Dim] = []
+    while old or new:
+        taken, made = [old.pop(0)], [new.pop(0)]
+        while (have := math.prod(d.size for d in taken)) != (want := math.prod(made)):
+            if have < want:
+                taken.append(old.pop(0))
+            else:
+                made.append(new.pop(0))
+        out.extend(_group(step, taken, made))
+    filled = iter(out)
+    # an axis of length one that is a parameter's (a layer with one unit) stays what it is where that is plain
+    return [next(filled) if size != 1 else (ones.pop(0) if ones and len(ones) == 1 else Dim(ONE)) for size in shape]
+
+
+def _group(step: Step, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
+    if len(taken) == len(made) == 1:
+        return [taken[0]]
+    tags = frozenset[tuple[str, int]]().union(*(dim.tags for dim in taken))
+    rest: Axis = product([dim.axis for dim in taken])
+    out: list[Dim] = []
+    try:
+        for size in made:
+            head, rest = split(rest, size)
+            out.append(Dim(head, tags))
+    except MisfitError:
+        for dim in taken:
+            step.pin(dim, "a reshape mixes it with its neighbours")
+        return [step.fresh(size, "a reshape mixes it with its neighbours") for size in made]
+    return out
+
+
+@rule("aten.permute")
+def permute(step: Step) -> Value:
+    """Put axes in another order."""
+    x = step.args["self"]
+    return _look(x, [x.dims[i] for i in step.args["dims"]])
+
+
+@rule("aten.transpose", "aten.swapaxes")
+def transpose(step: Step) -> Value:
+    """Swap two axes."""
+    x = step.args["self"]
+    dims = list(x.dims)
+    if dims:
+        a, b = step.args["dim0"], step.args["dim1"]
+        dims[a], dims[b] = dims[b], dims[a]
+    return _look(x, dims)
+
+
+@rule("aten.t", "aten.numpy_T", "aten.mT")
+def t(step: Step) -> Value:
+    """Reverse the axes of a matrix."""
+    x = step.args["self"]
+    return _look(x, x.dims[::-1])
+
+
+@rule("aten.unsqueeze")
+def unsqueeze(step: Step) -> Value:
+    """Add an axis of length one."""
+    x = step.args["self"]
+    at = step.args["dim"] % (len(x.dims) + 1)
+    return _look(x, [*x.dims[:at], Dim(ONE), *x.dims[at:]])
+
+
+@rule("aten.squeeze")
+def squeeze(step: Step) -> Value:
+    """Drop axes of length one."""
+    x = step.args["self"]
+    chosen = step.args.get("dim")
+    if chosen is None:
+        gone = set(range(len(x.dims)))
+    else:
+        gone = {at % max(1, len(x.dims)) for at in ([chosen] if isinstance(chosen, int) else chosen)}
+    return _look(x, [dim for at, dim in enumerate(x.dims) if dim.size != 1 or at not in gone])
+
+
+@rule("aten.expand", "aten.expand_as", "aten.broadcast_to")
+def expand(step: Step) -> Value:
+    """Stretch axes of length one; the new lengths are whatever they meet."""
+    x = step.values()[0]
+    added = len(step.shape) - len(x.dims)
+    dims = [Dim(Leaf(size) if size != 1 else ONE) for size in step.shape[:added]]
+    for dim, size in zip(x.dims, step.shape[added:], strict=True):
+        if dim.size == size:
+            dims.append(dim)
+        else:
+            step.pin(dim, "its one entry is stretched")
+            dims.append(Dim(Leaf(size)))
+    return _look(x, dims)
+
+
+@rule("aten.slice")
+def slice_(step: Step) -> Value:
+    """Cut a part out of an axis."""
+    x = step.args["self"]
+    at = step.args["dim"] % len(x.dims)
+    dim: Dim = x.dims[at]
+    start, stop, stride = slice(step.args["start"], step.args["end"], step.args["step"]).indices(dim.size)
+    dims = list(x.dims)
+    if stride != 1:
+        step.pin(dim, "every n-th entry is taken")
+        dims[at] = step.fresh(step.shape[at], "every n-th entry is taken")
+    elif (start, stop) != (0, dim.size):
+        dims[at] = Dim(part(step, dim, start, max(start, stop)), dim.tags)
+    return _look(x, dims)
+
+
+def part(step: Step, dim: Dim, start: int, stop: int) -> Axis:
+    """Return entries `start` to `stop` of an axis."""
+    try:
+        axis = cut(dim.axis, stop)[0] if stop < dim.size else dim.axis
+        return cut(axis, start)[1] if start else axis
+    except MisfitError:
+        step.pin(dim, f"entries {start} to {stop} are cut out across its layout")
+        return step.fresh(stop - start, "it is cut out across a layout").axis
+
+
+@rule("aten.select")
+def select(step: Step) -> Value:
+    """Take one entry."""
+    x = step.args["self"]
+    at = step.args["dim"] % len(x.dims)
+    step.pin(x.dims[at], f"entry {step.args['index']} of it is taken")
+    return _look(x, [*x.dims[:at], *x.dims[at + 1 :]])
+
+
+@rule("aten.unbind")
+def unbind(step: Step) -> tuple[Value, ...]:
+    """Take every entry apart."""
+    x = step.args["self"]
+    at = step.args["dim"] % len(x.dims)
+    step.pin(x.dims[at], "its entries are taken one by one")
+    return tuple(_look(x, [*x.dims[:at], *x.dims[at + 1 :]]) for _ in step.outputs)
+
+
+@rule("aten.split", "aten.split_with_sizes", "aten.chunk", "aten.unsafe_split", "aten.unsafe_chunk", "aten.tensor_split")
+def split_(step: Step) -> tuple[Value, ...]:
+    """Cut an axis into parts."""
+    x = step.args["self"]
+    at = step.args["dim"] % len(x.dims)
+    out: list[Value] = []
+    start = 0
+    for ref in step.outputs:
+        stop = start + ref.shape[at]
+        dims = list(x.dims)
+        if stop - start != dims[at].size:
+            dims[at] = Dim(part(step, x.dims[at], start, stop), x.dims[at].tags)
+        out.append(_look(x, dims))
+        start = stop
+    return tuple(out)
+
+
+@rule("aten.view_as_complex")
+def view_as_complex(step: Step) -> Value:
+    """Read pairs as complex numbers."""
+    x = step.args["self"]
+    step.pin(x.dims[-1], "its two entries are one complex number")
+    return _look(x, x.dims[:-1])
+
+
+@rule("aten.view_as_real")
+def view_as_real(step: Step) -> Value:
+    """Read complex numbers as pairs."""
+    x = step.args["self"]
+    return _look(x, [*x.dims, step.fresh(2, "its two entries are one complex number")])
+
+
+@rule("aten.as_strided")
+def as_strided(step: Step) -> Value:
+    """Look at the memory in another way; only what keeps the shape is understood (a change of memory format)."""
+    x = step.args["self"]
+    if tuple(step.args["size"]) != x.shape:
+        raise ValueError("the memory is looked at in another shape")
+    return _look(x, x.dims)
+
+
+def _look(x: Value, dims: Sequence[Dim]) -> Value:
+    return x.with_dims(dims)

@@ -1,0 +1,135 @@
+"""The widths of a torch module: knobs read off a recorded forward pass, and what they need to change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from genewright.backends.torch.predict import placed
+from genewright.backends.torch.structure import rules as rules
+from genewright.backends.torch.structure.attributes import bound_attributes
+from genewright.backends.torch.structure.reading import Reading, read
+from genewright.backends.torch.structure.record import Recording, record
+from genewright.backends.torch.structure.trial import Trials
+from genewright.backends.torch.tensors import Member, members_of
+from genewright.widths.axes import Leaf, Reason, leaves, note
+from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.widths import Widths
+
+_NO_STATE = Reason("a buffer that is not part of the state has this length")
+
+
+class TorchWidths(Widths):
+    """The knobs of a module, seen while it ran once on an example.
+
+    Attributes:
+        model: The module.
+        example: What it was run on.
+        recording: The forward pass.
+        reading: What it says.
+    """
+
+    def __init__(self, model: nn.Module, example: Any) -> None:
+        self.model = model
+        self.example = placed(example, next(iter(model.parameters()), None))
+        self._members = members_of(model)
+        names = {id(tensor): name for name, member in self._members.items() for tensor in member.same}
+        for name, buffer in model.named_buffers():
+            names.setdefault(id(buffer), name)
+        self.recording: Recording = record(model, self.example, names)
+        self.reading: Reading = read(self.recording)
+        self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
+        self.layers = self.recording.layers.keys()
+        self.reached = self.reading.touched.keys()
+        self._knobs: Knobs | None = None
+
+    def knobs(self) -> Knobs:
+        """Return every width that a parameter writes or reads."""
+        if self._knobs is None:
+            self._knobs = Knobs(tuple(_named(_knobs(self.reading, self._members))))
+        return self._knobs
+
+    def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
+        return self._trials.settle(knob, size)
+
+    def verified(self) -> Knobs:
+        knobs = self.knobs()
+        refused = self._trials.refusals([knob for knob in knobs if knob.free])
+        return Knobs(
+            tuple(
+                replace(knob, pins=(Reason(refused[knob.name]),)) if knob.name in refused else knob for knob in knobs
+            )
+        )
+
+    def epsilon(self, layer: str) -> tuple[str, float] | None:
+        for name in ("eps", "epsilon", "variance_epsilon", "norm_eps", "layer_norm_eps"):
+            value = vars(self.recording.layers[layer]).get(name)
+            if isinstance(value, float):
+                return name, value
+        return None
+
+    def centres(self, layer: str) -> bool:
+        return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
+
+
+def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
+    roles: dict[tuple[str, int, int], set[str]] = {}
+    for mark in reading.marks:
+        for leaf in leaves(mark.axis):
+            roles.setdefault((*mark.tag, id(leaf)), set()).add(mark.role)
+    places: dict[int, list[Place]] = {}
+    found: dict[int, Leaf] = {}
+    for name, value in reading.parameters.items():
+        member = members.get(name)
+        for axis, dim in enumerate(value.dims):
+            for leaf in dict.fromkeys(leaves(dim.axis)):
+                found[id(leaf)] = leaf
+                if member is None:
+                    note(leaf.pins, _NO_STATE)
+                    continue
+                held = frozenset(roles.get((name, axis, id(leaf)), {"carrier"}))
+                places.setdefault(id(leaf), []).append(Place(name, axis, dim.axis, held, member.layer))
+    norms: dict[int, list[tuple[str, str]]] = {}
+    for norm in reading.norms:
+        for leaf in dict.fromkeys(leaves(norm.axis)):
+            entry = (norm.layer, norm.kind)
+            if entry not in norms.setdefault(id(leaf), []):
+                norms[id(leaf)].append(entry)
+    out: list[Knob] = []
+    for key, held in places.items():
+        if not any(place.roles & {"writer", "reader", "group"} for place in held):
+            continue
+        leaf = found[key]
+        writers = tuple(dict.fromkeys(place.layer for place in held if "writer" in place.roles))
+        groups = tuple(dict.fromkeys(place.layer for place in held if "group" in place.roles))
+        out.append(
+            Knob(
+                name=writers[0] if writers else f"input of {held[0].layer}",
+                leaf=leaf,
+                places=tuple(held),
+                pins=tuple(leaf.pins),
+                mixes=tuple(leaf.mixes),
+                norms=tuple(norms.get(key, ())),
+                attributes=tuple(bound_attributes(reading, leaf)),
+                layers=tuple(dict.fromkeys(writers + groups)),
+            )
+        )
+    return out
+
+
+def _named(knobs: list[Knob]) -> list[Knob]:
+    """Number the knobs of a layer that writes several."""
+    count: dict[str, int] = {}
+    for knob in knobs:
+        count[knob.name] = count.get(knob.name, 0) + 1
+    seen: dict[str, int] = {}
+    out: list[Knob] = []
+    for knob in knobs:
+        if count[knob.name] == 1:
+            out.append(knob)
+            continue
+        number = seen[knob.name] = seen.get(knob.name, -1) + 1
+        out.append(Knob(**{**vars(knob), "name": f"{knob.name}[{number}]"}))
+    return out

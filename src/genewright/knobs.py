@@ -1,0 +1,32 @@
+"""gw.knobs: what of a network's architecture can change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genewright.backends import backend_of
+from genewright.widths.knob import Knobs
+
+
+def knobs(model: Any, example: Any) -> Knobs:
+    """Return the widths of a model: where each stands, what follows it, and why the others cannot change.
+
+    The model is run once on fake tensors, and once more with every free width one unit larger; it is not touched.
+
+    Args:
+        model: A torch module.
+        example: A sample input: a tensor or array, a tuple of positional or a dict of keyword arguments.
+
+    Returns:
+        The knobs; print them, go through them, or take one by name: ``knobs["layer1.0.conv1"]``.
+
+    Raises:
+        UnsupportedError: The model does not run on the example.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> [(knob.name, knob.size, knob.free) for knob in gw.knobs(net, torch.zeros(1, 4))]
+        [('0', 8, True), ('input of 0', 4, False), ('2', 2, False)]
+    """
+    return backend_of(model).network(model, example).structure.widths.verified()

@@ -1,0 +1,1 @@
+"""Operators that change a network's architecture, one a file."""

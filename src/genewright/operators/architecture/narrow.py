@@ -1,0 +1,259 @@
+"""Narrowing."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.edit import Edit, Write
+from genewright.errors import SettingError, UnsupportedError
+from genewright.network import Network
+from genewright.noise import permutation, uniform01
+from genewright.operator import Operator
+from genewright.operators.architecture.moving import gather, set_attributes
+from genewright.seeding import Noise
+from genewright.settings import check_choice, check_integer, check_positive
+from genewright.widths.knob import Knob, Place
+from genewright.widths.widths import Widths
+
+BY = ("magnitude", "random", "last")
+REPAIRS = ("none", "least_squares")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Narrow(Operator):
+    """Remove units from a layer, and from everything that has to fit.
+
+    A removed unit that is the exact copy of one that stays (same rows, biases, gains and statistics) gives it its
+    columns: column' = column + removed column. Then, and where a removed unit's columns are zero, the outputs stay.
+
+    Args:
+        layer: Name of a layer that writes the width, or of the knob; None lets the seed choose.
+        factor: New size over old size, below 1. Say one of this, `num_units` and `units`; by default 0.75.
+        num_units: How many units are removed.
+        units: Which ones, by number.
+        by: Which ones where only their count is said. "magnitude": those with the smallest product of the norms of
+            their rows and of their columns; "random": drawn; "last": the last ones.
+        repair: "least_squares": the columns of those that stay also take over what of a removed unit's rows is a
+            combination of theirs, with the smallest squared error on the rows. "none": they do not.
+
+    Raises:
+        SettingError: A setting is out of its range, `factor` removes no unit, or none would stay.
+        UnknownNameError: No layer is called so.
+        UnsupportedError: The width is pinned; the reason is named, with file and line.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> slim = gw.mutate(net, gw.Narrow(layer="0", units=(1, 5)), seed=1, example=torch.zeros(1, 4))
+        >>> slim[0].out_features
+        6
+
+    References:
+        Li et al., "Pruning Filters for Efficient ConvNets", arXiv:1608.08710, section 3.1 (magnitude); Srinivas, Babu,
+        "Data-free Parameter Pruning for Deep Neural Networks", arXiv:1507.06149, section 3 (copies are summed).
+    """
+
+    layer: str | None = None
+    factor: float | None = None
+    num_units: int | None = None
+    units: tuple[int, ...] | None = None
+    by: Literal["magnitude", "random", "last"] = "magnitude"
+    repair: Literal["none", "least_squares"] = "none"
+
+    def __post_init__(self) -> None:
+        said = [name for name in ("factor", "num_units", "units") if getattr(self, name) is not None]
+        if len(said) > 1:
+            raise SettingError(f"Narrow: say one of factor, num_units and units; received {' and '.join(said)}.")
+        if self.units is not None:
+            units = tuple(self.units)
+            if not units or len(set(units)) != len(units):
+                raise SettingError(f"Narrow: units are different numbers, at least one; received {units!r}.")
+            for unit in units:
+                check_integer(self, "units", unit, low=0)
+            object.__setattr__(self, "units", units)
+        elif self.num_units is not None:
+            check_integer(self, "num_units", self.num_units, low=1)
+        else:
+            object.__setattr__(self, "factor", 0.75 if self.factor is None else self.factor)
+            check_positive(self, "factor", self.factor)
+            if self.factor is not None and self.factor >= 1:
+                raise SettingError(f"Narrow: factor must be below 1; received {self.factor!r}. gw.Widen adds units.")
+        check_choice(self, "by", self.by, BY)
+        check_choice(self, "repair", self.repair, REPAIRS)
+
+    def settled(self, network: Network, noise: Noise) -> Narrow:
+        if self.layer is not None:
+            return self
+        widths: Widths = network.structure.widths
+        order = [knob for knob in widths.knobs() if not _obstacle(knob)]
+        stream = noise.stream("layer")
+        for turn in range(len(order)):
+            knob = order.pop(int(uniform01(stream, turn) * len(order)))
+            try:
+                widths.settle(knob, knob.size - self._removed(knob))
+            except (UnsupportedError, SettingError):
+                continue
+            return replace(self, layer=knob.name)
+        raise UnsupportedError("Narrow: no width of this network can shrink so. gw.knobs(model, example) says why.")
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        """Yield the edits of every place, and of the attributes that follow."""
+        widths: Widths = network.structure.widths
+        assert self.layer is not None
+        knob = widths.find(self.layer)
+        obstacle = _obstacle(knob)
+        if obstacle:
+            raise UnsupportedError(f"Narrow: {knob.name!r} {obstacle}")
+        gone = self._chosen(knob, network, noise, self._removed(knob))
+        attributes = widths.settle(knob, knob.size - len(gone))
+        yield from set_attributes(attributes)
+        yield from _repaired(knob, gone, network)
+        if self.repair == "least_squares":
+            yield from _least_squares(knob, gone, network)
+        kept = [unit for unit in range(knob.size) if unit not in set(gone)]
+        for place in knob.places:
+            yield gather(knob, place, kept)
+
+    def _removed(self, knob: Knob) -> int:
+        if self.units is not None:
+            removed = len(self.units)
+            outside = [unit for unit in self.units if unit >= knob.size]
+            if outside:
+                raise SettingError(f"Narrow: {knob.name!r} has units 0 to {knob.size - 1}; received {outside[0]}.")
+        elif self.num_units is not None:
+            removed = self.num_units
+        else:
+            assert self.factor is not None
+            removed = knob.size - round(knob.size * self.factor)
+            if removed < 1:
+                raise SettingError(
+                    f"Narrow: {knob.size} units of {knob.name!r} times {self.factor:g} removes none. Write num_units=1, "
+                    f"or a factor of at most {1 - 1 / knob.size:.3g}."
+                )
+        if removed >= knob.size:
+            raise SettingError(
+                f"Narrow: {knob.name!r} has {knob.size} units; removing {removed} leaves none. Remove at most "
+                f"{knob.size - 1}, or take the layer out: gw.RemoveLayer."
+            )
+        return removed
+
+    def _chosen(self, knob: Knob, network: Network, noise: Noise, count: int) -> tuple[int, ...]:
+        if self.units is not None:
+            return tuple(sorted(self.units))
+        if self.by == "last":
+            return tuple(range(knob.size - count, knob.size))
+        if self.by == "random":
+            order = permutation(noise.stream(knob.name), knob.size)
+        else:
+            order = np.argsort(_importance(knob, network), kind="stable")
+        return tuple(sorted(int(unit) for unit in order[:count]))
+
+
+def _obstacle(knob: Knob) -> str:
+    if knob.pins:
+        return f"cannot change: {knob.pins[0]}."
+    if not any("writer" in place.roles for place in knob.places):
+        return "is written by no layer."
+    return ""
+
+
+def _rows(knob: Knob, place: Place, network: Network) -> NDArray[np.float64]:
+    """Return the values of a place, one row a unit."""
+    values = np.moveaxis(np.asarray(network.read(place.tensor), np.float64), place.axis, 0)
+    units = np.asarray(knob.units(place))
+    return np.stack([values[units == unit].reshape(-1) for unit in range(knob.size)])
+
+
+def _importance(knob: Knob, network: Network) -> NDArray[np.float64]:
+    """Return the norm of each unit's rows times the norm of its columns."""
+    out = np.ones(knob.size)
+    for role in ("writer", "reader"):
+        squares = np.zeros(knob.size)
+        for place in knob.places:
+            if role in place.roles:
+                squares += (_rows(knob, place, network) ** 2).sum(axis=1)
+        if squares.any():
+            out *= np.sqrt(squares)
+    return out
+
+
+def _repaired(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
+    """Let units that stay take over the columns of removed copies, the last first: as a split comes back exactly."""
+    made = [_rows(knob, place, network) for place in knob.places if "reader" not in place.roles]
+    if not made or knob.mixes or knob.norms:
+        return
+    whole = np.concatenate(made, axis=1)
+    removed = set(gone)
+    seen: dict[bytes, int] = {}
+    for unit in range(knob.size):
+        if unit not in removed:
+            seen.setdefault(whole[unit].tobytes(), unit)
+    moves = [(seen[key], unit) for unit in reversed(gone) if (key := whole[unit].tobytes()) in seen]
+    if not moves:
+        return
+    for place in knob.places:
+        if "reader" in place.roles:
+            units = np.asarray(knob.units(place))
+            pairs = [
+                (int(a), int(b))
+                for old, unit in moves
+                for a, b in zip(np.flatnonzero(units == old), np.flatnonzero(units == unit), strict=True)
+            ]
+            yield Write(
+                tensor=place.tensor,
+                values=functools.partial(_summed, axis=place.axis, pairs=pairs),
+                summary=f"columns of {len(moves)} copies added to those of their originals along axis {place.axis}",
+            )
+
+
+def _summed(values: NDArray[np.generic], *, axis: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.generic]:
+    out = np.moveaxis(np.array(values), axis, 0)
+    for kept, gone in pairs:
+        out[kept] += out[gone]
+        out[gone] = 0
+    return np.moveaxis(out, 0, axis)
+
+
+def _least_squares(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
+    """Let the columns that stay take over removed rows as combinations of the rows that stay."""
+    made = [_rows(knob, place, network) for place in knob.places if place.roles & {"writer", "carrier"}]
+    rows = np.concatenate(made, axis=1)
+    kept = [unit for unit in range(knob.size) if unit not in set(gone)]
+    share = np.linalg.lstsq(rows[kept].T, rows[list(gone)].T, rcond=None)[0]
+    share[~np.isfinite(share)] = 0
+    for place in knob.places:
+        if "reader" in place.roles:
+            units = np.asarray(knob.units(place))
+            yield Write(
+                tensor=place.tensor,
+                values=functools.partial(
+                    _taken_over, axis=place.axis, units=units, kept=tuple(kept), gone=tuple(gone), share=share
+                ),
+                summary=f"columns of {len(gone)} units taken over along axis {place.axis}, by least squares on rows",
+            )
+
+
+def _taken_over(
+    values: NDArray[np.generic],
+    *,
+    axis: int,
+    units: NDArray[np.int64],
+    kept: Sequence[int],
+    gone: Sequence[int],
+    share: NDArray[np.float64],
+) -> NDArray[np.generic]:
+    out = np.moveaxis(np.array(values), axis, 0)
+    old = out.copy()
+    for row, unit in enumerate(kept):
+        for column, removed in enumerate(gone):
+            weight = share[row, column]
+            if weight and math.isfinite(weight):
+                out[units == unit] += out.dtype.type(weight) * old[units == removed]
+    return np.moveaxis(out, 0, axis)

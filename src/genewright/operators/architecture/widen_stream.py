@@ -1,0 +1,204 @@
+"""Widening the residual stream."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.edit import Edit, SetAttribute, Write
+from genewright.errors import SettingError, UnsupportedError
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.operators.architecture.moving import gather, set_attributes
+from genewright.seeding import Noise
+from genewright.settings import check_choice, check_integer, check_positive
+from genewright.widths.knob import Knob, Place
+from genewright.widths.widths import Widths
+
+INITS = ("pad", "replicate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidenStream(Operator):
+    """Widen a width that runs through norms across its units, as the residual stream of a transformer does.
+
+    With D units before and D' after, "pad" works where every reader sits behind a norm:
+
+        RMSNorm    new units are zero;               gain' = [gain * sqrt(D / D'), 0], eps' = eps * D / D'
+        LayerNorm  new units are the mean of the old ones; gain' likewise, shift' = [shift, 0], eps' likewise
+
+    "replicate" repeats the units k = D' / D times and divides the columns that read them by k: it works where norms
+    come after the addition, too. Where embedding and output are one tensor, the gains and shifts of the norms are
+    divided instead.
+
+    Scaled gains and means are rounded to the weights' dtype: float64 weights keep the outputs to 1e-9, others to
+    1e-5, and the check is made to that.
+
+    Args:
+        layer: Name of a layer that writes the stream, or of the knob; None takes the widest one with norms.
+        factor: New size over old size, above 1; a whole number for "replicate". Say this or `num_units`; by default 2.
+        num_units: How many units are added.
+        init: "pad" or "replicate".
+
+    Raises:
+        SettingError: A setting is out of its range, or `factor` adds no unit.
+        UnknownNameError: No layer is called so.
+        UnsupportedError: The width is pinned, runs through no norm, or is mixed by something else than norms.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 2))
+        >>> wide = gw.mutate(net, gw.WidenStream(num_units=3), seed=1, example=torch.ones(1, 4))
+        >>> wide[1].normalized_shape
+        (11,)
+
+    References:
+        Chen et al., "bert2BERT", arXiv:2110.07143; Samragh et al., "Scaling Smart", arXiv:2409.12903 (replicate).
+    """
+
+    keeps: ClassVar[frozenset[str]] = frozenset({"function"})
+
+    layer: str | None = None
+    factor: float | None = None
+    num_units: int | None = None
+    init: Literal["pad", "replicate"] = "pad"
+
+    def __post_init__(self) -> None:
+        if self.factor is not None and self.num_units is not None:
+            raise SettingError("WidenStream: say factor or num_units, not both.")
+        if self.num_units is not None:
+            check_integer(self, "num_units", self.num_units, low=1)
+        else:
+            object.__setattr__(self, "factor", 2.0 if self.factor is None else self.factor)
+            check_positive(self, "factor", self.factor)
+            if self.factor is not None and self.factor <= 1:
+                raise SettingError(f"WidenStream: factor must be above 1; received {self.factor!r}.")
+        check_choice(self, "init", self.init, INITS)
+
+    def settled(self, network: Network, noise: Noise) -> WidenStream:
+        if self.layer is not None:
+            return self
+        streams = [knob for knob in network.structure.widths.knobs() if not _obstacle(knob)]
+        if not streams:
+            raise UnsupportedError("WidenStream: no free width of this network runs through a norm across its units.")
+        return replace(self, layer=max(streams, key=lambda knob: len(knob.places)).name)
+
+    def rounds(self, network: Network) -> bool:
+        return any(tensor.dtype != "float64" for tensor in network.tensors.values() if tensor.trainable)
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        """Yield the edits of every place, and of the attributes that follow."""
+        widths: Widths = network.structure.widths
+        assert self.layer is not None
+        knob = widths.find(self.layer)
+        obstacle = _obstacle(knob)
+        if obstacle:
+            raise UnsupportedError(f"WidenStream: {knob.name!r} {obstacle}")
+        size = self._size(knob)
+        yield from set_attributes(widths.settle(knob, size))
+        fill = _padded if self.init == "pad" else _replicated
+        yield from fill(knob, size, network, widths)
+
+    def _size(self, knob: Knob) -> int:
+        if self.num_units is not None:
+            size = knob.size + self.num_units
+        else:
+            assert self.factor is not None
+            size = round(knob.size * self.factor)
+        if size <= knob.size:
+            raise SettingError(f"WidenStream: {knob.size} units times {self.factor} adds none. Write num_units=1.")
+        if self.init == "replicate" and size % knob.size:
+            raise SettingError(
+                f"WidenStream(init='replicate'): {size} units are no multiple of {knob.size}. Write factor=2, or init='pad'."
+            )
+        return size
+
+
+def _obstacle(knob: Knob) -> str:
+    if knob.pins:
+        return f"cannot change: {knob.pins[0]}."
+    if not any(kind == "layer" for _, kind in knob.norms) and not knob.normalised:
+        return "runs through no norm across its units. gw.Widen widens it."
+    if knob.mixes and not knob.normalised:
+        other = next(reason for reason in knob.mixes if reason.text != "aten.mean runs over it")
+        return f"is mixed by more than norms: {other}."
+    if any(kind == "group" for _, kind in knob.norms):
+        return "runs through a group norm."
+    return ""
+
+
+def _norm_layers(knob: Knob) -> dict[str, bool]:
+    """Return the norms by layer; True where the norm takes the mean away first."""
+    written_out = {reason.layer: False for reason in knob.mixes}
+    return {**{layer: True for layer, kind in knob.norms if kind == "layer"}, **written_out}
+
+
+def _padded(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator[Edit]:
+    norms = _norm_layers(knob)
+    index = [*range(knob.size), *([-1] * (size - knob.size))]
+    shrink = knob.size / size
+    centred = any(widths.centres(layer) for layer in norms)
+    for place in knob.places:
+        yield gather(knob, place, index)
+        if place.layer in norms:
+            if network.tensor(place.tensor).role in ("norm_weight", "parameter") and not _is_shift(place):
+                yield Write(
+                    tensor=place.tensor,
+                    values=functools.partial(_scaled, by=math.sqrt(shrink)),
+                    summary=f"gain times sqrt({knob.size} / {size})",
+                )
+        elif centred and "reader" not in place.roles:
+            yield Write(
+                tensor=place.tensor,
+                values=functools.partial(_mean_filled, axis=place.axis, new=_new(knob, place, index)),
+                summary=f"new entries along axis {place.axis} are the mean of the old ones",
+            )
+        elif centred and "writer" in place.roles:
+            yield Write(
+                tensor=place.tensor,
+                values=functools.partial(_mean_filled, axis=place.axis, new=_new(knob, place, index)),
+                summary=f"new entries along axis {place.axis} are the mean of the old ones",
+            )
+    for layer in norms:
+        held = widths.epsilon(layer)
+        if held is not None:
+            attribute, value = held
+            yield SetAttribute(layer=layer, attribute=attribute, value=value * shrink)
+
+
+def _replicated(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator[Edit]:
+    times = size // knob.size
+    index = list(range(knob.size)) * times
+    tied = any({"reader", "writer"} <= place.roles for place in knob.places)
+    norms = _norm_layers(knob)
+    for place in knob.places:
+        divided = place.layer in norms if tied else "reader" in place.roles
+        yield gather(knob, place, index, [1 / times] * size if divided else None)
+
+
+def _new(knob: Knob, place: Place, index: list[int]) -> tuple[int, ...]:
+    return tuple(p for p, unit in enumerate(knob.new_units(place, index)) if unit >= 0 and index[unit] < 0)
+
+
+def _is_shift(place: Place) -> bool:
+    return place.tensor.rsplit(".", 1)[-1] in ("bias", "beta", "shift")
+
+
+def _scaled(values: NDArray[np.generic], *, by: float) -> NDArray[np.generic]:
+    return np.asarray(values * by)
+
+
+def _mean_filled(values: NDArray[np.generic], *, axis: int, new: tuple[int, ...]) -> NDArray[np.generic]:
+    out = np.moveaxis(np.array(values), axis, 0)
+    fresh = np.zeros(len(out), np.bool_)
+    fresh[list(new)] = True
+    out[fresh] = out[~fresh].astype(np.float64).mean(axis=0)
+    return np.moveaxis(out, 0, axis)
+
+

@@ -1,0 +1,204 @@
+"""Knobs: the widths of a network that can change, each with everything that changes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, resolve, size_of
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """An axis of a tensor that a width stands in.
+
+    Attributes:
+        tensor: The tensor's name.
+        axis: The axis.
+        layout: The axis as an expression; the width is one of its leaves.
+        roles: "writer" (its rows make the units), "reader" (its columns take them), "norm" (a gain or shift of a norm
+            across units), "group" (a convolution in groups: one group a unit), "carrier" (one value a unit: biases,
+            gains, statistics).
+        layer: The layer that holds the tensor.
+    """
+
+    tensor: str
+    axis: int
+    layout: Axis
+    roles: frozenset[str]
+    layer: str
+
+    @property
+    def size(self) -> int:
+        """Return the length of the axis."""
+        return size_of(self.layout)
+
+
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """An attribute of a layer that holds a length.
+
+    Attributes:
+        layer: The layer's name.
+        path: The attribute, dotted where it is an entry or belongs to an object that the layer holds.
+        old: Its value.
+        new: What it becomes.
+    """
+
+    layer: str
+    path: str
+    old: int
+    new: int
+
+
+@dataclass(frozen=True, eq=False)
+class Knob:
+    """A width with all its places.
+
+    Attributes:
+        name: The layer that writes it; with a number where that layer writes several.
+        leaf: The width itself.
+        places: Where it stands in parameters and statistics.
+        pins: Why it cannot change; empty where it can.
+        mixes: What makes the units depend on each other other than through weights.
+        norms: Layers that normalise across it, with their kind ("layer", "group").
+        attributes: Names of the attributes that follow it, as "layer.attribute".
+        layers: The layers that write it.
+    """
+
+    name: str
+    leaf: Leaf
+    places: tuple[Place, ...]
+    pins: tuple[Reason, ...]
+    mixes: tuple[Reason, ...]
+    norms: tuple[tuple[str, str], ...]
+    attributes: tuple[str, ...]
+    layers: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Return how many units there are."""
+        return self.leaf.size
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is known that keeps it from changing."""
+        return not self.pins
+
+    @property
+    def kind(self) -> str:
+        """Return what is known of its use: "stream", "heads", "groups" or "units"."""
+        if any(kind == "layer" for _, kind in self.norms) or self.normalised:
+            return "stream"
+        if any(_over_mixed(place.layout, self.leaf) for place in self.places if "writer" in place.roles):
+            return "heads"
+        if not any("writer" in place.roles for place in self.places):
+            return "groups"
+        return "units"
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is a hidden width: free, written and read by weights, with nothing that looks across its units."""
+        roles = [place.roles for place in self.places]
+        written = any("writer" in held for held in roles)
+        read = any("reader" in held for held in roles) and not any({"reader", "writer"} <= held for held in roles)
+        return self.free and written and read and not self.mixes and not self.norms
+
+    @property
+    def normalised(self) -> bool:
+        """Whether all that mixes its units is a mean over them: a norm written out."""
+        return bool(self.mixes) and all(reason.text == "aten.mean runs over it" for reason in self.mixes)
+
+    @property
+    def multiple(self) -> int:
+        """Return the step in which its first writer's axis changes when the width changes by one."""
+        first = next((p for p in self.places if "writer" in p.roles), self.places[0])
+        return first.size // self.size
+
+    def moved(self, place: Place, index: Sequence[int]) -> tuple[int, ...]:
+        """Return where each new position of a place comes from; -1 where `index` says so for its unit."""
+        positions = gathered(place.layout, self.leaf, [max(i, 0) for i in index])
+        new = [i < 0 for i in index]
+        if not any(new):
+            return tuple(positions)
+        units = self.new_units(place, index)
+        return tuple(-1 if u >= 0 and new[u] else p for p, u in zip(positions, units, strict=True))
+
+    def new_units(self, place: Place, index: Sequence[int]) -> list[int]:
+        """Return for each new position of a place the new unit that it belongs to, -1 where to none."""
+        scratch = Leaf(len(index))
+        layout = _with(place.layout, self.leaf, scratch)
+        return coordinates(layout, scratch)
+
+    def units(self, place: Place) -> list[int]:
+        """Return for each position of a place the unit that it belongs to, -1 where to none."""
+        return coordinates(place.layout, self.leaf)
+
+    def __str__(self) -> str:
+        what = "free" if self.free else "pinned: " + str(self.pins[0])
+        lines = [f"{self.name}  {self.size} {self.kind}  {what}"]
+        width = max((len(place.tensor) for place in self.places), default=0)
+        for place in self.places:
+            of = "" if place.size == self.size else f" of {place.size}"
+            roles = ", ".join(sorted(place.roles))
+            lines.append(f"    {place.tensor:<{width}}  axis {place.axis}{of}  {roles}")
+        if self.attributes:
+            lines.append(f"    attributes: {', '.join(self.attributes)}")
+        for layer, kind in self.norms:
+            lines.append(f"    {kind} norm across it: {layer}")
+        lines.extend(f"    mixed: {reason}" for reason in self.mixes[:1])
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """All knobs of a network; print them, index them by name or position.
+
+    Attributes:
+        knobs: The knobs, in the order of the network's tensors.
+    """
+
+    knobs: tuple[Knob, ...]
+
+    def __iter__(self) -> Iterator[Knob]:
+        return iter(self.knobs)
+
+    def __len__(self) -> int:
+        return len(self.knobs)
+
+    def __getitem__(self, key: int | str) -> Knob:
+        if isinstance(key, int):
+            return self.knobs[key]
+        for knob in self.knobs:
+            if knob.name == key:
+                return knob
+        raise KeyError(key)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.knobs))
+
+
+def _with(axis: Axis, leaf: Leaf, other: Leaf) -> Axis:
+    """Return the axis with one width in another's place."""
+    axis = resolve(axis)
+    if axis is leaf:
+        return other
+    if isinstance(axis, Product):
+        return Product(tuple(_with(f, leaf, other) for f in axis.factors))
+    if isinstance(axis, Sum):
+        return Sum(tuple(_with(p, leaf, other) for p in axis.parts))
+    return axis
+
+
+def _over_mixed(axis: Axis, leaf: Leaf) -> bool:
+    """Whether `leaf` counts blocks whose own units are mixed, as heads do."""
+    axis = resolve(axis)
+    if isinstance(axis, Sum):
+        return any(_over_mixed(part, leaf) for part in axis.parts)
+    if not isinstance(axis, Product):
+        return False
+    factors = [resolve(factor) for factor in axis.factors]
+    if leaf in factors:
+        inner = factors[factors.index(leaf) + 1 :]
+        return any(isinstance(factor, Leaf) and bool(factor.mixes) for factor in inner)
+    return any(_over_mixed(factor, leaf) for factor in factors)
