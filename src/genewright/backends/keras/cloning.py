@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.network import array_of
 from genewright.backends.keras.tying import tie_again
@@ -48,7 +48,7 @@ def cloned(layer: Any, changed: dict[str, Any] | None = None) -> Any:
         config = {**layer.get_config(), **(changed or {})}
         return clone_layer(layer, config)
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = said(error)
         raise UnsupportedError(
             f"The layer {layer.name!r} of class {type(layer).__name__} cannot be made again from its config: {reason} "
             "Write its get_config (and register what it names with keras.saving.register_keras_serializable). "

@@ -37,13 +37,14 @@ class Rebuilder:
         for old, new in self._originals:
             settle(old, new)
 
-    def _layer(self, layer: Any) -> Any:
+    def _layer(self, layer: Any, given: tuple[Any, ...] = ()) -> Any:
+        """Return the new layer for an old one; a nested model is made for inputs as wide as those it is given now."""
         if id(layer) in self._clones:
             return self._clones[id(layer)]
         if not isinstance(layer, keras.layers.Layer):
             new = cloned_operation(layer)
         elif is_graph(layer):
-            new = self._remade(layer, self._paths[id(layer)])
+            new = self._remade(layer, self._paths[id(layer)], given)
         else:
             path = self._paths.get(id(layer), layer.name)
             replaced = self._changes.replaced.get(path)
@@ -53,13 +54,13 @@ class Rebuilder:
         self._clones[id(layer)] = new
         return new
 
-    def _remade(self, model: Any, path: str) -> Any:
+    def _remade(self, model: Any, path: str, given: tuple[Any, ...] = ()) -> Any:
         prefix = f"{path}." if path else ""
         sequential = isinstance(model, keras.Sequential)
         if sequential and not self._changes.branches(prefix):
-            new = self._sequential(model, prefix)
+            new = self._sequential(model, prefix, given)
         else:
-            new = self._functional(model._functional if sequential else model, model.name, prefix)
+            new = self._functional(model._functional if sequential else model, model.name, prefix, given)
         new.trainable = model.trainable
         if type(new) is not type(model) and not sequential:
             new.__class__ = type(model)  # the user's own class, made by its functional constructor
@@ -69,26 +70,32 @@ class Rebuilder:
                 setattr(new, attribute, value)
         return new
 
-    def _sequential(self, model: Any, prefix: str) -> Any:
+    def _sequential(self, model: Any, prefix: str, given: tuple[Any, ...]) -> Any:
         if not getattr(model, "_functional", None):
             raise UnsupportedError(
                 f"The Sequential model {model.name!r} has no graph: its inputs are not one tensor. "
                 "Mutate it in place (inplace=True)."
             )
-        layers: list[Any] = [self._input(model._functional.inputs[0])]
+        x = self._input(model._functional.inputs[0], given[0] if given else None)
+        layers: list[Any] = [x]
         for layer in model.layers:
             place = prefix + layer.name
+            made: list[Any] = []
             if place not in self._changes.removed:
-                layers.append(self._layer(layer))
+                made.append(self._layer(layer, (x,)))
             if place in self._changes.inserted:
-                layers.append(self._changes.inserted[place].make())
+                made.append(self._changes.inserted[place].make())
+            for one in made:  # as Sequential does, to know the next one's input
+                x = one(x)
+            layers.extend(made)
         new = keras.Sequential(layers, name=model.name)
         if type(model) is not keras.Sequential:
             new.__class__ = type(model)
         return new
 
-    def _functional(self, model: Any, name: str, prefix: str) -> Any:
-        inputs = keras.tree.map_structure(self._input, model._inputs_struct)
+    def _functional(self, model: Any, name: str, prefix: str, given: tuple[Any, ...]) -> Any:
+        wanted = iter(given or (None,) * len(model._inputs))
+        inputs = keras.tree.map_structure(lambda t: self._input(t, next(wanted)), model._inputs_struct)
         values = dict(zip(map(id, model._inputs), keras.tree.flatten(inputs), strict=True))
         taken: dict[str, Any] = {}
         for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -107,12 +114,16 @@ class Rebuilder:
     def _called(self, operation: Any, place: str, args: Any, keywords: Any) -> Any:
         if place in self._changes.removed:
             return args[0]
-        return self._layer(operation)(*args, **keywords)
+        given = tuple(keras.tree.flatten(args)) if is_graph(operation) and not keywords else ()
+        return self._layer(operation, given)(*args, **keywords)
 
-    def _input(self, tensor: Any) -> Any:
-        """Return a new input like one of a model's."""
+    def _input(self, tensor: Any, given: Any = None) -> Any:
+        """Return a new input like one of a model's, with the lengths of what it is given where they were fixed."""
         layer = tensor._keras_history.operation
         config = layer.get_config()
+        if given is not None:
+            old = config["batch_shape"]
+            config["batch_shape"] = [was and now for was, now in zip(old, given.shape, strict=True)]
         if "dtype" in self._changes.every and str(config["dtype"]).startswith("float"):
             config["dtype"] = self._changes.every["dtype"]
         return type(layer).from_config(config).output

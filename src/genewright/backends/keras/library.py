@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from typing import Any
 
 from genewright.errors import UnsupportedError
+
+
+def said(error: BaseException) -> str:
+    """Return what an error of Keras says, on one line, without colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:600]
 
 
 def _imported() -> Any:
@@ -20,7 +26,7 @@ def _imported() -> Any:
         named = os.environ.get("KERAS_BACKEND")
         chosen = f"KERAS_BACKEND={named}" if named else "its default backend"
         raise UnsupportedError(
-            f"Keras does not start with {chosen}: {' '.join(str(error).split())[:300]} Install Keras and a backend "
+            f"Keras does not start with {chosen}: {said(error)} Install Keras and a backend "
             "(pip install 'genewright[keras]'), and set KERAS_BACKEND to tensorflow, jax or torch, whichever is "
             "installed."
         ) from error

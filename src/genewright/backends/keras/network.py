@@ -12,6 +12,7 @@ from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of
+from genewright.backends.keras.structure import KerasStructure
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
 from genewright.network import Initial, Network, Tensor
@@ -27,12 +28,19 @@ class KerasNetwork(Network):
     def __init__(self, model: Any, example: Any = None) -> None:
         self.members = members_of(model)
         self._model = model
-        self._example = example
+        self._structure: KerasStructure | None = None
         trainable = {id(variable) for variable in model.trainable_variables}
         self.tensors = {
             name: _tensor(name, member, trainable=id(member.variable) in trainable)
             for name, member in self.members.items()
         }
+
+    @property
+    def structure(self) -> KerasStructure:
+        """How the model computes; its graph says it, so that it needs no example."""
+        if self._structure is None:
+            self._structure = KerasStructure(self._model)
+        return self._structure
 
     def layer(self, name: str) -> Any:
         """Return the layer called so; "" is the model.

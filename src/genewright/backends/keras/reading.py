@@ -9,7 +9,7 @@ from typing import Any
 
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE, TIES
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.rebuilding import RECIPE as ATTRIBUTE
 from genewright.backends.keras.tying import ties_of
 from genewright.errors import FileError
@@ -31,7 +31,7 @@ def read_model(path: Path) -> Any:
         model = _loaded(path)
     except Exception as error:
         raise FileError(
-            f"{path}: Keras cannot load it in safe mode: {' '.join(str(error).split())[:600]} "
+            f"{path}: Keras cannot load it in safe mode: {said(error)} "
             "(A class of yours has to be registered with keras.saving.register_keras_serializable; a file of weights "
             "alone is read into a model: gw.load(factory, path).)"
         ) from error
@@ -49,6 +49,6 @@ def _loaded(path: Path) -> Any:
         if path.suffix.lower() == ".keras":
             raise
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
-        reason = " ".join(str(error).split())[:300]
+        reason = said(error)
         warnings.warn(f"{path}: loaded without its compile settings, which Keras cannot read ({reason}).", stacklevel=4)
         return model

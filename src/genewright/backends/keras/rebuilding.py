@@ -13,7 +13,7 @@ from genewright.apply import Undo
 from genewright.backends.keras.cloning import python_random_kept
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
 from genewright.backends.keras.network import array_of
 from genewright.backends.keras.rewiring import Changes
@@ -53,7 +53,7 @@ def rebuild(model: Any, changes: Changes, resized: Mapping[str, NDArray[Any]], m
             raise
         except Exception as error:
             raise UnsupportedError(
-                f"Keras refuses the changed architecture of {model.name!r}: {' '.join(str(error).split())} "
+                f"Keras refuses the changed architecture of {model.name!r}: {said(error)} "
                 "Nothing has been changed."
             ) from error
         tie_again(old.values(), new)

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.edit import InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Spec
 from genewright.errors import SettingError, UnknownNameError, UnsupportedError
@@ -40,7 +40,7 @@ class NewLayer:
             known = [n for n in dir(keras.layers) if n[0].isupper()]
             hint = "" if name in known else f" {did_you_mean(name, known)}"
             raise SettingError(
-                f"No layer can be made of {self.spec!r}: {' '.join(str(error).split())[:300]}{hint}"
+                f"No layer can be made of {self.spec!r}: {said(error)}{hint}"
             ) from error
 
 

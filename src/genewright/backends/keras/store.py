@@ -89,7 +89,17 @@ class KerasStore(Store):
             return _nothing
         configs, resized, moves = self._configs, self._resized, self._moves
         self._configs, self._resized, self._moves = {}, {}, []
-        return self._rebuilt(Changes(configs=configs), resized, moves)
+        try:
+            back = self._rebuilt(Changes(configs=configs), resized, moves)
+        except BaseException:
+            self._configs, self._resized, self._moves = configs, resized, moves
+            raise
+
+        def undo() -> None:
+            back()  # and what had waited waits again, for the undo of each edit
+            self._configs, self._resized, self._moves = configs, resized, moves
+
+        return undo
 
     def _set(self, edit: SetAttribute) -> Undo:
         """Note an entry of a layer's config; "key.0" is an entry of a list there."""
