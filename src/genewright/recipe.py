@@ -129,7 +129,7 @@ class Recipe:
                 f"The recipe has format {version}; this version reads up to {FORMAT}. "
                 "Upgrade: pip install -U genewright"
             )
-        if version != FORMAT:
+        if isinstance(version, bool) or version != FORMAT:
             raise RecipeError(f"The recipe is damaged: its format is {version!r}.")
         for key in ("noise", "base", "result"):
             if not isinstance(entries.get(key), str):

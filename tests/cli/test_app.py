@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from genewright.cli.notes import notes
 from genewright.operator import registered
 
 COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "diff"]
@@ -82,3 +84,10 @@ def test_a_plan_is_printed_and_changes_nothing(genewright: Any) -> None:
     form = genewright("plan", "gaussian-noise", "net.pt", "--seed", "1", "--json").json()
     assert [edit["tensor"] for edit in form["steps"][0]["edits"]][:2] == ["0.weight", "0.bias"]
     assert json.dumps(form, allow_nan=False)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_notes_of_the_library_go_where_they_are_shown(shown: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with notes(shown=shown):
+        logging.getLogger("genewright.noise").warning("compiling")
+    assert capsys.readouterr().err == ("note: compiling\n" if shown else "")

@@ -19,6 +19,7 @@ from genewright.cli.demo import demo
 from genewright.cli.diff import diff
 from genewright.cli.help import example
 from genewright.cli.mutate import MutateGroup
+from genewright.cli.notes import notes
 from genewright.cli.operators import operators
 from genewright.cli.plan import PlanGroup
 from genewright.cli.replay import replay
@@ -110,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.main([*words, "--help"], prog_name="genewright", standalone_mode=False)
         return USAGE if words else DONE
     try:
-        code = command.main(words, prog_name="genewright", standalone_mode=False, obj=words)
+        with notes(shown=sys.stderr.isatty() and "--json" not in words):
+            code = command.main(words, prog_name="genewright", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except GenewrightError as error:
         kind = "UsageError" if isinstance(error, UsageError) else type(error).__name__

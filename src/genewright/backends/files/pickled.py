@@ -74,7 +74,14 @@ def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> Non
     if container is not None and old is not container:
         key = next(k for k in _NESTED if container.get(k) is old)
         whole = {**container, key: state}
-    write_atomically(path, lambda temporary: torch.save(whole, temporary), overwrite=overwrite)
+
+    def write(temporary: Path) -> None:
+        try:
+            torch.save(whole, temporary)
+        except RuntimeError as error:  # torch's word for a full disk
+            raise OSError(str(error).splitlines()[0]) from error
+
+    write_atomically(path, write, overwrite=overwrite)
 
 
 def _state_dict(container: Any, path: Path) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from genewright.backends.torch.tensors import members_of
 from genewright.errors import UnsupportedError
 
 
@@ -20,7 +21,7 @@ def copy_module(model: nn.Module) -> nn.Module:
     Raises:
         UnsupportedError: The module holds something that cannot be copied.
     """
-    memo: dict[int, Any] = {}
+    memo = _views_of_one_copy(model)
     for module in model.modules():
         for value in vars(module).values():
             if isinstance(value, torch.Tensor) and not value.is_leaf:
@@ -32,3 +33,15 @@ def copy_module(model: nn.Module) -> nn.Module:
             f"This {type(model).__name__} cannot be copied ({error}). Mutate it in place (inplace=True), "
             "or for a while: with gw.mutated(...)."
         ) from error
+
+
+def _views_of_one_copy(model: nn.Module) -> dict[int, Any]:
+    """Copy parameters that are tied through views of the same memory: Python's copy would untie them."""
+    memo: dict[int, Any] = {}
+    for member in members_of(model).values():
+        first = member.same[0]
+        for other in member.same[1:]:
+            if isinstance(first, nn.Parameter) and isinstance(other, nn.Parameter):
+                copied = copy.deepcopy(first, memo)
+                memo[id(other)] = nn.Parameter(copied.detach(), requires_grad=other.requires_grad)
+    return memo

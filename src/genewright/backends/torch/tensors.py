@@ -85,7 +85,7 @@ def _walk(model: nn.Module) -> Iterator[Member]:
     layers: dict[str, nn.Module] = {}
     every = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
     for prefix, module in every:
-        layers.setdefault(stable_name(f"{prefix}.").rstrip("."), module)
+        layers.setdefault(stable_name(f"{prefix}.").rstrip("."), unwrapped(module))
     for is_parameter in (True, False):
         for layer, module in layers.items():
             # the registries themselves: named_parameters and state_dict hide ties and owners
@@ -126,11 +126,29 @@ def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
         raise UnsupportedError(f"{name!r} is quantised ({tensor.dtype}). Mutate the model before quantising it.")
     if tensor.layout != torch.strided:
         raise UnsupportedError(f"{name!r} has the layout {tensor.layout}. Convert it: tensor.to_dense().")
-    if any(stride == 0 and size > 1 for size, stride in zip(tensor.shape, tensor.stride(), strict=True)):
+    if _overlaps_itself(tensor):
         raise UnsupportedError(
             f"{name!r} is expanded: several of its elements are one place in memory. Give it memory of its own: "
             "nn.Parameter(p.detach().clone(memory_format=torch.contiguous_format))."
         )
+
+
+def _overlaps_itself(tensor: torch.Tensor) -> bool:
+    """Whether two elements of a tensor lie in one place."""
+    axes = sorted((stride, size) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1)
+    if not tensor.numel() or not axes:
+        return False
+    reach = 0
+    for stride, size in axes:
+        if stride <= reach:
+            break
+        reach += (size - 1) * stride
+    else:
+        return False  # each axis steps over all that the smaller ones reach
+    places = np.zeros(1, np.int64)
+    for stride, size in axes:
+        places = (places[:, None] + np.arange(size) * stride).reshape(-1)
+    return len(np.unique(places)) < tensor.numel()
 
 
 def _refuse_overlaps(members: Iterable[Member]) -> None:
@@ -144,21 +162,21 @@ def _refuse_overlaps(members: Iterable[Member]) -> None:
         if len(sharing) < 2 or not _spans_overlap(sharing):
             continue
         first = sharing[0].tensor
-        uses = np.zeros(first.untyped_storage().nbytes(), np.uint8)
-        for member in sharing:
+        owners = np.zeros(first.untyped_storage().nbytes(), np.int32)
+        for number, member in enumerate(sharing, start=1):
             tensor, width = member.tensor, member.tensor.element_size()
             used = np.lib.stride_tricks.as_strided(
-                uses[tensor.storage_offset() * width :],
+                owners[tensor.storage_offset() * width :],
                 (*tensor.shape, width),
-                (*(stride * width for stride in tensor.stride()), 1),
+                tuple(4 * stride for stride in (*(stride * width for stride in tensor.stride()), 1)),
             )
             if used.any():
-                other = next(m for m in sharing if m is not member)
+                other = sharing[int(used.max()) - 1]
                 raise UnsupportedError(
-                    f"{member.names[0]!r} and {other.names[0]!r} are different views that share memory. "
+                    f"{other.names[0]!r} and {member.names[0]!r} are different views that share memory. "
                     "Give each memory of its own (clone), or make them one parameter."
                 )
-            used[...] = 1
+            used[...] = number
 
 
 def _spans_overlap(sharing: list[Member]) -> bool:
