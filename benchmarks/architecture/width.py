@@ -28,7 +28,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import zoo
 
 import genewright as gw
+from genewright.apply import apply
+from genewright.backends.torch.network import TorchNetwork
+from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.structure.widths import TorchWidths
+from genewright.seeding import Noise
 
 
 def outputs(model: nn.Module, example: Any) -> list[torch.Tensor]:
@@ -71,7 +75,37 @@ def chosen(knobs: list[Any], count: int) -> list[Any]:
     return [knobs[round(i * (len(knobs) - 1) / (count - 1))] for i in range(count)]
 
 
-def run(case: zoo.Case, count: int, inits: list[str]) -> dict[str, Any]:
+def together(model: nn.Module, example: Any, knobs: list[Any], inits: list[str], before: list[torch.Tensor]) -> list[Any]:
+    """Widen several knobs of one copy, from one recording, and look at the outputs once."""
+    network = TorchNetwork(model, example)
+    wide = copy.deepcopy(model)
+    results, used = [], set()
+    for position, knob in enumerate(knobs):
+        init = inits[position % len(inits)]
+        result = {"operator": f"Widen {init}", "knob": knob.name, "size": knob.size, "kind": knob.kind}
+        places = {(place.tensor, place.axis) for place in knob.places}
+        if places & used:
+            continue
+        results.append(result)
+        try:
+            operator = gw.Widen(layer=knob.name, num_units=2, init=init, placement="both")
+            edits = list(operator.propose(network, Noise(1, f"/{position}", "widen")))
+        except gw.GenewrightError as error:
+            result["refused"] = str(error)[:400]
+            continue
+        used |= places
+        apply(edits, TorchStore(wide))
+        result["applied"] = True
+    change = difference(before, outputs(wide, example))
+    double = all(t.dtype == torch.float64 for t in before if t.is_floating_point())
+    exact = double and change <= 1e-9
+    for result in results:
+        if result.pop("applied", False):
+            result.update(change=change, wrong=not (exact or change <= 1e-5), single=not exact)
+    return results
+
+
+def run(case: zoo.Case, count: int, inits: list[str], fast: bool) -> dict[str, Any]:
     """Try the width operators on one model."""
     row: dict[str, Any] = {"library": case.library, "name": case.name, "group": case.group}
     start = time.perf_counter()
@@ -90,7 +124,7 @@ def run(case: zoo.Case, count: int, inits: list[str]) -> dict[str, Any]:
     row["seconds"] = round(time.perf_counter() - clock, 2)
     row["unknown"] = widths.reading.unknown
     row["fake"] = widths.recording.fake
-    hidden = [k for k in knobs if "norm" not in k.kind and k.hidden]
+    hidden = [k for k in knobs if k.hidden and k.plain]
     row["knobs"] = len(knobs)
     row["hidden"] = len(hidden)
     row["stream"] = sum(k.free and k.kind == "stream" for k in knobs)
@@ -99,8 +133,8 @@ def run(case: zoo.Case, count: int, inits: list[str]) -> dict[str, Any]:
     before = outputs(model, example)
     first = {name: t.clone() for name, t in model.state_dict().items()}
     double = all(t.dtype == torch.float64 for t in before if t.is_floating_point())
-    row["results"] = []
-    for position, knob in enumerate(chosen(hidden, count)):
+    row["results"] = together(model, example, chosen(hidden, count), inits, before) if fast else []
+    for position, knob in enumerate([] if fast else chosen(hidden, count)):
         init = inits[position % len(inits)]
         result = {"operator": f"Widen {init}", "knob": knob.name, "size": knob.size, "kind": knob.kind}
         row["results"].append(result)
@@ -149,6 +183,7 @@ def main() -> None:
     parser.add_argument("--knobs", type=int, default=6)
     parser.add_argument("--inits", nargs="*", default=["split", "silent", "pair"])
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--fast", action="store_true", help="record once, widen all tried knobs of a model together")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -159,7 +194,7 @@ def main() -> None:
             if args.only and case.name not in args.only and case.group not in args.only:
                 continue
             try:
-                row = run(case, args.knobs, args.inits)
+                row = run(case, args.knobs, args.inits, args.fast)
             except Exception as error:
                 row = {"library": library, "name": case.name, "group": case.group, "built": f"CRASH {type(error).__name__}: {error}"}
                 if args.verbose:

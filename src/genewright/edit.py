@@ -17,12 +17,9 @@ from genewright.errors import RecipeError
 from genewright.names import did_you_mean, snake_case
 from genewright.noise import Change, Stream
 from genewright.part import Part
+from genewright.spec import Spec
 
 Array = NDArray[np.generic]
-
-# A layer as JSON can hold it, made by the backend: "identity", {"layer": "Linear", "in_features": 8, ...} or
-# {"copy": "layer1.0"}, which is a copy of a layer of the same model with its weights.
-Spec = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from genewright.backends.backend import Witness
 from genewright.errors import FunctionError
+from genewright.operator import Operator
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -27,24 +28,28 @@ def largest_change(before: Witness, after: Witness) -> float:
     return max((_change(old, new) for old, new in zip(before.outputs, after.outputs, strict=True)), default=0.0)
 
 
-def check_kept(operator: str, before: Witness, after: Witness, *, rounds: bool = False) -> None:
-    """Refuse a mutation that claims to keep the function and does not.
+def check_change(operator: Operator, before: Witness, after: Witness, *, rounds: bool = False) -> None:
+    """Hold an operator to what it claims to keep, and to the limit that it sets itself.
 
     Args:
-        operator: Its name, for the message.
+        operator: Who changed it.
         before: The outputs before.
         after: The outputs after.
         rounds: The claim holds up to the rounding of the stored weights.
 
     Raises:
-        FunctionError: The outputs differ by more than rounding.
+        FunctionError: The outputs differ by more.
     """
-    tolerance = TOLERANCE if before.exact and after.exact and not rounds else TOLERANCE_SINGLE
+    limit = operator.limit()
+    keeps = "function" in operator.claims()
+    if keeps:
+        limit = TOLERANCE if before.exact and after.exact and not rounds else TOLERANCE_SINGLE
     change = largest_change(before, after)
-    if not change <= tolerance:
+    if not change <= limit:
+        wanted = f"it may change nothing (tolerance {limit:g})" if keeps else f"{limit:g} is allowed"
         raise FunctionError(
-            f"{operator} would change the outputs by {change:.2g} of the largest one on this example, where it may "
-            f"change nothing (tolerance {tolerance:g}). Refused; nothing has been changed."
+            f"{type(operator).__name__} would change the outputs by {change:.2g} of the largest one on this example, "
+            f"where {wanted}. Refused; nothing has been changed."
         )
 
 

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from genewright.apply import Companion, Journal, apply, apply_one, can_fail_late, changes_form, check, remember
 from genewright.backends import Backend, backend_of
+from genewright.backends.backend import Witness
 from genewright.edit import Edit, structural
-from genewright.errors import FingerprintError, RecipeError, SettingError
+from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
-from genewright.keeping import check_kept
+from genewright.keeping import check_change, largest_change
 from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan, PlannedEdit, PlannedStep, described
@@ -113,12 +114,19 @@ def plan(
             scratch = backend.copy(model)
         store = backend.store(scratch)
         lines: list[PlannedEdit] = []
+        watched = example is not None and changes_form(edits, network)
+        before = backend.witness(scratch, example) if watched else None
         for edit in edits:
             lines.append(described(edit, store))
             if scratch is not model:
                 apply_one(edit, store)
         store.finish()
-        planned.append(PlannedStep(step, tuple(lines)))
+        change = None
+        if before is not None:
+            after = _witness_after(backend, scratch, example, step)
+            check_change(step.operator, before, after)
+            change = largest_change(before, after)
+        planned.append(PlannedStep(step, tuple(lines), change))
     return Plan(
         base=base,
         steps=tuple(planned),
@@ -308,6 +316,17 @@ def _proposed(
     return Step(operator, step.seed, step.path, structural(edits)), edits, network
 
 
+def _witness_after(backend: Backend, model: Any, example: Any, step: Step) -> Witness:
+    """Return the outputs of what a step has made."""
+    try:
+        return backend.witness(model, example)
+    except UnsupportedError as error:
+        who = type(step.operator).__name__
+        raise UnsupportedError(
+            f"{who}: the model would not run any more ({error.__cause__}). Refused; nothing has been changed."
+        ) from error
+
+
 def _perform(
     backend: Backend,
     model: Any,
@@ -329,14 +348,14 @@ def _perform(
     try:
         for asked, noise in steps:
             step, edits, network = _proposed(backend, model, asked, noise, example)
-            keeps = example is not None and "function" in step.operator.claims()
-            if journal is None and (keeps or can_fail_late(edits, network)):
+            watched = example is not None and ("function" in step.operator.claims() or changes_form(edits, network))
+            if journal is None and (watched or can_fail_late(edits, network)):
                 journal = Journal()
-            before = backend.witness(model, example) if keeps else None
+            before = backend.witness(model, example) if watched else None
             apply(edits, backend.store(model, companion), journal)
             if before is not None:
-                after = backend.witness(model, example)
-                check_kept(type(step.operator).__name__, before, after, rounds=step.operator.rounds(network))
+                after = _witness_after(backend, model, example, step)
+                check_change(step.operator, before, after, rounds=step.operator.rounds(network))
             done.append(step)
         if companion is not None and journal is not None:
             journal.add(companion.finish())

@@ -6,12 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edit import Spec
+from genewright.edit import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
 from genewright.structure import Structure
@@ -109,11 +109,25 @@ class Network(ABC):
         """
         raise SettingError(NO_EXAMPLE)
 
-    def blueprint(self, layer: Spec, *, name: str) -> list[tuple[Tensor, Initial | None]]:
-        """Return the tensors that a new layer called `name` would have, and how its kind draws them at first.
+    def kinds(self) -> dict[str, str]:
+        """Return the class name of every layer, those without tensors included, by the layer's name."""
+        return {tensor.layer: tensor.layer_type for tensor in self.tensors.values()}
+
+    def attribute(self, layer: str, path: str) -> Any:
+        """Return an attribute of a layer, by a dotted path.
 
         Raises:
-            SettingError: The specification is of no layer that can be made.
+            UnknownNameError: There is no such layer or attribute; the message lists near names.
+        """
+        raise SettingError("A checkpoint has no layers with attributes. Give the model.")
+
+    def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
+        """Return the tensors of the layer that an edit would make, under the names that they would have.
+
+        With each comes how its kind of layer draws it at first, or None where that is not known.
+
+        Raises:
+            GenewrightError: The edit makes no layer here; the reason is named.
         """
         raise SettingError("A checkpoint has no layers, so none can be added. Give the model.")
 

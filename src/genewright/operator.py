@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import importlib.metadata
 import inspect
+import math
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -86,6 +87,10 @@ class Operator(Registered, ABC):
         A gain times sqrt(D / D') has no exact float32; copies, zeros and shares that add up do.
         """
         return False
+
+    def limit(self) -> float:
+        """Return the largest change of an output, relative to the largest output, that this mutation may cause."""
+        return math.inf
 
     def settled(self, network: Network, noise: Noise) -> Operator:
         """Return the operator with every choice made that it leaves to the seed; the recipe holds that one.

@@ -18,7 +18,6 @@ from genewright.edit import (
     ReplaceLayer,
     Rewire,
     SetAttribute,
-    Spec,
     Structural,
     Tie,
     Values,
@@ -26,6 +25,7 @@ from genewright.edit import (
 )
 from genewright.part import Part, part_shape
 from genewright.recipe import Step
+from genewright.spec import in_words
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,18 @@ class PlannedEdit:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """What one operator would do."""
+    """What one operator would do.
+
+    Attributes:
+        step: The operator, every choice made.
+        lines: Its edits.
+        change: Largest change of an output on the example, relative to the largest output; None where layers stay as
+            they are or there is no example.
+    """
 
     step: Step
     lines: tuple[PlannedEdit, ...]
+    change: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +98,8 @@ class Plan:
                 f"about {sum(line.expected for line in planned.lines):,.0f} "
                 f"of {self.trainable:,} trainable values"
             )
+            if planned.change is not None:
+                out.append(f"  the outputs change by {planned.change:.2g} of the largest one")
         return "\n".join(out)
 
     def to_json(self) -> dict[str, Any]:
@@ -100,6 +110,7 @@ class Plan:
             "steps": [
                 {
                     **planned.step.to_json(),
+                    "change": planned.change,
                     "edits": [
                         {
                             "tensor": line.tensor,
@@ -161,24 +172,15 @@ def _layers_in_words(edit: Structural) -> str:
         case SetAttribute():
             return f"{edit.attribute} = {edit.value!r}"
         case InsertLayer():
-            return f"followed by {_spec_in_words(edit.layer)}"
+            return f"followed by {in_words(edit.layer)}"
         case RemoveLayer():
             return "removed"
         case ReplaceLayer():
-            return f"replaced by {_spec_in_words(edit.new)}"
+            return f"replaced by {in_words(edit.new)}"
         case Tie():
             return f"becomes one with {edit.to}"
         case Rewire():
-            return f"plus {edit.gate:g} * {_spec_in_words(edit.path)} of the input of {edit.start}"
-
-
-def _spec_in_words(spec: Spec) -> str:
-    if isinstance(spec, str):
-        return spec
-    if "copy" in spec:
-        return f"a copy of {spec['copy']}"
-    settings = ", ".join(f"{key}={value!r}" for key, value in spec.items() if key != "layer")
-    return f"{spec.get('layer')}({settings})"
+            return f"plus {edit.gate:g} * {in_words(edit.path)} of the input of {edit.start}"
 
 
 def _part_in_words(part: Part) -> str:

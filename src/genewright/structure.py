@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from genewright.widths.widths import Widths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What one layer was given and what it returned.
+
+    Attributes:
+        layer: The layer's name.
+        layer_type: Its class name.
+        given: Shape of the first tensor that it was given.
+        returned: Shape of the tensor that it returned, the first one of a tuple.
+        times: How often it was called in the run.
+        composite: It has layers of its own.
+        depth_axis: The axis of the output's channels or features.
+        extras: Class names of what else it was given, beyond the first tensor, plain values and None.
+    """
+
+    layer: str
+    layer_type: str
+    given: tuple[int, ...]
+    returned: tuple[int, ...]
+    times: int
+    composite: bool
+    depth_axis: int
+    extras: tuple[str, ...] = ()
 
 
 class Structure(ABC):
@@ -14,3 +40,34 @@ class Structure(ABC):
     @abstractmethod
     def widths(self) -> Widths:
         """The widths that stand in its tensors, and what changes with each."""
+
+    @abstractmethod
+    def calls(self) -> dict[str, Call]:
+        """Return the layers that took a floating tensor and returned one, by name, in the order in which they ended."""
+
+    @abstractmethod
+    def call(self, layer: str) -> Call:
+        """Return what is known of one layer's call.
+
+        Raises:
+            UnknownNameError: There is no such layer; the message lists near names.
+            UnsupportedError: The example never reaches it, or it neither takes nor returns a tensor.
+        """
+
+    @abstractmethod
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        """Return the names of layers that could be blocks of a chain: they return the shape that they take.
+
+        They come in groups: first entries of lists and chains, the outermost ones; then all others; then whole chains.
+        """
+
+    @abstractmethod
+    def is_listed(self, block: str) -> bool:
+        """Whether a copy of the block would be called by the code that calls the block, as an entry of a list is."""
+
+    @abstractmethod
+    def silencing(self, block: str) -> tuple[str, ...] | None:
+        """Return the fewest tensors of a copy of `block` that must be zero so that it returns what it is given.
+
+        Names are relative to the block. Empty means that it does so as it is; None that no zeros do it.
+        """

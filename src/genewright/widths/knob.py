@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, resolve, size_of
+from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, leaves, resolve, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +105,13 @@ class Knob:
         return self.free and written and read and not self.mixes and not self.norms
 
     @property
+    def plain(self) -> bool:
+        """Whether it is a width of its own wherever it is written, not a factor of one, as heads and their size are."""
+        written = [place for place in self.places if "writer" in place.roles]
+        grouped = any("group" in place.roles for place in self.places)
+        return grouped or not any(_is_factor(place.layout, self.leaf) for place in written)
+
+    @property
     def normalised(self) -> bool:
         """Whether all that mixes its units is a mean over them: a norm written out."""
         return bool(self.mixes) and all(reason.text == "aten.mean runs over it" for reason in self.mixes)
@@ -200,5 +207,12 @@ def _over_mixed(axis: Axis, leaf: Leaf) -> bool:
     factors = [resolve(factor) for factor in axis.factors]
     if leaf in factors:
         inner = factors[factors.index(leaf) + 1 :]
-        return any(isinstance(factor, Leaf) and bool(factor.mixes) for factor in inner)
+        return any(bool(each.mixes) for factor in inner for each in leaves(factor))
     return any(_over_mixed(factor, leaf) for factor in factors)
+
+
+def _is_factor(axis: Axis, leaf: Leaf) -> bool:
+    axis = resolve(axis)
+    if isinstance(axis, Sum):
+        return any(_is_factor(part, leaf) for part in axis.parts)
+    return isinstance(axis, Product) and any(leaf is inner for inner in leaves(axis))

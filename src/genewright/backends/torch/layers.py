@@ -10,16 +10,18 @@ import torch
 from torch import nn
 
 from genewright.backends.torch.initial import initial_of
-from genewright.edit import Spec
+from genewright.backends.torch.wiring import Blend, Gated, gated
 from genewright.errors import GenewrightError, SettingError, UnknownNameError
 from genewright.names import did_you_mean
+from genewright.spec import Spec
 
 # Only torch's own layers: a recipe is read from files, and reading one must not import what it names.
+_OWN: dict[str, type[nn.Module]] = {"gated": Gated, "blend": Blend}
 _KINDS: dict[str, type[nn.Module]] = {
     name.lower(): value
     for name, value in vars(nn).items()
     if isinstance(value, type) and issubclass(value, nn.Module) and not name.startswith(("Lazy", "Module", "Parameter"))
-}
+} | _OWN
 
 
 def layer_called(model: nn.Module, name: str) -> nn.Module:
@@ -44,7 +46,7 @@ def make_layer(spec: Spec, model: nn.Module) -> nn.Module:
 
     Args:
         spec: "identity", {"layer": "Linear", "in_features": 4, ...}, {"layer": "Sequential", "layers": [...]} or
-            {"copy": "layer1.0"}.
+            {"copy": "layer1.0"}, with "gate": 0.0 where the copy is to start as the identity.
         model: Where layers to copy are found.
 
     Raises:
@@ -52,8 +54,9 @@ def make_layer(spec: Spec, model: nn.Module) -> nn.Module:
         UnknownNameError: The layer to copy is not there.
     """
     settings: dict[str, Any] = {"layer": spec} if isinstance(spec, str) else dict(spec)
-    if settings.keys() == {"copy"}:
-        return copy.deepcopy(layer_called(model, str(settings["copy"])))
+    if "copy" in settings and settings.keys() <= {"copy", "gate"}:
+        copied = copy.deepcopy(layer_called(model, str(settings["copy"])))
+        return gated(copied, float(settings["gate"])) if "gate" in settings else copied
     kind = str(settings.pop("layer", None))
     if kind.lower() not in _KINDS:
         raise SettingError(
@@ -71,7 +74,7 @@ def make_layer(spec: Spec, model: nn.Module) -> nn.Module:
     finally:
         torch.random.set_rng_state(state)
     if not inner:
-        _still(made)
+        _still(made)  # layers within have been stilled one by one
     return made
 
 

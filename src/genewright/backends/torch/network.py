@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Any
 
@@ -10,12 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from genewright.backends.torch.attributes import value_at
 from genewright.backends.torch.initial import initial_of
-from genewright.backends.torch.layers import make_layer
+from genewright.backends.torch.layers import layer_called
+from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.structure import TorchStructure
-from genewright.backends.torch.tensors import Member, members_of, unwrapped
-from genewright.edit import Spec
+from genewright.backends.torch.structure.calls import named_layers
+from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
+from genewright.edit import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import SettingError
 from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans
 
@@ -42,12 +46,22 @@ class TorchNetwork(Network):
             self._structure = TorchStructure(unwrapped(self._model), self._example)
         return self._structure
 
-    def blueprint(self, layer: Spec, *, name: str) -> list[tuple[Tensor, Initial | None]]:
-        made = make_layer(layer, unwrapped(self._model))
+    def kinds(self) -> dict[str, str]:
+        return {stable_name(name): type(module).__name__ for name, module in named_layers(unwrapped(self._model))}
+
+    def attribute(self, layer: str, path: str) -> Any:
+        return value_at(layer_called(unwrapped(self._model), layer), path)
+
+    def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
+        model = unwrapped(self._model)
+        name, layer = new_layer(edit, model)
         prefix = f"{name}." if name else ""
         return [
-            (_tensor(prefix + inner, member), initial_of(member.owner, member.attribute, tuple(member.tensor.shape)))
-            for inner, member in members_of(made).items()
+            (
+                _renamed(prefix, _tensor(inner, member)),
+                initial_of(member.owner, member.attribute, tuple(member.tensor.shape)),
+            )
+            for inner, member in members_of(layer).items()
         ]
 
     def refresh(self, member: Member) -> None:
@@ -99,3 +113,10 @@ def _tensor(name: str, member: Member) -> Tensor:
         fan_out=fan_out,
         nbytes=tensor.numel() * tensor.element_size(),
     )
+
+
+def _renamed(prefix: str, tensor: Tensor) -> Tensor:
+    """Return a tensor of a layer under its name in the whole model."""
+    layer = (prefix + tensor.layer).rstrip(".")
+    aliases = tuple(prefix + alias for alias in tensor.aliases)
+    return dataclasses.replace(tensor, name=prefix + tensor.name, layer=layer, aliases=aliases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -28,14 +29,23 @@ def witness(model: nn.Module, example: Any) -> Witness:
     """
     try:
         double = copy_module(unwrapped(model)).double()
-        watch = _Precision()
+        watch = Precision()
         with watch:
             outputs = predict(double, example)
         return Witness(outputs, exact=not watch.single)
     except Exception:
         pass  # it insists on its own dtype, or the example is wrong: the next lines tell
+    return Witness(run_or_refuse(unwrapped(model), example), exact=False)
+
+
+def run_or_refuse(model: nn.Module, example: Any) -> list[NDArray[Any]]:
+    """Return the outputs for an example.
+
+    Raises:
+        UnsupportedError: The example does not run; the reason is named.
+    """
     try:
-        return Witness(predict(unwrapped(model), example), exact=False)
+        return predict(model, example)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnsupportedError(
@@ -44,7 +54,7 @@ def witness(model: nn.Module, example: Any) -> Witness:
         ) from error
 
 
-class _Precision(TorchDispatchMode):
+class Precision(TorchDispatchMode):
     """Notes whether an operation turns float64 into less."""
 
     single = False

@@ -1,1 +1,1 @@
-"""Operators that change a network's architecture, one a file."""
+"""Operators that change widths, layers and wiring: one a file."""

@@ -62,7 +62,10 @@ def bound(reading: Reading, sizes: Mapping[Leaf, int]) -> list[Attribute]:
 
 
 def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> list[list[Attribute]]:
-    """Return other attributes that may hold such a length, by name: equal to one in a layer that `leaf` runs through."""
+    """Return other attributes that may hold such a length, by name: equal to one in a layer that `leaf` runs through.
+
+    Those of the innermost layers come first.
+    """
     taken = {(a.layer, a.path) for a in known}
     groups: dict[tuple[str, str, int], list[Attribute]] = {}
     for path, axes in reading.touched.items():
@@ -77,7 +80,7 @@ def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> 
             if old in lengths and (path, attribute) not in taken:
                 key = (type(layer).__name__, attribute, old)
                 groups.setdefault(key, []).append(Attribute(path, attribute, old, lengths[old]))
-    return list(groups.values())
+    return sorted(groups.values(), key=lambda group: -max(a.layer.count(".") + bool(a.layer) for a in group))
 
 
 def _lengths_held(layer: nn.Module) -> Iterator[tuple[str, int]]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import functools
+from functools import cached_property
 from typing import Any
 
 from torch import nn
 
+from genewright.backends.torch.layers import layer_called
+from genewright.backends.torch.predict import predict
+from genewright.backends.torch.restructure.insert import is_listed
+from genewright.backends.torch.restructure.places import is_chain
+from genewright.backends.torch.structure.blocks import silencing_tensors
+from genewright.backends.torch.structure.calls import named_layers, recorded_calls
+from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.structure.widths import TorchWidths
-from genewright.structure import Structure
+from genewright.backends.torch.witness import run_or_refuse
+from genewright.errors import UnsupportedError
+from genewright.structure import Call, Structure
 
 
 class TorchStructure(Structure):
@@ -22,7 +31,53 @@ class TorchStructure(Structure):
     def __init__(self, model: nn.Module, example: Any) -> None:
         self.model = model
         self.example = example
+        self._silencing: dict[str, tuple[str, ...] | None] = {}
 
-    @functools.cached_property
+    @cached_property
     def widths(self) -> TorchWidths:
         return TorchWidths(self.model, self.example)
+
+    def calls(self) -> dict[str, Call]:
+        return self._recorded[1]
+
+    def call(self, layer: str) -> Call:
+        found = self.calls().get(layer)
+        if found is not None:
+            return found
+        layer_called(self.model, layer)
+        raise UnsupportedError(
+            f"{layer!r} is never called with a floating tensor to return one, in the run on the example (its "
+            "weights may be used without calling it). Choose a layer that the forward pass calls, or give "
+            "an example that reaches it."
+        )
+
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        calls = self.calls().values()
+        alike = [c.layer for c in calls if c.layer and c.composite and c.given == c.returned and len(c.given) > 1]
+        ordered = [(name, module) for name, module in named_layers(self.model) if name in alike]
+        chains = [name for name, module in ordered if is_chain(module)]
+        single = [name for name, _ in ordered if name not in chains]
+        listed = [name for name in single if self.is_listed(name)]
+        outer = [name for name in listed if not any(name.startswith(f"{other}.") for other in listed)]
+        return tuple(outer), tuple(name for name in single if name not in outer), tuple(chains)
+
+    def is_listed(self, block: str) -> bool:
+        return is_listed(block, self.model)
+
+    def silencing(self, block: str) -> tuple[str, ...] | None:
+        if block not in self._silencing:
+            call = self.call(block)
+            alike = call.given == call.returned
+            self._silencing[block] = silencing_tensors(self._recorded[0], self.example, block) if alike else None
+        return self._silencing[block]
+
+    @cached_property
+    def _recorded(self) -> tuple[nn.Module, dict[str, Call]]:
+        """Return the woken copy, in float64 where the module allows, and its calls."""
+        awake = woken(self.model)
+        try:
+            predict(awake, self.example)
+        except Exception:
+            awake = woken(self.model, dtype=None)  # it insists on its own dtype, or the example is wrong
+            run_or_refuse(awake, self.example)
+        return awake, recorded_calls(awake, self.example)

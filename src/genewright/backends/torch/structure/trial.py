@@ -1,12 +1,11 @@
 """Trying a new width: the shadow of a module gets tensors of the new shapes and is run, on fake tensors where possible.
 
-Which attributes have to follow is found here: those that are known to hold a length first, then the smallest set of
-equal-valued ones with which the forward passes and gives outputs of the old shapes.
+Which attributes have to follow is found here: those that are known to hold a length, then of the equal-valued ones
+those that let the run get further, until every operation gives the shapes that the axes foresee.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,8 @@ from genewright.widths.knob import Attribute, Knob
 
 _MOST_TRIALS = 24
 
+Shape = tuple[tuple[int, ...], ...]
+
 
 @dataclass(frozen=True)
 class _Trial:
@@ -42,33 +43,37 @@ class _Trial:
     sizes: Mapping[Leaf, int]
     shapes: Mapping[int, tuple[torch.Tensor, tuple[int, ...]]]
 
-    def fails(self, attributes: Sequence[Attribute]) -> str:
-        """Return why the changed module does not run, or "" where it does."""
+    def fails(self, attributes: Sequence[Attribute]) -> tuple[str, int]:
+        """Return why the changed module does not run as the axes say, and after how many operations; "" where it does."""
+        watch = Shapes()
+        reason = ""
+        found: list[tuple[int, ...]] = []
         try:
-            found, seen = self._run(attributes)
-        except UnsupportedError:
-            raise
+            found = self._run(attributes, watch)
         except Exception as error:
-            return _first_line(error)
+            reason = _first_line(error)
+        unforeseen, progress = self._compared(watch.seen, whole=not reason)
+        if unforeseen:
+            return unforeseen, progress
         expected = [ref.shape for ref in self.recording.outputs]
-        if found != expected:
-            return f"the outputs would have the shapes {found}, where they have {expected}"
-        return self._unforeseen(seen)
+        if not reason and found != expected:
+            reason = f"the outputs would have the shapes {found}, where they have {expected}"
+        return reason, progress
 
-    def _unforeseen(self, seen: Sequence[tuple[str, tuple[tuple[int, ...], ...], str]]) -> str:
+    def _compared(self, seen: Sequence[tuple[str, Shape, str]], *, whole: bool) -> tuple[str, int]:
         """Return where the run went another way than the axes say: 8 heads of 10 instead of 10 heads of 8."""
         results = self.reading.results
-        if len(seen) != len(results):
-            return f"{len(seen)} operations would run, where {len(results)} did"
-        for (name, axes), (_, shapes, where) in zip(results, seen, strict=True):
-            for dims, shape in zip(axes, shapes, strict=True):
+        for at, ((name, axes), (_, shapes, where)) in enumerate(zip(results, seen, strict=False)):
+            for dims, shape in zip(axes, shapes, strict=False):
                 if any(leaf in self.sizes for axis in dims for leaf in leaves(axis)):
                     expected = tuple(resized(axis, self.sizes) for axis in dims)
                     if expected != shape:
-                        return f"{where}: {name} would give the shape {shape}, where {expected} is meant"
-        return ""
+                        return f"{where}: {name} would give the shape {shape}, where {expected} is meant", at
+        if whole and len(seen) != len(results):
+            return f"{len(seen)} operations would run, where {len(results)} did", len(seen)
+        return "", len(seen)
 
-    def _run(self, attributes: Sequence[Attribute]) -> tuple[list[tuple[int, ...]], Any]:
+    def _run(self, attributes: Sequence[Attribute], watch: Shapes) -> list[tuple[int, ...]]:
         fakes = FakeTensorMode(allow_non_fake_inputs=True)
         fake = self.recording.fake
         instead: dict[int, Any] = {}
@@ -86,7 +91,6 @@ class _Trial:
         layers = dict(shadow.named_modules())
         for attribute in attributes:
             set_value(layers[attribute.layer], attribute.path, attribute.new)
-        watch = Shapes()
         with as_plain_operations():
             if fake:
                 example = tree_map_only(torch.Tensor, fakes.from_tensor, example)
@@ -95,7 +99,7 @@ class _Trial:
             else:
                 with watch:
                     output = call_with(shadow, example)
-        return [tuple(tensor.shape) for tensor in tensors_of(output)], watch.seen
+        return [tuple(tensor.shape) for tensor in tensors_of(output)]
 
 
 @dataclass(frozen=True)
@@ -124,16 +128,25 @@ class Trials:
         """
         sizes = {knob.leaf: size}
         trial = self._trial([knob], sizes)
-        known = bound(self.reading, sizes)
-        reason = trial.fails(known)
-        if not reason:
-            return tuple(known)
-        groups = guesses(self.reading, knob.leaf, size, known)
-        for chosen in _smallest_first(len(groups)):
-            extra = [attribute for i in chosen for attribute in groups[i]]
-            if not trial.fails([*known, *extra]):
-                return (*known, *extra)
-        raise UnsupportedError(f"{knob.name} cannot have {size} units instead of {knob.size}: {reason}.")
+        chosen = bound(self.reading, sizes)
+        reason, progress = trial.fails(chosen)
+        left = guesses(self.reading, knob.leaf, size, chosen) if reason else []
+        tried = 0
+        while reason and left and tried < _MOST_TRIALS:
+            # of the attributes that may hold such a length, take those that let the run get further, the innermost first
+            for position, group in enumerate(left):
+                tried += 1
+                new_reason, new_progress = trial.fails([*chosen, *group])
+                if not new_reason or new_progress > progress:
+                    reason, progress = new_reason, new_progress
+                    chosen = [*chosen, *group]
+                    del left[position]
+                    break
+            else:
+                break
+        if reason:
+            raise UnsupportedError(f"{knob.name} cannot have {size} units instead of {knob.size}: {reason}.")
+        return tuple(chosen)
 
     def refusals(self, knobs: Sequence[Knob]) -> dict[str, str]:
         """Return which of these knobs cannot have one unit more, by name, and why: together, then by halves."""
@@ -146,7 +159,7 @@ class Trials:
                 return {knobs[0].name: str(error)}
             return {}
         sizes = {knob.leaf: knob.size + 1 for knob in knobs}
-        if not self._trial(knobs, sizes).fails(bound(self.reading, sizes)):
+        if not self._trial(knobs, sizes).fails(bound(self.reading, sizes))[0]:
             return {}
         half = len(knobs) // 2
         return {**self.refusals(knobs[:half]), **self.refusals(knobs[half:])}
@@ -159,14 +172,6 @@ class Trials:
                 shape[place.axis] = resized(place.layout, sizes)
                 shapes[id(tensor)] = tensor, tuple(shape)
         return _Trial(self.model, self.example, self.recording, self.reading, sizes, shapes)
-
-
-def _smallest_first(count: int) -> list[tuple[int, ...]]:
-    sets = [c for n in range(1, min(count, 3) + 1) for c in itertools.combinations(range(count), n)][: _MOST_TRIALS - 1]
-    everything = tuple(range(count))
-    if count and everything not in sets:
-        sets.append(everything)
-    return sets
 
 
 def _first_line(error: BaseException) -> str:

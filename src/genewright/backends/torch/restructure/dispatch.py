@@ -1,4 +1,4 @@
-"""Changing the layers, wiring and attributes of a module that somebody else wrote; each change returns its undo."""
+"""One function for all structural edits, by the edit's type."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import functools
 from torch import nn
 
 from genewright.apply import Undo
-from genewright.backends.torch.attributes import set_value
-from genewright.backends.torch.layers import layer_called
-from genewright.edit import SetAttribute
 from genewright.errors import UnsupportedError
 
 
@@ -21,8 +18,3 @@ def restructure(edit: object, model: nn.Module) -> Undo:
         GenewrightError: It cannot be done here; the reason is named, and nothing has been changed.
     """
     raise UnsupportedError(f"{type(edit).__name__} is no edit that a torch module takes.")
-
-
-@restructure.register
-def _set_attribute(edit: SetAttribute, model: nn.Module) -> Undo:
-    return set_value(layer_called(model, edit.layer), edit.attribute, edit.value)

@@ -1,0 +1,43 @@
+"""Putting another layer in the place of one."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from genewright.apply import Undo
+from genewright.backends.torch.layers import layer_called, make_layer
+from genewright.backends.torch.restructure.dispatch import restructure
+from genewright.backends.torch.restructure.places import (
+    children_of,
+    parent_of,
+    places_of,
+    set_children,
+    settle,
+    whole,
+)
+from genewright.edit import ReplaceLayer
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+
+@restructure.register
+def _replace(edit: ReplaceLayer, model: nn.Module) -> Undo:
+    """Put the new layer wherever the old one sits, with the hooks that were registered there."""
+    old = layer_called(model, edit.layer)
+    parent_of(model, edit.layer)
+    new = make_layer(edit.new, model)
+    settle(new, old, model)
+    for name in _HOOKS:  # people hook places, not objects
+        getattr(new, name).update({key: hook for key, hook in getattr(old, name).items() if isinstance(key, int)})
+    with whole() as journal:
+        for parent, key in places_of(model, old):
+            journal.add(set_children(parent, {**children_of(parent), key: new}))
+    return journal.restore

@@ -1,0 +1,52 @@
+"""Skips and branches: a gated path beside what is there."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from genewright.apply import Undo
+from genewright.backends.torch.layers import layer_called, make_layer
+from genewright.backends.torch.restructure.dispatch import restructure
+from genewright.backends.torch.restructure.places import children_of, set_children, settle, whole
+from genewright.backends.torch.wiring import GRAFT, Graft, Path, attach, detach, graft_of, tap, untap
+from genewright.edit import Rewire
+from genewright.errors import UnsupportedError
+
+
+@restructure.register
+def _rewire(edit: Rewire, model: nn.Module) -> Undo:
+    """Graft the path on its end; a start elsewhere is tapped."""
+    start, end = layer_called(model, edit.start), layer_called(model, edit.end)
+    if isinstance(end, nn.ModuleList | nn.ModuleDict | nn.Sequential):
+        raise UnsupportedError(
+            f"{edit.end!r} is a {type(end).__name__}, which runs over what it holds, so no path can end there. "
+            "Name the last of its layers."
+        )
+    path = new_path(edit, model)
+    settle(path, end, model)
+    graft = graft_of(end)
+    if graft is None and hasattr(end, GRAFT):
+        raise UnsupportedError(f"{edit.end!r} has an attribute {GRAFT!r} of its own, where the path would go.")
+    with whole() as journal:
+        if start is not end:
+            if hasattr(start, "tap") or isinstance(start, nn.ModuleList | nn.ModuleDict | nn.Sequential):
+                raise UnsupportedError(f"No path can start at {edit.start!r}: one does already, or it is a container.")
+            path.tap = tap(start)
+            journal.add(lambda: untap(start))
+        if graft is None:
+            attach(end, Graft(path))
+            journal.add(lambda: detach(end))
+        else:
+            journal.add(set_children(graft, {**children_of(graft), str(len(graft)): path}))
+    return journal.restore
+
+
+def new_path(edit: Rewire, model: nn.Module) -> Path:
+    """Return the gated path, not yet attached."""
+    return Path(make_layer(edit.path, model), edit.gate)
+
+
+def path_name(edit: Rewire, model: nn.Module) -> str:
+    """Return the name that the path's layer will have."""
+    graft = graft_of(layer_called(model, edit.end))
+    return ".".join(filter(None, (edit.end, GRAFT, str(len(graft or ())))))

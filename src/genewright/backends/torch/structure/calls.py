@@ -1,0 +1,114 @@
+"""Which layers a run reaches, what each is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from genewright.backends.torch.predict import predict
+from genewright.structure import Call
+
+Seen = Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]
+
+_CHANNELS_FIRST = (
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm,
+)  # fmt: skip
+_FEATURES_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
+_PLAIN = (bool, int, float, str, type(None))
+
+
+@dataclass
+class _Tally:
+    module: nn.Module
+    given: tuple[int, ...]
+    returned: tuple[int, ...]
+    extras: tuple[str, ...]
+    times: int = field(default=0)
+
+
+def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
+    """Run `model` on `example` and return the calls, in order, of layers that take and return floating tensors."""
+    names: dict[int, str] = {}
+    for name, module in named_layers(model):
+        names.setdefault(id(module), name)
+    tallies: dict[str, _Tally] = {}
+
+    def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        given, returned = first_tensor((args, kwargs)), main_output(output)
+        if given is None or returned is None or not returned.is_floating_point():
+            return
+        name = names[id(module)]
+        tally = tallies.setdefault(name, _Tally(module, tuple(given.shape), tuple(returned.shape), ()))
+        tally.extras = tuple(dict.fromkeys((*tally.extras, *_extras((*args, *kwargs.values()), given))))
+        tally.times += 1
+
+    with watching([module for _, module in named_layers(model)], note):
+        predict(model, example)
+    calls: dict[str, Call] = {}
+    first = False  # a layer that does not say where its features lie has them where the layer before it had them
+    for name, tally in tallies.items():
+        if isinstance(tally.module, _CHANNELS_FIRST + _FEATURES_LAST):
+            first = isinstance(tally.module, _CHANNELS_FIRST)
+        calls[name] = _call(name, tally, first=first)
+    return calls
+
+
+def named_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return every sub-module once, under its first name."""
+    return list(cast("Iterator[tuple[str, nn.Module]]", model.named_modules()))
+
+
+@contextmanager
+def watching(modules: list[nn.Module], seen: Seen) -> Generator[None]:
+    """Have `seen` called with (module, args, kwargs, output) after each call of a module, for a while."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        seen(module, args, kwargs, output)
+
+    handles = [module.register_forward_hook(hook, with_kwargs=True, prepend=True) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def first_tensor(values: Any) -> torch.Tensor | None:
+    """Return the first floating tensor among arguments, or None."""
+    if isinstance(values, torch.Tensor):
+        return values if values.is_floating_point() else None
+    if isinstance(values, Mapping):
+        return first_tensor(tuple(cast("Mapping[Any, Any]", values).values()))
+    if isinstance(values, tuple | list):
+        return next((t for v in cast("list[Any]", values) if (t := first_tensor(v)) is not None), None)
+    return None
+
+
+def main_output(output: Any) -> torch.Tensor | None:
+    """Return the tensor that a layer passes on: its output, or the first of a tuple."""
+    if isinstance(output, tuple) and output:
+        output = cast("tuple[Any, ...]", output)[0]
+    return output if isinstance(output, torch.Tensor) else None
+
+
+def _call(name: str, tally: _Tally, *, first: bool) -> Call:
+    return Call(
+        layer=name,
+        layer_type=type(tally.module).__name__,
+        given=tally.given,
+        returned=tally.returned,
+        times=tally.times,
+        composite=next(tally.module.children(), None) is not None,
+        extras=tally.extras,
+        depth_axis=1 if first and len(tally.returned) > 2 else max(0, len(tally.returned) - 1),
+    )
+
+
+def _extras(values: tuple[Any, ...], given: torch.Tensor) -> list[str]:
+    return [type(v).__name__ for v in values if v is not given and not isinstance(v, _PLAIN)]

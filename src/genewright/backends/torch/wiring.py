@@ -1,0 +1,210 @@
+"""The few layers of our own that a mutant may hold: plain, importable modules, so that it pickles and exports.
+
+Unpickling a mutant that holds one of them needs genewright; every other mutant is pickled without a trace of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+GRAFT = "graft"
+_HOOK = "genewright"  # a word, not a number: torch numbers its own hooks anew in every process
+
+
+class Gated(nn.Module):
+    """x + gate * layer(x): with a gate of zero the identity, and the gate learns.
+
+    Attributes:
+        layer: What is added.
+        gate: A trainable scalar.
+    """
+
+    def __init__(self, layer: nn.Module, gate: float = 0.0) -> None:
+        super().__init__()
+        self.layer = layer
+        self.gate = nn.Parameter(torch.tensor(float(gate)))
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Return x + gate * layer(x)."""
+        return x + self.gate * _main(self.layer(x, *args, **kwargs))
+
+
+class Gate(nn.Module):
+    """x + gate * y for a host that is given x and returns y: the host, whatever it computes, starts as the identity.
+
+    Attributes:
+        gate: A trainable scalar.
+    """
+
+    def __init__(self, gate: float = 0.0) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.tensor(float(gate)))
+
+    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return x + gate * y."""
+        return x + self.gate * y
+
+
+class Blend(nn.Module):
+    """(1 - blend) * old(x) + blend * new(x): a change of activation that starts at the old one.
+
+    Attributes:
+        old: The layer at first.
+        new: The layer that it may become.
+        blend: A trainable scalar.
+    """
+
+    def __init__(self, old: nn.Module, new: nn.Module, blend: float = 0.0) -> None:
+        super().__init__()
+        self.old = old
+        self.new = new
+        self.blend = nn.Parameter(torch.tensor(float(blend)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the blend of both layers' outputs."""
+        kept = x.clone() if getattr(self.old, "inplace", False) else x
+        old = self.old(x)
+        return old + self.blend * (self.new(kept) - old)
+
+
+class Tap(nn.Module):
+    """Holds what a layer was given until the end of a path asks for it, within one forward pass."""
+
+    seen: torch.Tensor | None = None
+
+    def take(self) -> torch.Tensor:
+        """Return what was seen and let go of it."""
+        seen, self.seen = self.seen, None
+        if seen is None:
+            raise RuntimeError("The start of this path was not called before its end.")
+        return seen
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what passes through out of copies and pickles."""
+        return {key: value for key, value in self.__dict__.items() if key != "seen"}
+
+
+class Path(nn.Module):
+    """gate * layer(x), added to what a host returns; x is what the host, or an earlier layer, was given.
+
+    Attributes:
+        layer: What the path computes.
+        gate: A trainable scalar.
+        tap: Where x comes from, or None for the host's own input.
+    """
+
+    def __init__(self, layer: nn.Module, gate: float = 0.0, tap: Tap | None = None) -> None:
+        super().__init__()
+        self.layer = layer
+        self.gate = nn.Parameter(torch.tensor(float(gate)))
+        self.tap = tap
+
+    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return y + gate * layer(x)."""
+        source = x if self.tap is None else self.tap.take()
+        return y + self.gate * _main(self.layer(source))
+
+
+class Graft(nn.Sequential):
+    """Layers that work in order on what their host returns; a forward hook of the host calls them.
+
+    So the host keeps its place, its class and the names of its tensors; what is grafted is called "host.graft.0" on.
+    """
+
+    def forward(  # type: ignore[override]  # a Sequential takes one input
+        self, y: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> torch.Tensor:
+        """Return what the layers make of the host's output `y`.
+
+        Paths and gates also take the host's first input, gated layers all others: a copied attention needs its mask.
+        """
+        x = args[0] if args else next(iter(kwargs.values()), None)
+        rest = dict(kwargs) if args else dict(list(kwargs.items())[1:])
+        for layer in self:
+            if isinstance(layer, Path | Gate):
+                y = layer(y, x)
+            elif isinstance(layer, Gated) or graft_of(layer) is not None:
+                y = _main(layer(y, *args[1:], **rest))
+            else:
+                y = _main(layer(y))
+        return y
+
+
+def graft_of(host: nn.Module) -> Graft | None:
+    """Return what is grafted on a layer, or None."""
+    found = host._modules.get(GRAFT)  # pyright: ignore[reportPrivateUsage]  # an attribute might be in the way
+    return found if isinstance(found, Graft) else None
+
+
+def attach(host: nn.Module, graft: Graft) -> None:
+    """Give a host its graft, called after the host's other hooks."""
+    host.add_module(GRAFT, graft)
+    hooks, with_kwargs = _hooks(host)
+    hooks[_HOOK] = run_graft
+    with_kwargs[_HOOK] = True
+
+
+def gated(layer: nn.Module, gate: float = 0.0) -> nn.Module:
+    """Return a layer that starts as the identity: itself with a gate, or within one if it runs over what it holds."""
+    if isinstance(layer, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+        return Gated(layer, gate)
+    graft = graft_of(layer)
+    if graft is None:
+        attach(layer, Graft(Gate(gate)))
+    else:
+        graft.append(Gate(gate))
+    return layer
+
+
+def detach(host: nn.Module) -> None:
+    """Take a host's graft away."""
+    del host._modules[GRAFT]  # pyright: ignore[reportPrivateUsage]
+    for table in _hooks(host):
+        table.pop(_HOOK, None)
+
+
+def tap(start: nn.Module) -> Tap:
+    """Have a layer's input noted before each call; return where."""
+    made = Tap()
+    start.add_module("tap", made)
+    hooks, with_kwargs = _pre_hooks(start)
+    hooks[_HOOK] = run_tap
+    with_kwargs[_HOOK] = True
+    return made
+
+
+def untap(start: nn.Module) -> None:
+    """Stop noting a layer's input."""
+    del start._modules["tap"]  # pyright: ignore[reportPrivateUsage]
+    for table in _pre_hooks(start):
+        table.pop(_HOOK, None)
+
+
+def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> Any:
+    """Apply a host's graft to its output; of a tuple, to the first entry."""
+    graft = cast(Graft, host._modules[GRAFT])  # pyright: ignore[reportPrivateUsage]
+    if isinstance(output, tuple):
+        first, *rest = cast("tuple[Any, ...]", output)
+        return (graft(first, args, kwargs), *rest)
+    return graft(output, args, kwargs)
+
+
+def run_tap(start: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Note what a layer is given."""
+    cast(Tap, start._modules["tap"]).seen = args[0] if args else next(iter(kwargs.values()))  # pyright: ignore[reportPrivateUsage]
+
+
+def _main(output: Any) -> Any:
+    return cast("tuple[Any, ...]", output)[0] if isinstance(output, tuple) else output
+
+
+def _hooks(host: nn.Module) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    return cast(Any, host)._forward_hooks, cast(Any, host)._forward_hooks_with_kwargs
+
+
+def _pre_hooks(start: nn.Module) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    return cast(Any, start)._forward_pre_hooks, cast(Any, start)._forward_pre_hooks_with_kwargs

@@ -1,0 +1,59 @@
+"""More attention heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from genewright.edit import Edit
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.operators.architecture.heads import heads_of, some_heads
+from genewright.operators.architecture.widen import Widen
+from genewright.seeding import Noise
+from genewright.settings import check_integer
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddHeads(Operator):
+    """Add whole heads to an attention: drawn at the layers' own spread, with zero columns in what reads them.
+
+    softmax(q_h k_h') v_h of the old heads stays; new heads are computed and left out until training lets them in.
+    Where several query heads share one key and value head, such groups are counted.
+
+    Args:
+        layer: The attention, one of its projections, or the knob's name; None lets the seed choose.
+        num_heads: How many are added.
+
+    Raises:
+        SettingError: `num_heads` is below 1.
+        UnknownNameError: Nothing is called `layer`.
+        UnsupportedError: It has no heads that can be told apart, or a literal pins their number.
+
+    Example:
+        >>> import genewright as gw
+        >>> gw.AddHeads(layer="blocks.0.attn", num_heads=2).num_heads
+        2
+
+    References:
+        Gesmundo, Maile, "Composable Function-preserving Expansions for Transformer Architectures", arXiv:2308.06103,
+        section 3.2.
+    """
+
+    keeps: ClassVar[frozenset[str]] = frozenset({"function"})
+
+    layer: str | None = None
+    num_heads: int = 1
+
+    def __post_init__(self) -> None:
+        check_integer(self, "num_heads", self.num_heads, low=1)
+
+    def settled(self, network: Network, noise: Noise) -> AddHeads:
+        return self if self.layer else replace(self, layer=some_heads(network, noise, "AddHeads", 1))
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        """Yield the edits of widening the number of heads silently."""
+        assert self.layer is not None
+        knob = heads_of(network, self.layer, "AddHeads")
+        yield from Widen(layer=knob.name, num_units=self.num_heads, init="silent").propose(network, noise)

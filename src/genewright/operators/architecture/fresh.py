@@ -1,0 +1,65 @@
+"""What architecture operators share: the values of new layers, and choosing a layer by the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from genewright import noise as gw_noise
+from genewright.edit import InsertLayer, Perturb, ReplaceLayer, Rewire, Write
+from genewright.errors import SettingError, UnsupportedError
+from genewright.network import Network, Tensor
+from genewright.noise import Change
+from genewright.seeding import Noise
+
+
+def drawn(edit: InsertLayer | ReplaceLayer | Rewire, network: Network, noise: Noise) -> Iterator[Perturb]:
+    """Yield what draws a new layer's tensors as its kind draws them at first, each under its new name."""
+    for tensor, initial in network.blueprint(edit):
+        if initial is None or initial.distribution == "constant":
+            continue
+        change = Change(combine="replace", distribution=initial.distribution, scale=initial.scale)
+        yield Perturb(tensor=tensor.name, change=change, stream=noise.stream(tensor.name))
+
+
+def identities(edit: InsertLayer | ReplaceLayer, network: Network, who: str) -> Iterator[Write]:
+    """Yield what makes the kernels of a new layer the identity: ones on the diagonal, at the centre of the window.
+
+    Raises:
+        SettingError: A kernel is not as wide as it is long, so that it cannot be the identity.
+    """
+    for tensor, _ in network.blueprint(edit):
+        if tensor.role == "kernel":
+            yield Write(tensor=tensor.name, values=_identity(tensor, who), summary="the identity")
+
+
+def chosen(options: Sequence[str], noise: Noise, who: str, what: str) -> str:
+    """Return the option that the seed chooses.
+
+    Raises:
+        UnsupportedError: There is none.
+    """
+    if not options:
+        raise UnsupportedError(f"{who}: this network has no {what}. Nothing has been changed.")
+    return options[gw_noise.choice(noise.stream("layer"), [1.0] * len(options))]
+
+
+def shuffled(options: Sequence[str], noise: Noise) -> list[str]:
+    """Return the options in an order that the seed chooses."""
+    order = gw_noise.permutation(noise.stream("layer"), len(options))
+    return [options[int(position)] for position in order]
+
+
+def _identity(tensor: Tensor, who: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    out, inner, *window = tensor.shape
+    if out % inner or any(size % 2 == 0 for size in window):
+        raise SettingError(
+            f"{who}: a kernel of shape {tensor.shape} cannot be the identity: it needs as many outputs as inputs and "
+            "an odd window. Use init='gate'."
+        )
+    kernel = np.zeros(tensor.shape)
+    centre = tuple(size // 2 for size in window)
+    for unit in range(out):
+        kernel[(unit, unit % inner, *centre)] = 1.0
+    return kernel

@@ -1,0 +1,45 @@
+"""What the operators on attention heads share: finding them, and choosing among them."""
+
+from __future__ import annotations
+
+from genewright.errors import UnsupportedError
+from genewright.network import Network
+from genewright.noise import uniform01
+from genewright.seeding import Noise
+from genewright.widths.knob import Knob
+from genewright.widths.widths import Widths
+
+
+def heads_of(network: Network, layer: str, operator: str) -> Knob:
+    """Return the heads of the attention at `layer`.
+
+    Args:
+        network: The network.
+        layer: Name of a knob, of a layer that writes heads, or of a module that holds one such attention.
+        operator: Who asks, for the message.
+
+    Raises:
+        UnsupportedError: There are none, or several; they are listed.
+        UnknownNameError: Nothing is called so.
+    """
+    widths: Widths = network.structure.widths
+    heads = [knob for knob in widths.knobs() if knob.kind == "heads"]
+    exact = [knob for knob in heads if knob.name == layer or layer in knob.layers]
+    inside = exact or [knob for knob in heads if any(name.startswith(f"{layer}.") for name in knob.layers)]
+    free = [knob for knob in inside if knob.free] or inside
+    if len(free) == 1:
+        return free[0]
+    if not free and layer not in widths.layers:
+        widths.find(layer)  # says which names are near
+    names = ", ".join(f"{knob.name!r} ({knob.size})" for knob in (free or heads)[:8]) or "none"
+    found = f"{len(free)} widths" if free else "none"
+    raise UnsupportedError(f"{operator}: {layer!r} holds {found} that count heads. Name one; in this network: {names}.")
+
+
+def some_heads(network: Network, noise: Noise, operator: str, least: int) -> str:
+    """Return the name of heads that the seed chooses among those that are free and at least `least`."""
+    widths: Widths = network.structure.widths
+    free = [knob for knob in widths.knobs() if knob.kind == "heads" and knob.free and knob.size >= least]
+    if not free:
+        raise UnsupportedError(f"{operator}: no width of this network counts heads that can change.")
+    return free[int(uniform01(noise.stream("layer")) * len(free))].name

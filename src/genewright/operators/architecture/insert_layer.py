@@ -1,0 +1,102 @@
+"""A new layer behind one that is there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from genewright import edit
+from genewright.errors import UnsupportedError
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.operators.architecture.fresh import chosen, drawn, identities
+from genewright.seeding import Noise
+from genewright.settings import check_choice
+from genewright.spec import Spec, as_spec
+from genewright.structure import Call
+
+_CONVOLUTIONS = {3: "Conv1d", 4: "Conv2d", 5: "Conv3d"}
+_INITS = ("identity", "gate", "noise")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsertLayer(Operator):
+    """Insert a layer that at first passes on what it is given.
+
+    With init="identity", the new kernels are the identity (a Dirac kernel for a convolution), so y' = I y + 0 = y.
+    With init="gate", y' = y + g * layer(y) with a trainable gate g = 0 and a layer as its kind draws it.
+    With init="noise", y' = layer(y): the function changes.
+
+    Args:
+        after: The layer whose output the new one takes; None lets the seed choose.
+        layer: "identity" is a linear layer, or a convolution, as wide as the output of `after`; or what `gw` can make:
+            a kind of torch.nn with its settings.
+        init: How the new layer starts.
+        activation: A kind of activation behind the new layer, such as "ReLU"; the function is kept where it changes
+            nothing, as a ReLU behind a ReLU.
+
+    Raises:
+        SettingError: A setting is of the wrong kind, or the layer cannot be made.
+        UnknownNameError: There is no such layer.
+        UnsupportedError: The layer does not fit behind `after`, or would change the function; nothing is changed.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> x = torch.randn(5, 4)
+        >>> mutant = gw.mutate(net, gw.InsertLayer(after="1", activation="ReLU"), seed=1, example=x)
+        >>> bool(torch.equal(mutant(x), net(x))), len(mutant)
+        (True, 4)
+
+    References:
+        Chen, Goodfellow and Shlens, "Net2Net", arXiv:1511.05641, section 2.3 (deeper); Bachlechner et al., "ReZero",
+        arXiv:2003.04887 (the gate).
+    """
+
+    after: str | None = None
+    layer: Any = "identity"
+    init: Literal["identity", "gate", "noise"] = "identity"
+    activation: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layer", as_spec("InsertLayer", self.layer))
+        check_choice(self, "init", self.init, _INITS)
+
+    def claims(self) -> frozenset[str]:
+        return frozenset() if self.init == "noise" else frozenset({"function"})
+
+    def settled(self, network: Network, noise: Noise) -> Operator:
+        after, layer = self.after, self.layer
+        if after is None:
+            calls = network.structure.calls().values()
+            options = [c.layer for c in calls if c.times == 1 and not c.composite and len(c.returned) > 1]
+            after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
+        if layer == "identity":
+            layer = _as_wide_as(network.structure.call(after))
+        return dataclasses.replace(self, after=after, layer=layer)
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+        spec: Spec = self.layer
+        if self.activation is not None:
+            spec = {"layer": "Sequential", "layers": [spec, self.activation]}
+        if self.init == "gate":
+            spec = {"layer": "Gated", "layers": [spec]}
+        insertion = edit.InsertLayer(after=self.after or "", layer=spec)
+        yield insertion
+        if self.init == "identity":
+            yield from identities(insertion, network, "InsertLayer")
+        else:
+            yield from drawn(insertion, network, noise)
+
+
+def _as_wide_as(call: Call) -> Spec:
+    """Return a layer from what a layer returns to the same shape."""
+    width, ndim = call.returned[call.depth_axis], len(call.returned)
+    if call.depth_axis == 1 and ndim in _CONVOLUTIONS:
+        convolution = {"layer": _CONVOLUTIONS[ndim], "in_channels": width, "out_channels": width}
+        return {**convolution, "kernel_size": 3, "padding": 1}
+    if ndim < 2:
+        raise UnsupportedError(f"InsertLayer: {call.layer!r} returns shape {call.returned}, which has no features.")
+    return {"layer": "Linear", "in_features": width, "out_features": width}

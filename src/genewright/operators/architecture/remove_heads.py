@@ -1,0 +1,69 @@
+"""Fewer attention heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from genewright.edit import Edit
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.operators.architecture.heads import heads_of, some_heads
+from genewright.operators.architecture.narrow import BY, Narrow
+from genewright.seeding import Noise
+from genewright.settings import check_choice, check_integer
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveHeads(Operator):
+    """Remove whole heads from an attention.
+
+    Exact where the removed heads' columns in what reads them are zero; else it changes the outputs.
+
+    Args:
+        layer: The attention, one of its projections, or the knob's name; None lets the seed choose.
+        num_heads: How many are removed; by default 1.
+        heads: Which ones, by number, instead of `num_heads`.
+        by: Which ones where only their number is said, as in `Narrow`.
+
+    Raises:
+        SettingError: None would stay, or a setting is out of its range.
+        UnknownNameError: Nothing is called `layer`.
+        UnsupportedError: It has no heads that can be told apart, or a literal pins their number.
+
+    Example:
+        >>> import genewright as gw
+        >>> gw.RemoveHeads(layer="blocks.0.attn", heads=(0, 3)).heads
+        (0, 3)
+
+    References:
+        Michel, Levy, Neubig, "Are Sixteen Heads Really Better than One?", arXiv:1905.10650.
+    """
+
+    layer: str | None = None
+    num_heads: int | None = None
+    heads: tuple[int, ...] | None = None
+    by: Literal["magnitude", "random", "last"] = "magnitude"
+
+    def __post_init__(self) -> None:
+        if self.heads is None and self.num_heads is None:
+            object.__setattr__(self, "num_heads", 1)
+        check_choice(self, "by", self.by, BY)
+        if self.num_heads is not None:
+            check_integer(self, "num_heads", self.num_heads, low=1)
+        if self.heads is not None:
+            object.__setattr__(self, "heads", tuple(self.heads))
+        self._narrowing("")
+
+    def settled(self, network: Network, noise: Noise) -> RemoveHeads:
+        return self if self.layer else replace(self, layer=some_heads(network, noise, "RemoveHeads", 2))
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        """Yield the edits of narrowing the number of heads."""
+        assert self.layer is not None
+        knob = heads_of(network, self.layer, "RemoveHeads")
+        yield from self._narrowing(knob.name).propose(network, noise)
+
+    def _narrowing(self, layer: str) -> Narrow:
+        return Narrow(layer=layer, num_units=self.num_heads, units=self.heads, by=self.by)

@@ -1,0 +1,62 @@
+"""A layer less."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from genewright import edit
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.operators.architecture.fresh import chosen
+from genewright.seeding import Noise
+from genewright.settings import check_nonnegative
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveLayer(Operator):
+    """Take a layer out: whoever read its output reads its input.
+
+    y' = x in the place of y = layer(x). That keeps the function only where the layer was the identity. With an
+    example, `gw.plan` says by how much the outputs change, and `max_change` refuses what costs more.
+
+    Args:
+        layer: The layer; None lets the seed choose among those that return the shape that they are given.
+        max_change: Largest allowed change of an output, relative to the largest output; None allows any. It needs an
+            example.
+
+    Raises:
+        SettingError: `max_change` is negative.
+        UnknownNameError: There is no such layer.
+        UnsupportedError: The model does not run without the layer, or the change is too large; nothing is changed.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Identity(), torch.nn.Linear(4, 2))
+        >>> len(gw.mutate(net, gw.RemoveLayer(layer="1", max_change=0), seed=1, example=torch.randn(3, 4)))
+        2
+    """
+
+    layer: str | None = None
+    max_change: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_change is not None:
+            check_nonnegative(self, "max_change", self.max_change)
+
+    def limit(self) -> float:
+        return math.inf if self.max_change is None else self.max_change
+
+    def settled(self, network: Network, noise: Noise) -> Operator:
+        if self.layer is None:
+            options = next((group for group in network.structure.blocks() if group), ())
+            name = chosen(options, noise, "RemoveLayer", "layer that returns the shape that it is given")
+            return dataclasses.replace(self, layer=name)
+        if self.max_change is not None:
+            network.structure.call(self.layer)  # without an example, the limit could not be held
+        return self
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+        yield edit.RemoveLayer(layer=self.layer or "")

@@ -1,0 +1,95 @@
+"""Another activation function."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from genewright import edit
+from genewright.errors import SelectionError
+from genewright.names import did_you_mean
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.seeding import Noise
+from genewright.settings import check_fraction
+from genewright.spec import Spec, as_spec
+
+ACTIVATIONS = (
+    "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
+    "Mish", "PReLU", "ReLU", "ReLU6", "RReLU", "SELU", "Sigmoid", "SiLU", "Softplus", "Softshrink", "Softsign", "Swish",
+    "Tanh", "Tanhshrink", "HardSwish", "HardSigmoid", "HardMish", "QuickGELU", "GELUTanh", "PytorchGELUTanh", "GluAct",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceActivation(Operator):
+    """Replace activation functions, at once or as a blend that starts at the old one.
+
+    At once, y = new(x), which changes the function. With a blend b, y = (1 - b) * old(x) + b * new(x) with a trainable
+    b; with b = 0 at first the function is kept.
+
+    Args:
+        where: Globs on the names of activation layers, or their class names ("ReLU"); all of them by default. Only
+            activations that are layers can be replaced, not those that forward code calls as functions.
+        to: The new activation: a kind of torch.nn, with its settings where it needs any.
+        blend: The blend at first, in [0, 1]; None replaces at once.
+
+    Raises:
+        SettingError: `blend` is out of range, or `to` is no layer.
+        SelectionError: `where` matches no activation layer.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU())
+        >>> gw.mutate(net, gw.ReplaceActivation(to="GELU"), seed=1)[1]
+        GELU(approximate='none')
+
+    References:
+        Ramachandran, Zoph and Le, "Searching for Activation Functions", arXiv:1710.05941 (activations worth trying).
+    """
+
+    where: tuple[str, ...] = ()
+    to: Any = "GELU"
+    blend: float | None = None
+
+    def __post_init__(self) -> None:
+        where = (self.where,) if isinstance(self.where, str) else tuple(self.where)
+        object.__setattr__(self, "where", where)
+        object.__setattr__(self, "to", as_spec("ReplaceActivation", self.to))
+        if self.blend is not None:
+            check_fraction(self, "blend", self.blend)
+
+    def claims(self) -> frozenset[str]:
+        return frozenset({"function"}) if self.blend == 0 else frozenset()
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+        for name in self._chosen(network):
+            new: Spec = self.to
+            if self.blend is not None:
+                new = {"layer": "Blend", "layers": [{"copy": name}, self.to], "blend": float(self.blend)}
+            yield edit.ReplaceLayer(layer=name, new=new)
+
+    def _chosen(self, network: Network) -> list[str]:
+        every = network.kinds()
+        holders = {name.rpartition(".")[0] for name in every}
+        kinds = {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
+        found = [
+            name
+            for name, kind in kinds.items()
+            if not self.where or any(kind == p or fnmatch.fnmatchcase(name, p) for p in self.where)
+        ]
+        if not found:
+            asked = ", ".join(map(repr, self.where)) or "(all)"
+            hint = did_you_mean(self.where[0], [*kinds, *kinds.values()]) if self.where and kinds else ""
+            raise SelectionError(
+                f"ReplaceActivation: no activation layer matches {asked}; the network has {len(kinds)}. Activations "
+                f"that forward code calls as functions cannot be replaced. {hint}".rstrip()
+            )
+        return found
+
+
+def is_activation(kind: str) -> bool:
+    """Whether a class name is that of an activation layer."""
+    return kind in ACTIVATIONS or kind.endswith("Activation")

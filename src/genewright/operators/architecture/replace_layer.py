@@ -1,0 +1,60 @@
+"""Another layer in the place of one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from genewright import edit
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.operators.architecture.fresh import chosen, drawn
+from genewright.seeding import Noise
+from genewright.spec import as_spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceLayer(Operator):
+    """Put a new layer in the place of one, wherever that one is used.
+
+    y = new(x) in the place of y = layer(x). The new layer's weights are drawn as its kind draws them at first; it
+    takes over dtype, device, mode and hooks. The function changes.
+
+    Args:
+        layer: The layer; None lets the seed choose among those that return the shape that they are given.
+        new: A kind of torch.nn with its settings, or {"copy": name} of another layer of the model.
+
+    Raises:
+        SettingError: The new layer cannot be made.
+        UnknownNameError: There is no such layer.
+        UnsupportedError: The model does not run with the new layer; nothing is changed.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8))
+        >>> new = {"layer": "LayerNorm", "normalized_shape": 8}
+        >>> gw.mutate(net, gw.ReplaceLayer(layer="1", new=new), seed=1)[1]
+        LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
+    """
+
+    layer: str | None = None
+    new: Any = "identity"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "new", as_spec("ReplaceLayer", self.new))
+
+    def settled(self, network: Network, noise: Noise) -> Operator:
+        if self.layer is not None:
+            return self
+        calls = network.structure.calls().values()
+        options = [c.layer for c in calls if c.layer and not c.composite and c.given == c.returned]
+        name = chosen(options, noise, "ReplaceLayer", "layer that returns the shape that it is given")
+        return dataclasses.replace(self, layer=name)
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+        replacement = edit.ReplaceLayer(layer=self.layer or "", new=self.new)
+        yield replacement
+        if isinstance(self.new, str) or "copy" not in self.new:
+            yield from drawn(replacement, network, noise)
