@@ -80,7 +80,7 @@ def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None
     reshape = False
     if text is not None:
         made = Recipe.from_json(text)
-        store = backend.store(model)
+        store = backend.shell_store(model)
         for step in made.all_steps():
             for edit in step.structure:
                 store.restructure(edit)

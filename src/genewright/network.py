@@ -11,9 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edit import InsertLayer, ReplaceLayer, Rewire
+from genewright.activations import is_activation
+from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
 from genewright.errors import SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
+from genewright.spec import Spec
 from genewright.structure import Structure
 
 Role = Literal[
@@ -112,6 +114,30 @@ class Network(ABC):
     def kinds(self) -> dict[str, str]:
         """Return the class name of every layer, those without tensors included, by the layer's name."""
         return {tensor.layer: tensor.layer_type for tensor in self.tensors.values()}
+
+    def activations(self) -> dict[str, str]:
+        """Return the layers that have an activation function that can be replaced, each with that one's name."""
+        every = self.kinds()
+        holders = {name.rpartition(".")[0] for name in every}
+        return {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
+
+    def with_activation(self, layer: str, to: Spec, blend: float | None) -> Structural:
+        """Return the edit that gives a layer another activation, at once or blended in from the old one."""
+        new = to if blend is None else {"layer": "Blend", "layers": [{"copy": layer}, to], "blend": float(blend)}
+        return ReplaceLayer(layer=layer, new=new)
+
+    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
+        """Return the edits that enlarge a convolution's window by zeros all around, and its padding with it.
+
+        Args:
+            layer: The convolution.
+            by: By how many positions the window grows along each axis: an even number, half on each side.
+
+        Raises:
+            UnknownNameError: There is no such layer.
+            UnsupportedError: The layer is no convolution whose window can grow; the reason is named.
+        """
+        raise UnsupportedError("A checkpoint has no layers, so no window can grow. Give the model.")
 
     def attribute(self, layer: str, path: str) -> Any:
         """Return an attribute of a layer, by a dotted path.

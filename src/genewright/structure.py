@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from genewright.spec import Spec
 from genewright.widths.widths import Widths
 
 
@@ -52,6 +53,22 @@ class Structure(ABC):
         Raises:
             UnknownNameError: There is no such layer; the message lists near names.
             UnsupportedError: The example never reaches it, or it neither takes nor returns a tensor.
+        """
+
+    @abstractmethod
+    def as_wide_as(self, layer: str) -> Spec:
+        """Return a layer with weights that takes what `layer` returns, and returns the same shape.
+
+        Raises:
+            UnsupportedError: What `layer` returns has no features.
+        """
+
+    @abstractmethod
+    def path(self, start: str, end: str) -> Spec:
+        """Return what leads from the input of one layer to the output of another: the identity, or a projection.
+
+        Raises:
+            UnsupportedError: No projection of ours does; both shapes are said.
         """
 
     @abstractmethod

@@ -38,6 +38,7 @@ _VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
     "reversible_embedding": (("embeddings", ""), ("reverse_embeddings", "")),
     "separable_conv1d": (("depthwise_kernel", ""), ("pointwise_kernel", ""), ("bias", "use_bias")),
     "separable_conv2d": (("depthwise_kernel", ""), ("pointwise_kernel", ""), ("bias", "use_bias")),
+    "einsum_dense": (("kernel", ""), ("bias", "bias_axes")),
     "p_re_lu": (("alpha", ""),),
 }
 _NEVER_TRAINED = ("mean", "variance", "count")

@@ -12,7 +12,8 @@ from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend, Witness
 from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.network import KerasNetwork, array_of
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rebuilding import RECIPE
 from genewright.backends.keras.saving import load_model, save_model
@@ -33,6 +34,9 @@ class KerasBackend(Backend):
 
     def store(self, model: Any, companion: Companion | None = None) -> Store:
         return KerasStore(model)
+
+    def shell_store(self, model: Any) -> Store:
+        return KerasStore(model, shell=True)
 
     def companion(self, model: Any, optimizer: Any) -> Companion:
         if optimizer is getattr(model, "optimizer", None):

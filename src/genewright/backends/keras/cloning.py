@@ -14,7 +14,7 @@ import numpy as np
 
 from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import Member, members_of
-from genewright.backends.keras.network import array_of
+from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError
 

@@ -84,7 +84,7 @@ class Rebuilder:
             if place not in self._changes.removed:
                 made.append(self._layer(layer, (x,)))
             if place in self._changes.inserted:
-                made.append(self._changes.inserted[place].make())
+                made.extend(self._changes.inserted[place].chain())
             for one in made:  # as Sequential does, to know the next one's input
                 x = one(x)
             layers.extend(made)

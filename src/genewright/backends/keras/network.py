@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
+from genewright.backends.keras.changing import activations_of, grown_kernel, with_activation
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.blueprint import made_by
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of
 from genewright.backends.keras.structure import KerasStructure
+from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
 from genewright.network import Initial, Network, Tensor
+from genewright.spec import Spec
 
 
 class KerasNetwork(Network):
@@ -41,6 +46,33 @@ class KerasNetwork(Network):
         if self._structure is None:
             self._structure = KerasStructure(self._model)
         return self._structure
+
+    def kinds(self) -> dict[str, str]:
+        return {name: type(layer).__name__ for name, layer in layers_of(self._model).items()}
+
+    def attribute(self, layer: str, path: str) -> Any:
+        config = self.layer(layer).get_config()
+        if path not in config:
+            raise UnknownNameError(f"The config of {layer!r} has no {path!r}. {did_you_mean(path, config)}")
+        return config[path]
+
+    def activations(self) -> dict[str, str]:
+        return activations_of(self._model)
+
+    def with_activation(self, layer: str, to: Spec, blend: float | None) -> Structural:
+        return with_activation(self.layer(layer), layer, to, blend)
+
+    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
+        return grown_kernel(self.layer(layer), layer, self.tensors, by)
+
+    def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
+        found: list[tuple[Tensor, Initial | None]] = []
+        for prefix, layer in made_by(edit, self._model, self.structure):
+            for inner, member in members_of(layer).items():
+                member.layer = f"{prefix}.{member.layer}" if member.layer else prefix
+                tensor = _tensor(f"{prefix}.{inner}", member, trainable=member.is_parameter)
+                found.append((tensor, initial_of(initializer_of(member.owner, member.attribute), tensor.shape)))
+        return found
 
     def layer(self, name: str) -> Any:
         """Return the layer called so; "" is the model.
@@ -73,11 +105,6 @@ class KerasNetwork(Network):
     def initial(self, name: str) -> Initial | None:
         member = self.members[name]
         return initial_of(initializer_of(member.owner, member.attribute), tuple(member.variable.shape))
-
-
-def array_of(value: Any) -> NDArray[Any]:
-    """Return a variable or a tensor of any backend as an array; bfloat16 has the dtype of that name."""
-    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def _tensor(name: str, member: Member, *, trainable: bool) -> Tensor:

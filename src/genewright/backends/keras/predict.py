@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import layers_of
-from genewright.backends.keras.network import array_of
+from genewright.backends.keras.arrays import array_of
 
 
 def predict(model: Any, batch: Any) -> list[NDArray[Any]]:

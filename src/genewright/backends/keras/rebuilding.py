@@ -15,7 +15,7 @@ from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
-from genewright.backends.keras.network import array_of
+from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.training import carry_training
 from genewright.backends.keras.tying import tie_again
@@ -26,7 +26,14 @@ RECIPE = "_genewright_recipe"
 _OF_THE_OBJECT = ("_inbound_nodes", "_outbound_nodes", "build", "quantize")  # they know the object by itself
 
 
-def rebuild(model: Any, changes: Changes, resized: Mapping[str, NDArray[Any]], moves: Iterable[Reindex]) -> Undo:
+def rebuild(
+    model: Any,
+    changes: Changes,
+    resized: Mapping[str, NDArray[Any]],
+    moves: Iterable[Reindex],
+    *,
+    shell: bool = False,
+) -> Undo:
     """Make `model` again with changes, and let it be that one; return what takes it back.
 
     Args:
@@ -34,6 +41,7 @@ def rebuild(model: Any, changes: Changes, resized: Mapping[str, NDArray[Any]], m
         changes: What becomes different.
         resized: New values of variables whose shape changes, as they are stored (bfloat16 as uint16).
         moves: How those came about, for the optimizer's state.
+        shell: Values that do not fit are let be, for they are read afterwards.
 
     Raises:
         UnsupportedError: The model is subclassed, or Keras refuses the new architecture; nothing has been changed.
@@ -57,13 +65,13 @@ def rebuild(model: Any, changes: Changes, resized: Mapping[str, NDArray[Any]], m
                 "Nothing has been changed."
             ) from error
         tie_again(old.values(), new)
-        _fill(old, members_of(new), resized)
+        _fill(old, members_of(new), resized, shell=shell)
         rebuilder.settle()
         carry_training(model, new, tuple(moves))
     return _adopt(model, new)
 
 
-def _fill(old: Mapping[str, Member], new: Mapping[str, Member], resized: Mapping[str, NDArray[Any]]) -> None:
+def _fill(old: Mapping[str, Member], new: Mapping[str, Member], resized: Mapping[str, NDArray[Any]], *, shell: bool) -> None:
     """Give every variable its value: the new one, the old one, or the constant that its layer starts with."""
     for name, member in new.items():
         variable, shape = member.variable, tuple(member.variable.shape)
@@ -76,6 +84,8 @@ def _fill(old: Mapping[str, Member], new: Mapping[str, Member], resized: Mapping
         elif name in old:
             before = old[name].variable
             if tuple(before.shape) != shape:
+                if shell:
+                    continue
                 raise _misfit(name, shape, tuple(before.shape))
             variable.assign(np.array(array_of(before)))
             if variable.trainable != before.trainable:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import is_graph, layers_of
-from genewright.edit import InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Spec
+from genewright.edit import InsertLayer, RemoveLayer, ReplaceLayer, Rewire
 from genewright.errors import SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean, snake_case
+from genewright.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -45,41 +47,78 @@ class NewLayer:
 
 
 @dataclass(frozen=True)
+class NewLayers:
+    """Layers that work one after the other, or a gated path beside nothing: x + gate * layers(x).
+
+    Attributes:
+        layers: The layers.
+        gate: The gate at first, or None for none.
+        name: What the names of the gate and the sum begin with.
+    """
+
+    layers: tuple[NewLayer, ...]
+    gate: float | None
+    name: str
+
+    def chain(self) -> list[Any]:
+        """Return the layers themselves, made anew."""
+        return [layer.make() for layer in self.layers]
+
+    def on(self, given: Any) -> Any:
+        """Return what follows from `given`."""
+        made = given
+        for layer in self.chain():
+            made = layer(made)
+        if self.gate is None:
+            return made
+        if tuple(made.shape) != tuple(given.shape):
+            raise SettingError(
+                f"A gated layer has to return the shape that it is given, {tuple(given.shape)}; it returns "
+                f"{tuple(made.shape)}."
+            )
+        return added(given, made, self.gate, self.name)
+
+
+def added(made: Any, path: Any, gate: float, name: str) -> Any:
+    """Return made + gate * path, with a trainable gate for each channel: two layers of Keras's own."""
+    letters = "abcdefghijk"[: len(made.shape)]
+    gated = keras.layers.EinsumDense(
+        f"{letters},{letters[-1]}->{letters}",
+        output_shape=tuple(made.shape[1:]),
+        kernel_initializer=keras.initializers.Constant(gate),
+        name=f"{name}_gate",
+    )
+    return keras.layers.Add(name=f"{name}_add")([made, gated(path)])
+
+
+@dataclass(frozen=True)
 class Skip:
     """A gated path from the input of one layer to the output of another: y + gate * path(x).
 
     Attributes:
         start: The layer whose input it takes.
         end: The layer to whose output it is added.
-        path: The layer on the way, or None.
+        path: The layers on the way, perhaps none.
         gate: The gate at first.
         name: What the names of the new layers begin with.
     """
 
     start: str
     end: str
-    path: NewLayer | None
+    path: NewLayers
     gate: float
     name: str
 
     def joined(self, taken: Any, made: Any) -> Any:
         """Return `made` with the gated path from `taken` added."""
-        if self.path is not None:
-            taken = self.path.make()(taken)
-        if tuple(taken.shape) != tuple(made.shape):
+        path = self.path.on(taken)
+        if tuple(path.shape) != tuple(made.shape):
             raise UnsupportedError(
-                f"A path from the input of {self.start!r}, of shape {tuple(taken.shape)}, cannot be added to the output "
+                f"A path from the input of {self.start!r}, of shape {tuple(path.shape)}, cannot be added to the output "
                 f"of {self.end!r}, of shape {tuple(made.shape)}. Name layers with one shape, or give a path that leads "
                 "from one to the other."
             )
-        letters = "abcdefghijk"[: len(made.shape) - 1]
-        gate = keras.layers.EinsumDense(
-            f"...{letters[-1]},{letters[-1]}->...{letters[-1]}",
-            output_shape=tuple(made.shape[1:]),
-            kernel_initializer=keras.initializers.Constant(self.gate),
-            name=f"{self.name}_gate",
-        )
-        return keras.layers.Add(name=f"{self.name}_add")([made, gate(taken)])
+        return added(made, path, self.gate, self.name)
 
 
 @dataclass
@@ -97,7 +136,7 @@ class Changes:
 
     configs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     replaced: dict[str, NewLayer] = field(default_factory=dict[str, NewLayer])
-    inserted: dict[str, NewLayer] = field(default_factory=dict[str, NewLayer])
+    inserted: dict[str, NewLayers] = field(default_factory=dict[str, NewLayers])
     removed: tuple[str, ...] = ()
     skips: tuple[Skip, ...] = ()
     every: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -119,7 +158,9 @@ class Changes:
 
     def branches(self, prefix: str) -> bool:
         """Whether the model whose layers' names begin with `prefix` stops being a chain."""
-        return any(_parent(skip.end) == prefix.rstrip(".") for skip in self.skips)
+        own = prefix.rstrip(".")
+        gated = [after for after, new in self.inserted.items() if new.gate is not None]
+        return any(_parent(place) == own for place in (*(skip.end for skip in self.skips), *gated))
 
     def after(self, place: str, made: Any, taken: dict[str, Any]) -> Any:
         """Return what follows the output `made` of a layer.
@@ -130,9 +171,11 @@ class Changes:
             taken: The inputs of the layers that have run, by name.
         """
         if place in self.inserted:
-            made = self.inserted[place].make()(made)
+            made = self.inserted[place].on(made)
         for skip in self.skips:
             if skip.end == place:
+                if skip.start not in taken:
+                    raise UnsupportedError(f"{skip.end!r} comes before {skip.start!r}; a path leads forward.")
                 made = skip.joined(taken[skip.start], made)
         return made
 
@@ -148,7 +191,8 @@ def _changes_of(edit: object, model: Any) -> Changes:
 @_changes_of.register
 def _insert(edit: InsertLayer, model: Any) -> Changes:
     _refuse_outside_graph(edit.after, model)
-    return Changes(inserted={edit.after: _new_layer(edit.layer, edit.name, edit.after, model)})
+    own = edit.after.rsplit(".", 1)[-1]
+    return Changes(inserted={edit.after: _new_layers(edit.layer, edit.name, own, model)})
 
 
 @_changes_of.register
@@ -161,7 +205,10 @@ def _remove(edit: RemoveLayer, model: Any) -> Changes:
 def _replace(edit: ReplaceLayer, model: Any) -> Changes:
     _refuse_outside_graph(edit.layer, model)
     own = edit.layer.rsplit(".", 1)[-1]
-    return Changes(replaced={edit.layer: NewLayer(_spec(edit.new, model), own)})
+    new = _new_layers(edit.new, own, own, model)
+    if len(new.layers) != 1 or new.gate is not None:
+        raise UnsupportedError("A Keras layer is replaced by one layer; insert further ones with gw.InsertLayer.")
+    return Changes(replaced={edit.layer: NewLayer(new.layers[0].spec, own)})
 
 
 @_changes_of.register
@@ -171,7 +218,7 @@ def _rewire(edit: Rewire, model: Any) -> Changes:
     if _parent(edit.start) != _parent(edit.end):
         raise UnsupportedError(f"{edit.start!r} and {edit.end!r} lie in different models; a path joins layers of one.")
     base = _free_name(f"{edit.end.rsplit('.', 1)[-1]}_skip", model)
-    path = None if edit.path == "identity" else NewLayer(_spec(edit.path, model), f"{base}_path")
+    path = NewLayers((), None, base) if edit.path == "identity" else _new_layers(edit.path, f"{base}_path", base, model)
     return Changes(skips=(Skip(edit.start, edit.end, path, edit.gate, base),))
 
 
@@ -199,11 +246,35 @@ def _refuse_outside_graph(name: str, model: Any) -> None:
         )
 
 
-def _new_layer(spec: Spec, name: str | None, after: str, model: Any) -> NewLayer:
-    made = _spec(spec, model)
-    kind = snake_case(str(made.get("class_name", "layer")))
-    wanted = name or made.get("config", {}).get("name") or f"{after.rsplit('.', 1)[-1]}_{kind}"
-    return NewLayer(made, _free_name(str(wanted), model))
+def _new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLayers:
+    """Return the layers of a specification: of one layer, of a sequence, or of a gated one."""
+    gate: float | None = None
+    specs: list[Spec] = [spec]
+    if isinstance(spec, Mapping) and spec.get("layer") in ("Sequential", "Gated"):
+        inner = _new_layers({"layer": "Sequential", "layers": spec["layers"]}, name, after, model) if (
+            spec["layer"] == "Gated"
+        ) else None
+        if inner is not None:
+            return NewLayers(inner.layers, 0.0, inner.name)
+        specs = list(spec["layers"])
+    if isinstance(spec, Mapping) and "copy" in spec and "gate" in spec:
+        gate = float(spec["gate"])
+    layers: list[NewLayer] = []
+    for one in _flat(specs):
+        made = _spec(one, model)
+        kind = snake_case(str(made.get("class_name", "layer")))
+        own = made.get("config", {}).get("name")
+        wanted = name if name and len(specs) == 1 else own or f"{name or after}_{kind}"
+        layers.append(NewLayer(made, _free_name(str(wanted), model, [layer.name for layer in layers])))
+    return NewLayers(tuple(layers), gate, layers[0].name if layers else after)
+
+
+def _flat(specs: Sequence[Spec]) -> Iterator[Spec]:
+    for spec in specs:
+        if isinstance(spec, Mapping) and spec.get("layer") == "Sequential":
+            yield from _flat(spec["layers"])
+        else:
+            yield spec
 
 
 def _spec(spec: Spec, model: Any) -> dict[str, Any]:
@@ -214,10 +285,9 @@ def _spec(spec: Spec, model: Any) -> dict[str, Any]:
     entry = dict(spec)
     if "copy" in entry:
         layer = layer_called(str(entry["copy"]), model)
-        return cast(dict[str, Any], keras.saving.serialize_keras_object(layer))
-    if not isinstance(entry.get("class_name"), str) or not set(entry) <= {
-        "class_name", "config", "module", "registered_name", "build_config",
-    }:  # fmt: skip
+        config = {key: value for key, value in layer.get_config().items() if key != "name"}
+        return {"class_name": type(layer).__name__, "config": config}
+    if not isinstance(entry.get("class_name"), str) or not set(entry) <= {"class_name", "config"}:
         raise SettingError(
             'A Keras layer is {"class_name": "Dense", "config": {"units": 64, "activation": "relu"}}; '
             f"received {spec!r}."
@@ -227,8 +297,8 @@ def _spec(spec: Spec, model: Any) -> dict[str, Any]:
     return entry
 
 
-def _free_name(wanted: str, model: Any) -> str:
-    taken = {name.rsplit(".", 1)[-1] for name in layers_of(model)}
+def _free_name(wanted: str, model: Any, more: Sequence[str] = ()) -> str:
+    taken = {name.rsplit(".", 1)[-1] for name in layers_of(model)} | set(more)
     name, number = wanted, 1
     while name in taken or f"{name}_gate" in taken:
         name, number = f"{wanted}_{number}", number + 1

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from genewright.apply import Store, Undo
 from genewright.backends.keras.members import Member
-from genewright.backends.keras.network import KerasNetwork, array_of
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.rebuilding import rebuild
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.tying import tie
@@ -28,10 +29,15 @@ class KerasStore(Store):
     A variable cannot change its shape, and a graph not its wiring: the model is made again, and takes the new one's
     place as the same object. New lengths and configs wait for each other until `finish`, or until layers are added or
     taken out.
+
+    Args:
+        model: The model.
+        shell: Its weights are read afterwards: those whose shape changes need no values.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, shell: bool = False) -> None:
         self._model = model
+        self._shell = shell
         self._view: KerasNetwork | None = None
         self._configs: dict[str, dict[str, Any]] = {}
         self._resized: dict[str, Stored] = {}
@@ -134,7 +140,7 @@ class KerasStore(Store):
         return undo
 
     def _rebuilt(self, changes: Changes, resized: dict[str, Stored] | None = None, moves: Any = ()) -> Undo:
-        back = rebuild(self._model, changes, resized or {}, moves)
+        back = rebuild(self._model, changes, resized or {}, moves, shell=self._shell)
         self._view = None
 
         def undo() -> None:

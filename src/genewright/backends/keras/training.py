@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import members_of
-from genewright.backends.keras.network import array_of
+from genewright.backends.keras.arrays import array_of
 from genewright.edit import Reindex
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.attributes import value_at
+from genewright.backends.torch.growing import grown_kernel
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.blueprint import new_layer
@@ -19,7 +20,7 @@ from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.structure.calls import named_layers
 from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
-from genewright.edit import InsertLayer, ReplaceLayer, Rewire
+from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import SettingError
 from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans
 
@@ -63,6 +64,9 @@ class TorchNetwork(Network):
             )
             for inner, member in members_of(layer).items()
         ]
+
+    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
+        return list(grown_kernel(self, layer, by))
 
     def refresh(self, member: Member) -> None:
         """Look again at one tensor whose shape has changed."""
