@@ -114,7 +114,10 @@ class Rebuilder:
     def _called(self, operation: Any, place: str, args: Any, keywords: Any) -> Any:
         if place in self._changes.removed:
             return args[0]
-        given = tuple(keras.tree.flatten(args)) if is_graph(operation) and not keywords else ()
+        given: tuple[Any, ...] = ()
+        if is_graph(operation):
+            tensors = tuple(keras.tree.flatten(args))
+            given = tensors if len(tensors) == len(operation.inputs) else ()
         return self._layer(operation, given)(*args, **keywords)
 
     def _input(self, tensor: Any, given: Any = None) -> Any:

@@ -15,6 +15,7 @@ from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
+from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.training import carry_training
@@ -65,36 +66,83 @@ def rebuild(
                 "Nothing has been changed."
             ) from error
         tie_again(old.values(), new)
-        _fill(old, members_of(new), resized, shell=shell)
+        fitted = _fill(old, members_of(new), resized, changes, shell=shell)
         rebuilder.settle()
-        carry_training(model, new, tuple(moves))
+        carry_training(model, new, (*moves, *fitted))
     return _adopt(model, new)
 
 
-def _fill(old: Mapping[str, Member], new: Mapping[str, Member], resized: Mapping[str, NDArray[Any]], *, shell: bool) -> None:
-    """Give every variable its value: the new one, the old one, or the constant that its layer starts with."""
+def _fill(
+    old: Mapping[str, Member],
+    new: Mapping[str, Member],
+    resized: Mapping[str, NDArray[Any]],
+    changes: Changes,
+    *,
+    shell: bool,
+) -> list[Reindex]:
+    """Give every variable its value: the new one, the old one, a copied layer's, or the constant that it starts with.
+
+    What a new layer draws at random starts at zero (an operator draws it by seeded noise). Where a layer was inserted
+    that returns another width, the kernels that read it keep the rows of the first units; rows of further ones are zero.
+
+    Returns:
+        How kernels were made to fit.
+    """
+    moves: list[Reindex] = []
+    copies = changes.copies()
     for name, member in new.items():
         variable, shape = member.variable, tuple(member.variable.shape)
+        source = old.get(name) or _copied(name, copies, old)
         if name in resized:
             values = resized[name]
             if values.shape != shape:
                 raise _misfit(name, shape, values.shape)
             bfloat = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
             variable.assign(values.view(ml_dtypes.bfloat16) if bfloat else values)
-        elif name in old:
-            before = old[name].variable
-            if tuple(before.shape) != shape:
-                if shell:
-                    continue
-                raise _misfit(name, shape, tuple(before.shape))
-            variable.assign(np.array(array_of(before)))
-            if variable.trainable != before.trainable:
-                variable.trainable = before.trainable
-        else:
+        elif source is None:
             initial = initial_of(initializer_of(member.owner, member.attribute), shape)
-            if initial is None or initial.distribution != "constant":
-                continue
-            variable.assign(np.full(shape, initial.scale))
+            constant = initial.scale if initial is not None and initial.distribution == "constant" else 0.0
+            variable.assign(np.full(shape, constant))
+        else:
+            before = np.array(array_of(source.variable))
+            if before.shape != shape:
+                move = _refitted(name, member, before.shape) if changes.inserted else None
+                if move is None and not shell:
+                    raise _misfit(name, shape, before.shape)
+                if move is None:
+                    continue
+                moves.append(move)
+                before = moved(before, move)
+            variable.assign(before)
+            if name in old and variable.trainable != source.variable.trainable:
+                variable.trainable = source.variable.trainable
+    return moves
+
+
+def _copied(name: str, copies: Mapping[str, str], old: Mapping[str, Member]) -> Member | None:
+    for place, source in copies.items():
+        if name.startswith(f"{place}."):
+            return old.get(f"{source}{name.removeprefix(place)}")
+    return None
+
+
+def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Reindex | None:
+    """Return how a kernel follows the width that it reads, or None where more than that has changed."""
+    shape = tuple(member.variable.shape)
+    classes = [cls.__name__ for cls in type(member.owner).__mro__]
+    role = role_of(member.attribute, shape, is_parameter=member.is_parameter)
+    axis = input_axis_of(role, unit_axis_of(classes, member.attribute, role, shape), shape)
+    if axis is None or [n for i, n in enumerate(shape) if i != axis] != [n for i, n in enumerate(has) if i != axis]:
+        return None
+    return Reindex(tensor=name, axis=axis, index=tuple(i if i < has[axis] else -1 for i in range(shape[axis])))
+
+
+def moved(values: NDArray[Any], move: Reindex) -> NDArray[Any]:
+    """Return values gathered along an axis, zeros where the index is -1."""
+    index = np.asarray(move.index, np.int64)
+    taken: NDArray[Any] = np.take(values, np.maximum(index, 0), axis=move.axis)
+    taken[(slice(None),) * move.axis + (index < 0,)] = 0
+    return taken
 
 
 def _misfit(name: str, wanted: tuple[int, ...], has: tuple[int, ...]) -> UnsupportedError:

@@ -22,10 +22,12 @@ class NewLayer:
     Attributes:
         spec: ``{"class_name": ..., "config": {...}}`` as Keras writes it.
         name: Its name.
+        copied: The layer of the model whose weights it takes over, or "".
     """
 
     spec: dict[str, Any]
     name: str
+    copied: str = ""
 
     def make(self) -> Any:
         """Return the layer, not built yet.
@@ -156,6 +158,19 @@ class Changes:
         """Return the entries of a layer's config that become different."""
         return {**self.every, **self.configs.get(path, {})}
 
+    def copies(self) -> dict[str, str]:
+        """Return the layers that take over another one's weights, with that one, by name."""
+        found: dict[str, str] = {}
+        for after, new in self.inserted.items():
+            parent = _parent(after)
+            for layer in new.layers:
+                if layer.copied:
+                    found[f"{parent}.{layer.name}" if parent else layer.name] = layer.copied
+        for place, layer in self.replaced.items():
+            if layer.copied:
+                found[place] = layer.copied
+        return found
+
     def branches(self, prefix: str) -> bool:
         """Whether the model whose layers' names begin with `prefix` stops being a chain."""
         own = prefix.rstrip(".")
@@ -208,7 +223,7 @@ def _replace(edit: ReplaceLayer, model: Any) -> Changes:
     new = _new_layers(edit.new, own, own, model)
     if len(new.layers) != 1 or new.gate is not None:
         raise UnsupportedError("A Keras layer is replaced by one layer; insert further ones with gw.InsertLayer.")
-    return Changes(replaced={edit.layer: NewLayer(new.layers[0].spec, own)})
+    return Changes(replaced={edit.layer: NewLayer(new.layers[0].spec, own, new.layers[0].copied)})
 
 
 @_changes_of.register
@@ -265,7 +280,8 @@ def _new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLaye
         kind = snake_case(str(made.get("class_name", "layer")))
         own = made.get("config", {}).get("name")
         wanted = name if name and len(specs) == 1 else own or f"{name or after}_{kind}"
-        layers.append(NewLayer(made, _free_name(str(wanted), model, [layer.name for layer in layers])))
+        copied = str(one["copy"]) if isinstance(one, Mapping) and "copy" in one else ""
+        layers.append(NewLayer(made, _free_name(str(wanted), model, [layer.name for layer in layers]), copied))
     return NewLayers(tuple(layers), gate, layers[0].name if layers else after)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from genewright.backends.keras.widths.rules import (
+    applications as applications,
+)
+from genewright.backends.keras.widths.rules import (
     attention as attention,
 )
 from genewright.backends.keras.widths.rules import (

@@ -32,6 +32,7 @@ class Value:
 
 Rule = Callable[["Step"], list[Value]]
 RULES: dict[type, Rule] = {}
+NAMED: dict[str, Rule] = {}
 
 
 def rule(*kinds: type) -> Callable[[Rule], Rule]:
@@ -40,6 +41,16 @@ def rule(*kinds: type) -> Callable[[Rule], Rule]:
     def register(function: Rule) -> Rule:
         for kind in kinds:
             RULES[kind] = function
+        return function
+
+    return register
+
+
+def named_rule(name: str) -> Callable[[Rule], Rule]:
+    """Register the rule of a layer class of Keras's own that has no public name."""
+
+    def register(function: Rule) -> Rule:
+        NAMED[name] = function
         return function
 
     return register
@@ -275,7 +286,8 @@ def _rule_of(layer: Any) -> Rule | None:
         if kind in RULES:
             same = type(layer).call is kind.call  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
             return RULES[kind] if same else None
-    return None
+    own = type(layer).__module__.startswith("keras.")
+    return NAMED.get(type(layer).__name__) if own else None
 
 
 def _no_rule(kind: str) -> str:

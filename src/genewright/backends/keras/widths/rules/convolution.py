@@ -32,7 +32,8 @@ def convolution(step: Step) -> list[Value]:
             step.pin(own, "it is the one channel of a group")
             own = ONE
         step.join(channels, product((group, own)))
-        step.mark("kernel", len(kernel) - 2, "reader")
+        if size_of(own) > 1:
+            step.mark("kernel", len(kernel) - 2, "reader")
         step.mark("kernel", len(kernel) - 1, "group", group)
         if size_of(inside) > 1:
             step.mark("kernel", len(kernel) - 1, "writer", inside)
