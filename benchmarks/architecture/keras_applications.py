@@ -126,7 +126,9 @@ def main() -> None:
         gc.collect()
     if asked.out:
         with open(asked.out, "w", encoding="utf-8") as file:
-            file.write("| model | weights | widen | insert | narrow |\n|---|---|---|---|---|\n" + "\n".join(lines) + "\n")
+            file.write(
+                "| model | weights | widen | insert | narrow |\n|---|---|---|---|---|\n" + "\n".join(lines) + "\n"
+            )
     sys.exit(any("WRONG" in line or "ERROR" in line for line in lines))
 
 

@@ -65,7 +65,6 @@ class Store(ABC):
             "command line package.module:factory with --weights."
         )
 
-
     def finish(self) -> Undo:
         """Carry out what had to wait for the last edit of a step; return what takes it back.
 
@@ -148,7 +147,9 @@ def changes_form(edits: Iterable[Edit], network: Network) -> bool:
 
 def _refuse(edit: Values, tensor: Tensor) -> None:
     _check_fit(edit, tensor)
-    moves = isinstance(edit, Copy) or (edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None)
+    moves = isinstance(edit, Copy) or (
+        edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
+    )
     if not moves and tensor.dtype not in FLOATS:
         raise UnsupportedError(
             f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "

@@ -10,6 +10,7 @@ from pathlib import Path
 from genewright.demo.folder import Folder
 from genewright.demo.framework import Framework
 
+
 def next_commands(folder: Folder, framework: Framework) -> list[str]:
     """Return commands for the files in `folder`."""
     original, mutant, held_out = (shlex.quote(str(p)) for p in (folder.original, folder.mutant, folder.held_out))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from genewright.backends import backend_of
 from genewright.compare import compare
 from genewright.demo.checks import replay_in_a_fresh_process, undo

@@ -42,5 +42,7 @@ def model() -> keras.Model:
 if __name__ == "__main__":
     base = model()
     prints = [gw.fingerprint(gw.mutate(base, operator, seed=i)) for i, operator in enumerate(OPERATORS)]
-    names = [[t.name, list(t.shape), t.trainable, t.layer_type] for t in backend_of(base).network(base).tensors.values()]
+    names = [
+        [t.name, list(t.shape), t.trainable, t.layer_type] for t in backend_of(base).network(base).tensors.values()
+    ]
     json.dump({"backend": keras.backend.backend(), "prints": prints, "names": names}, sys.stdout)

@@ -69,7 +69,9 @@ def make(keras: Any) -> Make:
         )
         squeezed = layers.Dense(5, activation="relu", name="squeeze")(x)
         both = layers.Concatenate(name="pair")([twice(squeezed), twice(extra)])
-        return keras.Model([image, extra], {"main": inner(both), "side": layers.Dense(2, name="side")(both)}, name="net")
+        return keras.Model(
+            [image, extra], {"main": inner(both), "side": layers.Dense(2, name="side")(both)}, name="net"
+        )
 
     return made
 
@@ -116,7 +118,9 @@ def test_the_outputs_change_where_it_does_not(make: Make, batch: list[Any], oper
     assert change(model, mutant, batch) > 1e-3
 
 
-@pytest.mark.parametrize("operator", [KEPT[0], KEPT[2], KEPT[6], KEPT[7], KEPT[9], KEPT[12], CHANGED[1], CHANGED[6]], ids=str)
+@pytest.mark.parametrize(
+    "operator", [KEPT[0], KEPT[2], KEPT[6], KEPT[7], KEPT[9], KEPT[12], CHANGED[1], CHANGED[6]], ids=str
+)
 def test_a_mutant_is_saved_loaded_replayed_and_undone(
     keras: Any, make: Make, batch: list[Any], operator: gw.Operator, tmp_path: Path
 ) -> None:
@@ -231,7 +235,11 @@ def test_knobs_need_no_run(make: Make) -> None:
     [
         (gw.Widen(layer="side"), gw.UnsupportedError, "output"),
         (gw.Widen(layer="frist"), gw.UnknownNameError, "Did you mean 'first'"),
-        (gw.InsertLayer(after="relu", layer={"class_name": "Dence", "config": {}}), gw.SettingError, "Did you mean 'Dense'"),
+        (
+            gw.InsertLayer(after="relu", layer={"class_name": "Dence", "config": {}}),
+            gw.SettingError,
+            "Did you mean 'Dense'",
+        ),
         (gw.InsertLayer(after="relu", layer={"class_name": "Lambda", "config": {}}), gw.SettingError, "Python code"),
         (gw.InsertLayer(after="nowhere"), gw.UnknownNameError, "nowhere"),
         (gw.RemoveLayer(layer="first"), gw.UnsupportedError, r"incompatible|shape"),
@@ -261,7 +269,9 @@ def test_a_layer_without_a_rule_pins_and_says_how_to_add_one(keras: Any) -> None
         def call(self, x: Any) -> Any:
             return x[:, ::-1]
 
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6, name="a"), Odd(name="odd"), keras.layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(6, name="a"), Odd(name="odd"), keras.layers.Dense(2)]
+    )
     with pytest.raises(gw.UnsupportedError, match=r"no rule says what a Odd does.*Conv2D.*reading\.rule"):
         gw.mutate(model, gw.Widen(layer="a", num_units=1), seed=1, example=np.ones((1, 4), np.float32))
 

@@ -79,7 +79,9 @@ def test_unit_axes_of_depthwise_and_transposed_kernels(keras: Any) -> None:
             keras.layers.SeparableConv2D(4, 3, name="apart"),
         ]
     )
-    axes = {n: (t.shape, t.unit_axis) for n, t in backend_of(model).network(model).tensors.items() if t.role == "kernel"}
+    axes = {
+        n: (t.shape, t.unit_axis) for n, t in backend_of(model).network(model).tensors.items() if t.role == "kernel"
+    }
     assert axes == {
         "deep.kernel": ((3, 3, 3, 1), 2),
         "up.kernel": ((2, 2, 5, 3), 2),
@@ -246,7 +248,9 @@ def test_several_inputs_and_outputs(keras: Any) -> None:
 
 
 def test_lambda_layers_of_the_users_own_are_copied(keras: Any) -> None:
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 3.0, name="thrice"), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Lambda(lambda x: x * 3.0, name="thrice"), keras.layers.Dense(1)]
+    )
     twin = backend_of(model).copy(model)
     batch = np.ones((1, 2), np.float32)
     assert np.array_equal(backend_of(model).predict(model, batch)[0], backend_of(model).predict(twin, batch)[0])

@@ -18,8 +18,22 @@ from genewright.backends.files.pickled import read_pickled, write_pickled
 from genewright.backends.files.safetensors import read_safetensors, write_safetensors
 from genewright.errors import FileError, UnsupportedError
 
-_READERS = {".safetensors": read_safetensors, ".pt": read_pickled, ".pth": read_pickled, ".keras": read_archive, ".h5": read_hdf5, ".hdf5": read_hdf5}
-_WRITERS = {".safetensors": write_safetensors, ".pt": write_pickled, ".pth": write_pickled, ".keras": write_archive, ".h5": write_hdf5, ".hdf5": write_hdf5}
+_READERS = {
+    ".safetensors": read_safetensors,
+    ".pt": read_pickled,
+    ".pth": read_pickled,
+    ".keras": read_archive,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
+}
+_WRITERS = {
+    ".safetensors": write_safetensors,
+    ".pt": write_pickled,
+    ".pth": write_pickled,
+    ".keras": write_archive,
+    ".h5": write_hdf5,
+    ".hdf5": write_hdf5,
+}
 
 
 class FilesBackend(Backend):

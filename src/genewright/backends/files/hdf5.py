@@ -144,7 +144,9 @@ def opened(data: bytes, place: str) -> Generator[Any]:
         raise
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, UnicodeError) as error:
         hint = " It may be truncated: copy it again." if data else " It is empty."
-        raise FileError(f"{place}: is not a whole HDF5 file of Keras ({' '.join(str(error).split())}).{hint}") from error
+        raise FileError(
+            f"{place}: is not a whole HDF5 file of Keras ({' '.join(str(error).split())}).{hint}"
+        ) from error
 
 
 def _library() -> Any:
@@ -184,7 +186,9 @@ def _numbered(group: Any, path: str, kind: str, configs: LayerConfigs) -> Iterat
             inside = is_composite(kind)
             name = (_own_name(child) if inside else None) or key.removeprefix("_")
             # what a layer of Keras's own holds is called by an attribute, not by its class
-            yield from _numbered(child, f"{path}.{name}" if path else name, kind if inside else group_class(key), configs)
+            yield from _numbered(
+                child, f"{path}.{name}" if path else name, kind if inside else group_class(key), configs
+            )
 
 
 def _legacy(group: Any) -> Iterator[_Layer]:

@@ -155,4 +155,3 @@ def variable_names(kind: str, config: Mapping[str, Any] | None, shapes: Sequence
 def is_trained(attribute: str) -> bool:
     """Whether a variable of this name in a file counts as trained; one without a known name does not."""
     return not attribute.isdigit() and attribute not in _NEVER_TRAINED and _ROLES.get(attribute) != "statistic"
-

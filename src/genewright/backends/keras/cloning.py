@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import Member, members_of
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError
 
@@ -93,7 +93,8 @@ def settle(old: Any, new: Any) -> None:
     """Carry over what a layer keeps beside config and variables.
 
     That is: vocabularies, statistics made ready
-    for use, the state of seed generators."""
+    for use, the state of seed generators.
+    """
     pairs = zip(old._flatten_layers(), new._flatten_layers(), strict=True)
     for before, after in pairs:
         if hasattr(before, "save_assets") and hasattr(after, "load_assets"):

@@ -159,7 +159,13 @@ def _attributes(owner: Any, kind: Any) -> dict[int, str]:
     held |= held.get("_parameters", {})
     places: dict[int, str] = {}
     for attribute, value in held.items():
-        if attribute in ("_layers", "_metrics", "_modules", "_parameters", "_trainable_variables") or attribute.startswith(_OF_TENSORFLOW):
+        if attribute in (
+            "_layers",
+            "_metrics",
+            "_modules",
+            "_parameters",
+            "_trainable_variables",
+        ) or attribute.startswith(_OF_TENSORFLOW):
             continue
         for place, found in _found(attribute.removeprefix("_"), value, kind, 0):
             places.setdefault(id(found), place)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
-from genewright.backends.keras.changing import activations_of, grown_kernel, with_activation
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.blueprint import made_by
+from genewright.backends.keras.changing import activations_of, grown_kernel, with_activation
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of

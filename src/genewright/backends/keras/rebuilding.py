@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.apply import Undo
+from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
+from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import python_random_kept
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
-from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.training import carry_training
 from genewright.backends.keras.tying import tie_again
@@ -62,8 +62,7 @@ def rebuild(
             raise
         except Exception as error:
             raise UnsupportedError(
-                f"Keras refuses the changed architecture of {model.name!r}: {said(error)} "
-                "Nothing has been changed."
+                f"Keras refuses the changed architecture of {model.name!r}: {said(error)} Nothing has been changed."
             ) from error
         tie_again(old.values(), new)
         fitted = _fill(old, members_of(new), resized, changes, shell=shell)

@@ -43,9 +43,7 @@ class NewLayer:
             name = str(self.spec.get("class_name"))
             known = [n for n in dir(keras.layers) if n[0].isupper()]
             hint = "" if name in known else f" {did_you_mean(name, known)}"
-            raise SettingError(
-                f"No layer can be made of {self.spec!r}: {said(error)}{hint}"
-            ) from error
+            raise SettingError(f"No layer can be made of {self.spec!r}: {said(error)}{hint}") from error
 
 
 @dataclass(frozen=True)
@@ -266,9 +264,11 @@ def _new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLaye
     gate: float | None = None
     specs: list[Spec] = [spec]
     if isinstance(spec, Mapping) and spec.get("layer") in ("Sequential", "Gated"):
-        inner = _new_layers({"layer": "Sequential", "layers": spec["layers"]}, name, after, model) if (
-            spec["layer"] == "Gated"
-        ) else None
+        inner = (
+            _new_layers({"layer": "Sequential", "layers": spec["layers"]}, name, after, model)
+            if (spec["layer"] == "Gated")
+            else None
+        )
         if inner is not None:
             return NewLayers(inner.layers, 0.0, inner.name)
         specs = list(spec["layers"])

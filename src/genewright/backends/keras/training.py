@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import members_of
-from genewright.backends.keras.arrays import array_of
 from genewright.edit import Reindex
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.backend import Witness
+from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import python_random_kept
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, members_of
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rewiring import Changes
 

@@ -38,7 +38,6 @@ def grown_kernel(network: Network, layer: str, by: int) -> Iterator[Edit]:
         yield Reindex(tensor=weight, axis=2 + axis, index=index)
 
 
-
 def _fault(network: Network, layer: str) -> str:
     """Say why the layer's window cannot grow, or nothing."""
     kind = network.kinds().get(layer)

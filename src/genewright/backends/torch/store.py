@@ -14,8 +14,8 @@ from genewright.apply import Companion, Store, Undo
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.restructure import restructure
-from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.tensors import Member, unwrapped
+from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.edit import Reindex, Structural
 from genewright.network import Tensor
 

@@ -16,6 +16,7 @@ from genewright.seeding import Noise
 from genewright.settings import check_fraction
 from genewright.spec import as_spec
 
+
 @dataclass(frozen=True, kw_only=True)
 class ReplaceActivation(Operator):
     """Replace activation functions, at once or as a blend that starts at the old one.

@@ -47,13 +47,13 @@ def pairs_of(source: str, target: str, network: Network, operator: str) -> list[
         by_name = {_own_name(t, source): t for t in given}
         pairs = [(by_name[name], t) for t in taken if (name := _own_name(t, target)) in by_name]
     if not pairs:
-        has = [
-            ", ".join(_own_name(t, layer) for t in tensors) for layer, tensors in ((source, given), (target, taken))
-        ]
+        has = [", ".join(_own_name(t, layer) for t in tensors) for layer, tensors in ((source, given), (target, taken))]
         raise SelectionError(f"{operator}: {source!r} has {has[0]}, {target!r} has {has[1]}: nothing of one name.")
     for first, second in pairs:
         if first.name == second.name:
-            raise UnsupportedError(f"{operator}: {source!r} and {target!r} share {first.name!r} already. Name two layers.")
+            raise UnsupportedError(
+                f"{operator}: {source!r} and {target!r} share {first.name!r} already. Name two layers."
+            )
     return pairs
 
 
@@ -68,7 +68,9 @@ def candidates(network: Network) -> list[tuple[str, str]]:
     for layer, held in network.layers().items():
         free = [t for t in held if t.trainable and not t.aliases and t.unit_axis is not None]
         for tensor in free:
-            tensors.setdefault((_own_name(tensor, layer), tensor.role, tensor.shape, tensor.dtype), []).append(tensor.name)
+            tensors.setdefault((_own_name(tensor, layer), tensor.role, tensor.shape, tensor.dtype), []).append(
+                tensor.name
+            )
         kernels = any(t.role in ("kernel", "recurrent_kernel") for t in free)
         if layer and kernels:
             layers.setdefault(tuple(sorted((_own_name(t, layer), t.shape, t.dtype) for t in free)), []).append(layer)

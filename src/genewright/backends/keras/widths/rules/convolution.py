@@ -99,5 +99,3 @@ def _by_channel(step: Step, channels: Axis, attribute: str) -> Axis:
         return kernel[-2]
     step.pin(multiplier, "it is a depth multiplier")
     return product((kernel[-2], multiplier))
-
-
