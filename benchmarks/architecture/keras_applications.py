@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=tensorflow python benchmarks/architecture/keras_applications.py [NAME ...] [--out table.md]
 
-Each model is woken first (random gains and statistics), so that no block is the identity by chance. Outputs are compared
-in float64, on the TensorFlow backend, at batches of two; "kept" means a relative change of at most 1e-9.
+Each model is woken first (random gains and statistics), so that no block is the identity by chance. Outputs are
+compared in float64, on the TensorFlow backend, at batches of two; "kept" means a relative change of at most 1e-9.
 
 weights  GaussianNoise: exactly the trainable variables change.
 widen    Widen, at a width that the seed chooses: the outputs stay, and the model is larger.
@@ -24,28 +24,31 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 warnings.simplefilter("ignore")
 
-import keras
-import numpy as np
+import keras  # noqa: E402  # the backend is chosen first
+import numpy as np  # noqa: E402  # the backend is chosen first
 
-import genewright as gw
-from genewright.backends import backend_of
-from genewright.keeping import largest_change
+import genewright as gw  # noqa: E402  # the backend is chosen first
+from genewright.backends import backend_of  # noqa: E402  # the backend is chosen first
+from genewright.keeping import largest_change  # noqa: E402  # the backend is chosen first
 
 SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71, "NASNetLarge": 331, "NASNetMobile": 224}
 SEED = 7
 
 
 def names() -> list[str]:
+    """Return the constructors."""
     every = (n for n in dir(keras.applications) if n[0].isupper())
     return [n for n in every if callable(getattr(keras.applications, n))]
 
 
 def built(name: str) -> keras.Model:
+    """Return a model for the smallest images."""
     size = SIZES.get(name, 32)
     return getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)
 
 
 def wake(model: keras.Model) -> None:
+    """Give norms and scales values, so that nothing is the identity by chance."""
     numbers = np.random.default_rng(SEED)
     network = backend_of(model).network(model)
     for name, member in network.members.items():
@@ -70,6 +73,7 @@ def checked(model: keras.Model, operator: gw.Operator, example: np.ndarray) -> t
 
 
 def weights_of(model: keras.Model) -> str:
+    """Say whether exactly the trainable variables change, and come back."""
     backend = backend_of(model)
     before = {name: hash(bytes(backend.network(model).raw(name))) for name in backend.network(model).tensors}
     trainable = {name for name, tensor in backend.network(model).tensors.items() if tensor.trainable}
@@ -82,6 +86,7 @@ def weights_of(model: keras.Model) -> str:
 
 
 def row(name: str) -> list[str]:
+    """Return the cells of a model."""
     model = built(name)
     wake(model)
     size = SIZES.get(name, 32)
@@ -109,6 +114,7 @@ def row(name: str) -> list[str]:
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--out")

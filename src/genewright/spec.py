@@ -12,8 +12,8 @@ Spec = str | Mapping[str, Any]
 
 ``"identity"``, ``"GELU"``, ``{"layer": "Linear", "in_features": 8, "out_features": 8}``, ``{"layer": "Sequential",
 "layers": [...]}``, or ``{"copy": "layer1.0"}``: a copy of a layer of the same model, with its weights; with
-``"gate": 0.0`` it starts as the identity, x + gate * copy(x). For Keras, ``{"class_name": "Dense", "config": {...}}`` as
-Keras itself writes it.
+``"gate": 0.0`` it starts as the identity, x + gate * copy(x). For Keras, ``{"class_name": "Dense", "config": {...}}``
+as Keras itself writes it.
 """
 
 

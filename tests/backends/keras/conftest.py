@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -83,5 +83,5 @@ def images() -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 @pytest.fixture
-def words() -> Iterator[Any]:
-    yield np.random.default_rng(0).integers(0, 11, (4, 5)).astype(np.int32)
+def words() -> Any:
+    return np.random.default_rng(0).integers(0, 11, (4, 5)).astype(np.int32)

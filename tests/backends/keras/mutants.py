@@ -1,4 +1,4 @@
-"""Run in a process of its own: print the fingerprints of mutants of one Keras model, on the backend of KERAS_BACKEND."""
+"""Run in a process of its own: print the fingerprints of mutants of one Keras model, on KERAS_BACKEND's backend."""
 
 from __future__ import annotations
 

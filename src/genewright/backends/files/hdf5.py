@@ -224,14 +224,14 @@ def _own_name(group: Any) -> str | None:
 def _group(parent: Any, key: str) -> Any:
     found = _hard(parent, key)
     if not isinstance(found, _library().Group):
-        raise ValueError(f"{key!r} is no group")
+        raise ValueError(f"{key!r} is no group")  # noqa: TRY004  # of a file, not of a type
     return found
 
 
 def _dataset(parent: Any, key: str) -> Any:
     found = _hard(parent, key)
     if not isinstance(found, _library().Dataset):
-        raise ValueError(f"{key!r} is no dataset")
+        raise ValueError(f"{key!r} is no dataset")  # noqa: TRY004  # of a file, not of a type
     if found.external or found.is_virtual:
         raise ValueError(f"{key!r} reads from another file; that is not allowed")
     declared = math.prod(found.shape) * found.dtype.itemsize
@@ -245,7 +245,7 @@ def _hard(parent: Any, key: str) -> Any:
     for part in key.split("/"):
         link = parent.get(part, getlink=True)
         if not isinstance(link, _library().HardLink):
-            raise ValueError(f"{key!r} is missing or a link; links are not allowed")
+            raise ValueError(f"{key!r} is missing or a link; links are not allowed")  # noqa: TRY004  # as above
         parent = parent[part]
     return parent
 

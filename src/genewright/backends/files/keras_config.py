@@ -48,8 +48,8 @@ def refuse_code(config: Any, place: str) -> None:
         who = f"the layer {name!r} of class {kind}"
         if kind == "__lambda__" or (kind == "Lambda" and _holds_code(about)):
             raise FileError(
-                f"{place}: {who if kind == 'Lambda' else 'a lambda in it'} is Python code, which loading would execute; "
-                "files are read in safe mode only. Make it a layer class that is registered with "
+                f"{place}: {who if kind == 'Lambda' else 'a lambda in it'} is Python code, which loading would "
+                "execute; files are read in safe mode only. Make it a layer class that is registered with "
                 "keras.saving.register_keras_serializable, or load the model yourself, if you trust the file, and "
                 "give the model."
             )

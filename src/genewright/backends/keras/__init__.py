@@ -12,7 +12,7 @@ from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend, Witness
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.copying import copy_model
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import attributes_of, keras
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rebuilding import RECIPE
@@ -50,10 +50,10 @@ class KerasBackend(Backend):
         return copy_model(model)
 
     def recipe_text(self, model: Any) -> str | None:
-        return cast("str | None", vars(model).get(RECIPE))
+        return cast("str | None", attributes_of(model).get(RECIPE))
 
     def set_recipe_text(self, model: Any, text: str) -> None:
-        vars(model)[RECIPE] = text
+        attributes_of(model)[RECIPE] = text
 
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
         return predict(model, batch)

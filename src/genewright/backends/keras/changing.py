@@ -37,8 +37,8 @@ def with_activation(layer: Any, name: str, to: Spec, blend: float | None) -> Str
     """
     if blend is not None:
         raise UnsupportedError(
-            f"ReplaceActivation: a blend is not there for Keras ({name!r}). Leave blend out: the activation is replaced at "
-            "once, which changes the function."
+            f"ReplaceActivation: a blend is not there for Keras ({name!r}). Leave blend out: the activation is replaced "
+            "at once, which changes the function."
         )
     if isinstance(to, Mapping):
         if _has_one(layer) and not isinstance(layer, keras.layers.Activation):
@@ -64,8 +64,8 @@ def grown_kernel(layer: Any, name: str, tensors: Mapping[str, Tensor], by: int) 
         raise UnsupportedError(f"GrowKernel: {name!r} is a {type(layer).__name__}, not a convolution with a window.")
     if layer.padding != "same":
         raise UnsupportedError(
-            f"GrowKernel: {name!r} has padding={layer.padding!r}, so a larger window would return fewer places. It works "
-            "on convolutions with padding='same'. Nothing has been changed."
+            f"GrowKernel: {name!r} has padding={layer.padding!r}, so a larger window would return fewer places. It "
+            "works on convolutions with padding='same'. Nothing has been changed."
         )
     return list(_grown(kernel.name, name, sizes, by))
 

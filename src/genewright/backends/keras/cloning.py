@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from genewright.backends.keras.arrays import array_of
-from genewright.backends.keras.library import keras, said
+from genewright.backends.keras.library import class_of, keras, said
 from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError
@@ -22,7 +22,7 @@ from genewright.errors import UnsupportedError
 @functools.singledispatch
 def clone_layer(layer: Any, config: dict[str, Any]) -> Any:
     """Return a new layer of the same class with the given config; it is not built yet."""
-    return type(layer).from_config(config)
+    return class_of(layer).from_config(config)
 
 
 @clone_layer.register(keras.layers.Lambda)

@@ -7,6 +7,7 @@ from typing import Any
 
 from genewright.backends.keras.cloning import cloned, python_random_kept, settle, transfer
 from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.library import attributes_of
 from genewright.backends.keras.members import is_graph, members_of
 from genewright.backends.keras.rebuilding import RECIPE
 from genewright.backends.keras.training import carry_training
@@ -33,8 +34,9 @@ def copy_model(model: Any) -> Any:
             transfer(members, new)
             settle(model, new)
         carry_training(model, new)
-    if RECIPE in vars(model):
-        vars(new)[RECIPE] = vars(model)[RECIPE]
+    recipe = attributes_of(model).get(RECIPE)
+    if recipe is not None:
+        attributes_of(new)[RECIPE] = recipe
     return new
 
 

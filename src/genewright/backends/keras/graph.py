@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends.keras.cloning import cloned, cloned_operation, settle
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.rewiring import UNCHANGED, Changes
 from genewright.errors import UnsupportedError
@@ -46,7 +46,7 @@ class Rebuilder:
         elif is_graph(layer):
             new = self._remade(layer, self._paths[id(layer)], given)
         else:
-            path = self._paths.get(id(layer), layer.name)
+            path = self._paths.get(id(layer), str(layer.name))
             replaced = self._changes.replaced.get(path)
             new = replaced.make() if replaced else cloned(layer, self._changes.configured(path))
             if not replaced:
@@ -64,9 +64,9 @@ class Rebuilder:
         new.trainable = model.trainable
         if type(new) is not type(model) and not sequential:
             new.__class__ = type(model)  # the user's own class, made by its functional constructor
-        for attribute, value in vars(model).items():
+        for attribute, value in attributes_of(model).items():
             plain = value is None or isinstance(value, str | int | float | bool)
-            if plain and not attribute.startswith("_") and attribute not in vars(new):
+            if plain and not attribute.startswith("_") and attribute not in attributes_of(new):
                 setattr(new, attribute, value)
         return new
 
@@ -95,7 +95,11 @@ class Rebuilder:
 
     def _functional(self, model: Any, name: str, prefix: str, given: tuple[Any, ...]) -> Any:
         wanted = iter(given or (None,) * len(model._inputs))
-        inputs = keras.tree.map_structure(lambda t: self._input(t, next(wanted)), model._inputs_struct)
+
+        def made(tensor: Any) -> Any:
+            return self._input(tensor, next(wanted))
+
+        inputs = keras.tree.map_structure(made, model._inputs_struct)
         values = dict(zip(map(id, model._inputs), keras.tree.flatten(inputs), strict=True))
         taken: dict[str, Any] = {}
         for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -105,10 +109,14 @@ class Rebuilder:
                 args, keywords = node.arguments.fill_in(values)
                 place = prefix + node.operation.name
                 taken.setdefault(place, args[0] if args else None)
-                made = self._changes.after(place, self._called(node.operation, place, args, keywords), taken)
-                for old, new in zip(node.outputs, keras.tree.flatten(made), strict=True):
+                result = self._changes.after(place, self._called(node.operation, place, args, keywords), taken)
+                for old, new in zip(node.outputs, keras.tree.flatten(result), strict=True):
                     values[id(old)] = new
-        outputs = keras.tree.map_structure(lambda x: values[id(x)], model._outputs_struct)
+
+        def known(tensor: Any) -> Any:
+            return values[id(tensor)]
+
+        outputs = keras.tree.map_structure(known, model._outputs_struct)
         return keras.Model(inputs, outputs, name=name)
 
     def _called(self, operation: Any, place: str, args: Any, keywords: Any) -> Any:
@@ -129,4 +137,4 @@ class Rebuilder:
             config["batch_shape"] = [was and now for was, now in zip(old, given.shape, strict=True)]
         if "dtype" in self._changes.every and str(config["dtype"]).startswith("float"):
             config["dtype"] = self._changes.every["dtype"]
-        return type(layer).from_config(config).output
+        return class_of(layer).from_config(config).output

@@ -27,46 +27,51 @@ def initializer_of(layer: Any, attribute: str) -> Any:
     return None
 
 
+def _kind(name: str) -> type[Any]:
+    kind: type[Any] = getattr(keras.initializers, name)
+    return kind
+
+
 @functools.singledispatch
 def initial_of(initializer: object, shape: tuple[int, ...]) -> Initial | None:
     """Return what `initializer` draws for a variable of this shape, or None where no rule is known."""
     return None
 
 
-@initial_of.register(keras.initializers.Zeros)
+@initial_of.register(_kind("Zeros"))
 def _zeros(initializer: Any, shape: tuple[int, ...]) -> Initial | None:
     return Initial(distribution="constant", scale=0.0)
 
 
-@initial_of.register(keras.initializers.Ones)
+@initial_of.register(_kind("Ones"))
 def _ones(initializer: Any, shape: tuple[int, ...]) -> Initial | None:
     return Initial(distribution="constant", scale=1.0)
 
 
-@initial_of.register(keras.initializers.Constant)
+@initial_of.register(_kind("Constant"))
 def _constant(initializer: Any, shape: tuple[int, ...]) -> Initial | None:
     value = initializer.value
     return Initial(distribution="constant", scale=float(value)) if isinstance(value, int | float) else None
 
 
-@initial_of.register(keras.initializers.RandomUniform)
+@initial_of.register(_kind("RandomUniform"))
 def _uniform(initializer: Any, shape: tuple[int, ...]) -> Initial | None:
     low, high = float(initializer.minval), float(initializer.maxval)
     return Initial(distribution="uniform", scale=high) if low == -high else None
 
 
-@initial_of.register(keras.initializers.RandomNormal)
+@initial_of.register(_kind("RandomNormal"))
 def _normal(initializer: Any, shape: tuple[int, ...]) -> Initial | None:
     return Initial(distribution="normal", scale=float(initializer.stddev)) if initializer.mean == 0 else None
 
 
-@initial_of.register(keras.initializers.TruncatedNormal)
+@initial_of.register(_kind("TruncatedNormal"))
 def _truncated_normal(initializer: Any, shape: tuple[int, ...]) -> Initial | None:
     centred = initializer.mean == 0
     return Initial(distribution="truncated_normal", scale=float(initializer.stddev)) if centred else None
 
 
-@initial_of.register(keras.initializers.VarianceScaling)
+@initial_of.register(_kind("VarianceScaling"))
 def _variance_scaling(initializer: Any, shape: tuple[int, ...]) -> Initial | None:
     """Glorot, He and LeCun: variance = scale / n, with n the fan-in, the fan-out or their mean."""
     fan_in, fan_out = fans_of(shape)

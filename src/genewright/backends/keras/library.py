@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from typing import Any
+from typing import Any, cast
 
 from genewright.errors import UnsupportedError
 
@@ -17,6 +17,16 @@ from genewright.errors import UnsupportedError
 def said(error: BaseException) -> str:
     """Return what an error of Keras says, on one line, without colours."""
     return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:600]
+
+
+def attributes_of(thing: Any) -> dict[str, Any]:
+    """Return the attributes that an object of Keras holds itself, for reading and writing."""
+    return cast("dict[str, Any]", vars(thing))
+
+
+def class_of(thing: Any) -> Any:
+    """Return an object's class."""
+    return type(thing)
 
 
 def _imported() -> Any:

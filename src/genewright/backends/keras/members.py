@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import attributes_of, keras
 from genewright.errors import UnsupportedError
 
 _AUTOMATIC = re.compile(r"variable(_\d+)?")  # what Keras calls a variable that was given no name
@@ -107,7 +107,7 @@ def children_of(layer: Any) -> Iterator[tuple[str, Any]]:
     attributes = {} if _is_of_keras(layer) else _attributes(layer, keras.layers.Layer)
     used: dict[str, int] = {}
     for child in layer._flatten_layers(include_self=False, recursive=False):
-        name = attributes.get(id(child), child.name)
+        name = attributes.get(id(child)) or str(child.name)
         used[name] = used.get(name, -1) + 1
         yield f"{name}_{used[name]}" if used[name] else name, child
 
@@ -154,7 +154,7 @@ def _own(layer: Any, path: str) -> Iterator[Member]:
 
 def _attributes(owner: Any, kind: Any) -> dict[int, str]:
     """Return the attribute that holds each object of a kind, by the object's id; list entries by position."""
-    held: dict[str, Any] = dict(vars(owner))
+    held: dict[str, Any] = dict(attributes_of(owner))
     held |= held.get("_modules", {})  # where torch keeps layers, on Keras's torch backend
     held |= held.get("_parameters", {})
     places: dict[int, str] = {}
@@ -174,7 +174,7 @@ def _attributes(owner: Any, kind: Any) -> dict[int, str]:
 
 def _found(place: str, value: Any, kind: Any, depth: int) -> Iterator[tuple[str, Any]]:
     if isinstance(value, kind):
-        yield place, value
+        yield place, cast(Any, value)
     elif depth < 4 and isinstance(value, Mapping):
         for key, entry in cast(Mapping[Any, Any], value).items():
             yield from _found(f"{place}.{key}", entry, kind, depth + 1)

@@ -39,7 +39,7 @@ def _inputs(batch: Any) -> Any:
         return {str(key): _inputs(value) for key, value in cast(Mapping[Any, Any], batch).items()}
     if isinstance(batch, tuple | list):
         return list(_each(cast(Sequence[Any], batch)))
-    return np.array(batch) if isinstance(batch, np.ndarray) else batch
+    return np.array(cast(Any, batch)) if isinstance(batch, np.ndarray) else batch
 
 
 def _each(values: Sequence[Any]) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE, TIES
-from genewright.backends.keras.library import keras, said
+from genewright.backends.keras.library import attributes_of, keras, said
 from genewright.backends.keras.rebuilding import RECIPE as ATTRIBUTE
 from genewright.backends.keras.tying import ties_of
 from genewright.errors import FileError
@@ -38,7 +38,7 @@ def read_model(path: Path) -> Any:
     ties_of(model, json.loads(checkpoint.metadata.get(TIES, "{}")))
     text = checkpoint.metadata.get(RECIPE)
     if text is not None:
-        vars(model)[ATTRIBUTE] = text
+        attributes_of(model)[ATTRIBUTE] = text
     return model
 
 

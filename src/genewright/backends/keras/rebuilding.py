@@ -15,7 +15,7 @@ from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import python_random_kept
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
-from genewright.backends.keras.library import keras, said
+from genewright.backends.keras.library import attributes_of, class_of, keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.training import carry_training
@@ -82,7 +82,7 @@ def _fill(
     """Give every variable its value: the new one, the old one, a copied layer's, or the constant that it starts with.
 
     What a new layer draws at random starts at zero (an operator draws it by seeded noise). Where a layer was inserted
-    that returns another width, the kernels that read it keep the rows of the first units; rows of further ones are zero.
+    that returns another width, the kernels that read it keep the rows of the first units; further rows are zero.
 
     Returns:
         How kernels were made to fit.
@@ -153,17 +153,17 @@ def _misfit(name: str, wanted: tuple[int, ...], has: tuple[int, ...]) -> Unsuppo
 
 def _adopt(model: Any, new: Any) -> Undo:
     """Let `model` become what `new` is, and stay the same object."""
-    held, kind = dict(vars(model)), type(model)
-    fresh = dict(vars(new))
+    own, kind = attributes_of(model), class_of(model)
+    held, fresh = dict(own), dict(attributes_of(new))
     fresh.update({key: held[key] for key in (*_OF_THE_OBJECT, RECIPE) if key in held})
-    vars(model).clear()
-    vars(model).update(fresh)
+    own.clear()
+    own.update(fresh)
     if isinstance(model, keras.Sequential) != isinstance(new, keras.Sequential):
         model.__class__ = type(new)
 
     def undo() -> None:
-        vars(model).clear()
-        vars(model).update(held)
+        own.clear()
+        own.update(held)
         model.__class__ = kind
 
     return undo

@@ -31,14 +31,17 @@ class KerasStructure(Structure):
         if not is_graph(model):
             raise UnsupportedError(
                 f"{model.name!r} of class {type(model).__name__} is a subclassed model: its wiring is Python code, so "
-                "its architecture cannot be changed here (its weights can). Build it with the Functional API, or change "
-                "one of the Functional models that it is made of."
+                "its architecture cannot be changed here (its weights can). Build it with the Functional API, or "
+                "change one of the Functional models that it is made of."
             )
         self.model = model
+        self._widths: KerasWidths | None = None
 
-    @functools.cached_property
+    @property
     def widths(self) -> KerasWidths:
-        return KerasWidths(self.model)
+        if self._widths is None:
+            self._widths = KerasWidths(self.model)
+        return self._widths
 
     def calls(self) -> dict[str, Call]:
         return {name: call for name, (call, _, _) in self._seen.items()}
@@ -84,8 +87,8 @@ class KerasStructure(Structure):
                 config = {"filters": returned[3], "kernel_size": 1, "strides": strides, "padding": "same"}
                 return {"class_name": "Conv2D", "config": {**config, "use_bias": False}}
         raise UnsupportedError(
-            f"AddSkip: {start!r} is given the shape {given} and {end!r} returns {returned}; no projection of ours leads "
-            "from one to the other. Say one: path={'class_name': ..., 'config': {...}}. Nothing has been changed."
+            f"AddSkip: {start!r} is given the shape {given} and {end!r} returns {returned}; no projection of ours "
+            "leads from one to the other. Say one: path={'class_name': ..., 'config': {...}}. Nothing has been changed."
         )
 
     def blocks(self) -> tuple[tuple[str, ...], ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.keras.arrays import array_of
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import members_of
 from genewright.edit import Reindex
 
@@ -27,13 +27,13 @@ def carry_training(old: Any, new: Any, moves: Sequence[Reindex] = ()) -> None:
         return
     settings = dict(old._compile_config.config)
     optimizer = old.optimizer
-    settings["optimizer"] = type(optimizer).from_config(optimizer.get_config())
+    settings["optimizer"] = class_of(optimizer).from_config(optimizer.get_config())
     for key in ("metrics", "weighted_metrics"):
         settings[key] = keras.tree.map_structure(_fresh_metric, settings[key])
     try:
         new.compile(**settings)
     except TypeError:
-        if type(new).compile is keras.Model.compile:
+        if class_of(new).compile is keras.Model.compile:
             raise
         return
     if optimizer.built:
@@ -90,7 +90,7 @@ def _slots(optimizer: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
     count = len(optimizer._trainable_variables)
     slots: dict[str, list[Any]] = {}
     known: set[int] = set()
-    for attribute, value in vars(optimizer).items():
+    for attribute, value in attributes_of(optimizer).items():
         if attribute in ("_trainable_variables", "_variables") or not isinstance(value, list):
             continue
         entries = cast(list[Any], value)
@@ -102,4 +102,4 @@ def _slots(optimizer: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
 
 
 def _fresh_metric(metric: Any) -> Any:
-    return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
+    return class_of(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from genewright.apply import Undo
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import attributes_of, keras
 from genewright.backends.keras.members import Member, holders_of, layers_of
 from genewright.errors import UnsupportedError
 
@@ -56,14 +56,16 @@ def ties_of(model: Any, ties: Mapping[str, str]) -> None:
 
 def _swap(owner: Any, old: Any, new: Any) -> bool:
     found = False
-    for attribute, value in list(vars(owner).items()):
+    for attribute, value in list(attributes_of(owner).items()):
         if value is old:
-            vars(owner)[attribute] = new
+            attributes_of(owner)[attribute] = new
             found = True
     for held in (owner._trainable_variables, owner._non_trainable_variables):
         for position, variable in enumerate(held):
             if variable is old:
-                list.__setitem__(held, position, new)  # the tracked list of a built layer takes no new members
+                cast(Any, list).__setitem__(
+                    held, position, new
+                )  # the tracked list of a built layer takes no new members
                 ids = owner._tracker.stored_ids
                 for known in ids.values():
                     if id(old) in known:

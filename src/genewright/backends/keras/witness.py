@@ -20,8 +20,8 @@ from genewright.backends.keras.rewiring import Changes
 def witness(model: Any, example: Any) -> Witness:
     """Return the outputs for an example, in float64 where the model can be made again in it; `model` is as it was.
 
-    Measured with Keras 3.15: on TensorFlow its layers compute in float64 when they are told to; on torch and JAX some of
-    them compute in float32 all the same, because `keras.backend.result_type` answers float32 there.
+    Measured with Keras 3.15: on TensorFlow its layers compute in float64 when they are told to; on torch and JAX some
+    of them compute in float32 all the same, because `keras.backend.result_type` answers float32 there.
     """
     if is_graph(model) and keras.backend.result_type("float64", "float64") == "float64":
         try:

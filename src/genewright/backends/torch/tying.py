@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import nn
@@ -14,6 +15,8 @@ from genewright.backends.torch.tensors import stable_name
 from genewright.edit import Tie
 from genewright.errors import UnsupportedError
 from genewright.network import refuse_untieable
+
+Registry = dict[str, torch.Tensor | None]
 
 
 @restructure.register
@@ -29,7 +32,7 @@ def tie(edit: Tie, model: nn.Module) -> Undo:
     if any("parametrizations" in name.split(".") for name in (tensor.name, to.name)):
         raise UnsupportedError(f"{tensor.name!r} and {to.name!r}: a parametrized tensor cannot be tied.")
     kept = network.members[to.name].tensor
-    held: list[tuple[dict[str, torch.Tensor | None], str, torch.Tensor | None]] = []
+    held: list[tuple[Registry, str, torch.Tensor | None]] = []
     for registry, attribute in _holders(model, (tensor.name, *tensor.aliases)):
         held.append((registry, attribute, registry[attribute]))
         registry[attribute] = kept
@@ -41,11 +44,13 @@ def tie(edit: Tie, model: nn.Module) -> Undo:
     return undo
 
 
-def _holders(model: nn.Module, names: tuple[str, ...]) -> Iterator[tuple[dict[str, torch.Tensor | None], str]]:
+def _holders(model: nn.Module, names: tuple[str, ...]) -> Iterator[tuple[Registry, str]]:
     """Yield the registries that hold tensors of these names."""
-    for prefix, module in model.named_modules(remove_duplicate=False):
+    every = cast("Iterator[tuple[str, nn.Module]]", model.named_modules(remove_duplicate=False))
+    for prefix, module in every:
         layer = stable_name(f"{prefix}.").rstrip(".")
-        for registry in (module._parameters, module._buffers):  # pyright: ignore[reportPrivateUsage]
+        held = module._parameters, module._buffers  # pyright: ignore[reportPrivateUsage]
+        for registry in cast("tuple[Registry, Registry]", held):
             for attribute in list(registry):
                 if (f"{layer}.{attribute}" if layer else attribute) in names:
                     yield registry, attribute

@@ -87,10 +87,10 @@ class Transfer(Operator):
         others = [tuple(n for i, n in enumerate(t.shape) if i != axis) for t, axis in ((source, start), (target, end))]
         if others[0] != others[1] or copied > target.shape[end]:
             raise UnsupportedError(
-                f"Transfer: {copied} of {count} positions along {self.axis!r} (axis {start}) of {source.name!r} of shape "
-                f"{source.shape} do not fit into {target.name!r} of shape {target.shape}, axis {end}. All other lengths "
-                "must agree, and the target must have as many positions. Name layers of one form, or take a smaller "
-                "fraction."
+                f"Transfer: {copied} of {count} positions along {self.axis!r} (axis {start}) of {source.name!r} of "
+                f"shape {source.shape} do not fit into {target.name!r} of shape {target.shape}, axis {end}. All other lengths "
+                "must agree, and the target must have as many positions. Name layers of one form, or take a "
+                "smaller fraction."
             )
         positions = tuple(range(copied))
         return Copy(

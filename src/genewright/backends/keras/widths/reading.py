@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, layers_of, members_of
@@ -181,6 +181,12 @@ class Step:
             for axis in self.reading.parameters[name]:
                 self.pin(axis, text)
         return [Value(tuple(self.fresh(size, text) for size in shape)) for shape in self.shapes]
+
+    def places(self, value: Value) -> list[int]:
+        """Return the axes that the layer's `axis` names."""
+        given: Any = self.layer.axis
+        every = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
+        return [int(place) % len(value.axes) for place in every]
 
     def channel(self, value: Value) -> int:
         """Return which axis of an image or sequence its channels are."""

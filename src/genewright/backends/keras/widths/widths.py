@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from genewright.backends.keras.members import layers_of, members_of
@@ -48,8 +49,8 @@ class KerasWidths(Widths):
             known = found.setdefault((binding.layer, binding.key), Attribute(binding.layer, binding.key, old, new))
             if known.new != new:
                 raise UnsupportedError(
-                    f"{knob.name!r} cannot have {size} units: {binding.layer}.{binding.key} would be {known.new} at one "
-                    f"place and {new} at another."
+                    f"{knob.name!r} cannot have {size} units: {binding.layer}.{binding.key} would be {known.new} at "
+                    f"one place and {new} at another."
                 )
         return tuple(found.values())
 
@@ -113,5 +114,5 @@ def _numbered(knobs: list[Knob]) -> list[Knob]:
             out.append(knob)
             continue
         number = seen[knob.name] = seen.get(knob.name, -1) + 1
-        out.append(Knob(**{**vars(knob), "name": f"{knob.name}[{number}]"}))
+        out.append(replace(knob, name=f"{knob.name}[{number}]"))
     return out

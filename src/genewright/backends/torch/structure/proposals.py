@@ -21,6 +21,7 @@ def as_wide_as(call: Call) -> Spec:
 
 
 def path_between(start: Call, end: Call) -> Spec:
+    """Return what leads from the input of one layer to the output of another: the identity, or a projection."""
     given, returned = start.given, end.returned
     if start.times > 1 or end.times > 1:
         shared = start if start.times > 1 else end

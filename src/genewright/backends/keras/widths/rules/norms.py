@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Norm, Step, Value, rule
 from genewright.widths.axes import product
@@ -15,7 +13,7 @@ def batch(step: Step) -> list[Value]:
     """Normalise every channel on its own."""
     x = step.inputs[0]
     for attribute in ("gamma", "beta", "moving_mean", "moving_variance"):
-        step.carry(attribute, x.axes[step.layer.axis])
+        step.carry(attribute, x.axes[step.places(x)[0]])
     return [x]
 
 
@@ -23,8 +21,7 @@ def batch(step: Step) -> list[Value]:
 def layer(step: Step) -> list[Value]:
     """Normalise over some axes."""
     x = step.inputs[0]
-    given: Any = step.layer.axis
-    places = [p % len(x.axes) for p in (given if isinstance(given, list | tuple) else [given])]
+    places = step.places(x)
     for attribute in ("gamma", "beta", "scale"):
         for position, place in enumerate(places):
             if attribute in step.tensors:
@@ -38,11 +35,11 @@ def layer(step: Step) -> list[Value]:
 def group(step: Step) -> list[Value]:
     """Normalise groups of channels."""
     x = step.inputs[0]
-    channels = x.axes[step.layer.axis]
+    channels = x.axes[step.places(x)[0]]
     for attribute in ("gamma", "beta"):
         if attribute in step.tensors:
             step.carry(attribute, channels, -1, "norm")
-    groups, inside = split(channels, step.layer.groups)
+    groups, inside = split(channels, int(step.layer.groups))
     step.bind("groups", groups)
     step.reading.norms.append(Norm(step.name, "group", inside, True))
     return [x]
@@ -52,7 +49,6 @@ def group(step: Step) -> list[Value]:
 def unit(step: Step) -> list[Value]:
     """Divide by the length along some axes."""
     x = step.inputs[0]
-    given: Any = step.layer.axis
-    for place in given if isinstance(given, list | tuple) else [given]:
+    for place in step.places(x):
         step.mix(x.axes[place], "a norm runs over it")
     return [x]

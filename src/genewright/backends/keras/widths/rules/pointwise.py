@@ -14,8 +14,8 @@ _LAYERS = (
     "GaussianDropout", "AlphaDropout", "Identity", "ActivityRegularization", "Masking",
 )  # fmt: skip
 _OPERATIONS = (
-    "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh", "Softplus",
-    "Softsign", "LeakyRelu", "Abs", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Clip", "Identity", "StopGradient",
+    "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
+    "Softplus", "Softsign", "LeakyRelu", "Abs", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Clip", "Identity", "StopGradient",
 )  # fmt: skip
 _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 
@@ -38,8 +38,7 @@ def activation(step: Step) -> list[Value]:
 @rule(keras.layers.Softmax)
 def softmax(step: Step) -> list[Value]:
     """Normalise over an axis."""
-    given = step.layer.axis
-    for place in given if isinstance(given, list | tuple) else [given]:
+    for place in step.places(step.inputs[0]):
         step.mix(step.inputs[0].axes[place], "softmax runs over it")
     return [step.inputs[0]]
 

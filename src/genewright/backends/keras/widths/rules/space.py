@@ -66,7 +66,7 @@ def reshape(step: Step) -> list[Value]:
 def permute(step: Step) -> list[Value]:
     """Exchange axes."""
     x = step.inputs[0]
-    return [Value((x.axes[0], *(x.axes[place] for place in step.layer.dims)))]
+    return [Value((x.axes[0], *(x.axes[int(place)] for place in step.layer.dims)))]
 
 
 @rule(keras.layers.RepeatVector)
