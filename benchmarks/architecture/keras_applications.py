@@ -131,10 +131,8 @@ def main() -> None:
         keras.backend.clear_session()
         gc.collect()
     if asked.out:
-        with open(asked.out, "w", encoding="utf-8") as file:
-            file.write(
-                "| model | weights | widen | insert | narrow |\n|---|---|---|---|---|\n" + "\n".join(lines) + "\n"
-            )
+        head = ["| model | weights | widen | insert | narrow |", "|---|---|---|---|---|"]
+        Path(asked.out).write_text("\n".join([*head, *lines]) + "\n")
     sys.exit(any("WRONG" in line or "ERROR" in line for line in lines))
 
 

@@ -32,8 +32,8 @@ def as_spec(owner: str, value: Any) -> Spec:
         return cast("Mapping[str, Any]", _plain(cast(object, value)))
     raise SettingError(
         f"{owner}: a layer is a name such as 'identity' or 'GELU', {{'layer': 'Linear', 'in_features': 8, "
-        f"'out_features': 8}}, {{'class_name': 'Dense', 'config': {{'units': 8}}}} for Keras, or {{'copy': 'layer1.0'}}; "
-        f"received {value!r}."
+        f"'out_features': 8}}, {{'class_name': 'Dense', 'config': {{'units': 8}}}} for Keras, or "
+        f"{{'copy': 'layer1.0'}}; received {value!r}."
     )
 
 

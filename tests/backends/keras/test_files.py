@@ -119,6 +119,14 @@ def test_files_are_read_without_keras(base: Any, tmp_path: Path) -> None:
     assert set(done.stdout.split()) == {gw.fingerprint(base)}
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5"])
+def test_a_file_is_mutated_in_place(base: Any, suffix: str, tmp_path: Path) -> None:
+    gw.save(base, tmp_path / f"m{suffix}")
+    checkpoint = gw.read_checkpoint(tmp_path / f"m{suffix}")
+    gw.mutate(checkpoint, NOISE, seed=1, inplace=True)
+    assert gw.fingerprint(checkpoint) == gw.fingerprint(gw.mutate(base, NOISE, seed=1))
+
+
 def test_running_statistics_of_a_file_stay(classifier: Make, tmp_path: Path) -> None:
     gw.save(classifier(), tmp_path / "m.weights.h5")
     before = gw.read_checkpoint(tmp_path / "m.weights.h5")

@@ -251,7 +251,7 @@ def _hard(parent: Any, key: str) -> Any:
 
 
 def _read(dataset: Any, place: str) -> NDArray[np.uint8]:
-    return np.frombuffer(np.ascontiguousarray(dataset[()]).tobytes(), np.uint8)
+    return np.frombuffer(bytearray(np.ascontiguousarray(dataset[()]).tobytes()), np.uint8)  # to be written in place
 
 
 def _entry(dataset: Any, full: str, layer: str, name: str, kind: str, place: str) -> Entry:

@@ -37,8 +37,8 @@ def with_activation(layer: Any, name: str, to: Spec, blend: float | None) -> Str
     """
     if blend is not None:
         raise UnsupportedError(
-            f"ReplaceActivation: a blend is not there for Keras ({name!r}). Leave blend out: the activation is replaced "
-            "at once, which changes the function."
+            f"ReplaceActivation: a blend is not there for Keras ({name!r}). Leave blend out: the activation is "
+            "replaced at once, which changes the function."
         )
     if isinstance(to, Mapping):
         if _has_one(layer) and not isinstance(layer, keras.layers.Activation):

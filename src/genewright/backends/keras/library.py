@@ -26,7 +26,7 @@ def attributes_of(thing: Any) -> dict[str, Any]:
 
 def class_of(thing: Any) -> Any:
     """Return an object's class."""
-    return type(thing)
+    return cast("Any", type(thing))
 
 
 def _imported() -> Any:

@@ -174,7 +174,7 @@ def _attributes(owner: Any, kind: Any) -> dict[int, str]:
 
 def _found(place: str, value: Any, kind: Any, depth: int) -> Iterator[tuple[str, Any]]:
     if isinstance(value, kind):
-        yield place, cast(Any, value)
+        yield place, value
     elif depth < 4 and isinstance(value, Mapping):
         for key, entry in cast(Mapping[Any, Any], value).items():
             yield from _found(f"{place}.{key}", entry, kind, depth + 1)

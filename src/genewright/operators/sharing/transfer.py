@@ -88,8 +88,8 @@ class Transfer(Operator):
         if others[0] != others[1] or copied > target.shape[end]:
             raise UnsupportedError(
                 f"Transfer: {copied} of {count} positions along {self.axis!r} (axis {start}) of {source.name!r} of "
-                f"shape {source.shape} do not fit into {target.name!r} of shape {target.shape}, axis {end}. All other lengths "
-                "must agree, and the target must have as many positions. Name layers of one form, or take a "
+                f"shape {source.shape} do not fit into {target.name!r} of shape {target.shape}, axis {end}. All other "
+                "lengths must agree, and the target must have as many positions. Name layers of one form, or take a "
                 "smaller fraction."
             )
         positions = tuple(range(copied))

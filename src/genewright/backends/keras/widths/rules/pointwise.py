@@ -15,7 +15,8 @@ _LAYERS = (
 )  # fmt: skip
 _OPERATIONS = (
     "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
-    "Softplus", "Softsign", "LeakyRelu", "Abs", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Clip", "Identity", "StopGradient",
+    "Softplus", "Softsign", "LeakyRelu", "Abs", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Clip", "Identity",
+    "StopGradient",
 )  # fmt: skip
 _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 
