@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all lint format bench-memory clean
+.PHONY: help setup demo test test-all lint format bench-memory bench-noise clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -15,6 +15,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install --upgrade 'pip>=25.1'
 	@$(PIP) install -c constraints.txt -e '.[demo]'
+	@$(BIN)/python -m genewright.noise.compiled
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
@@ -27,10 +28,10 @@ demo: $(VENV)/.demo  ## train, mutate, check, save, replay and undo a real netwo
 	$(BIN)/genewright demo
 
 test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without the slow sweeps)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
-	$(BIN)/python -m pytest -n 2 -m ''
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m ''
 
 lint: $(VENV)/.test  ## ruff and pyright
 	$(BIN)/ruff check .
@@ -43,6 +44,9 @@ format: $(VENV)/.test  ## rewrite the files as ruff wants them
 
 bench-memory: $(VENV)/.demo  ## peak memory of mutating a 400 MB model, each way
 	$(BIN)/python benchmarks/memory.py
+
+bench-noise: $(VENV)/.demo  ## time the noise against torch's in-place add and against the usual recipe (about 10 minutes)
+	$(BIN)/python benchmarks/noise/run.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) genewright-demo

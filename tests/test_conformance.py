@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_a_mutant_of_a_module_and_of_its_file_have_the_same_bytes(checkpoints: d
 # What is broken must be caught: one operator for every promise.
 
 
-class _Broken(gw.Operator):
+class _Broken(gw.Operator, ABC):
     """Does nothing wrong; each test below breaks one thing."""
 
     keeps = frozenset({"shape"})

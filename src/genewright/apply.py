@@ -38,6 +38,18 @@ class Store(ABC):
         bfloat16 comes as uint16 bit patterns. A contiguous tensor in main memory is given without a copy.
         """
 
+    def perturb(self, edit: Perturb, *, keep: bool) -> Undo | None:
+        """Draw and apply an edit where the tensor lies, with the bits that `noise.apply` gives.
+
+        Args:
+            edit: The edit.
+            keep: Whether what is returned must bring the old bytes back.
+
+        Returns:
+            What takes it back; None where the store leaves it to the core, which does it in main memory.
+        """
+        return None
+
     def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
         """Give a tensor another shape; it stays the same object, ties included.
 
@@ -238,6 +250,8 @@ def apply_one(edit: Edit, store: Store, *, keep: bool = False) -> Undo:
         with store.elements(tensor.name) as values:
             gathered = _gathered(values, edit, tensor)
         return store.replace(tensor.name, gathered, edit)
+    if isinstance(edit, Perturb) and (undo := store.perturb(edit, keep=keep)) is not None:
+        return undo
     with store.elements(tensor.name) as values:
         match edit:
             case Perturb():

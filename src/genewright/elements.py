@@ -31,7 +31,7 @@ def encoded(numbers: NDArray[Any], dtype: str) -> NDArray[Any]:
     >>> encoded(np.array([0.1]), "float16").dtype
     dtype('float16')
     """
-    if dtype == "bfloat16":
-        return bfloat16.from_float64(numbers.astype(np.float64))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a signalling NaN becomes a quiet one
+        if dtype == "bfloat16":
+            return bfloat16.from_float64(numbers.astype(np.float64))
         return numbers.astype(np.dtype(dtype))

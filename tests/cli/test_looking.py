@@ -171,3 +171,10 @@ def test_compare_takes_samples_alone_and_keyword_inputs(folder: Path, genewright
     for data, metrics in (("x.npy", []), ("named.npz", ["accuracy"])):
         form = genewright("compare", "net.pt", "net.pt", "--data", data, *MODEL, "--json", "--batch-size", "7").json()
         assert (form["samples"], list(form["metrics"])) == (30, metrics)
+
+
+def test_a_narrow_terminal_cuts_no_number(mutant: str, monkeypatch: pytest.MonkeyPatch, genewright: Any) -> None:
+    wide = genewright("show", mutant).out
+    monkeypatch.setattr("genewright.cli.output._WIDE", 40)
+    narrow = genewright("show", mutant).out
+    assert narrow == wide

@@ -19,7 +19,7 @@ def backend_of(model: object) -> Backend:
     Raises:
         UnsupportedError: No framework does; the message says what is expected.
     """
-    modules = [module for framework, module in _FRAMEWORKS.items() if framework in sys.modules]
+    modules = [module for framework, module in _FRAMEWORKS.items() if sys.modules.get(framework)]
     for name in (*modules, *_ALWAYS):
         backend: Backend = importlib.import_module(name).BACKEND
         if backend.owns(model):

@@ -15,6 +15,7 @@ from rich.text import Text
 
 Item = TypeVar("Item")
 
+_UNCUT = 10_000  # columns that a table of names and numbers may have
 _WIDE = 200  # columns where nobody looks: a table in a pipe is not folded
 
 
@@ -54,7 +55,8 @@ class Output:
         if self.as_json:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
+        titles = list(columns)
+        for column in titles:
             table.add_column(
                 column,
                 justify="right" if column in numbers else "left",
@@ -63,7 +65,9 @@ class Output:
             )
         for row in rows:
             table.add_row(*map(Text, row))
-        self._console.print(table)
+        # Cells without prose are never cut: a number without its end is another number.
+        folds = any(column in prose for column in titles)
+        (self._console if folds else Console(width=_UNCUT)).print(table)
 
     def document(self, form: Any) -> None:
         """Print the JSON document, where machines read."""

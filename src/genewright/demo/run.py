@@ -78,21 +78,23 @@ def _trained(framework: Framework, digits: Digits, seed: Seed, tell: Tell) -> tu
 def _say_grid(cells: Sequence[Cell], held_out: int, tell: Tell) -> None:
     tell.say("\nMutate", style="bold")
     tell.say(
-        "  GaussianNoise on all weights and biases; std in standard deviations of each tensor, rate: the share that\n"
-        f"  changes. Each cell: held-out accuracy, and in brackets agreement with the original, of {held_out} images.\n"
+        "  GaussianNoise on all weights and biases. std: in standard deviations of each tensor;\n"
+        "  rate: the share that changes. Each cell: held-out accuracy / agreement with the\n"
+        f"  original, in % of {held_out} images.\n"
     )
     columns = ["  std", *(f"rate {rate:g}" for rate in RATES)]
     rows = [
-        [f"  {std:g}", *(f"{c.accuracy:.1%} ({c.agreement:.1%})" for c in cells if c.std == std)] for std in STRENGTHS
+        [f"  {std:g}", *(f"{c.accuracy:.1%}/{c.agreement:.1%}".replace("%", "") for c in cells if c.std == std)]
+        for std in STRENGTHS
     ]
     tell.table(columns, rows, numbers=columns)
 
 
 def _say_best(best: Cell, accuracy: float, tell: Tell) -> None:
     tell.say(
-        f"\n  Best: std {best.std:g}, rate {best.rate:g}: {best.accuracy:.2%} (the original: {accuracy:.2%}). 'Best' is"
-        " the highest held-out accuracy, and\n  among equals the largest mutation (std * sqrt(rate)). It was chosen on"
-        " the images it is judged by, so it flatters."
+        f"\n  Best: std {best.std:g}, rate {best.rate:g}: {best.accuracy:.2%} (the original: {accuracy:.2%}).\n"
+        "  'Best' is the highest held-out accuracy, and among equals the largest mutation\n"
+        "  (std * sqrt(rate)). It was chosen on the images that judge it, so it flatters."
     )
 
 
@@ -119,7 +121,8 @@ def _replayed(folder: Folder, mutant: Any, tell: Tell) -> str:
         raise FingerprintError(f"The replay gave {found}, the mutant is {fingerprint(mutant)}.")
     size = folder.recipe.stat().st_size
     tell.say(f"  A fresh process made the mutant from the original and the recipe of {size} bytes.")
-    tell.say(f"  Every byte agrees: {found}")
+    tell.say("  Every byte of every tensor in the two files agrees.")
+    tell.say(f"  mutant     {fingerprint(mutant)}\n  replayed   {found}")
     return found
 
 

@@ -25,6 +25,8 @@ from genewright.noise.key import SPEC as SPEC
 from genewright.noise.key import Stream as Stream
 from genewright.noise.key import derive as derive
 from genewright.noise.lognormal import factor as factor
+from genewright.noise.shards import ShardUndo as ShardUndo
+from genewright.noise.shards import apply_shard as apply_shard
 from genewright.noise.undo import Undo as Undo
 from genewright.noise.words import Purpose as Purpose
 from genewright.noise.words import words as words
@@ -34,9 +36,11 @@ __all__ = [
     "SPEC",
     "Change",
     "Purpose",
+    "ShardUndo",
     "Stream",
     "Undo",
     "apply",
+    "apply_shard",
     "choice",
     "derive",
     "draw",

@@ -7,6 +7,7 @@ it are right. A scale of 0 gives exactly 1.
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ LARGEST_SCALE: Final = 2.0**24
 LIMIT: Final = 120
 
 
+@lru_cache(maxsize=256)
 def multiplier(scale: float) -> tuple[int, int]:
     """Return (K, shift) with `n * K >> shift` = n * 2**-28 * scale / ln 2 * 2**32, K below 2**31.
 

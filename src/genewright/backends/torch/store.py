@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.apply import Companion, Store, Undo
+from genewright.backends.torch.device import perturb_on_device
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.tensors import Member, unwrapped
 from genewright.backends.torch.tying import tie as tie  # registers the edit
-from genewright.edit import Reindex, Structural
+from genewright.edit import Perturb, Reindex, Structural
 from genewright.network import Tensor
 
 
@@ -46,6 +47,9 @@ class TorchStore(Store):
             elif not tensor.is_inference():
                 # The bytes changed behind autograd's back: tell it, so that a stale graph is an error.
                 torch.autograd.graph.increment_version(tensor)
+
+    def perturb(self, edit: Perturb, *, keep: bool) -> Undo | None:
+        return perturb_on_device(self._member(edit.tensor).tensor, edit, keep=keep)
 
     def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
         member = self._member(name)

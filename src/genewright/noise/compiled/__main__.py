@@ -1,6 +1,7 @@
 """Compile all kernels now, so that no later process waits for it: python -m genewright.noise.compiled."""
 
-from genewright.noise.compiled.backend import STORED_BYTES, load
+from genewright.noise.compiled.backend import STORED_BYTES, load, mask
+from genewright.noise.key import Stream
 
 
 def main() -> None:
@@ -9,6 +10,8 @@ def main() -> None:
         for sparsely in (False, True):
             load(dtype, sparsely=sparsely)
         print(f"noise kernels for {dtype}: ready")
+    mask(Stream(key=0, tweak=0), 0.5, 0, 1)
+    print("noise kernels for masks: ready")
 
 
 if __name__ == "__main__":

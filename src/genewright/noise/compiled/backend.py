@@ -1,9 +1,9 @@
 """`apply` by compiled kernels: cut the tensor into one part per thread, run the driver on each, keep the journal."""
 
+import os
 from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import pairwise
-from os import cpu_count
 from threading import Thread
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from genewright.noise.undo import Undo, sparse_pays
 from genewright.noise.words import Purpose
 
 PARALLEL: Final = 1 << 18
-"""Elements (dense; hits count eight times as much) below which a second thread costs more than it saves."""
+"""Two threads' work, in elements (at low rates a hit counts as eight): with less, starting a thread does not pay."""
 
 CROWDED: Final = 0.35
 """The rate above which whole blocks are changed and the hits copied."""
@@ -52,7 +52,7 @@ def apply(
     patterns = values.view(f"u{values.itemsize}")
     job = _job(patterns, change, stream, dtype)
     work = len(values) if change.rate == 1 else int(min(change.rate * 8, 1) * len(values))
-    parts = _parts(len(values), start, 1 if work < parallel else threads or cpu_count() or 1)
+    parts = _parts(len(values), start, min(threads or _cores(), max(work * 2 // parallel, 1)))
     if change.rate == 1:
         old = values.copy() if journal else None
         _run([lambda a=a, b=b: dense(patterns[a:b], np.uint64(start + a), job) for a, b in parts])
@@ -91,13 +91,16 @@ def _sparse(
     parts: list[tuple[int, int]],
     job: Job,
 ) -> Undo | None:
-    kept = journal and sparse_pays(change.rate, values)
-    copy = values.copy() if journal and not kept else None
-    room = [_room(stream, change.rate, start + a, start + b) if kept else 0 for a, b in parts]
+    if not (journal and sparse_pays(change.rate, values)):
+        old = values.copy() if journal else None
+        mask, none = _mask(change, stream, job, kept=False), (np.empty(0, np.uint32), np.empty(0, patterns.dtype))
+        _run([lambda a=a, b=b: sparse(patterns[a:b], np.uint64(start + a), job, mask, *none) for a, b in parts])
+        return None if old is None else Undo(None, old, len(values))
+    mask = _mask(change, stream, job, kept=True)
+    room = [_room(stream, change.rate, start + a, start + b) for a, b in parts]
     ends = np.cumsum([0, *room]).tolist()
     hit = np.empty(ends[-1], np.uint32 if len(values) < 1 << 32 else np.uint64)
     olds = np.empty(ends[-1], patterns.dtype)
-    mask = _mask(change, stream, job, kept)
     written = [0] * len(parts)
 
     def run(part: int) -> None:
@@ -110,13 +113,9 @@ def _sparse(
             hit[low:high],
             olds[low:high],
         )
-        hit[low : low + written[part]] += hit.dtype.type(a if kept else 0)
+        hit[low : low + written[part]] += hit.dtype.type(a)
 
     _run([lambda part=part: run(part) for part in range(len(parts))])
-    if not journal:
-        return None
-    if copy is not None:
-        return Undo(None, copy, len(values))
     filled = [slice(low, low + count) for low, count in zip(ends, written, strict=False)]
     return Undo(
         np.concatenate([hit[part] for part in filled]),
@@ -172,10 +171,19 @@ def _mask(change: Change, stream: Stream, job: Job, kept: bool) -> Mask:
 
 def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64]:
     """Return the sorted hits inside [start, stop), for a rate in (0, 1): what `noise.mask` returns."""
+    _load_places()
     out = np.empty(_room(stream, rate, start, stop), np.uint64)
+    return out[: _places(out, stream, rate, start, stop)].view(np.int64) + start
+
+
+def _places(out: NDArray[np.uint64], stream: Stream, rate: float, start: int, stop: int) -> int:
     where = Mask(_words(stream, Purpose.COUNT), _words(stream, Purpose.POSITION), *_quantiles(rate), crowded=0)
-    written = patiently(lambda: places(out, np.uint64(start), stop - start, where))
-    return out[:written].view(np.int64) + start
+    return places(out, np.uint64(start), stop - start, where)
+
+
+@cache
+def _load_places() -> None:
+    patiently(lambda: _places(np.empty(0, np.uint64), Stream(key=0, tweak=0), 0.5, 0, 0))
 
 
 @lru_cache(maxsize=64)
@@ -190,6 +198,11 @@ def _room(stream: Stream, rate: float, start: int, stop: int) -> int:
     first, last = start // BLOCK, -(-stop // BLOCK)
     drawn = int(hits(stream, rate, first, last).sum())
     return drawn if rate <= 0.5 else (last - first) * BLOCK - drawn
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parts(size: int, start: int, number: int) -> list[tuple[int, int]]:

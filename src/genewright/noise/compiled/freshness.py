@@ -5,13 +5,15 @@ from typing import Any
 
 
 def watch_all_sources(dispatcher: Any) -> Any:
-    """Return the dispatcher, whose cached code now counts as stale when any file of the noise package changes.
+    """Return the dispatcher, whose cached code now counts as stale when any of the kernels or tables changes.
 
     Numba's cache has no public setting for this. Where its inside has another shape, nothing is changed, and only
     people who edit the kernels have to empty the cache by hand.
     """
-    folder = Path(__file__).parent.parent
-    sources = sorted(path for pattern in ("*.py", "compiled/*.py", "data/*.bin") for path in folder.glob(pattern))
+    here = Path(__file__).parent
+    kernels = [path for path in here.glob("*.py") if path.stem not in ("backend", "__main__", "__init__")]
+    data = [here.parent / "philox.py", here.parent / "lognormal.py", *(here.parent / "data").glob("*.bin")]
+    sources = sorted([*kernels, *data])
     stamp = tuple((status.st_mtime, status.st_size) for status in (path.stat() for path in sources))
     try:
         files = dispatcher._cache._cache_file

@@ -1,4 +1,5 @@
-# pyright: basic, reportMissingImports=false
+# pyright: basic, reportMissingImports=false, reportGeneralTypeIssues=false, reportAssignmentType=false, reportArgumentType=false
+# pyright: reportArgumentType=false, reportIndexIssue=false
 # Triton functions are a language of their own in Python syntax: their values have no Python types.
 """Words and quantiles as Triton functions: 32 bit arithmetic only, as `words` and `quantile` define it."""
 

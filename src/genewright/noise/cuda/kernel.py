@@ -1,4 +1,5 @@
-# pyright: basic, reportMissingImports=false
+# pyright: basic, reportMissingImports=false, reportGeneralTypeIssues=false, reportAssignmentType=false, reportArgumentType=false
+# pyright: reportArgumentType=false, reportIndexIssue=false
 # Triton functions are a language of their own in Python syntax: their values have no Python types.
 """The kernel: one program per block of 4,096 elements (or a few programs that take turns, where a mask is drawn).
 

@@ -1,4 +1,5 @@
-# pyright: basic, reportMissingImports=false
+# pyright: basic, reportMissingImports=false, reportGeneralTypeIssues=false, reportAssignmentType=false
+# pyright: reportArgumentType=false, reportIndexIssue=false
 # Triton functions are a language of their own in Python syntax: their values have no Python types.
 """Half precision by integers, as Triton functions: `noise.rounding`."""
 

@@ -1,0 +1,49 @@
+"""Drawing noise on the device where a tensor lies, by one Triton kernel, without a copy in main memory."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+from typing import Any
+
+import torch
+
+from genewright.apply import Undo
+from genewright.edit import Perturb
+
+
+def perturb_on_device(tensor: torch.Tensor, edit: Perturb, *, keep: bool) -> Undo | None:
+    """Draw and apply an edit where the tensor lies.
+
+    Args:
+        tensor: Any tensor.
+        edit: The edit.
+        keep: Whether the undo must bring the old bytes back.
+
+    Returns:
+        What takes the change back; None where this is not possible, and nothing has changed: the tensor is in main
+        memory, only a part of it may change, its memory is not in row-major order, or Triton is not installed.
+    """
+    if edit.part or not _reachable(tensor) or not tensor.is_contiguous() or not _installed():
+        return None
+    kernels: Any = importlib.import_module("genewright.noise.cuda")
+    flat = tensor.detach().view(-1)
+    journal: Any = kernels.apply(flat, edit.change, edit.stream, journal=keep)
+
+    def undo() -> None:
+        if journal is not None:
+            journal.restore(flat)
+
+    return undo
+
+
+def _reachable(tensor: torch.Tensor) -> bool:
+    """Whether Triton runs where the tensor lies; its interpreter runs in main memory."""
+    return tensor.is_cuda or (tensor.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1")
+
+
+@functools.cache
+def _installed() -> bool:
+    return importlib.util.find_spec("triton") is not None

@@ -1,0 +1,117 @@
+"""Shards: a block of a tensor, wherever it lies, changed on its own exactly as it would be inside the whole.
+
+A value depends on its index in the full tensor, so a process that holds one shard (of FSDP, or of a DTensor along any
+axis) needs to know only the full shape and where its block begins.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.noise.change import Change
+from genewright.noise.engine import apply
+from genewright.noise.key import Stream
+from genewright.noise.undo import Undo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShardUndo:
+    """The journals of a shard's runs."""
+
+    runs: tuple[tuple[slice, Undo], ...]
+
+    def restore(self, values: NDArray[Any]) -> None:
+        """Write every old byte back into the shard that was changed."""
+        flat = values.reshape(-1)
+        for place, undo in self.runs:
+            undo.restore(flat[place])
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the journals hold, in bytes."""
+        return sum(undo.nbytes for _, undo in self.runs)
+
+
+def runs(shape: Sequence[int], offset: Sequence[int], block: Sequence[int]) -> Iterator[tuple[slice, int]]:
+    """Yield the stretches of a block that are consecutive in the full tensor: (place in the block, first index).
+
+    Args:
+        shape: Of the full tensor.
+        offset: Where the block begins, per axis.
+        block: The shape of the block.
+
+    Raises:
+        ValueError: If the block does not lie inside the tensor.
+
+    Example:
+        >>> list(runs((4, 6), (1, 2), (2, 3)))
+        [(slice(0, 3, None), 8), (slice(3, 6, None), 14)]
+        >>> list(runs((4, 6), (1, 0), (2, 6)))
+        [(slice(0, 12, None), 6)]
+    """
+    axes = list(zip(shape, offset, block, strict=True))
+    if not all(0 <= begin <= begin + length <= size for size, begin, length in axes):
+        raise ValueError(f"a block of shape {tuple(block)} at {tuple(offset)} is not inside {tuple(shape)}")
+    if 0 in block:
+        return
+    inner = len(axes)  # the axes behind `inner` are whole, so everything from the axis before them on is one run
+    while inner and axes[inner - 1][2] == axes[inner - 1][0]:
+        inner -= 1
+    inner = max(inner - 1, 0)
+    length = prod(block[inner:])
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(axes))]
+    origin = sum(begin * stride for begin, stride in zip(offset, strides, strict=True))
+    for number, outer in enumerate(np.ndindex(*block[:inner])):
+        first = origin + sum(place * stride for place, stride in zip(outer, strides, strict=False))
+        yield slice(number * length, (number + 1) * length), first
+
+
+def apply_shard(
+    values: NDArray[Any],
+    change: Change,
+    stream: Stream,
+    *,
+    dtype: str,
+    shape: Sequence[int],
+    offset: Sequence[int],
+    journal: bool = False,
+) -> ShardUndo | None:
+    """Change a block of a tensor in place, as `apply` on the whole tensor would change that part of it.
+
+    Args:
+        values: The block, C-contiguous, of any number of dimensions.
+        change: What happens to each hit element.
+        stream: The stream of the full tensor: the same for all its shards.
+        dtype: As for `apply`.
+        shape: Of the full tensor.
+        offset: Where the block begins, per axis.
+        journal: Whether to return a `ShardUndo`.
+
+    Returns:
+        The `ShardUndo`, or None without a journal.
+
+    Raises:
+        TypeError: If `values` does not hold that dtype.
+        ValueError: If the block is not contiguous or not inside the shape.
+
+    Example:
+        >>> change, stream = Change(combine="add"), Stream(key=1, tweak=2)
+        >>> whole, part = np.zeros((4, 6), np.float32), np.zeros((2, 3), np.float32)
+        >>> apply(whole.reshape(-1), change, stream, dtype="float32")
+        >>> apply_shard(part, change, stream, dtype="float32", shape=(4, 6), offset=(1, 2))
+        >>> bool((part == whole[1:3, 2:5]).all())
+        True
+    """
+    if not values.flags.c_contiguous:
+        raise ValueError(f"a shard must be contiguous, got strides {values.strides}")
+    flat, size = values.reshape(-1), prod(shape)
+    stretches = list(runs(shape, offset, values.shape))
+    undos = [
+        (place, apply(flat[place], change, stream, dtype=dtype, start=start, size=size, journal=journal))
+        for place, start in stretches
+    ]
+    return ShardUndo(tuple((place, undo) for place, undo in undos if undo is not None)) if journal else None

@@ -1,0 +1,94 @@
+"""gw.save and gw.load: tensors, ties and recipe survive the way through a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import genewright as gw
+from tests.networks import NETWORKS, make
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_mutant_comes_back_with_its_recipe(name: str, tmp_path: Path) -> None:
+    mutant = gw.mutate(make(name), gw.UniformNoise(bound=0.5), seed=1)
+    gw.save(mutant, tmp_path / "m.safetensors")
+    again = gw.load(lambda: make(name), tmp_path / "m.safetensors")
+    assert gw.fingerprint(again) == gw.fingerprint(mutant)
+    assert gw.recipe(again) == gw.recipe(mutant) == gw.read_recipe(tmp_path / "m.safetensors")
+    assert gw.fingerprint(gw.replay(gw.recipe(again), make(name))) == gw.fingerprint(mutant)
+
+
+def test_others_can_read_our_files(mlp: nn.Module, tmp_path: Path) -> None:
+    mutant = gw.mutate(mlp, gw.GaussianNoise(), seed=1)
+    gw.save(mutant, tmp_path / "m.safetensors")
+    theirs = load_file(tmp_path / "m.safetensors")
+    assert all(torch.equal(theirs[name], tensor) for name, tensor in mutant.state_dict().items())
+
+
+def test_we_can_read_files_of_others(mlp: nn.Module, tmp_path: Path) -> None:
+    save_file(mlp.state_dict(), tmp_path / "n.safetensors", metadata={"format": "pt"})
+    checkpoint = gw.read_checkpoint(tmp_path / "n.safetensors")
+    assert gw.fingerprint(checkpoint) == gw.fingerprint(mlp)
+    mutant = gw.mutate(checkpoint, gw.GaussianNoise(), seed=1)
+    assert mutant.metadata["format"] == "pt"
+    gw.save(mutant, tmp_path / "m.safetensors")
+    mlp.load_state_dict(load_file(tmp_path / "m.safetensors"))
+    assert gw.fingerprint(mlp) == gw.fingerprint(mutant)
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3, "history": [1.0, 2.0]}])
+@pytest.mark.parametrize("suffix", ["pt", "pth"])
+def test_pt_files_keep_what_is_around_the_state_dict(wrap: Any, suffix: str, mlp: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / f"net.{suffix}"
+    torch.save(wrap(mlp.state_dict()), path)
+    mutant = gw.mutate(gw.read_checkpoint(path), gw.GaussianNoise(std=0.3), seed=1)
+    gw.save(mutant, tmp_path / "mutant.pt")
+    whole = torch.load(tmp_path / "mutant.pt", weights_only=True)
+    state = whole.get("state_dict", whole)
+    assert {k: v for k, v in whole.items() if k in ("epoch", "history")} == (
+        {"epoch": 3, "history": [1.0, 2.0]} if "state_dict" in whole else {}
+    )
+    mlp.load_state_dict(state)
+    assert gw.fingerprint(mlp) == gw.fingerprint(mutant)
+    assert gw.read_recipe(tmp_path / "mutant.pt") == gw.recipe(mutant)
+
+
+def test_in_place_on_a_checkpoint_that_was_read(mlp: nn.Module, tmp_path: Path) -> None:
+    gw.save(mlp, tmp_path / "n.safetensors")
+    torch.save(mlp.state_dict(), tmp_path / "n.pt")
+    for name in ("n.safetensors", "n.pt"):
+        checkpoint = gw.read_checkpoint(tmp_path / name)
+        gw.mutate(checkpoint, gw.GaussianNoise(), seed=1, inplace=True)
+        assert gw.fingerprint(checkpoint) == gw.fingerprint(gw.mutate(mlp, gw.GaussianNoise(), seed=1))
+
+
+def test_ties_survive(tmp_path: Path) -> None:
+    gw.save(make("tied_autoencoder"), tmp_path / "t.safetensors")
+    checkpoint = gw.read_checkpoint(tmp_path / "t.safetensors")
+    mutant = gw.mutate(checkpoint, gw.GaussianNoise(), seed=1)
+    assert mutant.entries["encoder.weight"].data is mutant.entries["decoder.weight"].data
+    gw.save(mutant, tmp_path / "m.safetensors")
+    again = gw.load(lambda: make("tied_autoencoder"), tmp_path / "m.safetensors")
+    assert again.encoder.weight is again.decoder.weight
+    assert gw.fingerprint(again) == gw.fingerprint(gw.mutate(make("tied_autoencoder"), gw.GaussianNoise(), seed=1))
+
+
+def test_statistics_and_integers_of_a_file_stay(tmp_path: Path) -> None:
+    gw.save(make("conv_batchnorm"), tmp_path / "c.safetensors")
+    checkpoint = gw.read_checkpoint(tmp_path / "c.safetensors")
+    mutant = gw.mutate(checkpoint, gw.Zero(rate=1.0), seed=1)
+    for name in ("1.running_mean", "1.running_var", "1.num_batches_tracked"):
+        assert mutant.entries[name].data.tobytes() == checkpoint.entries[name].data.tobytes()
+    assert not mutant.entries["1.weight"].data.any()
+
+
+def test_a_model_that_is_no_mutant_has_no_recipe_in_its_file(mlp: nn.Module, tmp_path: Path) -> None:
+    gw.save(mlp, tmp_path / "n.safetensors")
+    with pytest.raises(gw.RecipeError, match="holds no recipe"):
+        gw.read_recipe(tmp_path / "n.safetensors")
