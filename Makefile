@@ -33,6 +33,11 @@ test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without th
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m ''
 
+bench-architecture: $(VENV)/.test  ## widen models of torchvision, timm and transformers, and count what is kept
+	$(PIP) install --no-deps torchvision==0.28.0 timm==1.0.31
+	$(PIP) install -c constraints.txt huggingface_hub pyyaml transformers==5.23.0
+	$(BIN)/python benchmarks/architecture/width.py torchvision timm transformers --fast
+
 lint: $(VENV)/.test  ## ruff and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-# torchvision's wheels are CUDA builds: two operators are missing beside a CPU build of torch, and nothing here runs them.
+# torchvision's wheels are CUDA builds: beside a CPU build of torch two operators are missing, which nothing here runs.
 _DEFINED = torch.library.Library("torchvision", "DEF")
 _DEFINED.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 _DEFINED.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -47,7 +47,11 @@ def wake(model: nn.Module, seed: int = 0) -> nn.Module:
 
     with torch.no_grad():
         for parameter in model.parameters():
-            if parameter.numel() > 1 and parameter.is_floating_point() and bool((parameter == parameter.flatten()[0]).all()):
+            if (
+                parameter.numel() > 1
+                and parameter.is_floating_point()
+                and bool((parameter == parameter.flatten()[0]).all())
+            ):
                 if parameter.flatten()[0] == 0:
                     parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
                 else:
@@ -144,7 +148,9 @@ _TINY: dict[str, Any] = {
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
     **dict.fromkeys(("num_decoder_layers", "depth"), 2),
     **dict.fromkeys(("vocab_size",), 64),
-    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len", "block_size", "max_source_positions"), 64),
+    **dict.fromkeys(
+        ("max_position_embeddings", "n_positions", "max_seq_len", "block_size", "max_source_positions"), 64
+    ),
     **dict.fromkeys(("type_vocab_size",), 2),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
     **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token"), 2),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from genewright.errors import UnknownNameError
+from genewright.names import did_you_mean
 from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, leaves, resolve, size_of
 
 
@@ -176,10 +178,22 @@ class Knobs:
     def __getitem__(self, key: int | str) -> Knob:
         if isinstance(key, int):
             return self.knobs[key]
-        for knob in self.knobs:
-            if knob.name == key:
-                return knob
-        raise KeyError(key)
+        found = self.called(key)
+        if len(found) == 1:
+            return found[0]
+        names = [knob.name for knob in found or self.knobs]
+        what = (
+            f"{key!r} writes {len(found)} widths"
+            if found
+            else f"No knob and no layer that writes one is called {key!r}"
+        )
+        raise UnknownNameError(f"{what}. {did_you_mean(key, names)}")
+
+    def called(self, name: str) -> list[Knob]:
+        """Return the knob of that name; or the knobs that the layer of that name writes, free ones where there are."""
+        named = [knob for knob in self.knobs if knob.name == name]
+        writing = [knob for knob in self.knobs if name in knob.layers]
+        return named or [knob for knob in writing if knob.free] or writing
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.knobs))

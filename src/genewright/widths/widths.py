@@ -53,11 +53,7 @@ class Widths(ABC):
             UnsupportedError: The layer writes no width, or the example never reaches it.
         """
         knobs = self.knobs()
-        named = [knob for knob in knobs if knob.name == layer]
-        if named:
-            return named[0]
-        writing = [knob for knob in knobs if layer in knob.layers]
-        allowed = [knob for knob in writing if knob.free] or writing
+        allowed = knobs.called(layer)
         if len(allowed) == 1:
             return allowed[0]
         if allowed:
@@ -68,10 +64,8 @@ class Widths(ABC):
             raise UnknownNameError(f"No layer is called {layer!r}. {did_you_mean(layer, names)}")
         if layer not in self.reached:
             raise UnsupportedError(
-                f"{layer!r} does not run on this example, so nothing is known of its width. Give an example that uses it."
+                f"{layer!r} does not run on this example, so nothing is known of its width. Give one that uses it."
             )
         inside = [knob.name for knob in knobs if knob.free and knob.name.startswith(f"{layer}.")]
         hint = f" Widths inside it: {', '.join(inside[:8])}." if inside else ""
         raise UnsupportedError(f"{layer!r} writes no width of its own.{hint} gw.knobs(model, example) lists all.")
-
-

@@ -38,7 +38,9 @@ def positions(knob: Knob, place: Place, index: Sequence[int], units: Sequence[in
     return tuple(p for p, unit in enumerate(knob.new_units(place, index)) if unit in wanted)
 
 
-def draw(knob: Knob, place: Place, index: Sequence[int], units: Sequence[int], network: Network, noise: Noise) -> Perturb:
+def draw(
+    knob: Knob, place: Place, index: Sequence[int], units: Sequence[int], network: Network, noise: Noise
+) -> Perturb:
     """Return the edit that draws some new units of a place anew, at the tensor's own spread."""
     return Perturb(
         tensor=place.tensor,

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from genewright.edit import Edit, Write
+from genewright.edit import Edit
 from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.noise import permutation, uniform01
 from genewright.operator import Operator
+from genewright.operators.architecture.leaving import copies_summed, importance, taken_over
 from genewright.operators.architecture.moving import gather, set_attributes
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
-from genewright.widths.knob import Knob, Place
+from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
 BY = ("magnitude", "random", "last")
@@ -114,9 +112,9 @@ class Narrow(Operator):
         gone = self._chosen(knob, network, noise, self._removed(knob))
         attributes = widths.settle(knob, knob.size - len(gone))
         yield from set_attributes(attributes)
-        yield from _repaired(knob, gone, network)
+        yield from copies_summed(knob, gone, network)
         if self.repair == "least_squares":
-            yield from _least_squares(knob, gone, network)
+            yield from taken_over(knob, gone, network)
         kept = [unit for unit in range(knob.size) if unit not in set(gone)]
         for place in knob.places:
             yield gather(knob, place, kept)
@@ -134,8 +132,8 @@ class Narrow(Operator):
             removed = knob.size - round(knob.size * self.factor)
             if removed < 1:
                 raise SettingError(
-                    f"Narrow: {knob.size} units of {knob.name!r} times {self.factor:g} removes none. Write num_units=1, "
-                    f"or a factor of at most {1 - 1 / knob.size:.3g}."
+                    f"Narrow: {knob.size} units of {knob.name!r} times {self.factor:g} removes none. "
+                    f"Write num_units=1, or a factor of at most {1 - 1 / knob.size:.3g}."
                 )
         if removed >= knob.size:
             raise SettingError(
@@ -152,7 +150,7 @@ class Narrow(Operator):
         if self.by == "random":
             order = permutation(noise.stream(knob.name), knob.size)
         else:
-            order = np.argsort(_importance(knob, network), kind="stable")
+            order = np.argsort(importance(knob, network), kind="stable")
         return tuple(sorted(int(unit) for unit in order[:count]))
 
 
@@ -162,98 +160,3 @@ def _obstacle(knob: Knob) -> str:
     if not any("writer" in place.roles for place in knob.places):
         return "is written by no layer."
     return ""
-
-
-def _rows(knob: Knob, place: Place, network: Network) -> NDArray[np.float64]:
-    """Return the values of a place, one row a unit."""
-    values = np.moveaxis(np.asarray(network.read(place.tensor), np.float64), place.axis, 0)
-    units = np.asarray(knob.units(place))
-    return np.stack([values[units == unit].reshape(-1) for unit in range(knob.size)])
-
-
-def _importance(knob: Knob, network: Network) -> NDArray[np.float64]:
-    """Return the norm of each unit's rows times the norm of its columns."""
-    out = np.ones(knob.size)
-    for role in ("writer", "reader"):
-        squares = np.zeros(knob.size)
-        for place in knob.places:
-            if role in place.roles:
-                squares += (_rows(knob, place, network) ** 2).sum(axis=1)
-        if squares.any():
-            out *= np.sqrt(squares)
-    return out
-
-
-def _repaired(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
-    """Let units that stay take over the columns of removed copies, the last first: as a split comes back exactly."""
-    made = [_rows(knob, place, network) for place in knob.places if "reader" not in place.roles]
-    if not made or knob.mixes or knob.norms:
-        return
-    whole = np.concatenate(made, axis=1)
-    removed = set(gone)
-    seen: dict[bytes, int] = {}
-    for unit in range(knob.size):
-        if unit not in removed:
-            seen.setdefault(whole[unit].tobytes(), unit)
-    moves = [(seen[key], unit) for unit in reversed(gone) if (key := whole[unit].tobytes()) in seen]
-    if not moves:
-        return
-    for place in knob.places:
-        if "reader" in place.roles:
-            units = np.asarray(knob.units(place))
-            pairs = [
-                (int(a), int(b))
-                for old, unit in moves
-                for a, b in zip(np.flatnonzero(units == old), np.flatnonzero(units == unit), strict=True)
-            ]
-            yield Write(
-                tensor=place.tensor,
-                values=functools.partial(_summed, axis=place.axis, pairs=pairs),
-                summary=f"columns of {len(moves)} copies added to those of their originals along axis {place.axis}",
-            )
-
-
-def _summed(values: NDArray[np.generic], *, axis: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.generic]:
-    out = np.moveaxis(np.array(values), axis, 0)
-    for kept, gone in pairs:
-        out[kept] += out[gone]
-        out[gone] = 0
-    return np.moveaxis(out, 0, axis)
-
-
-def _least_squares(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
-    """Let the columns that stay take over removed rows as combinations of the rows that stay."""
-    made = [_rows(knob, place, network) for place in knob.places if place.roles & {"writer", "carrier"}]
-    rows = np.concatenate(made, axis=1)
-    kept = [unit for unit in range(knob.size) if unit not in set(gone)]
-    share = np.linalg.lstsq(rows[kept].T, rows[list(gone)].T, rcond=None)[0]
-    share[~np.isfinite(share)] = 0
-    for place in knob.places:
-        if "reader" in place.roles:
-            units = np.asarray(knob.units(place))
-            yield Write(
-                tensor=place.tensor,
-                values=functools.partial(
-                    _taken_over, axis=place.axis, units=units, kept=tuple(kept), gone=tuple(gone), share=share
-                ),
-                summary=f"columns of {len(gone)} units taken over along axis {place.axis}, by least squares on rows",
-            )
-
-
-def _taken_over(
-    values: NDArray[np.generic],
-    *,
-    axis: int,
-    units: NDArray[np.int64],
-    kept: Sequence[int],
-    gone: Sequence[int],
-    share: NDArray[np.float64],
-) -> NDArray[np.generic]:
-    out = np.moveaxis(np.array(values), axis, 0)
-    old = out.copy()
-    for row, unit in enumerate(kept):
-        for column, removed in enumerate(gone):
-            weight = share[row, column]
-            if weight and math.isfinite(weight):
-                out[units == unit] += out.dtype.type(weight) * old[units == removed]
-    return np.moveaxis(out, 0, axis)

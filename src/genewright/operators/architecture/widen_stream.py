@@ -115,7 +115,8 @@ class WidenStream(Operator):
             raise SettingError(f"WidenStream: {knob.size} units times {self.factor} adds none. Write num_units=1.")
         if self.init == "replicate" and size % knob.size:
             raise SettingError(
-                f"WidenStream(init='replicate'): {size} units are no multiple of {knob.size}. Write factor=2, or init='pad'."
+                f"WidenStream(init='replicate'): {size} units are no multiple of {knob.size}. "
+                "Write factor=2, or init='pad'."
             )
         return size
 
@@ -153,13 +154,7 @@ def _padded(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator
                     values=functools.partial(_scaled, by=math.sqrt(shrink)),
                     summary=f"gain times sqrt({knob.size} / {size})",
                 )
-        elif centred and "reader" not in place.roles:
-            yield Write(
-                tensor=place.tensor,
-                values=functools.partial(_mean_filled, axis=place.axis, new=_new(knob, place, index)),
-                summary=f"new entries along axis {place.axis} are the mean of the old ones",
-            )
-        elif centred and "writer" in place.roles:
+        elif centred and ("reader" not in place.roles or "writer" in place.roles):
             yield Write(
                 tensor=place.tensor,
                 values=functools.partial(_mean_filled, axis=place.axis, new=_new(knob, place, index)),
@@ -191,7 +186,7 @@ def _is_shift(place: Place) -> bool:
 
 
 def _scaled(values: NDArray[np.generic], *, by: float) -> NDArray[np.generic]:
-    return np.asarray(values * by)
+    return np.multiply(values, by)
 
 
 def _mean_filled(values: NDArray[np.generic], *, axis: int, new: tuple[int, ...]) -> NDArray[np.generic]:
@@ -200,5 +195,3 @@ def _mean_filled(values: NDArray[np.generic], *, axis: int, new: tuple[int, ...]
     fresh[list(new)] = True
     out[fresh] = out[~fresh].astype(np.float64).mean(axis=0)
     return np.moveaxis(out, 0, axis)
-
-

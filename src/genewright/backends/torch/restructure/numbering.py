@@ -88,11 +88,12 @@ def _config_changes(
     own = vars(owner).get("config")
     side = next((s for s in _COUNTS_OF if s in parts or s in type(owner).__name__.lower()), "")
     others = [s for s in _COUNTS_OF if s != side]
-    alone = not any(other in n for n, _ in _named(model) for other in others)
+    alone = not any(other in n for n, m in _named(model) for other in others if isinstance(m, nn.ModuleList))
     for config in configs.values():
         known: dict[str, Any] = dict(vars(cast(object, config)))
         special = [c for c in _COUNTS_OF.get(side, ()) if known.get(c) == before]
-        general = [c for c in _COUNTS if known.get(c) == before]
+        # A config may know a count under another name: then it has no such entry, but such an attribute.
+        general = [c for c in _COUNTS if (getattr(config, c, None) if alone else known.get(c)) == before]
         counts = [*special, *general] if alone or (config is own and len(configs) > 1) else special or general
         for count in counts:
             yield config, count, len(order)

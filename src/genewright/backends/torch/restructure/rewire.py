@@ -7,7 +7,7 @@ from torch import nn
 from genewright.apply import Undo
 from genewright.backends.torch.layers import layer_called, make_layer
 from genewright.backends.torch.restructure.dispatch import restructure
-from genewright.backends.torch.restructure.places import children_of, set_children, settle, whole
+from genewright.backends.torch.restructure.places import children_of, is_chain, set_children, settle, whole
 from genewright.backends.torch.wiring import GRAFT, Graft, Path, attach, detach, graft_of, tap, untap
 from genewright.edit import Rewire
 from genewright.errors import UnsupportedError
@@ -16,7 +16,7 @@ from genewright.errors import UnsupportedError
 @restructure.register
 def _rewire(edit: Rewire, model: nn.Module) -> Undo:
     """Graft the path on its end; a start elsewhere is tapped."""
-    start, end = layer_called(model, edit.start), layer_called(model, edit.end)
+    start, end = _first(layer_called(model, edit.start)), _last(layer_called(model, edit.end))
     if isinstance(end, nn.ModuleList | nn.ModuleDict | nn.Sequential):
         raise UnsupportedError(
             f"{edit.end!r} is a {type(end).__name__}, which runs over what it holds, so no path can end there. "
@@ -48,5 +48,22 @@ def new_path(edit: Rewire, model: nn.Module) -> Path:
 
 def path_name(edit: Rewire, model: nn.Module) -> str:
     """Return the name that the path's layer will have."""
-    graft = graft_of(layer_called(model, edit.end))
-    return ".".join(filter(None, (edit.end, GRAFT, str(len(graft or ())))))
+    host = layer_called(model, edit.end)
+    name = edit.end
+    while is_chain(host) and len(children_of(host)):
+        name = ".".join(filter(None, (name, list(children_of(host))[-1])))
+        host = host.get_submodule(list(children_of(host))[-1])
+    return ".".join(filter(None, (name, GRAFT, str(len(graft_of(host) or ())))))
+
+
+def _last(layer: nn.Module) -> nn.Module:
+    """Return the layer that gives a chain's output; any other layer is its own last."""
+    while is_chain(layer) and len(children_of(layer)):
+        layer = layer.get_submodule(list(children_of(layer))[-1])
+    return layer
+
+
+def _first(layer: nn.Module) -> nn.Module:
+    while is_chain(layer) and len(children_of(layer)):
+        layer = layer.get_submodule(next(iter(children_of(layer))))
+    return layer

@@ -7,8 +7,8 @@ its f are zero. Which ones they are is found by trying, with no knowledge of ope
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import torch
@@ -22,7 +22,7 @@ _TOLERANCE = 1e-11  # float64, relative to the largest value
 _TOLERANCE_SINGLE = 1e-6  # where the block computes in float32 whatever it is given
 
 
-def silencing_tensors(model: nn.Module, example: Any, block: str) -> tuple[str, ...] | None:
+def silencing_tensors(model: nn.Module, example: Any, block: str, *, once: bool) -> tuple[str, ...] | None:
     """Return the fewest last tensors of a copy of `block` that are to be zero so that copy(y) = y.
 
     Whole layers in the order of their calls are zeroed from the last one backwards until copy(y) equals y, the block's
@@ -32,30 +32,31 @@ def silencing_tensors(model: nn.Module, example: Any, block: str) -> tuple[str, 
         model: A woken model in evaluation mode.
         example: An input.
         block: Name of a layer that returns the shape that it is given.
+        once: The block is called once in a run.
 
     Returns:
         Names relative to the block; None if no zeros make it the identity.
     """
     original = model.get_submodule(block)
-    call = _last_call(model, example, original)
+    call = _last_call(model, example, original, once=once)
     if call is None:
         return None
     replica = copy.deepcopy(original)
-    run = _runner(replica, *call)
+    run = _Run(replica, *call)
     order = _owners_in_order(replica, run)
     if order is None:
         return None
     tensors = [(f"{name}.{key}" if name else key, p) for name, module in order for key, p in _own(module)]
     kept = {name: p.detach().clone() for name, p in tensors}
     zeroed: list[tuple[str, nn.Module]] = []
-    if not run():
+    if not run() and not _hopeless(order, run, kept):
         for owner in reversed(order):
             zeroed.insert(0, owner)
             _fill_zero(owner[1])
             if run():
                 break
-        else:
-            return None
+    if not run():
+        return None
     for name, module in list(zeroed):
         _restore(name, module, kept)
         if run():
@@ -72,8 +73,22 @@ def silencing_tensors(model: nn.Module, example: Any, block: str) -> tuple[str, 
     return tuple(name for name, _ in needed)
 
 
+def _hopeless(order: list[tuple[str, nn.Module]], run: _Run, kept: dict[str, torch.Tensor]) -> bool:
+    """Whether even a copy with zeros everywhere returns something else than y: then nothing is added to anything."""
+    for _, module in order:
+        _fill_zero(module)
+    same = run()
+    for name, module in order:
+        _restore(name, module, kept)
+    return not same and not run.undefined
+
+
+class _Enough(Exception):  # noqa: N818  # nobody's error: it ends a run whose rest is of no use
+    """Raised when the block has been called."""
+
+
 def _last_call(
-    model: nn.Module, example: Any, block: nn.Module
+    model: nn.Module, example: Any, block: nn.Module, *, once: bool
 ) -> tuple[tuple[Any, ...], dict[str, Any], torch.Tensor] | None:
     """Return (args, kwargs, output) of the block's last call."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any], torch.Tensor]] = []
@@ -82,14 +97,17 @@ def _last_call(
         tensor = main_output(output)
         if tensor is not None:
             calls.append((args, kwargs, tensor.detach().clone()))
+            if once:
+                raise _Enough
 
     with watching([block], note):
         try:
-            with _no_caches(model):
+            with suppress(_Enough), _no_caches(model):
                 predict(model, example)
         except Exception:  # it cannot do without
             calls.clear()
-            predict(model, example)
+            with suppress(Exception):  # a model that remembers its last run may fail here: then there is no call
+                predict(model, example)
     return calls[-1] if calls else None
 
 
@@ -107,30 +125,40 @@ def _no_caches(model: nn.Module) -> Generator[None]:
             config.use_cache = True
 
 
-def _runner(replica: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], y: torch.Tensor) -> Callable[[], bool]:
-    """Return what says whether the replica, given y in the place of its input, returns y."""
-    given = first_tensor((args, kwargs))
-    largest = float(y.abs().max())
-    watch = Precision()
+class _Run:
+    """Says whether the replica, given y in the place of its input, returns y.
 
-    def run() -> bool:
-        fresh = y.clone()
-        places = [fresh if value is given else value for value in args]
+    Attributes:
+        undefined: The last run failed or gave NaN.
+    """
+
+    undefined = False
+
+    def __init__(self, replica: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], y: torch.Tensor) -> None:
+        self._replica, self._args, self._kwargs, self._y = replica, args, kwargs, y
+        self._given = first_tensor((args, kwargs))
+        self._largest = float(y.abs().max()) if y.numel() else 0.0
+        self._watch = Precision()
+
+    def __call__(self) -> bool:
+        fresh, given = self._y.clone(), self._given
+        args = [fresh if value is given else value for value in self._args]
+        kwargs = {key: fresh if value is given else value for key, value in self._kwargs.items()}
+        self.undefined = True
         try:
-            with watch, torch.no_grad():
-                output = replica(*places, **{key: fresh if value is given else value for key, value in kwargs.items()})
+            with self._watch, torch.no_grad():
+                tensor = main_output(self._replica(*args, **kwargs))
         except Exception:  # the block does not take its own output: it is no block of a chain
             return False
-        tensor = main_output(output)
-        if tensor is None or tensor.shape != y.shape or not largest > 0:
+        if tensor is None or tensor.shape != self._y.shape or not self._largest > 0:
             return False
-        tolerance = _TOLERANCE_SINGLE if watch.single or y.dtype != torch.float64 else _TOLERANCE
-        return float((tensor - y).abs().max()) <= tolerance * largest
+        change = float((tensor - self._y).abs().max()) / self._largest
+        self.undefined = change != change
+        single = self._watch.single or self._y.dtype != torch.float64
+        return change <= (_TOLERANCE_SINGLE if single else _TOLERANCE)
 
-    return run
 
-
-def _owners_in_order(replica: nn.Module, run: Callable[[], bool]) -> list[tuple[str, nn.Module]] | None:
+def _owners_in_order(replica: nn.Module, run: _Run) -> list[tuple[str, nn.Module]] | None:
     """Return the modules with tensors of their own in the order in which their calls ended; None if none is called."""
     names = {id(module): name for name, module in named_layers(replica)}
     ended: dict[str, nn.Module] = {}

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from genewright.backends.torch.predict import predict
+from genewright.backends.torch.wiring import Gate, Graft, Path, Tap
 from genewright.structure import Call
 
 Seen = Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]
@@ -20,6 +21,7 @@ _CHANNELS_FIRST = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm,
 )  # fmt: skip
 _FEATURES_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
+_OURS = (Graft, Path, Gate, Tap)  # what a mutant's wiring is made of is no layer to choose
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -48,7 +50,8 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
         tally.extras = tuple(dict.fromkeys((*tally.extras, *_extras((*args, *kwargs.values()), given))))
         tally.times += 1
 
-    with watching([module for _, module in named_layers(model)], note):
+    watched = [module for _, module in named_layers(model) if not isinstance(module, _OURS)]
+    with watching(watched, note):
         predict(model, example)
     calls: dict[str, Call] = {}
     first = False  # a layer that does not say where its features lie has them where the layer before it had them
@@ -104,7 +107,7 @@ def _call(name: str, tally: _Tally, *, first: bool) -> Call:
         given=tally.given,
         returned=tally.returned,
         times=tally.times,
-        composite=next(tally.module.children(), None) is not None,
+        composite=any(not isinstance(child, _OURS) for child in tally.module.children()),
         extras=tally.extras,
         depth_axis=1 if first and len(tally.returned) > 2 else max(0, len(tally.returned) - 1),
     )

@@ -127,6 +127,10 @@ class Step:
         """Return the innermost module that was running."""
         return self.reading.layers[self.call.layer]
 
+    def position(self, value: Value, name: str = "dim") -> int:
+        """Return which axis of `value` an argument names."""
+        return int(self.args[name]) % max(1, len(value.dims))
+
     def values(self) -> list[Value]:
         """Return all tensors among the arguments, in order."""
         return list(_values(tuple(self.args.values())))
@@ -176,9 +180,7 @@ class Step:
 def read(recording: Recording) -> Reading:
     """Read a recording from its first operation to its last."""
     reading = Reading(layers=dict(recording.layers), first_names=dict(recording.first_names))
-    known: dict[Ref, Value] = {}
-    for ref in recording.leaves:
-        known[ref] = _leaf_value(ref, reading)
+    known = {ref: _leaf_value(ref, reading) for ref in recording.leaves}
     for call in recording.calls:
         step = Step(call, _arguments(call, known), tuple(_refs(call.outputs)), reading)
         results = list(_values((_apply(step),)))
@@ -186,8 +188,7 @@ def read(recording: Recording) -> Reading:
             v.shape != r.shape for v, r in zip(results, step.outputs, strict=False)
         ):
             results = _pinned(step, f"the rule of {call.name} does not fit here")
-        for ref, value in zip(step.outputs, results, strict=True):
-            known[ref] = value
+        known.update(zip(step.outputs, results, strict=True))
         reading.results.append((call.name, tuple(tuple(dim.axis for dim in v.dims) for v in results)))
         _note_touched(reading, call, results)
     for ref in recording.outputs:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -116,7 +116,7 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
 def _recorded(shadow: nn.Module, example: Any, names: Mapping[int, str], *, fake: bool) -> Recording:
     if not fake:
         names = _names_in_copy(shadow, names)
-    layers = {name: module for name, module in shadow.named_modules()}
+    layers: dict[str, nn.Module] = dict(shadow.named_modules())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     stack: list[str] = [""]
     for name, module in layers.items():
         _announce(module, name, stack)
@@ -133,9 +133,7 @@ def _recorded(shadow: nn.Module, example: Any, names: Mapping[int, str], *, fake
             with recorder:
                 output = call_with(shadow, example)
     outputs = tuple(recorder.ref(tensor) for tensor in tensors_of(output))
-    first_names = {
-        name: names[id(p)] for name, p in shadow.named_parameters(remove_duplicate=False) if id(p) in names
-    }
+    first_names = {name: names[id(p)] for name, p in shadow.named_parameters(remove_duplicate=False) if id(p) in names}
     return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, fake)
 
 
@@ -184,7 +182,7 @@ class _Recorder(TorchDispatchMode):
     leaves: list[Ref] = field(default_factory=list[Ref])
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.known: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.parameters: dict[str, Ref] = {}
 
@@ -195,7 +193,7 @@ class _Recorder(TorchDispatchMode):
     def ref(self, tensor: torch.Tensor) -> Ref:
         """Return the reference of a tensor that an operation takes."""
         if tensor in self.known:
-            return self.known[tensor]
+            return cast(Ref, self.known[tensor])
         name = self.names.get(id(tensor))
         if name is None and type(tensor) in (torch.Tensor, nn.Parameter) and tensor.numel():
             name = self.storages.get(_place(tensor))
@@ -253,27 +251,26 @@ class Shapes(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.seen: list[tuple[str, tuple[tuple[int, ...], ...], str]] = []
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        result: Any = func(*args, **(kwargs or {}))
         if func.namespace != "prim":
-            flat = result if isinstance(result, tuple | list) else (result,)
-            shapes = tuple(tuple(t.shape) for t in cast(Sequence[Any], flat) if isinstance(t, torch.Tensor))
+            flat = cast("Sequence[Any]", result if isinstance(result, tuple | list) else (result,))
+            shapes = tuple(tuple(t.shape) for t in flat if isinstance(t, torch.Tensor))
             self.seen.append((func._schema.name.split("::")[-1], shapes, user_line()))
-        return result
+        return cast(object, result)
 
 
 def user_line(frame: Any = None) -> str:
     """Return "file:line" of the innermost code that is neither torch's nor ours."""
-    frame = frame or sys._getframe(1)
+    frame = frame or sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith(LIBRARY) and not name.startswith("<"):
             return f"{Path(name).name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
-

@@ -33,11 +33,14 @@ class TorchStructure(Structure):
     def __init__(self, model: nn.Module, example: Any) -> None:
         self.model = model
         self.example = example
+        self._widths: TorchWidths | None = None
         self._silencing: dict[str, tuple[str, ...] | None] = {}
 
-    @cached_property
+    @property
     def widths(self) -> TorchWidths:
-        return TorchWidths(self.model, self.example)
+        if self._widths is None:
+            self._widths = TorchWidths(self.model, self.example)
+        return self._widths
 
     def calls(self) -> dict[str, Call]:
         return self._recorded[1]
@@ -76,7 +79,8 @@ class TorchStructure(Structure):
         if block not in self._silencing:
             call = self.call(block)
             alike = call.given == call.returned
-            self._silencing[block] = silencing_tensors(self._recorded[0], self.example, block) if alike else None
+            awake, once = self._recorded[0], call.times == 1
+            self._silencing[block] = silencing_tensors(awake, self.example, block, once=once) if alike else None
         return self._silencing[block]
 
     @cached_property

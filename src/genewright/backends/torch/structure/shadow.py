@@ -6,7 +6,8 @@ Whatever a forward pass leaves on its module (a cache, a counter) stays on the s
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from genewright.errors import UnsupportedError
+
+_LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 
 def shadow_of(model: nn.Module, *, instead: Mapping[int, Any] | None = None, share: bool = True) -> nn.Module:
@@ -30,7 +33,8 @@ def shadow_of(model: nn.Module, *, instead: Mapping[int, Any] | None = None, sha
     """
     memo: dict[int, Any] = {}
     for module in model.modules():
-        for holder in (module._parameters, module._buffers, vars(module)):
+        held = (module._parameters, module._buffers, vars(module))  # pyright: ignore[reportPrivateUsage]
+        for holder in held:
             for value in holder.values():
                 if isinstance(value, torch.Tensor):
                     if share:
@@ -38,7 +42,6 @@ def shadow_of(model: nn.Module, *, instead: Mapping[int, Any] | None = None, sha
                     elif not value.is_leaf:
                         memo[id(value)] = value.detach().clone()
     memo.update(instead or {})
-    # deepcopy keeps what memo maps to alive by memo[id(memo)]; it must not find a stale entry there
     try:
         shadow = copy.deepcopy(model, memo)
     except Exception as error:
@@ -47,18 +50,21 @@ def shadow_of(model: nn.Module, *, instead: Mapping[int, Any] | None = None, sha
 
 
 @contextmanager
-def as_plain_operations() -> Iterator[None]:
+def as_plain_operations() -> Generator[None]:
     """Let composite layers run as the plain operations that the rules know; draws leave the generators as they were."""
     fast = torch.backends.mha.get_fastpath_enabled()
+    heard = _LOG.level
     with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.random.fork_rng(devices=[]))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         stack.enter_context(torch.no_grad())
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # pyright: ignore[reportUnknownArgumentType]
         torch.backends.mha.set_fastpath_enabled(False)
+        _LOG.setLevel(logging.CRITICAL)  # a trial that fails is an answer, not a fault to print
         try:
             yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast)
+            _LOG.setLevel(heard)
 
 
 def call_with(model: nn.Module, example: Any) -> Any:

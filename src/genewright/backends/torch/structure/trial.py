@@ -44,7 +44,7 @@ class _Trial:
     shapes: Mapping[int, tuple[torch.Tensor, tuple[int, ...]]]
 
     def fails(self, attributes: Sequence[Attribute]) -> tuple[str, int]:
-        """Return why the changed module does not run as the axes say, and after how many operations; "" where it does."""
+        """Return why the changed module does not run as the axes say, or "", and after how many operations."""
         watch = Shapes()
         reason = ""
         found: list[tuple[int, ...]] = []
@@ -88,7 +88,7 @@ class _Trial:
             is_parameter = isinstance(tensor, nn.Parameter)
             instead[key] = nn.Parameter(new, requires_grad=tensor.requires_grad) if is_parameter else new
         shadow = shadow_of(self.model, instead=instead, share=fake)
-        layers = dict(shadow.named_modules())
+        layers: dict[str, nn.Module] = dict(shadow.named_modules())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         for attribute in attributes:
             set_value(layers[attribute.layer], attribute.path, attribute.new)
         with as_plain_operations():
@@ -133,7 +133,7 @@ class Trials:
         left = guesses(self.reading, knob.leaf, size, chosen) if reason else []
         tried = 0
         while reason and left and tried < _MOST_TRIALS:
-            # of the attributes that may hold such a length, take those that let the run get further, the innermost first
+            # Of what may hold such a length, take what lets the run get further, the innermost first.
             for position, group in enumerate(left):
                 tried += 1
                 new_reason, new_progress = trial.fails([*chosen, *group])
@@ -185,5 +185,3 @@ def _first_line(error: BaseException) -> str:
         trace = trace.tb_next
     text = str(error).strip().splitlines()
     return f"{where}: {text[0] if text else type(error).__name__}" if where else (text[0] if text else repr(error))
-
-

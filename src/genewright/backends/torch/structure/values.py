@@ -69,7 +69,10 @@ class Value:
 
 def strongest(sources: Iterable[Source]) -> Source:
     """Return "data" where any is, else "weight" where any is."""
-    return max(sources, key=_ORDER.index, default="constant")
+    found: Source = "constant"
+    for source in sources:
+        found = source if _ORDER.index(source) > _ORDER.index(found) else found
+    return found
 
 
 def fresh(size: int, reason: Reason | None = None) -> Dim:

@@ -10,14 +10,17 @@ from torch import nn
 from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
+from genewright.backends.torch.structure.calls import named_layers
 from genewright.backends.torch.structure.reading import Reading, read
 from genewright.backends.torch.structure.record import Recording, record
 from genewright.backends.torch.structure.trial import Trials
 from genewright.backends.torch.tensors import Member, members_of
+from genewright.errors import UnsupportedError
 from genewright.widths.axes import Leaf, Reason, leaves, note
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
 from genewright.widths.widths import Widths
 
+_WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel", "FSDPModule")
 _NO_STATE = Reason("a buffer that is not part of the state has this length")
 
 
@@ -32,6 +35,7 @@ class TorchWidths(Widths):
     """
 
     def __init__(self, model: nn.Module, example: Any) -> None:
+        _refuse_wrapped(model)
         self.model = model
         self.example = placed(example, next(iter(model.parameters()), None))
         self._members = members_of(model)
@@ -58,9 +62,7 @@ class TorchWidths(Widths):
         knobs = self.knobs()
         refused = self._trials.refusals([knob for knob in knobs if knob.free])
         return Knobs(
-            tuple(
-                replace(knob, pins=(Reason(refused[knob.name]),)) if knob.name in refused else knob for knob in knobs
-            )
+            tuple(replace(knob, pins=(Reason(refused[knob.name]),)) if knob.name in refused else knob for knob in knobs)
         )
 
     def epsilon(self, layer: str) -> tuple[str, float] | None:
@@ -72,6 +74,16 @@ class TorchWidths(Widths):
 
     def centres(self, layer: str) -> bool:
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
+
+
+def _refuse_wrapped(model: nn.Module) -> None:
+    for name, module in named_layers(model):
+        if type(module).__name__ in _WRAPPERS:
+            held = f"{name!r}" if name else "the model"
+            raise UnsupportedError(
+                f"{type(module).__name__} holds {held}: it keeps flat or bucketed copies of parameters, "
+                "whose shapes would change behind its back. Mutate the plain module (model.module) and wrap the mutant."
+            )
 
 
 def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
@@ -102,8 +114,8 @@ def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
         if not any(place.roles & {"writer", "reader", "group"} for place in held):
             continue
         leaf = found[key]
-        writers = tuple(dict.fromkeys(place.layer for place in held if "writer" in place.roles))
-        groups = tuple(dict.fromkeys(place.layer for place in held if "group" in place.roles))
+        writers = _layers(held, "writer", members)
+        groups = _layers(held, "group", members)
         out.append(
             Knob(
                 name=writers[0] if writers else f"input of {held[0].layer}",
@@ -119,6 +131,12 @@ def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
     return out
 
 
+def _layers(places: list[Place], role: str, members: dict[str, Member]) -> tuple[str, ...]:
+    """Return the layers that hold the tensors of places in a role, under all of their names."""
+    names = (name for place in places if role in place.roles for name in members[place.tensor].names)
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
 def _named(knobs: list[Knob]) -> list[Knob]:
     """Number the knobs of a layer that writes several."""
     count: dict[str, int] = {}
@@ -131,5 +149,5 @@ def _named(knobs: list[Knob]) -> list[Knob]:
             out.append(knob)
             continue
         number = seen[knob.name] = seen.get(knob.name, -1) + 1
-        out.append(Knob(**{**vars(knob), "name": f"{knob.name}[{number}]"}))
+        out.append(replace(knob, name=f"{knob.name}[{number}]"))
     return out

@@ -5,6 +5,8 @@ Where neither side is a parameter (queries times keys), units along the summed a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
@@ -49,13 +51,16 @@ def contract(step: Step, a: Value, b: Value) -> Value:
     a_batch, b_batch = a.dims[:-2], b.dims[:-2]
     a_kept = a.dims[-2:-1] if len(a.dims) > 1 else ()
     b_kept = b.dims[-1:] if len(b.dims) > 1 else ()
-    a_summed, b_summed = a.dims[-1], b.dims[-2] if len(b.dims) > 1 else b.dims[-1]
+    a_summed = a.dims[len(a.dims) - 1]
+    b_summed = b.dims[max(len(b.dims) - 2, 0)]
     summed(step, a, a_summed, b, b_summed, a_kept, b_kept)
     source = strongest((a.source, b.source))
     for value, dims in ((a, a_batch), (b, b_batch)):
         for dim in dims if value.source == "weight" else ():
             step.mark(dim, "carrier")
-    batch = [step.join(x, y) for x, y in zip(a_batch, b_batch, strict=True)] if a_batch and b_batch else a_batch or b_batch
+    batch: Sequence[Dim] = a_batch or b_batch
+    if a_batch and b_batch:
+        batch = [step.join(x, y) for x, y in zip(a_batch, b_batch, strict=True)]
     dims = (*batch, *a_kept, *b_kept)
     return Value(tuple(dim if source == "weight" else Dim(dim.axis) for dim in dims), source)
 

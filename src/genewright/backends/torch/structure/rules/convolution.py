@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # no public base class
 
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.rules.contraction import summed
@@ -14,7 +14,7 @@ from genewright.widths.joining import split
 
 @rule("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
 def convolution(step: Step) -> Value:
-    """Read convolution(x, weight, bias, groups=g)."""
+    """Read x convolved with weight, in groups."""
     x, weight, bias = step.args["input"], step.args["weight"], step.args["bias"]
     groups = int(step.args["groups"])
     first, second = weight.dims[0], weight.dims[1]

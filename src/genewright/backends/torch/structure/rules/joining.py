@@ -14,7 +14,7 @@ from genewright.widths.joining import cut
 def cat(step: Step) -> Value:
     """Lay tensors one after the other."""
     values = [v for v in step.args["tensors"] if v.shape != (0,)]
-    at = step.args["dim"] % len(values[0].dims)
+    at = step.position(values[0])
     source = strongest(v.source for v in values)
     dims: list[Dim] = []
     for position in range(len(values[0].dims)):
@@ -74,7 +74,7 @@ def repeat(step: Step) -> Value:
 def glu(step: Step) -> Value:
     """Gate the first half with the second."""
     x: Value = step.args["self"]
-    at = step.args["dim"] % len(x.dims)
+    at = step.position(x)
     first, second = cut(x.dims[at].axis, x.dims[at].size // 2)
     dims = [Dim(d.axis) for d in x.dims]
     dims[at] = step.join(Dim(first), Dim(second))

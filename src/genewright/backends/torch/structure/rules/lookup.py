@@ -43,7 +43,7 @@ def index(step: Step) -> Value:
 def index_select(step: Step) -> Value:
     """Take entries of one axis, which pins it."""
     x: Value = step.args["self"]
-    at = step.args["dim"] % len(x.dims)
+    at = step.position(x)
     step.pin(x.dims[at], "its entries are looked up by number")
     dims = [Dim(dim.axis, dim.tags) for dim in x.dims]
     dims[at] = step.fresh(step.shape[at], "it counts what is looked up")
@@ -55,7 +55,7 @@ def gather(step: Step) -> Value:
     """Take entries of one axis, others for every place."""
     x: Value = step.args["self"]
     numbers: Value = step.args["index"]
-    at = step.args["dim"] % len(x.dims)
+    at = step.position(x)
     step.pin(x.dims[at], "its entries are looked up by number")
     dims: list[Dim] = []
     for position, (mine, theirs) in enumerate(zip(x.dims, numbers.dims, strict=True)):
@@ -88,7 +88,7 @@ def index_put(step: Step) -> Value:
 def scatter(step: Step) -> Value:
     """Write along one axis, which pins it; the others meet those of what is written."""
     x: Value = step.args["self"]
-    at = step.args["dim"] % max(1, len(x.dims))
+    at = step.position(x)
     if x.dims:
         step.pin(x.dims[at], "its entries are written by number")
     for name in ("index", "src", "source"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]  # no public base class
 
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value, strongest

@@ -72,9 +72,10 @@ def prelu(step: Step) -> Value:
 def broadcast(step: Step, values: Sequence[Value], shape: Sequence[int]) -> Value:
     """Return what a pointwise operation on `values` gives."""
     source = strongest(v.source for v in values)
-    dims: list[Dim] = []
-    for back in range(len(shape), 0, -1):
-        dims.append(_meet(step, [v.dims[-back] for v in values if len(v.dims) >= back], shape[-back], source))
+    dims = [
+        _meet(step, [v.dims[-back] for v in values if len(v.dims) >= back], shape[-back], source)
+        for back in range(len(shape), 0, -1)
+    ]
     for value in values:
         if value.source == "weight" and source == "data":
             for dim in value.dims:
@@ -89,7 +90,8 @@ def _meet(step: Step, meeting: Sequence[Dim], size: int, source: str) -> Dim:
             if dim.size == 1 and isinstance(dim.axis, Leaf):
                 step.pin(dim, "its one entry is stretched")
     else:
-        full = sorted(full, key=lambda dim: not isinstance(dim.axis, Leaf))[: sum(isinstance(d.axis, Leaf) for d in full) or 1]
+        held = [dim for dim in full if isinstance(dim.axis, Leaf)]
+        full = held or full[:1]
     out = full[0]
     for dim in full[1:]:
         out = step.join(out, dim)

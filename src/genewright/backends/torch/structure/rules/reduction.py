@@ -58,7 +58,7 @@ def reduce(step: Step) -> Value | tuple[Value, ...]:
 def softmax(step: Step) -> Value:
     """Normalise along one axis, which mixes it."""
     x: Value = step.args["self"]
-    step.mix(x.dims[step.args["dim"]], "a softmax runs over it")
+    step.mix(x.dims[step.position(x)], "a softmax runs over it")
     return Value(x.dims, x.source)
 
 
@@ -67,7 +67,7 @@ def along(step: Step) -> Value | tuple[Value, ...]:
     """Go along one axis, which pins it: its order matters."""
     x: Value = step.args["self"]
     if x.dims:
-        step.pin(x.dims[step.args["dim"]], f"{step.call.name} goes along it")
+        step.pin(x.dims[step.position(x)], f"{step.call.name} goes along it")
     out = Value(x.dims, x.source)
     return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
 
@@ -77,7 +77,7 @@ def fourier(step: Step) -> Value:
     """Transform along some axes, which pins them."""
     x: Value = step.args["self"]
     dims = [Dim(dim.axis) for dim in x.dims]
-    for at in step.args["dim"]:
+    for at in map(int, step.args["dim"]):
         step.pin(x.dims[at], "a Fourier transform runs along it")
         if x.dims[at].size != step.shape[at]:
             dims[at] = step.fresh(step.shape[at], "it counts frequencies")
@@ -88,7 +88,7 @@ def fourier(step: Step) -> Value:
 def topk(step: Step) -> tuple[Value, ...]:
     """Take the largest along one axis, which pins it."""
     x: Value = step.args["self"]
-    at = step.args["dim"] % len(x.dims)
+    at = step.position(x)
     step.pin(x.dims[at], "the largest of it are taken")
     dims = [Dim(dim.axis) for dim in x.dims]
     dims[at] = step.fresh(step.shape[at], "it counts the largest that are taken")

@@ -76,7 +76,7 @@ _over(
 @rule("aten.constant_pad_nd")
 def pad(step: Step) -> Value:
     """Lay constants before and after; negative numbers cut."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     amounts = list(step.args["pad"])
     dims = list(x.dims)
     for position in range(len(amounts) // 2):
@@ -101,7 +101,7 @@ def pad(step: Step) -> Value:
 @rule("aten.pixel_shuffle")
 def pixel_shuffle(step: Step) -> Value:
     """Read (c r r) h w -> c (h r) (w r)."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     channels, _ = split(x.dims[-3].axis, step.shape[-3])
     places = [slid(step, d, n) for d, n in zip(x.dims[-2:], step.shape[-2:], strict=True)]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(channels), *places])
@@ -110,7 +110,7 @@ def pixel_shuffle(step: Step) -> Value:
 @rule("aten.pixel_unshuffle")
 def pixel_unshuffle(step: Step) -> Value:
     """Read c (h r) (w r) -> (c r r) h w."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     window = step.fresh(int(step.args["downscale_factor"]) ** 2, "it is a window").axis
     places = [slid(step, d, n) for d, n in zip(x.dims[-2:], step.shape[-2:], strict=True)]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(product((x.dims[-3].axis, window))), *places])
@@ -119,7 +119,7 @@ def pixel_unshuffle(step: Step) -> Value:
 @rule("aten.im2col")
 def im2col(step: Step) -> Value:
     """Read c h w -> (c window) positions."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     height, width = step.args["kernel_size"]
     window = step.fresh(height * width, "it is a window").axis
     place = step.fresh(step.shape[-1], "it is a length in space")
@@ -129,7 +129,7 @@ def im2col(step: Step) -> Value:
 @rule("aten.col2im")
 def col2im(step: Step) -> Value:
     """Read (c window) positions -> c h w."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     channels, _ = split(x.dims[-2].axis, step.shape[-3])
     places = [step.fresh(n, "it is a length in space") for n in step.shape[-2:]]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-2]), Dim(channels), *places])
@@ -138,7 +138,7 @@ def col2im(step: Step) -> Value:
 @rule("aten.unfold")
 def unfold(step: Step) -> Value:
     """Slide a window along one axis, and lay its content last."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     at = int(step.args["dimension"]) % len(x.dims)
     step.pin(x.dims[at], "a window slides along it")
     dims = [Dim(d.axis) for d in x.dims]
@@ -149,10 +149,8 @@ def unfold(step: Step) -> Value:
 @rule("aten.roll", "aten.flip")
 def move(step: Step) -> Value:
     """Move entries along some axes, which pins those."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     chosen = step.args["dims"] or range(len(x.dims))
     for at in [chosen] if isinstance(chosen, int) else chosen:
         step.pin(x.dims[at], f"{step.call.name} moves its entries")
     return Value(x.dims, x.source)
-
-

@@ -43,7 +43,7 @@ def regrouped(step: Step, dims: Sequence[Dim], shape: Sequence[int]) -> list[Dim
 def _group(step: Step, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
     if len(taken) == len(made) == 1:
         return [taken[0]]
-    tags = frozenset[tuple[str, int]]().union(*(dim.tags for dim in taken))
+    tags = frozenset(tag for dim in taken for tag in dim.tags)
     rest: Axis = product([dim.axis for dim in taken])
     out: list[Dim] = []
     try:
@@ -60,14 +60,14 @@ def _group(step: Step, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
 @rule("aten.permute")
 def permute(step: Step) -> Value:
     """Put axes in another order."""
-    x = step.args["self"]
-    return _look(x, [x.dims[i] for i in step.args["dims"]])
+    x: Value = step.args["self"]
+    return _look(x, [x.dims[int(i)] for i in step.args["dims"]])
 
 
 @rule("aten.transpose", "aten.swapaxes")
 def transpose(step: Step) -> Value:
     """Swap two axes."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     dims = list(x.dims)
     if dims:
         a, b = step.args["dim0"], step.args["dim1"]
@@ -78,22 +78,22 @@ def transpose(step: Step) -> Value:
 @rule("aten.t", "aten.numpy_T", "aten.mT")
 def t(step: Step) -> Value:
     """Reverse the axes of a matrix."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     return _look(x, x.dims[::-1])
 
 
 @rule("aten.unsqueeze")
 def unsqueeze(step: Step) -> Value:
     """Add an axis of length one."""
-    x = step.args["self"]
-    at = step.args["dim"] % (len(x.dims) + 1)
+    x: Value = step.args["self"]
+    at = int(step.args["dim"]) % (len(x.dims) + 1)
     return _look(x, [*x.dims[:at], Dim(ONE), *x.dims[at:]])
 
 
 @rule("aten.squeeze")
 def squeeze(step: Step) -> Value:
     """Drop axes of length one."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     chosen = step.args.get("dim")
     if chosen is None:
         gone = set(range(len(x.dims)))
@@ -120,10 +120,11 @@ def expand(step: Step) -> Value:
 @rule("aten.slice")
 def slice_(step: Step) -> Value:
     """Cut a part out of an axis."""
-    x = step.args["self"]
-    at = step.args["dim"] % len(x.dims)
+    x: Value = step.args["self"]
+    at = step.position(x)
     dim: Dim = x.dims[at]
-    start, stop, stride = slice(step.args["start"], step.args["end"], step.args["step"]).indices(dim.size)
+    chosen = slice(step.args["start"], step.args["end"], step.args["step"])
+    start, stop, stride = chosen.indices(dim.size)
     dims = list(x.dims)
     if stride != 1:
         step.pin(dim, "every n-th entry is taken")
@@ -146,8 +147,8 @@ def part(step: Step, dim: Dim, start: int, stop: int) -> Axis:
 @rule("aten.select")
 def select(step: Step) -> Value:
     """Take one entry."""
-    x = step.args["self"]
-    at = step.args["dim"] % len(x.dims)
+    x: Value = step.args["self"]
+    at = step.position(x)
     step.pin(x.dims[at], f"entry {step.args['index']} of it is taken")
     return _look(x, [*x.dims[:at], *x.dims[at + 1 :]])
 
@@ -155,17 +156,19 @@ def select(step: Step) -> Value:
 @rule("aten.unbind")
 def unbind(step: Step) -> tuple[Value, ...]:
     """Take every entry apart."""
-    x = step.args["self"]
-    at = step.args["dim"] % len(x.dims)
+    x: Value = step.args["self"]
+    at = step.position(x)
     step.pin(x.dims[at], "its entries are taken one by one")
     return tuple(_look(x, [*x.dims[:at], *x.dims[at + 1 :]]) for _ in step.outputs)
 
 
-@rule("aten.split", "aten.split_with_sizes", "aten.chunk", "aten.unsafe_split", "aten.unsafe_chunk", "aten.tensor_split")
+@rule(
+    "aten.split", "aten.split_with_sizes", "aten.chunk", "aten.unsafe_split", "aten.unsafe_chunk", "aten.tensor_split"
+)
 def split_(step: Step) -> tuple[Value, ...]:
     """Cut an axis into parts."""
-    x = step.args["self"]
-    at = step.args["dim"] % len(x.dims)
+    x: Value = step.args["self"]
+    at = step.position(x)
     out: list[Value] = []
     start = 0
     for ref in step.outputs:
@@ -181,7 +184,7 @@ def split_(step: Step) -> tuple[Value, ...]:
 @rule("aten.view_as_complex")
 def view_as_complex(step: Step) -> Value:
     """Read pairs as complex numbers."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     step.pin(x.dims[-1], "its two entries are one complex number")
     return _look(x, x.dims[:-1])
 
@@ -189,14 +192,14 @@ def view_as_complex(step: Step) -> Value:
 @rule("aten.view_as_real")
 def view_as_real(step: Step) -> Value:
     """Read complex numbers as pairs."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     return _look(x, [*x.dims, step.fresh(2, "its two entries are one complex number")])
 
 
 @rule("aten.as_strided")
 def as_strided(step: Step) -> Value:
     """Look at the memory in another way; only what keeps the shape is understood (a change of memory format)."""
-    x = step.args["self"]
+    x: Value = step.args["self"]
     if tuple(step.args["size"]) != x.shape:
         raise ValueError("the memory is looked at in another shape")
     return _look(x, x.dims)

@@ -1,0 +1,110 @@
+"""Widening the residual stream, and whole attention heads."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import genewright as gw
+from tests.operators.architecture.wide_networks import make
+
+
+class RmsNorm(nn.Module):
+    """A norm written out, as transformers' models have it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(width) + 0.5)
+        self.variance_epsilon = 1e-6
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
+
+
+def _rms(tied: bool) -> tuple[nn.Module, torch.Tensor]:
+    class Language(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(9, 8)
+            self.norm = RmsNorm(8)
+            self.fc = nn.Linear(8, 8)
+            self.last = RmsNorm(8)
+            self.head = nn.Linear(8, 9, bias=False)
+            if tied:
+                self.head.weight = self.embed.weight
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            x = self.embed(tokens)
+            return self.head(self.last(x + torch.tanh(self.fc(self.norm(x)))))
+
+    torch.manual_seed(0)
+    return Language(), torch.randint(0, 9, (2, 4))
+
+
+def _change(network: nn.Module, mutant: nn.Module, example: Any) -> float:
+    with torch.no_grad():
+        before, after = (copy.deepcopy(m).double().eval()(example) for m in (network, mutant))
+    return float((before - after).abs().max() / before.abs().max())
+
+
+@pytest.mark.parametrize("settings", [{"num_units": 5}, {"init": "replicate"}, {"init": "replicate", "factor": 3}])
+def test_a_layer_normed_stream_grows_and_the_outputs_stay(settings: dict[str, Any]) -> None:
+    network, example = make("attention")
+    network = network.double()
+    wide = gw.mutate(network, gw.WidenStream(**settings), seed=1, example=example)
+    size = 16 + settings["num_units"] if "num_units" in settings else 16 * settings.get("factor", 2)
+    assert wide.embed.embedding_dim == size
+    assert wide.norm2.normalized_shape == (size,)
+    assert wide.position.shape == (1, 5, size)
+    assert _change(network, wide, example) < 1e-9
+
+
+def test_float32_weights_keep_the_outputs_to_their_rounding() -> None:
+    network, example = make("attention")
+    wide = gw.mutate(network, gw.WidenStream(num_units=5), seed=1, example=example)
+    assert 0 < _change(network, wide, example) < 1e-5
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("settings", [{"num_units": 3}, {"init": "replicate"}])
+def test_a_stream_through_written_out_norms_grows(settings: dict[str, Any], tied: bool) -> None:
+    network, example = _rms(tied)
+    network = network.double()
+    wide = gw.mutate(network, gw.WidenStream(**settings), seed=1, example=example)
+    assert _change(network, wide, example) < 1e-9
+    assert (wide.head.weight is wide.embed.weight) == tied
+    assert wide.norm.variance_epsilon == (1e-6 * 8 / 11 if "num_units" in settings else 1e-6)
+
+
+def test_a_width_without_norms_is_refused() -> None:
+    network, example = make("gated")
+    with pytest.raises(gw.UnsupportedError, match="norm"):
+        gw.mutate(network, gw.WidenStream(), seed=1, example=example)
+    with pytest.raises(gw.UnsupportedError, match=r"gw\.Widen widens it"):
+        gw.mutate(network, gw.WidenStream(layer="up"), seed=1, example=example)
+
+
+def test_heads_are_added_and_the_attribute_that_counts_them_follows() -> None:
+    network, example = make("attention")
+    more = gw.mutate(network, gw.AddHeads(num_heads=2), seed=1, example=example)
+    assert more.num_heads == 6
+    assert more.qkv.out_features == 72
+    assert _change(network, more, example) < 1e-9
+    back = gw.mutate(more, gw.RemoveHeads(layer="qkv", heads=(4, 5)), seed=1, example=example)
+    assert gw.fingerprint(back) == gw.fingerprint(network)
+    assert back.num_heads == 4
+
+
+def test_heads_that_are_not_there_are_refused_by_name() -> None:
+    network, example = make("attention")
+    with pytest.raises(gw.UnsupportedError, match="qkv"):
+        gw.mutate(network, gw.AddHeads(layer="fc1"), seed=1, example=example)
+    with pytest.raises(gw.SettingError, match="leaves none"):
+        gw.mutate(network, gw.RemoveHeads(num_heads=4), seed=1, example=example)
+    gated, x = make("gated")
+    with pytest.raises(gw.UnsupportedError, match="heads"):
+        gw.mutate(gated, gw.AddHeads(), seed=1, example=x)
