@@ -37,6 +37,10 @@ class RemoveLayer(Operator):
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Identity(), torch.nn.Linear(4, 2))
         >>> len(gw.mutate(net, gw.RemoveLayer(layer="1", max_change=0), seed=1, example=torch.randn(3, 4)))
         2
+
+    References:
+        Veit, Wilber and Belongie, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks",
+        arXiv:1605.06431, section 4.1 (deleting layers of a trained network).
     """
 
     layer: str | None = None

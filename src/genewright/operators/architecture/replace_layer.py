@@ -37,6 +37,10 @@ class ReplaceLayer(Operator):
         >>> new = {"layer": "LayerNorm", "normalized_shape": 8}
         >>> gw.mutate(net, gw.ReplaceLayer(layer="1", new=new), seed=1)[1]
         LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
+
+    References:
+        Real et al., "Large-Scale Evolution of Image Classifiers", arXiv:1703.01041, section 3.2 (mutations that exchange
+        layers).
     """
 
     layer: str | None = None
