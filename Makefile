@@ -19,7 +19,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) install -c constraints.txt --group test --group lint
+	@$(PIP) install -c constraints.txt --group test --group lint --group keras
 	@touch $@
 
 setup: $(VENV)/.test  ## make .venv with everything that the tests need

@@ -7,9 +7,11 @@ import shlex
 import subprocess
 import sys
 import types
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,7 +22,19 @@ def _blocks(page: Path) -> list[tuple[str, str]]:
     return _BLOCK.findall(page.read_text())
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if _blocks(p)], ids=lambda p: str(p.relative_to(ROOT)))
+_KERAS = (
+    pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed here"),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::FutureWarning"
+    ),  # of the frameworks, about themselves
+)
+
+
+def _page(page: Path) -> ParameterSet:
+    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=_KERAS if page.name == "keras.md" else ())
+
+
+@pytest.mark.parametrize("page", [_page(p) for p in PAGES if _blocks(p)])
 def test_snippets_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -59,6 +59,8 @@ from genewright.operators.architecture.widen import Widen as Widen
 from genewright.operators.architecture.widen_stream import WidenStream as WidenStream
 from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
+from genewright.operators.sharing.tie import Tie as Tie
+from genewright.operators.sharing.transfer import Transfer as Transfer
 from genewright.operators.weights.bit_flip import BitFlip as BitFlip
 from genewright.operators.weights.cauchy_noise import CauchyNoise as CauchyNoise
 from genewright.operators.weights.factor_noise import FactorNoise as FactorNoise

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright import noise
-from genewright.edit import Edit, Perturb, Reindex, Structural, Values, Write, structural
+from genewright.edit import Copy, Edit, Perturb, Reindex, Structural, Values, Write, structural
 from genewright.elements import decoded, encoded
 from genewright.errors import EditError, SettingError, UnknownNameError, UnsupportedError
 from genewright.network import FLOATS, Network, Tensor
@@ -77,6 +77,14 @@ class Store(ABC):
             "command line package.module:factory with --weights."
         )
 
+    def finish(self) -> Undo:
+        """Carry out what had to wait for the last edit of a step; return what takes it back.
+
+        Raises:
+            GenewrightError: The edits do not fit together; nothing that waited has been changed.
+        """
+        return _nothing
+
 
 class Companion:
     """What goes along with a model while it is mutated, such as an optimizer's state; this one is nothing."""
@@ -129,6 +137,8 @@ def check(edits: Iterable[Edit], network: Network) -> None:
         if restructured or tensor.name in resized:
             continue
         _refuse(edit, tensor)
+        if isinstance(edit, Copy):
+            _check_copy(edit, tensor, network.tensor(edit.source))
         if isinstance(edit, Reindex) and _resizes(edit, tensor):
             resized.add(tensor.name)
 
@@ -149,7 +159,9 @@ def changes_form(edits: Iterable[Edit], network: Network) -> bool:
 
 def _refuse(edit: Values, tensor: Tensor) -> None:
     _check_fit(edit, tensor)
-    moves = edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
+    moves = isinstance(edit, Copy) or (
+        edit.stored if isinstance(edit, Write) else isinstance(edit, Reindex) and edit.factor is None
+    )
     if not moves and tensor.dtype not in FLOATS:
         raise UnsupportedError(
             f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
@@ -170,7 +182,7 @@ def _check_scale(edit: Perturb, tensor: Tensor) -> None:
 
 def _check_fit(edit: Values, tensor: Tensor) -> None:
     match edit:
-        case Perturb(part=part):
+        case Perturb(part=part) | Copy(part=part):
             fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
         case Write(part=part, values=values):
             fault = "" if fits(part, tensor.shape) else f"its part {part} does not exist"
@@ -189,6 +201,20 @@ def _check_fit(edit: Values, tensor: Tensor) -> None:
         raise EditError(f"{type(edit).__name__} of {tensor.name!r} of shape {tensor.shape}: {fault}.")
 
 
+def _check_copy(edit: Copy, tensor: Tensor, source: Tensor) -> None:
+    """Refuse a copy between parts of different shapes, or from a part that does not exist."""
+    given, taken = part_shape(edit.part, tensor.shape), part_shape(edit.source_part, source.shape)
+    if not fits(edit.source_part, source.shape) or given != taken:
+        raise EditError(
+            f"Copy of {source.name!r} of shape {source.shape} into {tensor.name!r} of shape {tensor.shape}: the part "
+            f"that is read has shape {taken}, the part that is written {given}."
+        )
+    if tensor.dtype != source.dtype and not {tensor.dtype, source.dtype} <= set(FLOATS):
+        raise UnsupportedError(
+            f"{source.name!r} of dtype {source.dtype} cannot be copied into {tensor.name!r} of dtype {tensor.dtype}."
+        )
+
+
 def apply(edits: Iterable[Edit], store: Store, journal: Journal | None = None) -> None:
     """Apply edits, in order.
 
@@ -198,16 +224,28 @@ def apply(edits: Iterable[Edit], store: Store, journal: Journal | None = None) -
         journal: Where to note how to take the changes back; None saves that memory.
     """
     for edit in edits:
-        undo = _applied(edit, store, keep=journal is not None)
+        undo = apply_one(edit, store, keep=journal is not None)
         if journal is not None:
             journal.add(undo)
+    undo = store.finish()
+    if journal is not None:
+        journal.add(undo)
 
 
-def _applied(edit: Edit, store: Store, *, keep: bool) -> Undo:
+def apply_one(edit: Edit, store: Store, *, keep: bool = False) -> Undo:
+    """Apply one edit of a step; when the last one is applied, `Store.finish` is to be called.
+
+    Args:
+        edit: An edit.
+        store: Where the tensors and layers are.
+        keep: Keep the old values for the undo.
+    """
     if not isinstance(edit, Values):
         return store.restructure(edit)
     tensor = store.tensor(edit.tensor)
     _refuse(edit, tensor)
+    if isinstance(edit, Copy):
+        return _copied(edit, tensor, store, keep=keep)
     if isinstance(edit, Reindex) and _resizes(edit, tensor):
         with store.elements(tensor.name) as values:
             gathered = _gathered(values, edit, tensor)
@@ -223,6 +261,18 @@ def _applied(edit: Edit, store: Store, *, keep: bool) -> Undo:
                 undos = _overwrite(values, _written(values, edit, tensor), place, tensor, keep=keep)
             case Reindex():
                 undos = _overwrite(values, _gathered(values, edit, tensor), (...,), tensor, keep=keep)
+    return _restorer(store, tensor.name, undos)
+
+
+def _copied(edit: Copy, tensor: Tensor, store: Store, *, keep: bool) -> Undo:
+    source = store.tensor(edit.source)
+    _check_copy(edit, tensor, source)
+    with store.elements(source.name) as held:
+        taken = np.array(held.reshape(source.shape)[grid(edit.source_part, source.shape)])
+    if source.dtype != tensor.dtype:
+        taken = encoded(decoded(taken, source.dtype), tensor.dtype)
+    with store.elements(tensor.name) as values:
+        undos = _overwrite(values, taken, grid(edit.part, tensor.shape), tensor, keep=keep)
     return _restorer(store, tensor.name, undos)
 
 

@@ -79,6 +79,23 @@ class Reindex:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Copy:
+    """Copy a part of one tensor into a part of another.
+
+    Attributes:
+        tensor: The tensor that is written.
+        source: The tensor that is read; it may be the same one.
+        part: The elements that are written (see `Part`).
+        source_part: The elements that are read, of the same shape.
+    """
+
+    tensor: str
+    source: str
+    part: Part = ()
+    source_part: Part = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetAttribute:
     """Set an attribute of a layer, of an object that it holds, or an entry of a list there.
 
@@ -140,12 +157,25 @@ class Rewire:
     gate: float = 0.0
 
 
-Values = Perturb | Write | Reindex
-Structural = SetAttribute | InsertLayer | RemoveLayer | ReplaceLayer | Rewire
+@dataclass(frozen=True, kw_only=True)
+class Tie:
+    """Let one tensor be another from now on: one memory, one gradient.
+
+    Attributes:
+        tensor: The tensor that gives way.
+        to: The tensor that stays, of the same shape and dtype.
+    """
+
+    tensor: str
+    to: str
+
+
+Values = Perturb | Write | Reindex | Copy
+Structural = SetAttribute | InsertLayer | RemoveLayer | ReplaceLayer | Rewire | Tie
 Edit = Values | Structural
 
-_STRUCTURAL = (SetAttribute, InsertLayer, RemoveLayer, ReplaceLayer, Rewire)
-EDITS: tuple[type[Edit], ...] = (Perturb, Write, Reindex, *_STRUCTURAL)
+_STRUCTURAL = (SetAttribute, InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Tie)
+EDITS: tuple[type[Edit], ...] = (Perturb, Write, Reindex, Copy, *_STRUCTURAL)
 _BY_NAME = {snake_case(cls.__name__): cls for cls in _STRUCTURAL}
 
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from genewright.backends import backend_of
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE
-from genewright.errors import RecipeError
+from genewright.errors import FileError, RecipeError
 from genewright.recipe import Recipe
 
 Model = TypeVar("Model")
+
+WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 
 
 def save(model: Any, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a model's tensors to a safetensors file, with its recipe inside where it is a mutant.
 
     Args:
-        model: A module or a checkpoint (a checkpoint may also be written as .pt or .pth).
+        model: A torch module, a Keras model or a checkpoint. A checkpoint may also be written as the kind of file that
+            it was read from; a Keras model as .keras, .weights.h5 or .h5, too.
         path: The file to write, atomically.
         overwrite: Whether an old file may be replaced.
 
@@ -41,13 +45,24 @@ def save(model: Any, path: str | Path, *, overwrite: bool = False) -> None:
     backend.save(model, Path(path), {} if text is None else {RECIPE: text}, overwrite=overwrite)
 
 
-def load(factory: Callable[[], Model], path: str | Path) -> Model:
+@overload
+def load(factory: Callable[[], Model], path: str | Path) -> Model: ...
+
+
+@overload
+def load(factory: str | Path) -> Any: ...
+
+
+def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None) -> Any:
     """Make a model and read into it the tensors, and the recipe, that `save` wrote.
+
+    A file that holds a whole Keras model (.keras, or .h5) needs no factory: ``gw.load("mutant.keras")`` loads it in
+    safe mode.
 
     Args:
         factory: Makes the model, as the base was made; its weights do not matter. Where the recipe changed layers or
             widths, they are changed again from what the recipe says, without the base's weights or an example.
-        path: A file that `save` wrote.
+        path: A file that `save` wrote, or for a Keras model one that Keras wrote.
 
     Returns:
         The model; `gw.recipe` works on it where the file holds a recipe.
@@ -55,21 +70,35 @@ def load(factory: Callable[[], Model], path: str | Path) -> Model:
     Raises:
         FileError: The file cannot be read or does not fit the model.
     """
+    if isinstance(factory, str | Path):
+        return _whole(Path(factory), path)
+    if path is None:
+        raise FileError("gw.load(factory, path): the path is missing.")
     text = read_checkpoint(path).metadata.get(RECIPE)
     model = factory()
     backend = backend_of(model)
     reshape = False
     if text is not None:
         made = Recipe.from_json(text)
-        store = backend.store(model)
+        store = backend.shell_store(model)
         for step in made.all_steps():
             for edit in step.structure:
                 store.restructure(edit)
             reshape = reshape or "shape" not in step.operator.claims()
+        store.finish()
     backend.load(model, Path(path), reshape=reshape)
     if text is not None:
         backend.set_recipe_text(model, text)
     return model
+
+
+def _whole(file: Path, rest: object) -> Any:
+    if rest is not None or file.suffix.lower() not in WHOLE_MODELS:
+        raise FileError(
+            f"{file}: holds no whole model that could be loaded without its class. Write gw.load(factory, path), where "
+            "factory() makes the model as the base was made."
+        )
+    return importlib.import_module("genewright.backends.keras.reading").read_model(file)
 
 
 def read_recipe(path: str | Path) -> Recipe:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from genewright.apply import Companion, Journal, apply, can_fail_late, changes_form, check, remember
+from genewright.apply import Companion, Journal, apply, apply_one, can_fail_late, changes_form, check, remember
 from genewright.backends import Backend, backend_of
 from genewright.edit import Edit, structural
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
@@ -38,7 +38,7 @@ def mutate(
     """Return a mutant of `model`, of the same class, that carries its recipe.
 
     Args:
-        model: A torch module, or a checkpoint.
+        model: A torch module, a Keras model, or a checkpoint.
         operator: An operator, or several that act in order.
         seed: An int, str or bytes. The same base, operator and seed give the same bytes, anywhere.
         example: A sample input: a tensor or array, a tuple of positional or a dict of keyword arguments. Architecture
@@ -119,7 +119,8 @@ def plan(
         for edit in edits:
             lines.append(described(edit, store))
             if scratch is not model:
-                apply([edit], store)
+                apply_one(edit, store)
+        store.finish()
         change = None
         if before is not None:
             after = _witness_after(backend, scratch, example, step)

@@ -11,9 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edit import InsertLayer, ReplaceLayer, Rewire
-from genewright.errors import SettingError, UnknownNameError
+from genewright.activations import is_activation
+from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
+from genewright.errors import SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
+from genewright.spec import Spec
 from genewright.structure import Structure
 
 Role = Literal[
@@ -65,6 +67,7 @@ class Tensor:
         trainable: Training changes it (a parameter that is not frozen).
         aliases: The other names of a tied tensor.
         unit_axis: The axis along which the layer's units lie, or None.
+        input_axis: The axis of a kernel along which the inputs of one unit lie, or None.
         fan_in: Inputs of one unit, or None where that has no meaning.
         fan_out: Outputs that one input reaches, or None.
         nbytes: Size in bytes.
@@ -79,6 +82,7 @@ class Tensor:
     trainable: bool
     aliases: tuple[str, ...] = ()
     unit_axis: int | None = 0
+    input_axis: int | None = None
     fan_in: int | None = None
     fan_out: int | None = None
     nbytes: int = 0
@@ -110,6 +114,30 @@ class Network(ABC):
     def kinds(self) -> dict[str, str]:
         """Return the class name of every layer, those without tensors included, by the layer's name."""
         return {tensor.layer: tensor.layer_type for tensor in self.tensors.values()}
+
+    def activations(self) -> dict[str, str]:
+        """Return the layers that have an activation function that can be replaced, each with that one's name."""
+        every = self.kinds()
+        holders = {name.rpartition(".")[0] for name in every}
+        return {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
+
+    def with_activation(self, layer: str, to: Spec, blend: float | None) -> Structural:
+        """Return the edit that gives a layer another activation, at once or blended in from the old one."""
+        new = to if blend is None else {"layer": "Blend", "layers": [{"copy": layer}, to], "blend": float(blend)}
+        return ReplaceLayer(layer=layer, new=new)
+
+    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
+        """Return the edits that enlarge a convolution's window by zeros all around, and its padding with it.
+
+        Args:
+            layer: The convolution.
+            by: By how many positions the window grows along each axis: an even number, half on each side.
+
+        Raises:
+            UnknownNameError: There is no such layer.
+            UnsupportedError: The layer is no convolution whose window can grow; the reason is named.
+        """
+        raise UnsupportedError("A checkpoint has no layers, so no window can grow. Give the model.")
 
     def attribute(self, layer: str, path: str) -> Any:
         """Return an attribute of a layer, by a dotted path.
@@ -163,6 +191,22 @@ class Network(ABC):
         for tensor in self.tensors.values():
             owned.setdefault(tensor.layer, []).append(tensor)
         return owned
+
+
+def refuse_untieable(tensor: Tensor, to: Tensor) -> None:
+    """Refuse two tensors that cannot be one.
+
+    Raises:
+        UnsupportedError: Their shapes or dtypes differ, they are one already, or one is trained and the other not.
+    """
+    what = f"{tensor.name!r} ({tensor.dtype} of shape {tensor.shape}) and {to.name!r} ({to.dtype} of shape {to.shape})"
+    if tensor.name == to.name:
+        raise UnsupportedError(f"{tensor.name!r} is one tensor already, whatever it is called. Name two.")
+    if (tensor.shape, tensor.dtype) != (to.shape, to.dtype):
+        raise UnsupportedError(f"{what} cannot be one tensor. Name tensors of one shape and dtype.")
+    kinds = ("statistic", "buffer")
+    if (tensor.role in kinds) != (to.role in kinds):
+        raise UnsupportedError(f"{what} cannot be one tensor: one is a parameter, the other is not.")
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int | None, int | None]:

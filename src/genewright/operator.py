@@ -126,6 +126,11 @@ class Combinator(Registered, ABC):
 AnyOperator = Operator | Combinator
 
 
+def changes_layers(operator: AnyOperator) -> bool:
+    """Whether an operator may change layers or shapes, which a checkpoint does not let it; a combinator may."""
+    return isinstance(operator, Combinator) or "shape" not in operator.claims()
+
+
 def registered() -> dict[str, type[Registered]]:
     """Return all operators by name, in alphabetical order, those of other packages included."""
     _discover()

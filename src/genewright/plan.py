@@ -9,6 +9,7 @@ from typing import Any
 
 from genewright.apply import Store
 from genewright.edit import (
+    Copy,
     Edit,
     InsertLayer,
     Perturb,
@@ -18,6 +19,7 @@ from genewright.edit import (
     Rewire,
     SetAttribute,
     Structural,
+    Tie,
     Values,
     Write,
 )
@@ -147,6 +149,9 @@ def described(edit: Edit, store: Store) -> PlannedEdit:
                 what += f", {tensor.shape[edit.axis]} -> {len(edit.index)}"
             moved = sum(i != j for i, j in enumerate(edit.index))
             expected = tensor.size * moved / max(1, len(edit.index))
+        case Copy():
+            expected = math.prod(part_shape(edit.part, tensor.shape))
+            what = f"copied from {edit.source}{_part_in_words(edit.part)}"
     return PlannedEdit(tensor.name, tensor.shape, tensor.dtype, what, expected)
 
 
@@ -156,6 +161,8 @@ def _subject(edit: Structural) -> str:
             return edit.after
         case Rewire():
             return edit.end
+        case Tie():
+            return edit.tensor
         case SetAttribute() | RemoveLayer() | ReplaceLayer():
             return edit.layer
 
@@ -170,6 +177,8 @@ def _layers_in_words(edit: Structural) -> str:
             return "removed"
         case ReplaceLayer():
             return f"replaced by {in_words(edit.new)}"
+        case Tie():
+            return f"becomes one with {edit.to}"
         case Rewire():
             return f"plus {edit.gate:g} * {in_words(edit.path)} of the input of {edit.start}"
 

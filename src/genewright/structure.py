@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from genewright.edit import InsertLayer
+from genewright.spec import Spec
 from genewright.widths.widths import Widths
 
 
@@ -53,6 +54,22 @@ class Structure(ABC):
         Raises:
             UnknownNameError: There is no such layer; the message lists near names.
             UnsupportedError: The example never reaches it, or it neither takes nor returns a tensor.
+        """
+
+    @abstractmethod
+    def as_wide_as(self, layer: str) -> Spec:
+        """Return a layer with weights that takes what `layer` returns, and returns the same shape.
+
+        Raises:
+            UnsupportedError: What `layer` returns has no features.
+        """
+
+    @abstractmethod
+    def path(self, start: str, end: str) -> Spec:
+        """Return what leads from the input of one layer to the output of another: the identity, or a projection.
+
+        Raises:
+            UnsupportedError: No projection of ours does; both shapes are said.
         """
 
     @abstractmethod

@@ -9,7 +9,7 @@ from genewright.backends.backend import Backend as Backend
 from genewright.errors import UnsupportedError
 
 # In this order: on Keras's torch backend a Keras layer is a torch module too.
-_FRAMEWORKS = {"torch": "genewright.backends.torch"}
+_FRAMEWORKS = {"keras": "genewright.backends.keras", "torch": "genewright.backends.torch"}
 _ALWAYS = ("genewright.backends.files",)
 
 
@@ -27,5 +27,6 @@ def backend_of(model: object) -> Backend:
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     hint = " That is a class; make a model of it first." if isinstance(model, type) else ""
     raise UnsupportedError(
-        f"Expected a torch.nn.Module or a checkpoint (gw.read_checkpoint(path)); received a {kind}.{hint}"
+        "Expected a torch.nn.Module, a Keras model or a checkpoint (gw.read_checkpoint(path)); "
+        f"received a {kind}.{hint}"
     )

@@ -37,6 +37,10 @@ class Backend(ABC):
     def store(self, model: Any, companion: Companion | None = None) -> Store:
         """Return what gives the tensors' elements for writing; `companion` is told of what moves."""
 
+    def shell_store(self, model: Any) -> Store:
+        """Return a store for changing layers before the weights are read: what a shape asks of values is let be."""
+        return self.store(model)
+
     def companion(self, model: Any, optimizer: Any) -> Companion:
         """Return what keeps an optimizer in step with `model` while that is mutated in place.
 

@@ -13,15 +13,21 @@ from genewright.cli.output import Output
 
 Folder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")]
 SeedOption = Annotated[str, typer.Option("--seed", help="Seed of the split, the training and the mutations.")]
+FrameworkOption = Annotated[str, typer.Option("--framework", help="torch, or keras on the backend of KERAS_BACKEND.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")]
 
 
 def demo(
-    *, out: Folder = Path("genewright-demo"), seed: SeedOption = "246", force: Force = False, as_json: Json = False
+    *,
+    out: Folder = Path("genewright-demo"),
+    seed: SeedOption = "246",
+    framework: FrameworkOption = "torch",
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Train a classifier of real handwritten digits, mutate it over a grid, draw, save, replay and undo."""
     output = Output(as_json=as_json)
     from genewright.demo import run  # the demo needs torch, scikit-learn and matplotlib; no other command does
 
-    result = run(out, seed=read_seed(seed), force=force, tell=output)
+    result = run(out, seed=read_seed(seed), framework=framework, force=force, tell=output)
     output.document(result.to_json())

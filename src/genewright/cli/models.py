@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from genewright.backends.files import read_checkpoint
 from genewright.errors import DataError, GenewrightError, UnknownNameError, UnsupportedError
-from genewright.files import load
+from genewright.files import WHOLE_MODELS, load
 from genewright.names import did_you_mean
 
 _FACTORY = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
@@ -27,8 +27,13 @@ def is_factory(text: str) -> bool:
     return bool(_FACTORY.fullmatch(text)) and not Path(text).exists()
 
 
-def open_model(text: str, weights: Path | None = None) -> Any:
+def open_model(text: str, weights: Path | None = None, *, whole: bool = False) -> Any:
     """Return the checkpoint in a file, or the module that a factory makes, with weights where they are given.
+
+    Args:
+        text: A file, or package.module:factory.
+        weights: Weights for what the factory makes.
+        whole: Layers are needed, not tensors alone: a file that holds a whole Keras model is loaded with Keras.
 
     Raises:
         FileError: A file cannot be read, or does not fit the module.
@@ -42,7 +47,17 @@ def open_model(text: str, weights: Path | None = None) -> Any:
         raise UnsupportedError(
             f"--weights goes with package.module:factory; {text!r} is read as a file, and has weights of its own."
         )
-    return read_checkpoint(text)
+    return load(text) if whole and holds_whole_model(text) else read_checkpoint(text)
+
+
+def holds_whole_model(text: str) -> bool:
+    """Whether a file's name says that it holds a Keras model with its architecture.
+
+    >>> holds_whole_model("net.keras"), holds_whole_model("net.weights.h5"), holds_whole_model("net.pt")
+    (True, False, False)
+    """
+    name = text.lower()
+    return name.endswith(WHOLE_MODELS) and not name.endswith(".weights.h5")
 
 
 def open_module(text: str, model: str | None, weights: Path | None, option: str) -> Any:
@@ -59,6 +74,8 @@ def open_module(text: str, model: str | None, weights: Path | None, option: str)
     """
     if is_factory(text) or weights is not None:
         return open_model(text, weights)
+    if model is None and holds_whole_model(text):
+        return load(text)
     if model is None:
         read_checkpoint(text)  # a file that cannot be read is the first thing to say
         raise DataError(

@@ -16,7 +16,7 @@ from genewright.cli.output import Output
 from genewright.cli.written import refuse_output
 from genewright.files import save
 from genewright.mutate import mutate, recipe
-from genewright.operator import AnyOperator
+from genewright.operator import AnyOperator, changes_layers
 from genewright.seeding import Seed
 
 _RECIPE = typer.Option("--recipe", metavar="FILE", help="Also write the recipe alone, as JSON.", show_default=False)
@@ -46,7 +46,7 @@ class MutateGroup(OperatorGroup):
         if recipe_file is not None:
             refuse_output(recipe_file, force=force, kinds=(".json",))
         with output.working("Reading"):
-            model = open_model(given["model"], given["weights"])
+            model = open_model(given["model"], given["weights"], whole=changes_layers(operator))
         with output.working("Mutating"):
             mutant = mutate(model, operator, seed=seed, inplace=True)
         made = recipe(mutant)

@@ -11,7 +11,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A .safetensors, .pt or .pth file, or a module as package.module:factory.",
+        help="A .safetensors, .pt, .pth, .keras or .h5 file, or a module as package.module:factory.",
         show_default=False,
     ),
 ]
@@ -23,5 +23,5 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Out = Annotated[
     Path,
-    typer.Option("--out", metavar="FILE", help="The file to write: .safetensors, .pt or .pth.", show_default=False),
+    typer.Option("--out", metavar="FILE", help="The file to write, of a kind as above.", show_default=False),
 ]

@@ -11,7 +11,7 @@ from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.options import Json
 from genewright.cli.output import Output
 from genewright.mutate import plan
-from genewright.operator import AnyOperator
+from genewright.operator import AnyOperator, changes_layers
 from genewright.seeding import Seed
 
 
@@ -29,7 +29,7 @@ class PlanGroup(OperatorGroup):
     def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
         output = Output(as_json=given["json"])
         with output.working("Reading"):
-            model = open_model(given["model"], given["weights"])
+            model = open_model(given["model"], given["weights"], whole=changes_layers(operator))
         with output.working("Planning"):
             planned = plan(model, operator, seed=seed)
         output.say(str(planned))

@@ -13,6 +13,7 @@ from genewright.cli.output import Output
 from genewright.cli.written import refuse_output
 from genewright.files import read_recipe, save
 from genewright.mutate import replay as replayed
+from genewright.operator import changes_layers
 
 Recipe = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe's .json file, or a mutant's file that holds one.")
@@ -37,7 +38,7 @@ def replay(
     refuse_output(out, force=force)
     with output.working("Reading"):
         read = read_recipe(recipe)
-        model = open_model(base, weights)
+        model = open_model(base, weights, whole=any(changes_layers(step.operator) for step in read.steps))
     with output.working("Replaying"):
         mutant = replayed(read, model, inplace=True)
     with output.working("Writing"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from genewright.cli.usage import UsageError
 from genewright.storage import refuse_existing
 
-CHECKPOINTS = (".safetensors", ".pt", ".pth")
+CHECKPOINTS = (".safetensors", ".pt", ".pth", ".keras", ".h5", ".hdf5")
 
 
 def refuse_output(path: Path, *, force: bool, kinds: tuple[str, ...] = CHECKPOINTS) -> None:

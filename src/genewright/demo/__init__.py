@@ -6,21 +6,30 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genewright.demo.extras import require_extras
+from genewright.demo.extras import FRAMEWORKS, require_extras
 from genewright.demo.folder import Folder
 from genewright.demo.tell import Silent, Tell
 from genewright.seeding import Seed, canonical_seed
+from genewright.settings import check_choice
 
 if TYPE_CHECKING:
     from genewright.demo.result import Result
 
 
-def run(out: str | Path = "genewright-demo", *, seed: Seed, force: bool = False, tell: Tell | None = None) -> Result:
+def run(
+    out: str | Path = "genewright-demo",
+    *,
+    seed: Seed,
+    framework: str = "torch",
+    force: bool = False,
+    tell: Tell | None = None,
+) -> Result:
     """Run the demo.
 
     Args:
         out: The folder for its files; those of an earlier demo are replaced.
         seed: Of the split, the training and the mutations.
+        framework: "torch" or "keras"; Keras runs on the backend that KERAS_BACKEND names.
         force: Write into a folder that holds other files too.
         tell: Where it says what it does; nowhere by default.
 
@@ -28,14 +37,17 @@ def run(out: str | Path = "genewright-demo", *, seed: Seed, force: bool = False,
         What was measured and written.
 
     Raises:
-        UnsupportedError: torch, scikit-learn or matplotlib is missing.
+        SettingError: There is no such framework.
+        UnsupportedError: The framework, scikit-learn or matplotlib is missing.
         FileError: The folder cannot be used.
         FingerprintError: The replay or the undo gave other bytes.
     """
-    require_extras()
-    folder = Folder(Path(out))
+    check_choice("demo", "framework", framework, FRAMEWORKS)
+    require_extras(framework)
+    folder = Folder(Path(out), ".keras" if framework == "keras" else ".safetensors")
     folder.prepare(force=force)
     # Imported here, for it imports what `require_extras` has looked for.
     steps: Any = importlib.import_module("genewright.demo.run")
-    result: Result = steps.run_demo(folder, canonical_seed(seed), tell or Silent())
+    chosen: Any = importlib.import_module("genewright.demo.framework").framework_called(framework)
+    result: Result = steps.run_demo(folder, chosen, canonical_seed(seed), tell or Silent())
     return result

@@ -8,20 +8,20 @@ import sys
 from pathlib import Path
 
 from genewright.demo.folder import Folder
+from genewright.demo.framework import Framework
 
-_FACTORY = "genewright.demo.model:DigitsClassifier"
 
-
-def next_commands(folder: Folder) -> list[str]:
+def next_commands(folder: Folder, framework: Framework) -> list[str]:
     """Return commands for the files in `folder`."""
     original, mutant, held_out = (shlex.quote(str(p)) for p in (folder.original, folder.mutant, folder.held_out))
-    flipped = shlex.quote(str(folder.path / "flipped.safetensors"))
+    flipped = shlex.quote(str(folder.path / f"flipped{folder.mutant.suffix}"))
+    model = f" --model {framework.factory}" if framework.factory else ""
     words = [
         f"show {mutant}",
         f"diff {original} {mutant}",
-        f"compare {original} {mutant} --model {_FACTORY} --data {held_out}",
+        f"compare {original} {mutant}{model} --data {held_out}",
         f"mutate sign-flip {original} --rate 0.01 --seed 1 --out {flipped} --force",
-        f"compare {original} {flipped} --model {_FACTORY} --data {held_out}",
+        f"compare {original} {flipped}{model} --data {held_out}",
         "operators",
     ]
     return [f"{command_name()} {line}" for line in words]

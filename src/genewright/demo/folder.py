@@ -24,12 +24,12 @@ class Folder:
         report: Everything that was measured, as JSON.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, suffix: str = ".safetensors") -> None:
         self.path = path
-        self.original = path / "original.safetensors"
-        self.mutant = path / "mutant.safetensors"
+        self.original = path / f"original{suffix}"
+        self.mutant = path / f"mutant{suffix}"
         self.recipe = path / "recipe.json"
-        self.replayed = path / "replayed.safetensors"
+        self.replayed = path / f"replayed{suffix}"
         self.held_out = path / "held_out.npz"
         self.grid = path / "grid.png"
         self.weights = path / "weights.png"

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch import nn
-
+from genewright.backends import backend_of
 from genewright.compare import compare
 from genewright.demo.data import Digits
 from genewright.demo.tell import Tell
@@ -53,12 +52,10 @@ def mutation(std: float, rate: float) -> GaussianNoise:
     return GaussianNoise(std=std, rate=rate, relative_to="tensor")
 
 
-def mutate_over_grid(model: nn.Module, digits: Digits, seed: Seed, tell: Tell) -> list[Cell]:
+def mutate_over_grid(model: Any, digits: Digits, seed: Seed, tell: Tell) -> list[Cell]:
     """Mutate weights and biases by every strength and rate, undo it each time, and return what was found."""
     data = digits.held_images, digits.held_labels
-    original = model.state_dict()
-    kept = type(model)()
-    kept.load_state_dict(original)
+    kept = backend_of(model).copy(model)
     cells: list[Cell] = []
     pairs = [(std, rate) for std in STRENGTHS for rate in RATES]
     for std, rate in tell.track(pairs, "Mutating", len(pairs)):

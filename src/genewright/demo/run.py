@@ -6,20 +6,20 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import nn
 
+from genewright.backends import backend_of
 from genewright.compare import compare
 from genewright.demo.checks import replay_in_a_fresh_process, undo
 from genewright.demo.commands import next_commands
 from genewright.demo.data import Digits, load_digits
 from genewright.demo.folder import Folder
+from genewright.demo.framework import Framework
 from genewright.demo.grid import RATES, STRENGTHS, Cell, best_of, mutate_over_grid, mutation
 from genewright.demo.result import Result
 from genewright.demo.tell import Tell
-from genewright.demo.threads import one_thread
-from genewright.demo.train import train
 from genewright.errors import FingerprintError
 from genewright.files import save
 from genewright.mutate import fingerprint, mutate, recipe
@@ -29,12 +29,12 @@ from genewright.seeding import Seed
 from genewright.storage import write_atomically
 
 
-def run_demo(folder: Folder, seed: Seed, tell: Tell) -> Result:
+def run_demo(folder: Folder, framework: Framework, seed: Seed, tell: Tell) -> Result:
     """Train, mutate over the grid, draw, save the best mutant, replay it in a fresh process, and undo it."""
     start = time.monotonic()
-    digits = load_digits(seed)
-    with one_thread():
-        model, accuracy = _trained(digits, seed, tell)
+    digits = framework.laid_out(load_digits(seed))
+    with framework.one_thread():
+        model, accuracy = _trained(framework, digits, seed, tell)
         cells = mutate_over_grid(model, digits, seed, tell)
     _say_grid(cells, len(digits.held_labels), tell)
     best = best_of(cells)
@@ -56,7 +56,7 @@ def run_demo(folder: Folder, seed: Seed, tell: Tell) -> Result:
         replayed=replayed,
         undone=undone,
         files={name: str(path) for name, path in folder.files().items()},
-        commands=tuple(next_commands(folder)),
+        commands=tuple(next_commands(folder, framework)),
     )
     report = json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n"
     write_atomically(folder.report, [report.encode()], overwrite=True)
@@ -64,13 +64,13 @@ def run_demo(folder: Folder, seed: Seed, tell: Tell) -> Result:
     return result
 
 
-def _trained(digits: Digits, seed: Seed, tell: Tell) -> tuple[nn.Module, float]:
+def _trained(framework: Framework, digits: Digits, seed: Seed, tell: Tell) -> tuple[Any, float]:
     tell.say("Train", style="bold")
     tell.say(f"  {len(digits.labels):,} real handwritten digits; {len(digits.held_labels)} more are held out")
-    model = train(digits, seed, tell)
+    model = framework.train(digits, seed, tell)
     found = compare(model, model, (digits.held_images, digits.held_labels), metrics="accuracy")
     accuracy = found.metrics["accuracy"].before
-    parameters = sum(p.numel() for p in model.parameters())
+    parameters = sum(t.size for t in backend_of(model).network(model).tensors.values() if t.trainable)
     tell.say(f"  {parameters:,} parameters, held-out accuracy {accuracy:.2%}")
     return model, accuracy
 
@@ -102,7 +102,7 @@ def _table(cells: Sequence[Cell]) -> list[list[float]]:
     return [[cell.accuracy for cell in cells if cell.std == std] for std in STRENGTHS]
 
 
-def _save(folder: Folder, model: nn.Module, mutant: nn.Module, digits: Digits) -> None:
+def _save(folder: Folder, model: Any, mutant: Any, digits: Digits) -> None:
     def write_data(path: Path) -> None:
         with path.open("wb") as file:
             np.savez_compressed(file, X=digits.held_images, y=digits.held_labels)
@@ -113,7 +113,7 @@ def _save(folder: Folder, model: nn.Module, mutant: nn.Module, digits: Digits) -
     write_atomically(folder.held_out, write_data, overwrite=True)
 
 
-def _replayed(folder: Folder, mutant: nn.Module, tell: Tell) -> str:
+def _replayed(folder: Folder, mutant: Any, tell: Tell) -> str:
     tell.say("\nReplay", style="bold")
     with tell.working("Replaying in a fresh process"):
         found = replay_in_a_fresh_process(folder)
@@ -121,12 +121,12 @@ def _replayed(folder: Folder, mutant: nn.Module, tell: Tell) -> str:
         raise FingerprintError(f"The replay gave {found}, the mutant is {fingerprint(mutant)}.")
     size = folder.recipe.stat().st_size
     tell.say(f"  A fresh process made the mutant from the original and the recipe of {size} bytes.")
-    tell.say(f"  Every byte of the two files of {folder.mutant.stat().st_size:,} bytes agrees.")
+    tell.say("  Every byte of every tensor in the two files agrees.")
     tell.say(f"  mutant     {fingerprint(mutant)}\n  replayed   {found}")
     return found
 
 
-def _undone(model: nn.Module, best: Cell, seed: Seed, tell: Tell) -> str:
+def _undone(model: Any, best: Cell, seed: Seed, tell: Tell) -> str:
     before, meanwhile, after = undo(model, mutation(best.std, best.rate), seed)
     if before != after:
         raise FingerprintError(f"The undo gave {after}, before the mutation it was {before}.")

@@ -12,12 +12,28 @@ from numpy.typing import NDArray
 from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, CheckpointNetwork, CheckpointStore
+from genewright.backends.files.hdf5 import read_hdf5, write_hdf5
+from genewright.backends.files.keras_archive import read_archive, write_archive
 from genewright.backends.files.pickled import read_pickled, write_pickled
 from genewright.backends.files.safetensors import read_safetensors, write_safetensors
 from genewright.errors import FileError, UnsupportedError
 
-_READERS = {".safetensors": read_safetensors, ".pt": read_pickled, ".pth": read_pickled}
-_WRITERS = {".safetensors": write_safetensors, ".pt": write_pickled, ".pth": write_pickled}
+_READERS = {
+    ".safetensors": read_safetensors,
+    ".pt": read_pickled,
+    ".pth": read_pickled,
+    ".keras": read_archive,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
+}
+_WRITERS = {
+    ".safetensors": write_safetensors,
+    ".pt": write_pickled,
+    ".pth": write_pickled,
+    ".keras": write_archive,
+    ".h5": write_hdf5,
+    ".hdf5": write_hdf5,
+}
 
 
 class FilesBackend(Backend):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genewright import bfloat16
-from genewright.apply import Store
+from genewright.apply import Store, Undo
+from genewright.edit import Structural, Tie
 from genewright.errors import UnsupportedError
-from genewright.network import FLOATS, Initial, Network, Role, Tensor, fans, role_of_name
+from genewright.network import FLOATS, Initial, Network, Role, Tensor, fans, refuse_untieable, role_of_name
 
 RECIPE = "genewright.recipe"
 TIES = "genewright.ties"
@@ -30,11 +32,13 @@ class Entry:
         dtype: "float32", "bfloat16", "int64", ...
         shape: Its shape.
         data: Its bytes in row-major order, little-endian; tied names share one array.
+        about: What is known of the tensor, where the file tells more than its name.
     """
 
     dtype: str
     shape: tuple[int, ...]
     data: NDArray[np.uint8]
+    about: Tensor | None = None
 
 
 @dataclass
@@ -56,7 +60,7 @@ class Checkpoint:
         for entry in self.entries.values():
             if id(entry.data) not in copies:
                 copies[id(entry.data)] = entry.data.copy()
-        entries = {name: Entry(e.dtype, e.shape, copies[id(e.data)]) for name, e in self.entries.items()}
+        entries = {name: replace(e, data=copies[id(e.data)]) for name, e in self.entries.items()}
         return Checkpoint(entries, dict(self.metadata), copy.deepcopy(self.container, memo))
 
     def __repr__(self) -> str:
@@ -97,6 +101,7 @@ class CheckpointStore(Store):
     """The tensors of a checkpoint, for writing."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
         self._entries = checkpoint.entries
         self._network = CheckpointNetwork(checkpoint)
 
@@ -106,6 +111,33 @@ class CheckpointStore(Store):
     @contextmanager
     def elements(self, name: str) -> Generator[NDArray[Any]]:
         yield typed(self._entries[name])
+
+    def restructure(self, edit: Structural) -> Undo:
+        if not isinstance(edit, Tie):
+            return super().restructure(edit)
+        network = CheckpointNetwork(self._checkpoint)
+        tensor, to = network.tensor(edit.tensor), network.tensor(edit.to)
+        refuse_untieable(tensor, to)
+        names = (tensor.name, *tensor.aliases)
+        old = self._entries[tensor.name].data
+        for name in names:
+            self._entries[name].data = self._entries[to.name].data
+        self._retied()
+
+        def undo() -> None:
+            for name in names:
+                self._entries[name].data = old
+            self._retied()
+
+        return undo
+
+    def _retied(self) -> None:
+        """Let the metadata and the view say which names are tied now."""
+        self._network = CheckpointNetwork(self._checkpoint)
+        ties = {alias: t.name for t in self._network.tensors.values() for alias in t.aliases}
+        self._checkpoint.metadata.pop(TIES, None)
+        if ties:
+            self._checkpoint.metadata[TIES] = json.dumps(ties)
 
 
 def typed(entry: Entry) -> NDArray[Any]:
@@ -125,6 +157,8 @@ def typed(entry: Entry) -> NDArray[Any]:
 
 
 def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
+    if entry.about is not None:
+        return replace(entry.about, name=name, aliases=aliases)
     role: Role = role_of_name(name, entry.shape)
     trainable = role not in ("statistic", "buffer") and entry.dtype in FLOATS
     if not trainable and role != "statistic":
@@ -140,6 +174,7 @@ def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
         trainable=trainable,
         aliases=aliases,
         unit_axis=None if not entry.shape else 1 if role == "embedding" else 0,
+        input_axis=1 if role in ("kernel", "recurrent_kernel") and len(entry.shape) > 1 else None,
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=entry.data.nbytes,

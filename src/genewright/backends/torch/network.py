@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.attributes import value_at
+from genewright.backends.torch.growing import grown_kernel
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.blueprint import new_layer
-from genewright.backends.torch.roles import owning_layer, role_of, unit_axis_of
+from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
-from genewright.edit import InsertLayer, ReplaceLayer, Rewire
+from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import SettingError
 from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans
 
@@ -63,6 +64,9 @@ class TorchNetwork(Network):
             for inner, member in members_of(layer).items()
         ]
 
+    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
+        return list(grown_kernel(self, layer, by))
+
     def refresh(self, member: Member) -> None:
         """Look again at one tensor whose shape has changed."""
         name = member.names[0]
@@ -96,6 +100,7 @@ def _tensor(name: str, member: Member) -> Tensor:
     layer, owner, attribute = owning_layer(member)
     role = role_of(owner, attribute, shape, is_parameter=member.is_parameter)
     fan_in, fan_out = fans(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    unit_axis = unit_axis_of(owner, role, shape)
     return Tensor(
         name=name,
         shape=shape,
@@ -105,7 +110,8 @@ def _tensor(name: str, member: Member) -> Tensor:
         layer_type=type(owner).__name__,
         trainable=member.trainable,
         aliases=member.names[1:],
-        unit_axis=unit_axis_of(owner, role, shape),
+        unit_axis=unit_axis,
+        input_axis=input_axis_of(role, unit_axis, shape),
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=tensor.numel() * tensor.element_size(),

@@ -48,3 +48,10 @@ def unit_axis_of(owner: nn.Module, role: Role, shape: tuple[int, ...]) -> int | 
     if role == "embedding":
         return 1
     return 0
+
+
+def input_axis_of(role: Role, unit_axis: int | None, shape: tuple[int, ...]) -> int | None:
+    """Return the axis of a kernel's inputs: the other one of the first two."""
+    if role not in ("kernel", "recurrent_kernel") or unit_axis is None or len(shape) < 2:
+        return None
+    return 1 - unit_axis

@@ -16,6 +16,7 @@ from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.tensors import Member, unwrapped
+from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.edit import Perturb, Reindex, Structural
 from genewright.network import Tensor

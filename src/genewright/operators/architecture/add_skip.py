@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from genewright import edit
-from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn
 from genewright.seeding import Noise
-from genewright.spec import Spec, as_spec
-from genewright.structure import Call
+from genewright.spec import as_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,33 +61,10 @@ class AddSkip(Operator):
             start = end if end is not None else chosen(options, noise, "AddSkip", "layer with room for a skip")
         end = start if end is None else end
         if path == "auto":
-            path = _path(network.structure.call(start), network.structure.call(end))
+            path = network.structure.path(start, end)
         return dataclasses.replace(self, start=start, end=end, path=path)
 
     def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
         skip = edit.Rewire(start=self.start or "", end=self.end or "", path=self.path)
         yield skip
         yield from drawn(skip, network, noise)
-
-
-def _path(start: Call, end: Call) -> Spec:
-    given, returned = start.given, end.returned
-    if start.times > 1 or end.times > 1:
-        shared = start if start.times > 1 else end
-        raise UnsupportedError(
-            f"AddSkip: {shared.layer!r} is called {shared.times} times in one run; a skip needs one."
-        )
-    if given == returned:
-        return "identity"
-    images = len(given) == len(returned) == 4 and end.depth_axis == 1 and given[0] == returned[0]
-    if images:
-        strides = [-(-a // b) if b else 0 for a, b in zip(given[2:], returned[2:], strict=True)]
-        if all(s > 0 and -(-a // s) == b for s, a, b in zip(strides, given[2:], returned[2:], strict=True)):
-            projection = {"layer": "Conv2d", "in_channels": given[1], "out_channels": returned[1]}
-            return {**projection, "kernel_size": 1, "stride": strides}
-    elif given[:-1] == returned[:-1]:
-        return {"layer": "Linear", "in_features": given[-1], "out_features": returned[-1]}
-    raise UnsupportedError(
-        f"AddSkip: {start.layer!r} is given the shape {given} and {end.layer!r} returns {returned}; no projection of "
-        "ours leads from one to the other. Say one: path={'layer': ...}. Nothing has been changed."
-    )

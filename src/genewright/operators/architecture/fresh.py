@@ -27,7 +27,7 @@ def identities(edit: InsertLayer | ReplaceLayer, network: Network, who: str) -> 
     """Yield what makes the kernels of a new layer the identity: ones on the diagonal, at the centre of the window.
 
     Raises:
-        SettingError: A kernel is not as wide as it is long, so that it cannot be the identity.
+        SettingError: A kernel has fewer outputs than inputs, so that it cannot be the identity.
     """
     for tensor, _ in network.blueprint(edit):
         if tensor.role == "kernel":
@@ -52,14 +52,18 @@ def shuffled(options: Sequence[str], noise: Noise) -> list[str]:
 
 
 def _identity(tensor: Tensor, who: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    out, inner, *window = tensor.shape
-    if out % inner or any(size % 2 == 0 for size in window):
+    if tensor.unit_axis is None or tensor.input_axis is None:
+        raise SettingError(f"{who}: {tensor.name!r} has no axes of inputs and units. Use init='gate'.")
+    out, inner = tensor.shape[tensor.unit_axis], tensor.shape[tensor.input_axis]
+    window = {a: n for a, n in enumerate(tensor.shape) if a not in (tensor.unit_axis, tensor.input_axis)}
+    if out < inner or any(size % 2 == 0 for size in window.values()):
         raise SettingError(
-            f"{who}: a kernel of shape {tensor.shape} cannot be the identity: it needs as many outputs as inputs and "
-            "an odd window. Use init='gate'."
+            f"{who}: a kernel of shape {tensor.shape} cannot be the identity: it needs at least as many outputs as "
+            "inputs and an odd window. Use init='gate', or init='noise'."
         )
     kernel = np.zeros(tensor.shape)
-    centre = tuple(size // 2 for size in window)
+    place = [size // 2 for size in tensor.shape]
     for unit in range(out):
-        kernel[(unit, unit % inner, *centre)] = 1.0
+        place[tensor.unit_axis], place[tensor.input_axis] = unit, unit % inner
+        kernel[tuple(place)] = 1.0
     return kernel

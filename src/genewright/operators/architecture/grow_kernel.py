@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from genewright import edit
-from genewright.errors import SettingError, UnsupportedError
+from genewright.errors import GenewrightError, SettingError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen
@@ -52,49 +52,17 @@ class GrowKernel(Operator):
     def settled(self, network: Network, noise: Noise) -> Operator:
         if self.layer is not None:
             return self
-        options = [n for n in network.kinds() if n and not _fault(network, n)]
+        options = [name for name in network.kinds() if name and self._fits(name, network)]
         return dataclasses.replace(
             self, layer=chosen(options, noise, "GrowKernel", "convolution whose window can grow")
         )
 
     def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
-        layer = self.layer or ""
-        fault = _fault(network, layer)
-        if fault:
-            raise UnsupportedError(f"GrowKernel: {layer!r} {fault}. Nothing has been changed.")
-        sizes = tuple(int(size) for size in network.attribute(layer, "kernel_size"))
-        dilation = tuple(int(size) for size in network.attribute(layer, "dilation"))
-        padding = network.attribute(layer, "padding")
-        half = self.by // 2
-        more = tuple(d * half for d in dilation)
-        yield edit.SetAttribute(layer=layer, attribute="kernel_size", value=[s + self.by for s in sizes])
-        if not isinstance(padding, str):
-            wider = [int(p) + m for p, m in zip(padding, more, strict=True)]
-            yield edit.SetAttribute(layer=layer, attribute="padding", value=wider)
-        if network.attribute(layer, "padding_mode") != "zeros" or isinstance(padding, str):
-            old = network.attribute(layer, "_reversed_padding_repeated_twice")
-            around = [m for m in reversed(more) for _ in (0, 1)]
-            repeated = [int(p) + m for p, m in zip(old, around, strict=True)]
-            yield edit.SetAttribute(layer=layer, attribute="_reversed_padding_repeated_twice", value=repeated)
-        weight = f"{layer}.weight" if layer else "weight"
-        for axis, size in enumerate(sizes):
-            index = (*(-1,) * half, *range(size), *(-1,) * half)
-            yield edit.Reindex(tensor=weight, axis=2 + axis, index=index)
+        yield from network.grown_kernel(self.layer or "", self.by)
 
-
-def _fault(network: Network, layer: str) -> str:
-    """Say why the layer's window cannot grow, or nothing."""
-    kind = network.kinds().get(layer)
-    if kind is None:
-        network.attribute(layer, "training")  # raises, with the nearest names
-    weight = f"{layer}.weight" if layer else "weight"
-    try:
-        sizes = network.attribute(layer, "kernel_size")
-        network.attribute(layer, "dilation")
-        network.attribute(layer, "padding_mode")
-        tensor = network.tensor(weight)
-    except LookupError:
-        return f"is a {kind}, not a convolution"
-    if not isinstance(sizes, tuple) or tensor.shape[2:] != sizes:
-        return f"is a {kind} whose weight does not have its window"
-    return ""
+    def _fits(self, layer: str, network: Network) -> bool:
+        try:
+            network.grown_kernel(layer, self.by)
+        except GenewrightError:
+            return False
+        return True

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from genewright import edit
-from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn, identities
 from genewright.seeding import Noise
 from genewright.settings import check_choice
 from genewright.spec import Spec, as_spec
-from genewright.structure import Call
 
-_CONVOLUTIONS = {3: "Conv1d", 4: "Conv2d", 5: "Conv3d"}
 _INITS = ("identity", "gate", "noise")
 
 
@@ -32,7 +29,7 @@ class InsertLayer(Operator):
     Args:
         after: The layer whose output the new one takes; None lets the seed choose.
         layer: "identity" is a linear layer, or a convolution, as wide as the output of `after`; or what `gw` can make:
-            a kind of torch.nn with its settings.
+            a kind of torch.nn with its settings, or for Keras {"class_name": "Dense", "config": {"units": 64}}.
         init: How the new layer starts.
         activation: A kind of activation behind the new layer, such as "ReLU"; the function is kept where it changes
             nothing, as a ReLU behind a ReLU.
@@ -74,7 +71,7 @@ class InsertLayer(Operator):
             options = [c.layer for c in calls if c.times == 1 and not c.composite and len(c.returned) > 1]
             after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
         if layer == "identity":
-            layer = _as_wide_as(network.structure.call(after))
+            layer = network.structure.as_wide_as(after)
         return dataclasses.replace(self, after=after, layer=layer)
 
     def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
@@ -89,14 +86,3 @@ class InsertLayer(Operator):
             yield from identities(insertion, network, "InsertLayer")
         else:
             yield from drawn(insertion, network, noise)
-
-
-def _as_wide_as(call: Call) -> Spec:
-    """Return a layer from what a layer returns to the same shape."""
-    width, ndim = call.returned[call.depth_axis], len(call.returned)
-    if call.depth_axis == 1 and ndim in _CONVOLUTIONS:
-        convolution = {"layer": _CONVOLUTIONS[ndim], "in_channels": width, "out_channels": width}
-        return {**convolution, "kernel_size": 3, "padding": 1}
-    if ndim < 2:
-        raise UnsupportedError(f"InsertLayer: {call.layer!r} returns shape {call.returned}, which has no features.")
-    return {"layer": "Linear", "in_features": width, "out_features": width}

@@ -39,8 +39,8 @@ class RemoveLayer(Operator):
         2
 
     References:
-        Veit et al., "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", arXiv:1605.06431, section
-        4.1 (layers deleted from trained networks).
+        Veit, Wilber and Belongie, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks",
+        arXiv:1605.06431, section 4.1 (deleting layers of a trained network).
     """
 
     layer: str | None = None

@@ -14,13 +14,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
-from genewright.spec import Spec, as_spec
-
-ACTIVATIONS = (
-    "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
-    "Mish", "PReLU", "ReLU", "ReLU6", "RReLU", "SELU", "Sigmoid", "SiLU", "Softplus", "Softshrink", "Softsign", "Swish",
-    "Tanh", "Tanhshrink", "HardSwish", "HardSigmoid", "HardMish", "QuickGELU", "GELUTanh", "PytorchGELUTanh", "GluAct",
-)  # fmt: skip
+from genewright.spec import as_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +26,10 @@ class ReplaceActivation(Operator):
 
     Args:
         where: Globs on the names of activation layers, or their class names ("ReLU"); all of them by default. Only
-            activations that are layers can be replaced, not those that forward code calls as functions.
-        to: The new activation: a kind of torch.nn, with its settings where it needs any.
+            activations that are layers can be replaced, not those that forward code calls as functions. On Keras also
+            layers whose config has an activation, and the names of such activations ("relu").
+        to: The new activation: a kind of torch.nn, with its settings where it needs any; on Keras a name that
+            keras.activations knows.
         blend: The blend at first, in [0, 1]; None replaces at once.
 
     Raises:
@@ -66,15 +62,10 @@ class ReplaceActivation(Operator):
 
     def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
         for name in self._chosen(network):
-            new: Spec = self.to
-            if self.blend is not None:
-                new = {"layer": "Blend", "layers": [{"copy": name}, self.to], "blend": float(self.blend)}
-            yield edit.ReplaceLayer(layer=name, new=new)
+            yield network.with_activation(name, self.to, self.blend)
 
     def _chosen(self, network: Network) -> list[str]:
-        every = network.kinds()
-        holders = {name.rpartition(".")[0] for name in every}
-        kinds = {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
+        kinds = network.activations()
         found = [
             name
             for name, kind in kinds.items()
@@ -88,8 +79,3 @@ class ReplaceActivation(Operator):
                 f"that forward code calls as functions cannot be replaced. {hint}".rstrip()
             )
         return found
-
-
-def is_activation(kind: str) -> bool:
-    """Whether a class name is that of an activation layer."""
-    return kind in ACTIVATIONS or kind.endswith("Activation")

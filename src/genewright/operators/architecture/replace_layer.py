@@ -39,7 +39,8 @@ class ReplaceLayer(Operator):
         LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
 
     References:
-        Real et al., "Large-Scale Evolution of Image Classifiers", arXiv:1703.01041, section 3.2 (mutations of layers).
+        Real et al., "Large-Scale Evolution of Image Classifiers", arXiv:1703.01041, section 3.2 (mutations that
+        exchange layers).
     """
 
     layer: str | None = None

@@ -16,6 +16,7 @@ from genewright.backends.torch.restructure.insert import is_listed
 from genewright.backends.torch.restructure.places import is_chain
 from genewright.backends.torch.structure.blocks import silencing_tensors
 from genewright.backends.torch.structure.calls import recorded_calls
+from genewright.backends.torch.structure.proposals import as_wide_as, path_between
 from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.structure.widths import TorchWidths
 from genewright.backends.torch.tensors import named_layers
@@ -23,6 +24,7 @@ from genewright.backends.torch.witness import Precision, run_or_refuse
 from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.edit import InsertLayer
 from genewright.errors import UnsupportedError
+from genewright.spec import Spec
 from genewright.structure import Call, Structure
 from genewright.witness import Witness, largest_change
 
@@ -61,6 +63,12 @@ class TorchStructure(Structure):
             "weights may be used without calling it). Choose a layer that the forward pass calls, or give "
             "an example that reaches it."
         )
+
+    def as_wide_as(self, layer: str) -> Spec:
+        return as_wide_as(self.call(layer))
+
+    def path(self, start: str, end: str) -> Spec:
+        return path_between(self.call(start), self.call(end))
 
     def blocks(self) -> tuple[tuple[str, ...], ...]:
         calls = self.calls().values()

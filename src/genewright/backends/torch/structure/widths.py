@@ -10,11 +10,10 @@ from torch import nn
 from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
-from genewright.backends.torch.structure.calls import named_layers
 from genewright.backends.torch.structure.reading import Reading, read
 from genewright.backends.torch.structure.record import Recording, record
 from genewright.backends.torch.structure.trial import Trials
-from genewright.backends.torch.tensors import Member, members_of
+from genewright.backends.torch.tensors import Member, members_of, named_layers
 from genewright.errors import UnsupportedError
 from genewright.widths.axes import Leaf, Reason, leaves, note
 from genewright.widths.knob import Attribute, Knob, Knobs, Place

@@ -1,0 +1,285 @@
+"""Keras's HDF5 files (.weights.h5, and whole models or weights in legacy .h5) as checkpoints, without Keras."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import math
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends.files.checkpoint import RECIPE, TIES, Checkpoint, Entry
+from genewright.backends.files.keras_config import LayerConfigs, refuse_code
+from genewright.backends.files.keras_layout import (
+    fans_of,
+    file_class,
+    group_class,
+    input_axis_of,
+    is_composite,
+    is_trained,
+    role_of,
+    unit_axis_of,
+    variable_names,
+)
+from genewright.errors import FileError
+from genewright.network import FLOATS, Tensor
+from genewright.storage import write_atomically
+
+_METADATA = (RECIPE, TIES)
+_BOMB_BYTES = 1 << 32  # above this, a dataset must hold in the file at least a thousandth of what it declares
+_BOMB_FACTOR = 1000
+
+
+@dataclass
+class Hdf5Container:
+    """What a file held beside its tensors: the file itself, and where in it each tensor lies."""
+
+    data: bytes
+    places: dict[str, str]
+
+
+def read_hdf5(path: Path) -> Checkpoint:
+    """Read a file whole; nothing in it is executed.
+
+    Raises:
+        FileError: It is missing, truncated, hostile (links to other files, code), or holds no weights of Keras.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}).") from error
+    return checkpoint_of_hdf5(data, str(path), None)
+
+
+def checkpoint_of_hdf5(data: bytes, place: str, configs: LayerConfigs | None) -> Checkpoint:
+    """Return the tensors of a file's bytes.
+
+    Args:
+        data: The file.
+        place: What to call it in messages.
+        configs: What is known of the layers.
+
+    Raises:
+        FileError: It is damaged or hostile, or holds no weights of Keras.
+    """
+    entries: dict[str, Entry] = {}
+    places: dict[str, str] = {}
+    metadata: dict[str, str] = {}
+    with opened(data, place) as file:
+        legacy = file.get("model_weights", file if "layer_names" in file.attrs else None)
+        text = file.attrs.get("model_config")
+        if text is not None:
+            config = json.loads(text)
+            refuse_code(config, place)
+            configs = LayerConfigs(config)
+        configs = configs or LayerConfigs({})
+        found = _legacy(legacy) if legacy is not None else _numbered(file, "", "", configs)
+        for layer, kind, names, datasets in found:
+            for name, dataset in zip(names, datasets, strict=True):
+                full = f"{layer}.{name}" if layer else name
+                if full in entries:
+                    raise FileError(f"{place}: two tensors are called {full!r}.")
+                entries[full] = _entry(dataset, full, layer, name, configs.class_of(layer) or kind, place)
+                places[full] = dataset.name
+        for key in _METADATA:
+            if key in file:
+                metadata[key] = bytes(_read(file[key], place)).decode()
+    if not entries:
+        raise FileError(f"{place}: holds no weights that Keras wrote.")
+    return Checkpoint(entries, metadata, Hdf5Container(data, places))
+
+
+def write_hdf5(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+    """Write the file that a checkpoint was read from, with its tensors and metadata as they are now.
+
+    Raises:
+        FileError: The checkpoint comes from another kind of file; the file exists and `overwrite` is false, or it
+            cannot be written.
+    """
+    if not isinstance(checkpoint.container, Hdf5Container):
+        raise FileError(f"{path}: only a checkpoint that was read from an .h5 file can be written as one.")
+    write_atomically(path, [patched(checkpoint, checkpoint.container)], overwrite=overwrite)
+
+
+def patched(checkpoint: Checkpoint, container: Hdf5Container) -> bytes:
+    """Return the file of a container with the tensors and metadata of a checkpoint."""
+    buffer = io.BytesIO(container.data)
+    with _library().File(buffer, "r+") as file:
+        for name, place in container.places.items():
+            dataset = file[place]
+            value: NDArray[Any] = np.frombuffer(checkpoint.entries[name].data.tobytes(), dataset.dtype)
+            dataset[...] = value.reshape(dataset.shape)
+        for key in _METADATA:
+            put_text(file, key, checkpoint.metadata.get(key))
+    return buffer.getvalue()
+
+
+def put_text(file: Any, key: str, text: str | None) -> None:
+    """Leave text in an open HDF5 file, under a name that Keras does not look at; None takes it out."""
+    if key in file:
+        del file[key]
+    if text is not None:
+        file.create_dataset(key, data=np.frombuffer(text.encode(), np.uint8))
+
+
+@contextlib.contextmanager
+def opened(data: bytes, place: str) -> Generator[Any]:
+    """Open a file's bytes; what goes wrong inside is a `FileError` that names the file.
+
+    Raises:
+        FileError: The bytes are damaged or hostile.
+    """
+    library = _library()
+    try:
+        with library.File(io.BytesIO(data), "r") as file:
+            yield file
+    except FileError:
+        raise
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, UnicodeError) as error:
+        hint = " It may be truncated: copy it again." if data else " It is empty."
+        raise FileError(
+            f"{place}: is not a whole HDF5 file of Keras ({' '.join(str(error).split())}).{hint}"
+        ) from error
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("h5py")
+    except ImportError:
+        raise FileError("HDF5 files of Keras need the package h5py: pip install h5py") from None
+
+
+_Layer = tuple[str, str, list[str], list[Any]]  # name, class, variables' names, datasets
+
+
+def _numbered(group: Any, path: str, kind: str, configs: LayerConfigs) -> Iterator[_Layer]:
+    """Yield the layers of a file as Keras 3 writes it: groups by class, variables by number."""
+    if "vars" in group:
+        variables = _group(group, "vars")
+        datasets = [_dataset(variables, key) for key in sorted(variables, key=lambda k: (len(k), k))]
+        if datasets:
+            named = configs.class_of(path)
+            shapes = [tuple(dataset.shape) for dataset in datasets]
+            names = variable_names(file_class(named) if named else kind, configs.config_of(path), shapes)
+            yield path, kind, names, datasets
+    for key in group:
+        if key == "vars" or (not path and key in ("optimizer", *_METADATA)):
+            continue
+        if isinstance(group.get(key, getlink=True), _library().HardLink) and not isinstance(
+            group[key], _library().Group
+        ):
+            continue
+        child = _group(group, key)
+        if key == "layers":
+            for member in child:
+                inner = _group(child, member)
+                name = _own_name(inner) or member
+                yield from _numbered(inner, f"{path}.{name}" if path else name, group_class(member), configs)
+        else:
+            inside = is_composite(kind)
+            name = (_own_name(child) if inside else None) or key.removeprefix("_")
+            # what a layer of Keras's own holds is called by an attribute, not by its class
+            yield from _numbered(
+                child, f"{path}.{name}" if path else name, kind if inside else group_class(key), configs
+            )
+
+
+def _legacy(group: Any) -> Iterator[_Layer]:
+    """Yield the layers of a legacy file: a group a layer, variables under their paths."""
+    for key in _texts(group, "layer_names"):
+        holder = _group(group, key)
+        layers: dict[str, tuple[list[str], list[Any]]] = {}
+        for weight in _texts(holder, "weight_names"):
+            *above, name = weight.split(":", 1)[0].split("/")
+            if above[:1] != [key]:
+                above = [key, *above]  # Keras 2 leaves the layer's own name out
+            names, datasets = layers.setdefault(".".join(above), ([], []))
+            names.append(name)
+            datasets.append(_dataset(holder, weight))
+        for layer, (names, datasets) in layers.items():
+            yield layer, "", names, datasets
+
+
+def _texts(group: Any, attribute: str) -> list[str]:
+    """Return a list of names that Keras keeps in attributes, in parts where it is long."""
+    whole = group.attrs.get(attribute)
+    parts = [whole] if whole is not None else []
+    while whole is None and f"{attribute}{len(parts)}" in group.attrs:
+        parts.append(group.attrs[f"{attribute}{len(parts)}"])
+    return [text.decode() if isinstance(text, bytes) else str(text) for part in parts for text in part]
+
+
+def _own_name(group: Any) -> str | None:
+    name = group["vars"].attrs.get("name") if "vars" in group else None
+    return None if name is None else str(name)
+
+
+def _group(parent: Any, key: str) -> Any:
+    found = _hard(parent, key)
+    if not isinstance(found, _library().Group):
+        raise ValueError(f"{key!r} is no group")  # noqa: TRY004  # of a file, not of a type
+    return found
+
+
+def _dataset(parent: Any, key: str) -> Any:
+    found = _hard(parent, key)
+    if not isinstance(found, _library().Dataset):
+        raise ValueError(f"{key!r} is no dataset")  # noqa: TRY004  # of a file, not of a type
+    if found.external or found.is_virtual:
+        raise ValueError(f"{key!r} reads from another file; that is not allowed")
+    declared = math.prod(found.shape) * found.dtype.itemsize
+    if declared > _BOMB_BYTES and declared > _BOMB_FACTOR * found.id.get_storage_size():
+        raise ValueError(f"{key!r} declares {declared} bytes, and the file holds a fraction of that")
+    return found
+
+
+def _hard(parent: Any, key: str) -> Any:
+    """Follow a path of hard links only: soft and external ones can lead anywhere."""
+    for part in key.split("/"):
+        link = parent.get(part, getlink=True)
+        if not isinstance(link, _library().HardLink):
+            raise ValueError(f"{key!r} is missing or a link; links are not allowed")  # noqa: TRY004  # as above
+        parent = parent[part]
+    return parent
+
+
+def _read(dataset: Any, place: str) -> NDArray[np.uint8]:
+    return np.frombuffer(bytearray(np.ascontiguousarray(dataset[()]).tobytes()), np.uint8)  # to be written in place
+
+
+def _entry(dataset: Any, full: str, layer: str, name: str, kind: str, place: str) -> Entry:
+    stored = dataset.attrs.get("dtype")
+    dtype = "bfloat16" if stored == "bfloat16" or dataset.dtype.kind == "V" else str(np.dtype(dataset.dtype).name)
+    shape = tuple(int(size) for size in dataset.shape)
+    trained = is_trained(name) and dtype in FLOATS
+    role = role_of(name, shape, is_parameter=trained)
+    fan_in, fan_out = fans_of(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    data = _read(dataset, place)
+    unit_axis = unit_axis_of((kind,), name, role, shape)
+    about = Tensor(
+        name=full,
+        shape=shape,
+        dtype=dtype,
+        role=role,
+        layer=layer,
+        layer_type=kind,
+        trainable=trained,
+        unit_axis=unit_axis,
+        input_axis=input_axis_of(role, unit_axis, shape),
+        fan_in=fan_in,
+        fan_out=fan_out,
+        nbytes=data.nbytes,
+    )
+    return Entry(dtype, shape, data, about)
+
+
+def metadata_of(mapping: Mapping[str, Any]) -> dict[str, str]:
+    """Return the entries of a JSON object that are ours."""
+    return {key: cast(str, mapping[key]) for key in _METADATA if isinstance(mapping.get(key), str)}

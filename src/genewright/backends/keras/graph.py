@@ -1,0 +1,140 @@
+"""Functional and Sequential models made again, layer by layer: as they are, or with a different architecture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genewright.backends.keras.cloning import cloned, cloned_operation, settle
+from genewright.backends.keras.library import attributes_of, class_of, keras
+from genewright.backends.keras.members import is_graph, layers_of
+from genewright.backends.keras.rewiring import UNCHANGED, Changes
+from genewright.errors import UnsupportedError
+
+
+class Rebuilder:
+    """Makes one model again; a layer that is used in several places stays one layer.
+
+    Args:
+        model: A built Functional or Sequential model.
+        changes: What becomes different.
+    """
+
+    def __init__(self, model: Any, changes: Changes = UNCHANGED) -> None:
+        self._model = model
+        self._changes = changes
+        self._clones: dict[int, Any] = {}
+        self._originals: list[tuple[Any, Any]] = []
+        self._paths: dict[int, str] = {}
+        for path, layer in layers_of(model).items():
+            self._paths.setdefault(id(layer), path)
+
+    def model(self) -> Any:
+        """Return the new model, with fresh weights, not compiled."""
+        return self._remade(self._model, "")
+
+    def settle(self) -> None:
+        """Carry over what layers keep beside their variables; call it when the variables have their values."""
+        for old, new in self._originals:
+            settle(old, new)
+
+    def _layer(self, layer: Any, given: tuple[Any, ...] = ()) -> Any:
+        """Return the new layer for an old one; a nested model is made for inputs as wide as those it is given now."""
+        if id(layer) in self._clones:
+            return self._clones[id(layer)]
+        if not isinstance(layer, keras.layers.Layer):
+            new = cloned_operation(layer)
+        elif is_graph(layer):
+            new = self._remade(layer, self._paths[id(layer)], given)
+        else:
+            path = self._paths.get(id(layer), str(layer.name))
+            replaced = self._changes.replaced.get(path)
+            new = replaced.make() if replaced else cloned(layer, self._changes.configured(path))
+            if not replaced:
+                self._originals.append((layer, new))
+        self._clones[id(layer)] = new
+        return new
+
+    def _remade(self, model: Any, path: str, given: tuple[Any, ...] = ()) -> Any:
+        prefix = f"{path}." if path else ""
+        sequential = isinstance(model, keras.Sequential)
+        if sequential and not self._changes.branches(prefix):
+            new = self._sequential(model, prefix, given)
+        else:
+            new = self._functional(model._functional if sequential else model, model.name, prefix, given)
+        new.trainable = model.trainable
+        if type(new) is not type(model) and not sequential:
+            new.__class__ = type(model)  # the user's own class, made by its functional constructor
+        for attribute, value in attributes_of(model).items():
+            plain = value is None or isinstance(value, str | int | float | bool)
+            if plain and not attribute.startswith("_") and attribute not in attributes_of(new):
+                setattr(new, attribute, value)
+        return new
+
+    def _sequential(self, model: Any, prefix: str, given: tuple[Any, ...]) -> Any:
+        if not getattr(model, "_functional", None):
+            raise UnsupportedError(
+                f"The Sequential model {model.name!r} has no graph: its inputs are not one tensor. "
+                "Mutate it in place (inplace=True)."
+            )
+        x = self._input(model._functional.inputs[0], given[0] if given else None)
+        layers: list[Any] = [x]
+        for layer in model.layers:
+            place = prefix + layer.name
+            made: list[Any] = []
+            if place not in self._changes.removed:
+                made.append(self._layer(layer, (x,)))
+            if place in self._changes.inserted:
+                made.extend(self._changes.inserted[place].chain())
+            for one in made:  # as Sequential does, to know the next one's input
+                x = one(x)
+            layers.extend(made)
+        new = keras.Sequential(layers, name=model.name)
+        if type(model) is not keras.Sequential:
+            new.__class__ = type(model)
+        return new
+
+    def _functional(self, model: Any, name: str, prefix: str, given: tuple[Any, ...]) -> Any:
+        wanted = iter(given or (None,) * len(model._inputs))
+
+        def made(tensor: Any) -> Any:
+            return self._input(tensor, next(wanted))
+
+        inputs = keras.tree.map_structure(made, model._inputs_struct)
+        values = dict(zip(map(id, model._inputs), keras.tree.flatten(inputs), strict=True))
+        taken: dict[str, Any] = {}
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if not node.operation or node.is_input:
+                    continue
+                args, keywords = node.arguments.fill_in(values)
+                place = prefix + node.operation.name
+                taken.setdefault(place, args[0] if args else None)
+                result = self._changes.after(place, self._called(node.operation, place, args, keywords), taken)
+                for old, new in zip(node.outputs, keras.tree.flatten(result), strict=True):
+                    values[id(old)] = new
+
+        def known(tensor: Any) -> Any:
+            return values[id(tensor)]
+
+        outputs = keras.tree.map_structure(known, model._outputs_struct)
+        return keras.Model(inputs, outputs, name=name)
+
+    def _called(self, operation: Any, place: str, args: Any, keywords: Any) -> Any:
+        if place in self._changes.removed:
+            return args[0]
+        given: tuple[Any, ...] = ()
+        if is_graph(operation):
+            tensors = tuple(keras.tree.flatten(args))
+            given = tensors if len(tensors) == len(operation.inputs) else ()
+        return self._layer(operation, given)(*args, **keywords)
+
+    def _input(self, tensor: Any, given: Any = None) -> Any:
+        """Return a new input like one of a model's, with the lengths of what it is given where they were fixed."""
+        layer = tensor._keras_history.operation
+        config = layer.get_config()
+        if given is not None:
+            old = config["batch_shape"]
+            config["batch_shape"] = [was and now for was, now in zip(old, given.shape, strict=True)]
+        if "dtype" in self._changes.every and str(config["dtype"]).startswith("float"):
+            config["dtype"] = self._changes.every["dtype"]
+        return class_of(layer).from_config(config).output

@@ -1,0 +1,45 @@
+"""Keras itself, typed as Any: it ships no complete types, and a checker need not have it installed.
+
+Only `genewright.backends.keras` imports this, and that package is imported only when the user has imported Keras, or
+asks for a whole Keras model from a file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from typing import Any, cast
+
+from genewright.errors import UnsupportedError
+
+
+def said(error: BaseException) -> str:
+    """Return what an error of Keras says, on one line, without colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:600]
+
+
+def attributes_of(thing: Any) -> dict[str, Any]:
+    """Return the attributes that an object of Keras holds itself, for reading and writing."""
+    return cast("dict[str, Any]", vars(thing))
+
+
+def class_of(thing: Any) -> Any:
+    """Return an object's class."""
+    return cast("Any", type(thing))
+
+
+def _imported() -> Any:
+    try:
+        return importlib.import_module("keras")
+    except Exception as error:
+        named = os.environ.get("KERAS_BACKEND")
+        chosen = f"KERAS_BACKEND={named}" if named else "its default backend"
+        raise UnsupportedError(
+            f"Keras does not start with {chosen}: {said(error)} Install Keras and a backend "
+            "(pip install 'genewright[keras]'), and set KERAS_BACKEND to tensorflow, jax or torch, whichever is "
+            "installed."
+        ) from error
+
+
+keras: Any = _imported()

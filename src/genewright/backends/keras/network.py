@@ -1,0 +1,138 @@
+"""The read-only view of a Keras model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.blueprint import made_by
+from genewright.backends.keras.changing import activations_of, grown_kernel, with_activation
+from genewright.backends.keras.initial import initial_of, initializer_of
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import Member, layers_of, members_of
+from genewright.backends.keras.structure import KerasStructure
+from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
+from genewright.errors import UnknownNameError
+from genewright.names import did_you_mean
+from genewright.network import Initial, Network, Tensor
+from genewright.spec import Spec
+
+
+class KerasNetwork(Network):
+    """The tensors of a Keras model; names, shapes and bytes are the same on TensorFlow, JAX and torch.
+
+    Attributes:
+        members: The variables themselves, by first name.
+    """
+
+    def __init__(self, model: Any, example: Any = None) -> None:
+        self.members = members_of(model)
+        self._model = model
+        self._structure: KerasStructure | None = None
+        trainable = {id(variable) for variable in model.trainable_variables}
+        self.tensors = {
+            name: _tensor(name, member, trainable=id(member.variable) in trainable)
+            for name, member in self.members.items()
+        }
+
+    @property
+    def structure(self) -> KerasStructure:
+        """How the model computes; its graph says it, so that it needs no example."""
+        if self._structure is None:
+            self._structure = KerasStructure(self._model)
+        return self._structure
+
+    def kinds(self) -> dict[str, str]:
+        return {name: type(layer).__name__ for name, layer in layers_of(self._model).items()}
+
+    def attribute(self, layer: str, path: str) -> Any:
+        config = self.layer(layer).get_config()
+        if path not in config:
+            raise UnknownNameError(f"The config of {layer!r} has no {path!r}. {did_you_mean(path, config)}")
+        return config[path]
+
+    def activations(self) -> dict[str, str]:
+        return activations_of(self._model)
+
+    def with_activation(self, layer: str, to: Spec, blend: float | None) -> Structural:
+        return with_activation(self.layer(layer), layer, to, blend)
+
+    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
+        return grown_kernel(self.layer(layer), layer, self.tensors, by)
+
+    def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
+        found: list[tuple[Tensor, Initial | None]] = []
+        for prefix, layer in made_by(edit, self._model, self.structure):
+            for inner, member in members_of(layer).items():
+                member.layer = f"{prefix}.{member.layer}" if member.layer else prefix
+                tensor = _tensor(f"{prefix}.{inner}", member, trainable=member.is_parameter)
+                found.append((tensor, initial_of(initializer_of(member.owner, member.attribute), tensor.shape)))
+        return found
+
+    def layer(self, name: str) -> Any:
+        """Return the layer called so; "" is the model.
+
+        Raises:
+            UnknownNameError: There is none; the message has near names.
+        """
+        if not name:
+            return self._model
+        layers = layers_of(self._model)
+        if name not in layers:
+            raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, layers)}")
+        return layers[name]
+
+    def read(self, name: str) -> NDArray[np.generic]:
+        array = array_of(self.members[name].variable)
+        if array.dtype.name in ("bfloat16", "float16"):
+            array = array.astype(np.float32)
+        array = array.view()
+        array.flags.writeable = False
+        return array
+
+    def raw(self, name: str) -> memoryview:
+        array = np.ascontiguousarray(array_of(self.members[name].variable))
+        data: NDArray[Any] = array.reshape(-1).view(np.uint8)
+        if sys.byteorder == "big":
+            data = data.reshape(-1, array.dtype.itemsize)[:, ::-1].reshape(-1)
+        return data.data
+
+    def initial(self, name: str) -> Initial | None:
+        member = self.members[name]
+        return initial_of(initializer_of(member.owner, member.attribute), tuple(member.variable.shape))
+
+
+def _tensor(name: str, member: Member, *, trainable: bool) -> Tensor:
+    shape = tuple(int(size) for size in member.variable.shape)
+    role = role_of(member.attribute, shape, is_parameter=member.is_parameter)
+    fan_in, fan_out = fans_of(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    unit_axis = unit_axis_of(_classes(member.owner), member.attribute, role, shape)
+    dtype = str(keras.backend.standardize_dtype(member.variable.value.dtype))
+    return Tensor(
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        role=role,
+        layer=member.layer,
+        layer_type=type(member.owner).__name__,
+        trainable=trainable,
+        aliases=tuple(member.names[1:]),
+        unit_axis=unit_axis,
+        input_axis=input_axis_of(role, unit_axis, shape),
+        fan_in=fan_in,
+        fan_out=fan_out,
+        nbytes=_width(dtype) * int(np.prod(shape, dtype=np.int64)),
+    )
+
+
+def _classes(owner: Any) -> list[str]:
+    return [cls.__name__ for cls in type(owner).__mro__]
+
+
+def _width(dtype: str) -> int:
+    return 2 if dtype == "bfloat16" else 1 if dtype.startswith("float8") else np.dtype(dtype).itemsize

@@ -1,0 +1,52 @@
+"""The outputs of a Keras model for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import layers_of
+
+
+def predict(model: Any, batch: Any) -> list[NDArray[Any]]:
+    """Return the output tensors for one batch, with ``training=False``.
+
+    Args:
+        model: A built Keras model.
+        batch: An array or tensor; for several inputs a tuple or list of them, or a dict by the inputs' names.
+
+    Returns:
+        The outputs in Keras's own order (of a dict: by sorted key); half types as float32.
+    """
+    generators = [g for layer in (model, *layers_of(model).values()) for g in layer._seed_generators]
+    states = [np.array(array_of(generator.state)) for generator in generators]
+    try:
+        outputs = model(_inputs(batch), training=False)
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.state.assign(state)
+    return [_numbers(output) for output in keras.tree.flatten(outputs) if output is not None]
+
+
+def _inputs(batch: Any) -> Any:
+    """Copy arrays, so that nothing can change the caller's."""
+    if isinstance(batch, Mapping):
+        return {str(key): _inputs(value) for key, value in cast(Mapping[Any, Any], batch).items()}
+    if isinstance(batch, tuple | list):
+        return list(_each(cast(Sequence[Any], batch)))
+    return np.array(cast(Any, batch)) if isinstance(batch, np.ndarray) else batch
+
+
+def _each(values: Sequence[Any]) -> Iterator[Any]:
+    for value in values:
+        yield _inputs(value)
+
+
+def _numbers(output: Any) -> NDArray[Any]:
+    array = array_of(output)
+    return array.astype(np.float32) if array.dtype.name in ("bfloat16", "float16") else array

@@ -1,0 +1,169 @@
+"""A Keras model made again with a different architecture, in the place of the old one: the same object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.apply import Undo
+from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.initial import initial_of, initializer_of
+from genewright.backends.keras.library import attributes_of, class_of, keras, said
+from genewright.backends.keras.members import Member, is_graph, members_of
+from genewright.backends.keras.rewiring import Changes
+from genewright.backends.keras.training import carry_training
+from genewright.backends.keras.tying import tie_again
+from genewright.edit import Reindex
+from genewright.errors import GenewrightError, UnsupportedError
+
+RECIPE = "_genewright_recipe"
+_OF_THE_OBJECT = ("_inbound_nodes", "_outbound_nodes", "build", "quantize")  # they know the object by itself
+
+
+def rebuild(
+    model: Any,
+    changes: Changes,
+    resized: Mapping[str, NDArray[Any]],
+    moves: Iterable[Reindex],
+    *,
+    shell: bool = False,
+) -> Undo:
+    """Make `model` again with changes, and let it be that one; return what takes it back.
+
+    Args:
+        model: A Functional or Sequential model.
+        changes: What becomes different.
+        resized: New values of variables whose shape changes, as they are stored (bfloat16 as uint16).
+        moves: How those came about, for the optimizer's state.
+        shell: Values that do not fit are let be, for they are read afterwards.
+
+    Raises:
+        UnsupportedError: The model is subclassed, or Keras refuses the new architecture; nothing has been changed.
+    """
+    if not is_graph(model):
+        raise UnsupportedError(
+            f"{model.name!r} of class {type(model).__name__} is a subclassed model: its wiring is Python code, so its "
+            "architecture cannot be changed here (its weights can). Build it with the Functional API, or change one of "
+            "the Functional models that it is made of."
+        )
+    old = members_of(model)
+    with python_random_kept():
+        rebuilder = Rebuilder(model, changes)
+        try:
+            new = rebuilder.model()
+        except GenewrightError:
+            raise
+        except Exception as error:
+            raise UnsupportedError(
+                f"Keras refuses the changed architecture of {model.name!r}: {said(error)} Nothing has been changed."
+            ) from error
+        tie_again(old.values(), new)
+        fitted = _fill(old, members_of(new), resized, changes, shell=shell)
+        rebuilder.settle()
+        carry_training(model, new, (*moves, *fitted))
+    return _adopt(model, new)
+
+
+def _fill(
+    old: Mapping[str, Member],
+    new: Mapping[str, Member],
+    resized: Mapping[str, NDArray[Any]],
+    changes: Changes,
+    *,
+    shell: bool,
+) -> list[Reindex]:
+    """Give every variable its value: the new one, the old one, a copied layer's, or the constant that it starts with.
+
+    What a new layer draws at random starts at zero (an operator draws it by seeded noise). Where a layer was inserted
+    that returns another width, the kernels that read it keep the rows of the first units; further rows are zero.
+
+    Returns:
+        How kernels were made to fit.
+    """
+    moves: list[Reindex] = []
+    copies = changes.copies()
+    for name, member in new.items():
+        variable, shape = member.variable, tuple(member.variable.shape)
+        source = old.get(name) or _copied(name, copies, old)
+        if name in resized:
+            values = resized[name]
+            if values.shape != shape:
+                raise _misfit(name, shape, values.shape)
+            bfloat = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
+            variable.assign(values.view(ml_dtypes.bfloat16) if bfloat else values)
+        elif source is None:
+            initial = initial_of(initializer_of(member.owner, member.attribute), shape)
+            constant = initial.scale if initial is not None and initial.distribution == "constant" else 0.0
+            variable.assign(np.full(shape, constant))
+        else:
+            before = np.array(array_of(source.variable))
+            if before.shape != shape:
+                move = _refitted(name, member, before.shape) if changes.inserted else None
+                if move is None and not shell:
+                    raise _misfit(name, shape, before.shape)
+                if move is None:
+                    continue
+                moves.append(move)
+                before = moved(before, move)
+            variable.assign(before)
+            if name in old and variable.trainable != source.variable.trainable:
+                variable.trainable = source.variable.trainable
+    return moves
+
+
+def _copied(name: str, copies: Mapping[str, str], old: Mapping[str, Member]) -> Member | None:
+    for place, source in copies.items():
+        if name.startswith(f"{place}."):
+            return old.get(f"{source}{name.removeprefix(place)}")
+    return None
+
+
+def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Reindex | None:
+    """Return how a kernel follows the width that it reads, or None where more than that has changed."""
+    shape = tuple(member.variable.shape)
+    classes = [cls.__name__ for cls in type(member.owner).__mro__]
+    role = role_of(member.attribute, shape, is_parameter=member.is_parameter)
+    axis = input_axis_of(role, unit_axis_of(classes, member.attribute, role, shape), shape)
+    if axis is None or [n for i, n in enumerate(shape) if i != axis] != [n for i, n in enumerate(has) if i != axis]:
+        return None
+    return Reindex(tensor=name, axis=axis, index=tuple(i if i < has[axis] else -1 for i in range(shape[axis])))
+
+
+def moved(values: NDArray[Any], move: Reindex) -> NDArray[Any]:
+    """Return values gathered along an axis, zeros where the index is -1."""
+    index = np.asarray(move.index, np.int64)
+    taken: NDArray[Any] = np.take(values, np.maximum(index, 0), axis=move.axis)
+    taken[(slice(None),) * move.axis + (index < 0,)] = 0
+    return taken
+
+
+def _misfit(name: str, wanted: tuple[int, ...], has: tuple[int, ...]) -> UnsupportedError:
+    return UnsupportedError(
+        f"The changed architecture needs {name!r} in the shape {wanted}, and it has the shape {has}: something that "
+        "reads or writes the same width would have to change too. Nothing has been changed."
+    )
+
+
+def _adopt(model: Any, new: Any) -> Undo:
+    """Let `model` become what `new` is, and stay the same object."""
+    own, kind = attributes_of(model), class_of(model)
+    held, fresh = dict(own), dict(attributes_of(new))
+    fresh.update({key: held[key] for key in (*_OF_THE_OBJECT, RECIPE) if key in held})
+    own.clear()
+    own.update(fresh)
+    if isinstance(model, keras.Sequential) != isinstance(new, keras.Sequential):
+        model.__class__ = type(new)
+
+    def undo() -> None:
+        own.clear()
+        own.update(held)
+        model.__class__ = kind
+
+    return undo

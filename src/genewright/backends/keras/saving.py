@@ -1,0 +1,113 @@
+"""Keras models to and from files: whole models, and weights alone."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genewright.backends.files import read_checkpoint
+from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
+from genewright.backends.files.hdf5 import put_text
+from genewright.backends.files.keras_archive import METADATA, archived, with_metadata
+from genewright.backends.files.safetensors import write_safetensors
+from genewright.backends.keras.network import KerasNetwork
+from genewright.backends.keras.store import KerasStore
+from genewright.errors import FileError
+from genewright.storage import refuse_existing, write_atomically
+
+
+def save_model(model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+    """Write a model or its weights, by the file's suffix, with `metadata` inside.
+
+    | suffix | holds |
+    |---|---|
+    | .keras | the whole model: architecture, weights, compile settings; the metadata in metadata.json |
+    | .weights.h5 | the weights as Keras 3 writes them; the metadata in a dataset of its own |
+    | .h5 | the whole model in Keras's legacy format; the metadata likewise |
+    | .safetensors | the variables, under their names |
+
+    All of them are read by Keras (or safetensors) without genewright.
+
+    Raises:
+        FileError: The suffix is none of these; the file exists and `overwrite` is false, or it cannot be written.
+    """
+    refuse_existing(path, overwrite=overwrite)
+    network = KerasNetwork(model)
+    ties = {alias: name for name, tensor in network.tensors.items() for alias in tensor.aliases}
+    about = dict(metadata) | ({TIES: json.dumps(ties)} if ties else {})
+    if path.suffix.lower() == ".safetensors":
+        write_safetensors(_checkpoint(network, about), path, overwrite=overwrite)
+        return
+    suffix = next((s for s in (".weights.h5", ".h5", ".keras") if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        raise FileError(f"{path}: a Keras model is written as .keras, .weights.h5, .h5 or .safetensors.")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        draft = Path(folder, f"draft{suffix}")
+        _write(model, draft, suffix, about)
+        write_atomically(path, [draft.read_bytes()], overwrite=overwrite)
+
+
+def load_model(model: Any, path: Path, *, reshape: bool = False) -> None:
+    """Assign a file's tensors to `model`; nothing changes unless every name and shape fits.
+
+    Args:
+        model: The model.
+        path: A file that `save_model` or Keras wrote.
+        reshape: Of no use here: what rebuilds the layers also gives the shapes.
+    """
+    network = KerasNetwork(model)
+    checkpoint = read_checkpoint(path)
+    known = {alias: tensor for tensor in network.tensors.values() for alias in (tensor.name, *tensor.aliases)}
+    found = {known[name].name: name for name in checkpoint.entries if name in known}
+    missing = [name for name in network.tensors if name not in found]  # Keras writes a variable under one name
+    extra = [name for name in checkpoint.entries if name not in known]
+    if missing or extra:
+        raise FileError(
+            f"{path}: does not fit this {type(model).__name__}: "
+            f"missing in the file {missing[:5]}, unknown to the model {extra[:5]}."
+        )
+    for tensor in network.tensors.values():
+        entry = checkpoint.entries[found[tensor.name]]
+        if (entry.shape, entry.dtype) != (tensor.shape, tensor.dtype):
+            raise FileError(
+                f"{path}: {tensor.name!r} is {entry.dtype} of shape {entry.shape}, the model's is {tensor.dtype} "
+                f"of shape {tensor.shape}."
+            )
+    store = KerasStore(model)
+    for tensor in network.tensors.values():
+        with store.elements(tensor.name) as values:
+            values.view(np.uint8)[...] = checkpoint.entries[found[tensor.name]].data
+
+
+def _write(model: Any, draft: Path, suffix: str, about: Mapping[str, str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that .h5 is the legacy format: the caller has chosen it
+        if suffix == ".weights.h5":
+            model.save_weights(draft)
+        else:
+            model.save(draft)
+    if suffix == ".keras":
+        with zipfile.ZipFile(draft) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members[METADATA] = with_metadata(members[METADATA], about)
+        draft.write_bytes(archived(members))
+        return
+    with importlib.import_module("h5py").File(draft, "r+") as file:
+        for key, text in about.items():
+            put_text(file, key, text)
+
+
+def _checkpoint(network: KerasNetwork, about: dict[str, str]) -> Checkpoint:
+    entries: dict[str, Entry] = {}
+    for name, tensor in network.tensors.items():
+        for alias in (name, *tensor.aliases):
+            entries[alias] = Entry(tensor.dtype, tensor.shape, np.frombuffer(network.raw(name), np.uint8))
+    return Checkpoint(entries, about)

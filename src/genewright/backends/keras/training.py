@@ -1,0 +1,105 @@
+"""Compile settings and the optimizer's state, carried from a model to the one made in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.library import attributes_of, class_of, keras
+from genewright.backends.keras.members import members_of
+from genewright.edit import Reindex
+
+
+def carry_training(old: Any, new: Any, moves: Sequence[Reindex] = ()) -> None:
+    """Compile `new` as `old` was compiled, with an optimizer of its own that has the old one's state.
+
+    State is carried for the variables of the same name, gathered along with them where they were; that of new
+    variables starts as the optimizer starts it. Losses and metric functions
+    are shared; metric objects are made again, with nothing counted.
+
+    A class with a `compile` of its own is compiled by it where that takes Keras's own arguments, else not at all.
+    """
+    if not getattr(old, "compiled", False):
+        return
+    settings = dict(old._compile_config.config)
+    optimizer = old.optimizer
+    settings["optimizer"] = class_of(optimizer).from_config(optimizer.get_config())
+    for key in ("metrics", "weighted_metrics"):
+        settings[key] = keras.tree.map_structure(_fresh_metric, settings[key])
+    try:
+        new.compile(**settings)
+    except TypeError:
+        if class_of(new).compile is keras.Model.compile:
+            raise
+        return
+    if optimizer.built:
+        new.optimizer.build(new.trainable_variables)
+        _carry(old, new, moves)
+
+
+def _carry(old: Any, new: Any, moves: Sequence[Reindex]) -> None:
+    """Assign the optimizer's state: slot by slot for the variables of one name, the rest where shapes agree."""
+    places = {id(member.variable): name for name, member in members_of(new).items()}
+    before = {name: member.variable for name, member in members_of(old).items()}
+    gathered = {name: [move for move in moves if move.tensor == name] for name in before}
+    slots, others = _slots(new.optimizer)
+    old_slots, old_others = _slots(old.optimizer)
+    for name, variable in others.items():
+        if name in old_others and tuple(old_others[name].shape) == tuple(variable.shape):
+            variable.assign(np.array(array_of(old_others[name])))
+    order = {id(v): i for i, v in enumerate(old.optimizer._trainable_variables)}
+    for key, states in slots.items():
+        for variable, state in zip(new.optimizer._trainable_variables, states, strict=True):
+            name = places.get(id(variable))
+            source = before.get(name) if name is not None else None
+            if key not in old_slots or source is None or id(source) not in order or state is None:
+                continue
+            known = old_slots[key][order[id(source)]]
+            if known is None:
+                continue
+            values = np.array(array_of(known))
+            for move in gathered[str(name)]:
+                values = moved_state(values, move)
+            if values.shape == tuple(state.shape):
+                state.assign(values)
+
+
+def moved_state(values: NDArray[Any], move: Reindex) -> NDArray[Any]:
+    """Return an optimizer's state gathered as its variable was; new entries take the mean along the axis.
+
+    Zero there would make the first steps of Adam too large.
+    """
+    index = np.asarray(move.index, np.int64)
+    if move.axis >= values.ndim or values.shape[move.axis] == 0:
+        return values
+    taken: NDArray[Any] = np.take(values, np.maximum(index, 0), axis=move.axis)
+    fresh = (slice(None),) * move.axis + (index < 0,)
+    taken[fresh] = np.mean(values, axis=move.axis, keepdims=True)
+    return taken
+
+
+def _slots(optimizer: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+    """Return the optimizer's state by attribute: a list with an entry for each variable, and single variables."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        return _slots(inner)
+    count = len(optimizer._trainable_variables)
+    slots: dict[str, list[Any]] = {}
+    known: set[int] = set()
+    for attribute, value in attributes_of(optimizer).items():
+        if attribute in ("_trainable_variables", "_variables") or not isinstance(value, list):
+            continue
+        entries = cast(list[Any], value)
+        if len(entries) == count and all(e is None or isinstance(e, keras.Variable) for e in entries):
+            slots[attribute] = entries
+            known.update(map(id, entries))
+    others = {str(v.path).split("/", 1)[-1]: v for v in optimizer.variables if id(v) not in known}
+    return slots, others
+
+
+def _fresh_metric(metric: Any) -> Any:
+    return class_of(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric

@@ -1,0 +1,1 @@
+"""Rules of how layers treat axes, one family a file."""

@@ -1,0 +1,18 @@
+"""Layers that keras.applications brings along; they have no public name, so they are known by it."""
+
+from __future__ import annotations
+
+from genewright.backends.keras.widths.reading import Step, Value, named_rule
+from genewright.backends.keras.widths.rules.pointwise import merge, same
+
+named_rule("StochasticDepth")(same)
+named_rule("CustomScaleLayer")(merge)
+
+
+@named_rule("LayerScale")
+def layer_scale(step: Step) -> list[Value]:
+    """Multiply by a gain a channel."""
+    x = step.inputs[0]
+    step.carry("gamma", x.axes[-1])
+    step.bind("projection_dim", x.axes[-1])
+    return [x]

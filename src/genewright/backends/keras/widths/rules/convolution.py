@@ -1,0 +1,101 @@
+"""Convolutions: in groups, by channel, transposed and separable ones."""
+
+from __future__ import annotations
+
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.rules.dense import activated
+from genewright.widths.axes import ONE, Axis, product, size_of
+from genewright.widths.joining import split
+
+_WINDOW = "it is the size of a kernel"
+
+
+@rule(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+def convolution(step: Step) -> list[Value]:
+    """Read a kernel (*window, in / groups, out)."""
+    kernel = step.parameter("kernel")
+    if kernel is None or "lora_kernel_a" in step.tensors:
+        return step.pinned("its kernel is not a plain one")
+    x = step.inputs[0]
+    channels, out = x.axes[step.channel(x)], kernel[-1]
+    for axis in kernel[:-2]:
+        step.pin(axis, _WINDOW)
+    if step.layer.groups == 1:
+        step.mark("kernel", len(kernel) - 2, "reader")
+        step.mark("kernel", len(kernel) - 1, "writer")
+        step.join(channels, kernel[-2])
+    else:
+        group, inside = split(out, step.layer.groups)
+        own: Axis = kernel[-2]
+        if size_of(own) == 1:
+            step.pin(own, "it is the one channel of a group")
+            own = ONE
+        step.join(channels, product((group, own)))
+        if size_of(own) > 1:
+            step.mark("kernel", len(kernel) - 2, "reader")
+        step.mark("kernel", len(kernel) - 1, "group", group)
+        if size_of(inside) > 1:
+            step.mark("kernel", len(kernel) - 1, "writer", inside)
+        step.bind("groups", group)
+    step.carry("bias", out)
+    step.bind("filters", out)
+    activated(step, out)
+    return step.shaped(x, out)
+
+
+@rule(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+def depthwise(step: Step) -> list[Value]:
+    """Read a kernel (*window, channels, multiplier): every channel on its own."""
+    x = step.inputs[0]
+    out = _by_channel(step, x.axes[step.channel(x)], "kernel")
+    step.carry("bias", out)
+    activated(step, out)
+    return step.shaped(x, out)
+
+
+@rule(keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+def separable(step: Step) -> list[Value]:
+    """Read a depthwise convolution and one of window 1 behind it."""
+    x = step.inputs[0]
+    middle = _by_channel(step, x.axes[step.channel(x)], "depthwise_kernel")
+    kernel = step.parameter("pointwise_kernel") or []
+    for axis in kernel[:-2]:
+        step.pin(axis, _WINDOW)
+    step.mark("pointwise_kernel", len(kernel) - 2, "reader")
+    step.mark("pointwise_kernel", len(kernel) - 1, "writer")
+    step.join(middle, kernel[-2])
+    step.carry("bias", kernel[-1])
+    step.bind("filters", kernel[-1])
+    activated(step, kernel[-1])
+    return step.shaped(x, kernel[-1])
+
+
+@rule(keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+def transposed(step: Step) -> list[Value]:
+    """Read a kernel (*window, out, in)."""
+    kernel = step.parameter("kernel") or []
+    x = step.inputs[0]
+    for axis in kernel[:-2]:
+        step.pin(axis, _WINDOW)
+    step.mark("kernel", len(kernel) - 1, "reader")
+    step.mark("kernel", len(kernel) - 2, "writer")
+    step.join(x.axes[step.channel(x)], kernel[-1])
+    step.carry("bias", kernel[-2])
+    step.bind("filters", kernel[-2])
+    activated(step, kernel[-2])
+    return step.shaped(x, kernel[-2])
+
+
+def _by_channel(step: Step, channels: Axis, attribute: str) -> Axis:
+    kernel = step.parameter(attribute) or []
+    for axis in kernel[:-2]:
+        step.pin(axis, _WINDOW)
+    step.join(channels, kernel[-2])
+    step.mark(attribute, len(kernel) - 2, "group")
+    multiplier = kernel[-1]
+    if size_of(multiplier) == 1:
+        step.pin(multiplier, "it is the one channel of a group")
+        return kernel[-2]
+    step.pin(multiplier, "it is a depth multiplier")
+    return product((kernel[-2], multiplier))

@@ -1,0 +1,94 @@
+"""Layers that work on places and leave channels alone; views."""
+
+from __future__ import annotations
+
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.widths.axes import Axis, product, size_of, total
+from genewright.widths.joining import MisfitError, split
+
+_POOLS = [f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)]
+_PADS = [f"{kind}{n}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for n in (1, 2, 3)]
+_OTHERS = ["Resizing", "CenterCrop"]
+_GLOBAL = [f"Global{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)]
+
+
+@rule(*(getattr(keras.layers, name) for name in (*_POOLS, *_PADS, *_OTHERS)))
+def places(step: Step) -> list[Value]:
+    """Change places; channels stay."""
+    x = step.inputs[0]
+    return step.shaped(x, x.axes[step.channel(x)])
+
+
+@rule(*(getattr(keras.layers, name) for name in _GLOBAL))
+def pooled(step: Step) -> list[Value]:
+    """Take all places together."""
+    x = step.inputs[0]
+    channel = step.channel(x)
+    if step.layer.keepdims:
+        return step.shaped(x, x.axes[channel])
+    return [Value((x.axes[0], x.axes[channel]))]
+
+
+@rule(keras.layers.Flatten)
+def flatten(step: Step) -> list[Value]:
+    """Lay all axes but the batch one after the other; channels last."""
+    x = step.inputs[0]
+    rest = list(x.axes[1:])
+    if step.layer.data_format == "channels_first" and len(rest) > 1:
+        rest = [*rest[1:], rest[0]]
+    return [Value((x.axes[0], product(rest) if rest else step.fresh(1)))]
+
+
+@rule(keras.layers.Reshape)
+def reshape(step: Step) -> list[Value]:
+    """Cut the axes anew; lengths in the config follow."""
+    x = step.inputs[0]
+    rest: Axis = product(x.axes[1:])
+    shape = step.shapes[0][1:]
+    if any(size is None for size in shape):
+        return step.pinned("its shape is not known")
+    axes: list[Axis] = []
+    try:
+        for size in shape[:-1]:
+            head, rest = split(rest, int(size or 0))
+            axes.append(head)
+    except MisfitError:
+        return step.pinned("a reshape cuts across it")
+    axes.append(rest)
+    for position, (axis, wanted) in enumerate(zip(axes, step.layer.target_shape, strict=True)):
+        if wanted != -1:
+            step.bind(f"target_shape.{position}", axis)
+    return [Value((x.axes[0], *axes))]
+
+
+@rule(keras.layers.Permute)
+def permute(step: Step) -> list[Value]:
+    """Exchange axes."""
+    x = step.inputs[0]
+    return [Value((x.axes[0], *(x.axes[int(place)] for place in step.layer.dims)))]
+
+
+@rule(keras.layers.RepeatVector)
+def repeat(step: Step) -> list[Value]:
+    """Repeat a vector."""
+    x = step.inputs[0]
+    return [Value((x.axes[0], step.fresh(step.layer.n), x.axes[1]))]
+
+
+@rule(keras.layers.Concatenate)
+def concatenate(step: Step) -> list[Value]:
+    """Lay tensors one after the other."""
+    rank = len(step.inputs[0].axes)
+    along = step.layer.axis % rank
+    axes: list[Axis] = []
+    for place in range(rank):
+        parts = [value.axes[place] for value in step.inputs]
+        if place == along:
+            axes.append(total(parts))
+            continue
+        for part in parts[1:]:
+            if size_of(part) == size_of(parts[0]):
+                step.join(parts[0], part)
+        axes.append(parts[0])
+    return [Value(tuple(axes))]

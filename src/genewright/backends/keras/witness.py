@@ -1,0 +1,56 @@
+"""The outputs of a Keras model as exactly as it can compute them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends.backend import Witness
+from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import is_graph, members_of
+from genewright.backends.keras.predict import predict
+from genewright.backends.keras.rewiring import Changes
+
+
+def witness(model: Any, example: Any) -> Witness:
+    """Return the outputs for an example, in float64 where the model can be made again in it; `model` is as it was.
+
+    Measured with Keras 3.15: on TensorFlow its layers compute in float64 when they are told to; on torch and JAX some
+    of them compute in float32 all the same, because `keras.backend.result_type` answers float32 there.
+    """
+    if is_graph(model) and keras.backend.result_type("float64", "float64") == "float64":
+        try:
+            outputs = predict(_in_float64(model), _doubled(example))
+        except Exception:  # a layer without float64: then as it is
+            outputs = None
+        if outputs is not None and all(output.dtype != np.float32 for output in outputs):
+            return Witness(outputs, exact=True)
+    return Witness(predict(model, example), exact=False)
+
+
+def _doubled(example: Any) -> Any:
+    """Return an example with its floating arrays in float64."""
+    if isinstance(example, dict):
+        return {key: _doubled(value) for key, value in example.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(example, tuple | list):
+        return [_doubled(value) for value in example]  # pyright: ignore[reportUnknownVariableType]
+    array: NDArray[Any] = array_of(example)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def _in_float64(model: Any) -> Any:
+    with python_random_kept():
+        rebuilder = Rebuilder(model, Changes(every={"dtype": "float64"}))
+        new = rebuilder.model()
+        made = members_of(new)
+        for name, member in members_of(model).items():
+            values = array_of(member.variable)
+            floating = values.dtype.kind == "f" or values.dtype.name == "bfloat16"
+            made[name].variable.assign(values.astype(np.float64) if floating else values)
+        rebuilder.settle()
+    return new

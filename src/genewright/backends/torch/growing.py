@@ -1,0 +1,56 @@
+"""Larger windows of torch convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from genewright.edit import Edit, Reindex, SetAttribute
+from genewright.errors import UnsupportedError
+from genewright.network import Network
+
+
+def grown_kernel(network: Network, layer: str, by: int) -> Iterator[Edit]:
+    """Yield the edits of `Network.grown_kernel`.
+
+    Raises:
+        UnsupportedError: The layer is no convolution with a window.
+    """
+    fault = _fault(network, layer)
+    if fault:
+        raise UnsupportedError(f"GrowKernel: {layer!r} {fault}. Nothing has been changed.")
+    sizes = tuple(int(size) for size in network.attribute(layer, "kernel_size"))
+    dilation = tuple(int(size) for size in network.attribute(layer, "dilation"))
+    padding = network.attribute(layer, "padding")
+    half = by // 2
+    more = tuple(d * half for d in dilation)
+    yield SetAttribute(layer=layer, attribute="kernel_size", value=[s + by for s in sizes])
+    if not isinstance(padding, str):
+        wider = [int(p) + m for p, m in zip(padding, more, strict=True)]
+        yield SetAttribute(layer=layer, attribute="padding", value=wider)
+    if network.attribute(layer, "padding_mode") != "zeros" or isinstance(padding, str):
+        old = network.attribute(layer, "_reversed_padding_repeated_twice")
+        around = [m for m in reversed(more) for _ in (0, 1)]
+        repeated = [int(p) + m for p, m in zip(old, around, strict=True)]
+        yield SetAttribute(layer=layer, attribute="_reversed_padding_repeated_twice", value=repeated)
+    weight = f"{layer}.weight" if layer else "weight"
+    for axis, size in enumerate(sizes):
+        index = (*(-1,) * half, *range(size), *(-1,) * half)
+        yield Reindex(tensor=weight, axis=2 + axis, index=index)
+
+
+def _fault(network: Network, layer: str) -> str:
+    """Say why the layer's window cannot grow, or nothing."""
+    kind = network.kinds().get(layer)
+    if kind is None:
+        network.attribute(layer, "training")  # raises, with the nearest names
+    weight = f"{layer}.weight" if layer else "weight"
+    try:
+        sizes = network.attribute(layer, "kernel_size")
+        network.attribute(layer, "dilation")
+        network.attribute(layer, "padding_mode")
+        tensor = network.tensor(weight)
+    except LookupError:
+        return f"is a {kind}, not a convolution"
+    if not isinstance(sizes, tuple) or tensor.shape[2:] != sizes:
+        return f"is a {kind} whose weight does not have its window"
+    return ""

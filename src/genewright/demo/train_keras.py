@@ -1,0 +1,61 @@
+"""The demo's network in Keras, and its training: the only part of the demo that draws from Keras's own generators."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+
+from genewright.backends.keras.library import keras
+from genewright.demo.data import Digits
+from genewright.demo.tell import Tell
+from genewright.noise import derive
+from genewright.seeding import Seed
+
+_EPOCHS = 30
+_BATCH = 64
+_RATE = 3e-3
+
+
+def classifier() -> Any:
+    """Return a small convolutional network for 8x8 grey images of the ten digits: (n, 8, 8, 1) to (n, 10) logits."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1), name="image"),
+            layers.Conv2D(16, 3, padding="same", name="conv1"),
+            layers.BatchNormalization(name="norm1"),
+            layers.ReLU(name="relu1"),
+            layers.Conv2D(32, 3, padding="same", name="conv2"),
+            layers.BatchNormalization(name="norm2"),
+            layers.ReLU(name="relu2"),
+            layers.MaxPooling2D(2, name="pool"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(64, activation="relu", name="hidden"),
+            layers.Dropout(0.3, name="dropout"),
+            layers.Dense(10, name="output"),
+        ],
+        name="digits_classifier",
+    )
+
+
+def train(digits: Digits, seed: Seed, tell: Tell) -> Any:
+    """Return a classifier trained on the training images: Adam with a cosine schedule, cross-entropy.
+
+    Python's and NumPy's generators are seeded for this alone, and are afterwards as they were.
+    """
+    kept = random.getstate(), np.random.get_state()  # noqa: NPY002  # Keras draws from it
+    try:
+        keras.utils.set_random_seed(derive(seed, name="training", path="/demo").key % 2**32)
+        model = classifier()
+        steps = _EPOCHS * -(-len(digits.images) // _BATCH)
+        schedule = keras.optimizers.schedules.CosineDecay(_RATE, steps)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=["accuracy"])
+        for _ in tell.track(range(_EPOCHS), "Training", _EPOCHS):
+            model.fit(digits.images, digits.labels, batch_size=_BATCH, epochs=1, verbose=0)
+        return model
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002

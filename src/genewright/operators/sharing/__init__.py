@@ -1,0 +1,1 @@
+"""Operators that share weights between layers, one a file."""

@@ -1,0 +1,66 @@
+"""Tying of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from genewright.edit import Edit
+from genewright.edit import Tie as TieEdit
+from genewright.network import Network, refuse_untieable
+from genewright.operator import Operator
+from genewright.operators.sharing.pairs import pairs_of
+from genewright.operators.sharing.transfer import check_both_or_none, drawn_pair
+from genewright.seeding import Noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tie(Operator):
+    """Let two layers share their weights from now on: one memory, one gradient.
+
+    The target takes the source's tensors in the place of its own; those that two layers hold under the same name belong
+    together. From then on they are trained, mutated and counted once. A state dict lists a tied tensor under each of
+    its names, so a mutant that is loaded by other means than `gw.load` has equal weights, but untied.
+
+    Args:
+        source: Name of the layer, or of one tensor, whose weights stay; None lets the seed choose two layers of one
+            form.
+        target: Name of the layer or tensor whose weights give way.
+
+    Raises:
+        SettingError: Only one of the two names is given.
+        UnknownNameError: No layer or tensor is called so.
+        SelectionError: The layers have nothing of one name, or there is no pair to choose.
+        UnsupportedError: Shapes or dtypes differ (both are said), or the two are one already.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.Linear(4, 4))
+        >>> mutant = gw.mutate(net, gw.Tie("0.weight", "2.weight"), seed=1)
+        >>> mutant[0].weight is mutant[2].weight, mutant[0].bias is mutant[2].bias
+        (True, False)
+
+    References:
+        Press and Wolf, "Using the Output Embedding to Improve Language Models", arXiv:1608.05859; Gaier and Ha, "Weight
+        Agnostic Neural Networks", arXiv:1906.04358 (one weight for many connections).
+    """
+
+    source: str | None = field(default=None, kw_only=False)
+    target: str | None = field(default=None, kw_only=False)
+
+    def __post_init__(self) -> None:
+        check_both_or_none(self, self.source, self.target)
+
+    def settled(self, network: Network, noise: Noise) -> Tie:
+        if self.source is not None:
+            return self
+        source, target = drawn_pair(type(self).__name__, network, noise)
+        return replace(self, source=source, target=target)
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        settled = self.settled(network, noise)
+        pairs = pairs_of(settled.source or "", settled.target or "", network, type(self).__name__)
+        for source, target in pairs:
+            refuse_untieable(target, source)
+        for source, target in pairs:
+            yield TieEdit(tensor=target.name, to=source.name)
