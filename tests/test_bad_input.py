@@ -96,7 +96,7 @@ class TestOperators:
 
     @pytest.mark.parametrize("model", [3, "net.pt", {"weight": torch.ones(2)}, torch.ones(2), nn.Linear, None])
     def test_what_is_no_model_is_refused(self, model: Any) -> None:
-        with pytest.raises(gw.UnsupportedError, match=r"Expected a torch\.nn\.Module or a checkpoint"):
+        with pytest.raises(gw.UnsupportedError, match=r"Expected a torch\.nn\.Module, a Keras model or a checkpoint"):
             gw.mutate(model, NOISE, seed=1)
 
 

@@ -53,12 +53,24 @@ CROSSED = [*DEFAULTS, *(pytest.param(name, marks=pytest.mark.slow) for name in V
 # An operator may refuse a network that has nothing for it. These do, and no others.
 _NO_KERNEL = {"parameter_lists"}
 _NO_DEFAULT = {"parameter_lists", "scalars_and_empty", "weight_norm", "spectral_norm"}
+_NOTHING_ALIKE = {  # no two layers of one kind and shape
+    *("mlp", "mlp_bfloat16", "mlp_float16", "mlp_float64", "conv_batchnorm", "conv_grouped", "conv_transpose"),
+    *("tied_autoencoder", "shared_module", "lstm", "gru", "attention", "attention_kdim", "embedding_padding"),
+    *("weight_norm", "spectral_norm", "nested_class", "parameter_lists", "scalars_and_empty"),
+}
 REFUSED_MODULES = {
+    **dict.fromkeys(("tie", "transfer"), _NOTHING_ALIKE),
     **dict.fromkeys(("shuffle", "shuffle_all", "swap_units", "swap_units_half"), _NO_KERNEL),
     "reset": _NO_DEFAULT,
     "uniform_noise_named": {"parameter_lists"},
 }
-REFUSED_FILES = REFUSED_MODULES | {"reset": set(NETWORKS)}
+REFUSED_FILES = {
+    **REFUSED_MODULES,
+    "reset": set(NETWORKS),
+    **dict.fromkeys(
+        ("tie", "transfer"), _NOTHING_ALIKE - {"conv_transpose"}
+    ),  # a file does not say that one is transposed
+}
 
 
 def _check(operator: Any, name: str, model: Any, *, refuses: bool) -> None:
