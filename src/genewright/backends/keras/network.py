@@ -12,6 +12,7 @@ from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.blueprint import made_by
 from genewright.backends.keras.changing import activations_of, grown_kernel, with_activation
+from genewright.backends.keras.configs import entry
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of
@@ -51,10 +52,7 @@ class KerasNetwork(Network):
         return {name: type(layer).__name__ for name, layer in layers_of(self._model).items()}
 
     def attribute(self, layer: str, path: str) -> Any:
-        config = self.layer(layer).get_config()
-        if path not in config:
-            raise UnknownNameError(f"The config of {layer!r} has no {path!r}. {did_you_mean(path, config)}")
-        return config[path]
+        return entry(self.layer(layer).get_config(), path)
 
     def activations(self) -> dict[str, str]:
         return activations_of(self._model)

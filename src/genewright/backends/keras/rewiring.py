@@ -131,7 +131,7 @@ class Changes:
         inserted: Layers that work on what another one returns.
         removed: Layers that are left out.
         skips: Gated paths.
-        every: Entries of every layer's config that become different.
+        dtype: The floating dtype that every layer computes in, or "" for the one that it has.
     """
 
     configs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
@@ -139,7 +139,7 @@ class Changes:
     inserted: dict[str, NewLayers] = field(default_factory=dict[str, NewLayers])
     removed: tuple[str, ...] = ()
     skips: tuple[Skip, ...] = ()
-    every: dict[str, Any] = field(default_factory=dict[str, Any])
+    dtype: str = ""
 
     @classmethod
     def of(cls, edit: object, model: Any) -> Changes:
@@ -151,10 +151,6 @@ class Changes:
             UnsupportedError: A Keras model does not take such an edit, or not there.
         """
         return _changes_of(edit, model)
-
-    def configured(self, path: str) -> dict[str, Any]:
-        """Return the entries of a layer's config that become different."""
-        return {**self.every, **self.configs.get(path, {})}
 
     def copies(self) -> dict[str, str]:
         """Return the layers that take over another one's weights, with that one, by name."""

@@ -45,7 +45,7 @@ def _doubled(example: Any) -> Any:
 
 def _in_float64(model: Any) -> Any:
     with python_random_kept():
-        rebuilder = Rebuilder(model, Changes(every={"dtype": "float64"}))
+        rebuilder = Rebuilder(model, Changes(dtype="float64"))
         new = rebuilder.model()
         made = members_of(new)
         for name, member in members_of(model).items():
