@@ -249,7 +249,7 @@ def test_knobs_need_no_run(make: Make) -> None:
         (gw.GrowKernel(layer="side"), gw.UnsupportedError, "not a convolution"),
         (gw.ReplaceActivation(to="gellu"), gw.SettingError, "Did you mean 'gelu'"),
         (gw.ReplaceActivation(where="nothing"), gw.SelectionError, "nothing"),
-        (gw.ReplaceActivation(to="gelu", blend=0.0), gw.UnsupportedError, "blend"),
+        (gw.ReplaceActivation(where="twice", to="gelu", blend=0.0), gw.UnsupportedError, "called 2 times"),
     ],
     ids=str,
 )

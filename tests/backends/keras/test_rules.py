@@ -149,6 +149,19 @@ def test_a_wider_layer_puts_out_the_same(keras: Any, case: str, init: Any) -> No
     assert backend.predict(mutant, batch())[0].shape == (3, 2)
 
 
+def test_masks_go_along(keras: Any) -> None:
+    given = keras.Input((6,), dtype="int32")
+    x = keras.layers.Embedding(9, 4, mask_zero=True, name="embed")(given)
+    x = keras.layers.LSTM(5, return_sequences=True, name="w")(x)
+    made = keras.layers.Dense(2)(keras.layers.Bidirectional(keras.layers.GRU(3))(x))
+    model = woken(keras.Model(given, made))
+    words = np.array([[3, 4, 5, 0, 0, 0], [1, 2, 0, 4, 5, 6]], np.int32)
+    for layer in ("embed", "w"):
+        mutant = gw.mutate(model, gw.Widen(layer=layer, num_units=2), seed=3, example=words)
+        assert mutant.count_params() > model.count_params()
+        assert np.abs(mutant(words) - model(words)).max() < 1e-5
+
+
 def test_a_wrapper_made_again_is_saved_and_narrowed(keras: Any, tmp_path: Any) -> None:
     model = woken(WIDENED["Bidirectional, concat"][0](keras))
     wide = gw.mutate(model, gw.Widen(layer="w", num_units=2, init="silent"), seed=3, example=batch())
@@ -182,7 +195,7 @@ def test_what_looks_across_units_is_refused_with_the_reason(keras: Any, reason: 
     model = chain(*first)(keras)
     layer = model.layers[0].name
     with pytest.raises(gw.UnsupportedError, match=reason):
-        gw.mutate(model, gw.Widen(layer=layer, num_units=2), seed=3, example=batch())
+        gw.plan(model, gw.Widen(layer=layer, num_units=2), seed=3)
 
 
 def test_states_of_both_directions_are_refused(keras: Any) -> None:

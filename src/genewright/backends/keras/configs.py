@@ -43,16 +43,14 @@ def unbuilt(config: Any) -> Any:
         inner = "class_name" in known and "config" in known
         return {key: unbuilt(value) for key, value in known.items() if not (inner and key == "build_config")}
     if isinstance(config, list | tuple):
-        kind = type(cast("Sequence[Any]", config))
-        return kind(unbuilt(value) for value in cast("Sequence[Any]", config))
+        made = [unbuilt(value) for value in cast("Sequence[Any]", config)]
+        return tuple(made) if isinstance(config, tuple) else made
     return config
 
 
-def computing_in(config: Any, dtype: str) -> Any:
+def computing_in(config: Mapping[str, Any], dtype: str) -> dict[str, Any]:
     """Return a layer's config with another dtype, layers inside it included; only floating dtypes are exchanged."""
-    if not isinstance(config, Mapping):
-        return config
-    known = dict(cast("Mapping[str, Any]", config))
+    known = dict(config)
     if "dtype" in known and _is_floating(known["dtype"]):
         known["dtype"] = dtype
     for key, value in known.items():
@@ -65,9 +63,10 @@ def _inside(value: Any, dtype: str) -> Any:
         return [_inside(one, dtype) for one in cast("Sequence[Any]", value)]
     if isinstance(value, Mapping):
         held = cast("Mapping[str, Any]", value)
-        if isinstance(held.get("config"), Mapping) and "name" in held["config"] and "class_name" in held:
-            return {**held, "config": computing_in(held["config"], dtype)}
-    return value
+        inner = held.get("config")
+        if isinstance(inner, Mapping) and "name" in inner and "class_name" in held:
+            return {**held, "config": computing_in(cast("Mapping[str, Any]", inner), dtype)}
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _is_floating(dtype: Any) -> bool:

@@ -97,6 +97,8 @@ class Rebuilder:
         for layer in model.layers:
             place = prefix + layer.name
             made: list[Any] = []
+            if place in self._changes.before:
+                made.extend(self._changes.before[place].chain())
             if place not in self._changes.removed:
                 made.append(self._layer(layer, (x,)))
             if place in self._changes.inserted:
@@ -144,6 +146,8 @@ class Rebuilder:
             tensors = tuple(keras.tree.flatten(args))
             given = tensors if len(tensors) == len(operation.inputs) else ()
         layer = self._layer(operation, given)
+        if place in self._changes.before:
+            args = (self._changes.before[place].on(args[0]), *args[1:])
         with undrawn(layer):
             return layer(*args, **keywords)
 

@@ -93,10 +93,11 @@ class _Reader:
         layer = node.operation
         name = self._names.get(id(layer)) or (f"{path}.{layer.name}" if path else str(layer.name))
         self.reading.touched.setdefault(name)
-        inputs = [known[id(tensor)] for tensor in node.input_tensors]
         if is_graph(layer):
-            return self.run(_graph(layer), name, inputs)
+            return self.run(_graph(layer), name, [known[id(tensor)] for tensor in node.input_tensors])
         args, keywords = node.arguments.fill_in(known)
+        given = (args, {key: value for key, value in keywords.items() if not key.endswith("mask")})
+        inputs = [value for value in keras.tree.flatten(given) if isinstance(value, Value)]
         step = Step(
             layer=layer,
             name=name,

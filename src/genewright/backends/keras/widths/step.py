@@ -78,7 +78,7 @@ class Step:
         name: Its name.
         args: Its positional arguments, tensors as `Value`.
         keywords: Its keyword arguments likewise.
-        inputs: All tensors among the arguments, in order.
+        inputs: All tensors among the arguments, in order, but masks: they say which places count.
         shapes: Shapes of the outputs.
         reading: Where roles and bindings are noted.
         tensors: Names of the layer's variables, by their names in the layer.

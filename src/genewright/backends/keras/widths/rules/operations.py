@@ -14,10 +14,13 @@ from genewright.widths.axes import Axis
 _UNARY = (
     "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
     "Softplus", "Softsign", "LeakyRelu", "Abs", "Absolute", "Negative", "Square", "Sqrt", "Rsqrt", "Exp", "Log",
-    "Log1p", "Clip", "Identity", "StopGradient", "Cast", "Sin", "Cos",
+    "Log1p", "Clip", "Identity", "StopGradient", "Cast", "Sin", "Cos", "LogicalNot",
 )  # fmt: skip
-_BINARY = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum")
-_REDUCING = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Var", "Std", "Prod")
+_BINARY = (
+    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Equal", "NotEqual", "Greater",
+    "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr",
+)  # fmt: skip
+_REDUCING = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Var", "Std", "Prod", "Any", "All")
 _ACROSS = ("Softmax", "LogSoftmax", "Cumsum", "Sort", "Normalize")
 
 
