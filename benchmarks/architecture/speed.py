@@ -3,8 +3,8 @@
     python benchmarks/architecture/speed.py [--runs 5] [--only resnet50]
 
 *record*: one run on meta tensors, and reading the axes off it. *try*: the run with the new shapes, which finds the
-attributes. *check*: the outputs before and after, in float64. *plan* and *mutate*: the whole calls, fingerprints and the
-copy of the model included. The fastest of some runs, one thread; the load of the machine is printed beside it.
+attributes. *check*: the outputs before and after, in float64. *plan* and *mutate*: the whole calls, with fingerprints
+and the copy of the model. The fastest of some runs, one thread; the load of the machine is printed beside it.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
     for stage in lighter:
         try:
             return _recorded(model, example, names, stage)
-        except Exception:  # noqa: PERF203  # values were looked at, or a kernel has no such form
+        except Exception:  # values were looked at, or a kernel has no such form
             continue
     try:
         return _recorded(model, example, names, last)
@@ -138,7 +138,7 @@ def _held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 def _place(tensor: torch.Tensor) -> tuple[object, ...]:
     """Return what another tensor object over the same elements has too."""
-    memory = tensor.untyped_storage()._cdata
+    memory = tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]  # fake and meta tensors have no address
     return memory, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 

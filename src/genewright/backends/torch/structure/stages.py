@@ -142,5 +142,6 @@ def _shape_of(tensor: torch.Tensor) -> torch.Tensor:
 
 def _parameter(data: torch.Tensor, like: torch.Tensor) -> nn.Parameter:
     made = nn.Parameter(data, requires_grad=like.requires_grad)
-    made.__dict__.update(vars(like))
+    for name, value in vars(like).items():
+        setattr(made, name, value)
     return made

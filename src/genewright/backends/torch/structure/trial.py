@@ -1,4 +1,4 @@
-"""Trying a new width: the shadow of a module gets tensors of the new shapes and is run, on the kind of tensors that it was recorded on.
+"""Trying a new width: the shadow of a module gets tensors of the new shapes and is run, as it was recorded.
 
 Which attributes have to follow is found here: those that are known to hold a length, then of the equal-valued ones
 those that let the run get further, until every operation gives the shapes that the axes foresee.
@@ -17,8 +17,8 @@ from torch import nn
 from genewright.backends.torch.attributes import set_value
 from genewright.backends.torch.predict import tensors_of
 from genewright.backends.torch.structure.attributes import bound, guesses
-from genewright.backends.torch.structure.reading import Reading
 from genewright.backends.torch.structure.foreseen import Foreseen
+from genewright.backends.torch.structure.reading import Reading
 from genewright.backends.torch.structure.record import LIBRARY, Recording
 from genewright.backends.torch.tensors import Member, named_layers
 from genewright.errors import UnsupportedError
