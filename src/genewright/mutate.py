@@ -124,7 +124,7 @@ def plan(
         change = None
         if before is not None:
             after = _witness_after(backend, scratch, example, step)
-            check_change(step.operator, before, after)
+            check_change(step.operator, before, after, rounds=step.operator.rounds(network))
             change = largest_change(before, after)
         planned.append(PlannedStep(step, tuple(lines), change))
     return Plan(
