@@ -33,12 +33,14 @@ class WidenStream(Operator):
         RMSNorm    new units are zero;               gain' = [gain * sqrt(D / D'), 0], eps' = eps * D / D'
         LayerNorm  new units are the mean of the old ones; gain' likewise, shift' = [shift, 0], eps' likewise
 
-    "replicate" repeats the units k = D' / D times and divides the columns that read them by k: it works where norms
-    come after the addition, too. Where embedding and output are one tensor, the gains and shifts of the norms are
-    divided instead.
+    "replicate" repeats the units k = D' / D times and divides the columns that read them by k: mean and variance stay,
+    so it works where norms come after the addition, too. Where embedding and output are one tensor, the gain and shift
+    of the last norm are divided in the place of that tensor.
 
-    Scaled gains and means are rounded to the weights' dtype: float64 weights keep the outputs to 1e-9, others to
-    1e-5, and the check is made to that.
+    "replicate" by 2, 4, 8, ... is exact in every dtype. All else rounds gains, means or columns to the weights' dtype:
+    float64 weights keep the outputs to 1e-9, float32 weights to about 1e-6 (checked to 1e-5), halves are refused. For
+    fewer than D new units nothing exact exists: without another gain their mean square would have to be that of the
+    old ones whatever those are, and fewer than D sums of D numbers are all zero for some of them.
 
     Args:
         layer: Name of a layer that writes the stream, or of the knob; None takes the widest one with norms.
@@ -90,6 +92,10 @@ class WidenStream(Operator):
         return replace(self, layer=max(streams, key=lambda knob: len(knob.places)).name)
 
     def rounds(self, network: Network) -> bool:
+        if self.init == "replicate" and self.layer is not None:
+            size = network.structure.widths.find(self.layer).size
+            if (self._size_of(size) // size).bit_count() == 1:
+                return False
         return any(tensor.dtype != "float64" for tensor in network.tensors.values() if tensor.trainable)
 
     def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
@@ -105,12 +111,11 @@ class WidenStream(Operator):
         fill = _padded if self.init == "pad" else _replicated
         yield from fill(knob, size, network, widths)
 
+    def _size_of(self, old: int) -> int:
+        return old + self.num_units if self.num_units is not None else round(old * (self.factor or 1))
+
     def _size(self, knob: Knob) -> int:
-        if self.num_units is not None:
-            size = knob.size + self.num_units
-        else:
-            assert self.factor is not None
-            size = round(knob.size * self.factor)
+        size = self._size_of(knob.size)
         if size <= knob.size:
             raise SettingError(f"WidenStream: {knob.size} units times {self.factor} adds none. Write num_units=1.")
         if self.init == "replicate" and size % knob.size:
@@ -170,11 +175,17 @@ def _padded(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator
 def _replicated(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator[Edit]:
     times = size // knob.size
     index = list(range(knob.size)) * times
-    tied = any({"reader", "writer"} <= place.roles for place in knob.places)
-    norms = _norm_layers(knob)
+    norms = list(_norm_layers(knob))
+    tied = any(_is_tied(place) for place in knob.places)
     for place in knob.places:
-        divided = place.layer in norms if tied else "reader" in place.roles
+        divided = "reader" in place.roles and not _is_tied(place)
+        # A tensor that is also an embedding cannot be divided; what is given to it as an output is, by its norm.
+        divided = divided or (tied and place.layer == norms[-1])
         yield gather(knob, place, index, [1 / times] * size if divided else None)
+
+
+def _is_tied(place: Place) -> bool:
+    return {"reader", "writer"} <= place.roles
 
 
 def _new(knob: Knob, place: Place, index: list[int]) -> tuple[int, ...]:
