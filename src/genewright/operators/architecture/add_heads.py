@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from genewright.edit import Edit
@@ -44,8 +44,8 @@ class AddHeads(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = None
-    num_heads: int = 1
+    layer: str | None = field(default=None, kw_only=False)
+    num_heads: int = field(default=1, kw_only=False)
 
     def __post_init__(self) -> None:
         check_integer(self, "num_heads", self.num_heads, low=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -59,7 +59,7 @@ class Narrow(Operator):
         "Data-free Parameter Pruning for Deep Neural Networks", arXiv:1507.06149, section 3 (copies are summed).
     """
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     factor: float | None = None
     num_units: int | None = None
     units: tuple[int, ...] | None = None

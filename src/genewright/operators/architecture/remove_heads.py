@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from genewright.edit import Edit
@@ -42,7 +42,7 @@ class RemoveHeads(Operator):
         Michel, Levy, Neubig, "Are Sixteen Heads Really Better than One?", arXiv:1905.10650.
     """
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     num_heads: int | None = None
     heads: tuple[int, ...] | None = None
     by: Literal["magnitude", "random", "last"] = "magnitude"

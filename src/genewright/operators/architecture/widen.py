@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from genewright.edit import Edit
@@ -65,7 +65,7 @@ class Widen(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     factor: float | None = None
     num_units: int | None = None
     init: Literal["split", "silent", "pair", "noise"] = "split"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -66,7 +66,7 @@ class WidenStream(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     factor: float | None = None
     num_units: int | None = None
     init: Literal["pad", "replicate"] = "pad"
