@@ -26,7 +26,11 @@ _BERT = {**_SIZES, "num_hidden_layers": 2, "hidden_size": 32, "intermediate_size
 _GPT_NEO = {"num_layers": 2, "hidden_size": 32, "num_heads": 4, "window_size": 4}
 
 _KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "gpt2": ("GPT2LMHeadModel", "GPT2Config", {"vocab_size": 64, "n_positions": 64, "n_layer": 2, "n_embd": 32, "n_head": 4}),
+    "gpt2": (
+        "GPT2LMHeadModel",
+        "GPT2Config",
+        {"vocab_size": 64, "n_positions": 64, "n_layer": 2, "n_embd": 32, "n_head": 4},
+    ),
     "llama": ("LlamaForCausalLM", "LlamaConfig", _LLAMA),
     "qwen3": ("Qwen3ForCausalLM", "Qwen3Config", {**_LLAMA, "head_dim": 8}),
     "gpt_neo": (

@@ -20,7 +20,11 @@ SAID: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "a length that was left open": ("gpt2", gw.Widen(layer="transformer.h.*.mlp.c_fc", num_units=8), {"n_inner": 136}),
     "MLP": ("llama", gw.Widen(layer="model.layers.*.mlp.gate_proj", factor=1.2), {"intermediate_size": 48}),
     "half an MLP": ("vit", gw.Narrow(layer="*.mlp.fc1", factor=0.5), {"intermediate_size": 20}),
-    "one stack of two": ("bart", gw.Widen(layer="*.encoder.*.fc1", num_units=2), {"encoder_ffn_dim": 42, "decoder_ffn_dim": 40}),
+    "one stack of two": (
+        "bart",
+        gw.Widen(layer="*.encoder.*.fc1", num_units=2),
+        {"encoder_ffn_dim": 42, "decoder_ffn_dim": 40},
+    ),
     "copies of the config": ("t5", gw.RemoveHeads(layer="*Attention", num_heads=2), {"num_heads": 2}),
     "groups of heads": (
         "llama",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -53,7 +53,9 @@ def declared(model: nn.Module, example: Any) -> Declaration:
     wrong = search.closest()
     if wrong is None:
         return Declaration(note=_note(inner, "a model made of its config puts out something else"))
-    return Declaration(note=_note(inner, f"its config makes {wrong.made} of {wrong.what}, where {wrong.wanted} is meant"))
+    return Declaration(
+        note=_note(inner, f"its config makes {wrong.made} of {wrong.what}, where {wrong.wanted} is meant")
+    )
 
 
 def _edits(model: nn.Module, again: nn.Module, found: Found) -> Iterator[SetAttribute]:
@@ -61,7 +63,7 @@ def _edits(model: nn.Module, again: nn.Module, found: Found) -> Iterator[SetAttr
     for path, value in found.changes.items():
         yield SetAttribute(layer="", attribute=f"config.{path}", value=value)
     others = dict(named_layers(again))
-    seen = {id(part) for part in _configs(vars(model)["config"] if "config" in vars(model) else None)}
+    seen = {id(part) for part in _configs(vars(model).get("config"))}
     for name, module in named_layers(model):
         held, theirs = vars(module).get("config"), vars(others[name]).get("config")
         if theirs is None or held is None or id(held) in seen or not hasattr(held, "to_json_string"):
@@ -78,7 +80,7 @@ def _edits(model: nn.Module, again: nn.Module, found: Found) -> Iterator[SetAttr
 def _configs(config: Any) -> Iterator[Any]:
     if hasattr(config, "to_json_string"):
         yield config
-        for value in vars(config).values():
+        for value in cast("dict[str, Any]", vars(config)).values():
             yield from _configs(value)
 
 

@@ -113,7 +113,8 @@ class Search:
 
 def entries(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the numbers that a config holds, and what it leaves open, those of configs inside it included."""
-    for name, value in vars(config).items():
+    held = cast("dict[str, Any]", vars(config))
+    for name, value in held.items():
         if name.startswith("_") or _NO_LENGTH.fullmatch(name):
             continue
         if hasattr(value, "to_json_string"):
@@ -131,7 +132,13 @@ def _moves(config: Any, changes: Changes, wrong: Sequence[Misfit]) -> Iterator[t
     whole = [(a, b) for a, b in pairs if isinstance(a, int) and isinstance(b, int) and a > 0]
     for made, wanted in whole:
         for path, value in held.items():
-            if isinstance(value, int) and value > 0 and value != made and made % value == 0 and wanted * value % made == 0:
+            if (
+                isinstance(value, int)
+                and value > 0
+                and value != made
+                and made % value == 0
+                and wanted * value % made == 0
+            ):
                 yield path, wanted * value // made
     for _, wanted in whole:
         yield from ((path, wanted) for path, value in held.items() if value is None and _LENGTH.fullmatch(path))

@@ -24,7 +24,7 @@ def sketch(model: nn.Module, config: Any) -> nn.Module | None:
     """Return a model of the same class that `config` makes, without memory; None where it makes none."""
     try:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            return cast(nn.Module, type(model)(config))
+            return type(model)(config)
     except Exception:  # whatever its constructor refuses
         return None
 
@@ -32,10 +32,10 @@ def sketch(model: nn.Module, config: Any) -> nn.Module | None:
 def read_again(model: nn.Module, config: Any) -> nn.Module | None:
     """Return what `from_pretrained` would make of a saved `config` and the model's own tensors, which it shares."""
     try:
-        saved = type(config).from_dict(json.loads(config.to_json_string()))
+        saved: Any = cast(Any, type(config)).from_dict(json.loads(config.to_json_string()))
         saved._attn_implementation = config._attn_implementation  # not saved: the reader's choice
         with _untouched(), torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            made = cast(nn.Module, type(model)(saved))
+            made = type(model)(saved)
         for name, buffer in made.named_buffers():
             owner, _, attribute = name.rpartition(".")
             like = next(model.parameters(), buffer)
