@@ -21,7 +21,7 @@ from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
 from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire
-from genewright.errors import SettingError
+from genewright.errors import ExampleError
 from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans
 
 
@@ -43,7 +43,7 @@ class TorchNetwork(Network):
     def structure(self) -> TorchStructure:
         if self._structure is None:
             if self._example is None:
-                raise SettingError(NO_EXAMPLE)
+                raise ExampleError(NO_EXAMPLE)
             self._structure = TorchStructure(unwrapped(self._model), self._example)
         return self._structure
 
