@@ -17,6 +17,7 @@ from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
+from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
 from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire
@@ -73,7 +74,7 @@ class TorchNetwork(Network):
         self.tensors = {**self.tensors, name: _tensor(name, member)}
 
     def read(self, name: str) -> NDArray[np.generic]:
-        tensor = self.members[name].tensor.detach()
+        tensor = whole(self.members[name].tensor)
         if tensor.dtype in (torch.bfloat16, torch.float16):
             tensor = tensor.float()
         array: NDArray[Any] = tensor.cpu().resolve_conj().resolve_neg().numpy()
@@ -82,7 +83,7 @@ class TorchNetwork(Network):
         return array
 
     def raw(self, name: str) -> memoryview:
-        tensor = self.members[name].tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        tensor = whole(self.members[name].tensor).cpu().resolve_conj().resolve_neg().contiguous()
         data: NDArray[Any] = tensor.reshape(-1).view(torch.uint8).numpy()
         if sys.byteorder == "big":
             width = tensor.element_size()

@@ -23,7 +23,8 @@ class AddHeads(Operator):
     Where several query heads share one key and value head, such groups are counted.
 
     Args:
-        layer: The attention, one of its projections, or the knob's name; None lets the seed choose.
+        layer: The attention, one of its projections, or the knob's name; a pattern such as "layers.*.attn" for several
+            alike; None lets the seed choose.
         num_heads: How many are added.
 
     Raises:
@@ -55,5 +56,5 @@ class AddHeads(Operator):
     def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
         """Yield the edits of widening the number of heads silently."""
         assert self.layer is not None
-        knob = heads_of(network, self.layer, "AddHeads")
-        yield from Widen(layer=knob.name, num_units=self.num_heads, init="silent").propose(network, noise)
+        for knob in heads_of(network, self.layer, "AddHeads"):
+            yield from Widen(layer=knob.name, num_units=self.num_heads, init="silent").propose(network, noise)

@@ -22,7 +22,8 @@ class RemoveHeads(Operator):
     Exact where the removed heads' columns in what reads them are zero; else it changes the outputs.
 
     Args:
-        layer: The attention, one of its projections, or the knob's name; None lets the seed choose.
+        layer: The attention, one of its projections, or the knob's name; a pattern such as "layers.*.attn" for several
+            alike; None lets the seed choose.
         num_heads: How many are removed; by default 1.
         heads: Which ones, by number, instead of `num_heads`.
         by: Which ones where only their number is said, as in `Narrow`.
@@ -62,8 +63,8 @@ class RemoveHeads(Operator):
     def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
         """Yield the edits of narrowing the number of heads."""
         assert self.layer is not None
-        knob = heads_of(network, self.layer, "RemoveHeads")
-        yield from self._narrowing(knob.name).propose(network, noise)
+        for knob in heads_of(network, self.layer, "RemoveHeads"):
+            yield from self._narrowing(knob.name).propose(network, noise)
 
     def _narrowing(self, layer: str) -> Narrow:
         return Narrow(layer=layer, num_units=self.num_heads, units=self.heads, by=self.by)
