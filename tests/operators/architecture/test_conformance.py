@@ -1,4 +1,4 @@
-"""`gw.check_operator` on the operators of architecture: on the built-in networks, and crossed with those of the tests."""
+"""`gw.check_operator` on the operators of architecture: on built-in networks, and crossed with those of the tests."""
 
 from __future__ import annotations
 
