@@ -19,6 +19,7 @@ from genewright.conformance import check_operator as check_operator
 from genewright.errors import ConformanceError as ConformanceError
 from genewright.errors import DataError as DataError
 from genewright.errors import EditError as EditError
+from genewright.errors import ExampleError as ExampleError
 from genewright.errors import FileError as FileError
 from genewright.errors import FingerprintError as FingerprintError
 from genewright.errors import FunctionError as FunctionError

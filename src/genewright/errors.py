@@ -2,6 +2,7 @@
 
     GenewrightError
     ├── SettingError (ValueError)          a setting is out of range, unknown or of the wrong kind
+    │   └── ExampleError                   a sample input is missing that an operator has to see the model run on
     ├── SeedError (TypeError)              a seed is missing or cannot be one
     ├── UnknownNameError (LookupError)     no operator, layer or tensor has this name
     ├── SelectionError (LookupError)       `where` chooses nothing
@@ -27,6 +28,10 @@ class GenewrightError(Exception):
 
 class SettingError(GenewrightError, ValueError):
     """A setting is out of its range, unknown, or of the wrong kind."""
+
+
+class ExampleError(SettingError):
+    """An operator has to see the model run, and no `example` was given."""
 
 
 class SeedError(GenewrightError, TypeError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from genewright.apply import Companion, Journal, apply, apply_one, can_fail_late, changes_form, check, remember
@@ -22,6 +24,7 @@ from genewright.witness import Witness, largest_change
 Model = TypeVar("Model")
 Operators = AnyOperator | Sequence[AnyOperator]
 
+_LOG = logging.getLogger("genewright")
 _CALL = "gw.{}(model, gw.GaussianNoise(std=0.01), seed=246)"
 
 
@@ -108,13 +111,15 @@ def plan(
     # Only a later step can see what an earlier one did: one step needs no scratch copy.
     scratch = backend.copy(model) if _is_long(operator) else model
     planned: list[PlannedStep] = []
+    last: int | None = None  # the last step that changed layers or shapes
     for step, noise in _steps(operators, Noise(seed)):
         step, edits, network = _proposed(backend, scratch, step, noise, example)
         if scratch is model and changes_form(edits, network):
             scratch = backend.copy(model)
         store = backend.store(scratch)
         lines: list[PlannedEdit] = []
-        watched = example is not None and changes_form(edits, network)
+        reformed = changes_form(edits, network)
+        watched = example is not None and reformed
         before = backend.witness(scratch, example) if watched else None
         for edit in edits:
             lines.append(described(edit, store))
@@ -124,9 +129,15 @@ def plan(
         change = None
         if before is not None:
             after = _witness_after(backend, scratch, example, step)
-            check_change(step.operator, before, after)
+            check_change(step.operator, before, after, rounds=step.operator.rounds(network))
             change = largest_change(before, after)
         planned.append(PlannedStep(step, tuple(lines), change))
+        if reformed:
+            last = len(planned) - 1
+    if last is not None:
+        said = backend.declared(scratch, example)
+        lines = [described(edit, backend.store(scratch)) for edit in said.edits]
+        planned[last] = replace(planned[last], lines=(*planned[last].lines, *lines), note=said.note)
     return Plan(
         base=base,
         steps=tuple(planned),
@@ -345,10 +356,12 @@ def _perform(
     """
     journal = Journal() if journal is None and (sequel or companion is not None) else journal
     done: list[Step] = []
+    last: int | None = None  # the last step that changed layers or shapes
     try:
         for asked, noise in steps:
             step, edits, network = _proposed(backend, model, asked, noise, example)
-            watched = example is not None and ("function" in step.operator.claims() or changes_form(edits, network))
+            reformed = changes_form(edits, network)
+            watched = example is not None and ("function" in step.operator.claims() or reformed)
             if journal is None and (watched or can_fail_late(edits, network)):
                 journal = Journal()
             before = backend.witness(model, example) if watched else None
@@ -357,6 +370,14 @@ def _perform(
                 after = _witness_after(backend, model, example, step)
                 check_change(step.operator, before, after, rounds=step.operator.rounds(network))
             done.append(step)
+            if reformed:
+                last = len(done) - 1
+        if last is not None:
+            said = backend.declared(model, example)
+            apply(said.edits, backend.store(model), journal)
+            done[last] = replace(done[last], structure=(*done[last].structure, *said.edits))
+            if said.note:
+                _LOG.info("%s: %s", type(done[last].operator).__name__, said.note)
         if companion is not None and journal is not None:
             journal.add(companion.finish())
     except BaseException:

@@ -25,6 +25,21 @@ def kebab_case(class_name: str) -> str:
     return snake_case(class_name).replace("_", "-")
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a layer's name stands for several: it has a ``*`` (any text) or a ``?`` (any one character)."""
+    return "*" in name or "?" in name
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name is one that a pattern stands for. Brackets are plain text: knobs are called ``qkv[0]``.
+
+    >>> matches("layers.*.qkv[0]", "layers.11.qkv[0]")
+    True
+    """
+    plain = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(plain, name, re.DOTALL) is not None
+
+
 def did_you_mean(name: str, known: Iterable[str], *, shown: int = 5) -> str:
     """Say which known names are nearest; with none near, list the first few.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from genewright.activations import is_activation
 from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
-from genewright.errors import SettingError, UnknownNameError, UnsupportedError
+from genewright.errors import ExampleError, SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
 from genewright.spec import Spec
 from genewright.structure import Structure
@@ -107,9 +107,9 @@ class Network(ABC):
         """How the model computes, seen while it ran once on the example; recorded at the first use.
 
         Raises:
-            SettingError: No example was given, or a checkpoint cannot be run.
+            ExampleError: No example was given, or a checkpoint cannot be run.
         """
-        raise SettingError(NO_EXAMPLE)
+        raise ExampleError(NO_EXAMPLE)
 
     def kinds(self) -> dict[str, str]:
         """Return the class name of every layer, those without tensors included, by the layer's name."""

@@ -56,11 +56,13 @@ class PlannedStep:
         lines: Its edits.
         change: Largest change of an output on the example, relative to the largest output; None where layers stay as
             they are or there is no example.
+        note: What the user should know about the result, such as that a config cannot describe it.
     """
 
     step: Step
     lines: tuple[PlannedEdit, ...]
     change: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,8 @@ class Plan:
             )
             if planned.change is not None:
                 out.append(f"  the outputs change by {planned.change:.2g} of the largest one")
+            if planned.note:
+                out.append(f"  note: {planned.note}")
         return "\n".join(out)
 
     def to_json(self) -> dict[str, Any]:
@@ -111,6 +115,7 @@ class Plan:
                 {
                     **planned.step.to_json(),
                     "change": planned.change,
+                    "note": planned.note,
                     "edits": [
                         {
                             "tensor": line.tensor,

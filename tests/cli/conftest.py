@@ -27,6 +27,43 @@ class Net(torch.nn.Sequential):
         )
 
 
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm1, self.norm2 = torch.nn.LayerNorm(8), torch.nn.LayerNorm(8)
+        self.heads = 4
+        self.query, self.key, self.value = torch.nn.Linear(8, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 8)
+        self.out = torch.nn.Linear(8, 8)
+        self.up, self.act, self.down = torch.nn.Linear(8, 12), torch.nn.GELU(), torch.nn.Linear(12, 8)
+
+    def forward(self, x):
+        y = self.norm1(x)
+        q, k, v = (p(y).unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in (self.query, self.key, self.value))
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        x = x + self.out(y.transpose(1, 2).flatten(2))
+        return x + self.down(self.act(self.up(self.norm2(x))))
+
+
+class Vit(torch.nn.Module):
+    # It has what every operator changes: a convolution, norms, heads, an activation, blocks, two layers that are alike.
+
+    def __init__(self):
+        super().__init__()
+        self.stem = torch.nn.Conv2d(1, 8, 3, stride=2, padding=1)
+        self.blocks = torch.nn.ModuleList([Block(), Block()])
+        self.norm, self.head = torch.nn.LayerNorm(8), torch.nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x).mean(1))
+
+
+def sample():
+    return torch.zeros(2, 1, 8, 8)
+
+
 def needs(argument):
     return Net()
 
@@ -56,14 +93,15 @@ Run = Callable[..., Said]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with net.safetensors, net.pt (the same), held_out.npz and users_models.py, as the current one."""
+    """A folder with net.safetensors, net.pt (the same), vit.pt, held_out.npz and users_models.py; the current one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     (tmp_path / "users_models.py").write_text(MODULE)
     sys.modules.pop("users_models", None)
     torch.manual_seed(1)
-    from users_models import Net
+    from users_models import Net, Vit
 
+    torch.save(Vit().state_dict(), "vit.pt")
     net = Net()
     gw.save(net, "net.safetensors")
     torch.save(net.state_dict(), "net.pt")

@@ -11,7 +11,7 @@ import pytest
 from genewright.cli.notes import notes
 from genewright.operator import registered
 
-COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "diff"]
+COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "diff"]
 OPERATORS = [f"{verb} {name.replace('_', '-')}" for verb in ("mutate", "plan") for name in registered()]
 
 

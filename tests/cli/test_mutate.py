@@ -111,19 +111,35 @@ def test_the_model_file_is_never_touched(folder: Path, genewright: Any) -> None:
     assert (Path("net.pt").read_bytes(), Path("net.pt").stat().st_mtime_ns) == before
 
 
-# Architecture operators have to see the model run on an example, which the command does not take yet; those that share
-# weights need two layers that are alike, and this network has none.
-APART = (".architecture.", ".sharing.")
-
-
-@pytest.mark.parametrize("name", [n for n, c in registered().items() if not any(a in c.__module__ for a in APART)])
+@pytest.mark.parametrize("name", registered())
 def test_every_operator_has_its_subcommand(name: str, genewright: Any) -> None:
-    """The defaults of every operator work, so that its subcommand needs a model and a seed alone."""
+    """The defaults of every operator work, so that its subcommand needs a model, an example and a seed alone."""
     typed = name.replace("_", "-")
-    said = genewright("mutate", typed, "users_models:Net", "--weights", "net.pt", "--json", *OUT)
+    model = "users_models:Vit", "--weights", "vit.pt", "--example", "2x1x8x8", "--json"
+    planned = genewright("plan", typed, *model, "--seed", "246")
+    assert planned.code == 0, planned.err
+    said = genewright("mutate", typed, *model, *OUT)
     assert said.code == 0, said.err
-    again = genewright(
-        *("replay", "mutant.safetensors", "users_models:Net", "--weights", "net.pt", "--out", "again.pt", "--json")
-    )
+    assert planned.json()["base"] == said.json()["base"]
+    again = genewright("replay", "mutant.safetensors", *model, "--out", "again.safetensors")
     assert again.code == 0, again.err
     assert again.json()["result"] == said.json()["result"]
+    from users_models import Vit
+
+    loaded = gw.load(Vit, "again.safetensors")  # shapes and layers are made again from the recipe in the file
+    assert gw.fingerprint(loaded) == said.json()["result"]
+
+
+KEPT = [n for n, cls in registered().items() if issubclass(cls, gw.Operator) and "function" in cls().claims()]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_keeps_the_function_does_so_from_the_command_on(name: str, genewright: Any) -> None:
+    model = "users_models:Vit", "--weights", "vit.pt", "--example", "2x1x8x8"
+    assert genewright("mutate", name.replace("_", "-"), *model, *OUT).code == 0
+    said = genewright(
+        *("compare", "vit.pt", "mutant.safetensors", "--model", "users_models:Vit", "--data", "held_out.npz"),
+        *("--tolerance", "1e-5"),
+    )
+    assert said.code == 0, said.out
+    assert genewright("diff", "vit.pt", "mutant.safetensors").code == 1

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.apply import Companion, Store
+from genewright.declaration import Declaration
 from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.witness import Witness
@@ -54,6 +55,10 @@ class Backend(ABC):
     def witness(self, model: Any, example: Any) -> Witness:
         """Return the outputs of `model` as exactly as it can compute them; the model is as it was."""
         raise UnsupportedError(f"A {type(model).__name__} cannot be run, so it takes no example=.")
+
+    def declared(self, model: Any, example: Any) -> Declaration:
+        """Return what lets a model that describes itself in a config say what it has become."""
+        return Declaration()
 
     @abstractmethod
     def copy(self, model: Any) -> Any:

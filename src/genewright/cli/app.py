@@ -18,6 +18,7 @@ from genewright.cli.compare import compare
 from genewright.cli.demo import demo
 from genewright.cli.diff import diff
 from genewright.cli.help import example
+from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
 from genewright.cli.notes import notes
 from genewright.cli.operators import operators
@@ -26,6 +27,8 @@ from genewright.cli.replay import replay
 from genewright.cli.show import show
 from genewright.cli.usage import UsageError
 from genewright.errors import GenewrightError
+from genewright.operators.architecture.widen import Widen
+from genewright.operators.weights.gaussian_noise import GaussianNoise
 
 DONE, REFUSED, USAGE = 0, 1, 2
 
@@ -47,7 +50,7 @@ class Subcommands(TyperGroup):
     """The subcommands, in the order in which a newcomer meets them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ("demo", "operators", "plan", "mutate", "replay", "compare", "show", "diff")
+        order = ("demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "diff")
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -71,7 +74,7 @@ def application() -> typer.Typer:
             typer.Typer(cls=group, rich_markup_mode="markdown"),
             name=group.verb,
             help=group.about,
-            epilog=example(group.example_of("gaussian-noise")),
+            epilog=example(group.example_of(GaussianNoise), group.example_of(Widen)),
             subcommand_metavar="OPERATOR MODEL [OPTIONS]",
         )
     app.command(
@@ -90,6 +93,12 @@ def application() -> typer.Typer:
     app.command(
         epilog=example("genewright show mutant.safetensors", "genewright show my.models:Net --weights net.pt --json")
     )(show)
+    app.command(
+        epilog=example(
+            "genewright knobs my.models:Net --example 1x3x32x32",
+            "genewright knobs my.models:Net --example input_ids=1x7:int64 --layer 'blocks.0.*' --json",
+        )
+    )(knobs)
     app.command(epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
     app.command(epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
     return app

@@ -115,7 +115,7 @@ def factory(text: str) -> Callable[[], Any]:
         near = did_you_mean(path, [name for name in vars(module) if not name.startswith("_")])
         raise UnknownNameError(f"{text}: {module_name} has no {path!r}. {near}") from None
     if not callable(made):
-        raise UnsupportedError(f"{text}: is a {type(made).__name__}, not a class or function that makes a model.")
+        raise UnsupportedError(f"{text}: is a {type(made).__name__}, not a class or function to be called.")
 
     def call() -> Any:
         try:

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from genewright.cli.models import open_model
+from genewright.cli.example import open_with_example
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.options import Force, Json, Out
 from genewright.cli.output import Output
 from genewright.cli.written import refuse_output
 from genewright.files import save
 from genewright.mutate import mutate, recipe
-from genewright.operator import AnyOperator, changes_layers
+from genewright.operator import AnyOperator, Registered, changes_layers
 from genewright.seeding import Seed
 
 _RECIPE = typer.Option("--recipe", metavar="FILE", help="Also write the recipe alone, as JSON.", show_default=False)
@@ -46,9 +46,11 @@ class MutateGroup(OperatorGroup):
         if recipe_file is not None:
             refuse_output(recipe_file, force=force, kinds=(".json",))
         with output.working("Reading"):
-            model = open_model(given["model"], given["weights"], whole=changes_layers(operator))
+            model, example = open_with_example(
+                given["model"], given["weights"], given["example"], whole=changes_layers(operator)
+            )
         with output.working("Mutating"):
-            mutant = mutate(model, operator, seed=seed, inplace=True)
+            mutant = mutate(model, operator, seed=seed, example=example, inplace=True)
         made = recipe(mutant)
         with output.working("Writing"):
             save(mutant, out, overwrite=force)
@@ -69,5 +71,5 @@ class MutateGroup(OperatorGroup):
         )
 
     @classmethod
-    def example_of(cls, operator: str) -> str:
+    def example_of(cls, operator: type[Registered]) -> str:
         return f"{super().example_of(operator)} --out mutant.safetensors --recipe mutant.json"

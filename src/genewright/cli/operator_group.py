@@ -10,12 +10,15 @@ from typing import Annotated, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from genewright.cli.example import Example, cannot_run
 from genewright.cli.help import description, example
+from genewright.cli.models import is_factory
 from genewright.cli.options import Model, Weights
 from genewright.cli.settings import operator_from_options, parameters
 from genewright.cli.usage import UsageError, missing_option
+from genewright.errors import ExampleError
 from genewright.names import did_you_mean, snake_case
-from genewright.operator import AnyOperator, Registered, first_paragraph, registered
+from genewright.operator import AnyOperator, Operator, Registered, first_paragraph, registered
 from genewright.seeding import Seed
 
 _SEED = typer.Option(
@@ -59,13 +62,20 @@ class OperatorGroup(TyperGroup):
         def call(ctx: typer.Context, **given: Any) -> None:
             if given["seed"] is None:
                 raise missing_option(ctx, "--seed", "without one nobody can repeat the mutation", "246")
-            self.perform(operator_from_options(cls, given), read_seed(given["seed"]), given)
+            try:
+                self.perform(operator_from_options(cls, given), read_seed(given["seed"]), given)
+            except ExampleError as error:
+                if not is_factory(given["model"]):
+                    raise cannot_run(given["model"]) from error
+                why = f"{name} has to see the model run once"
+                raise missing_option(ctx, "--example", why, "1x3x224x224") from error
 
         keywords = [
             inspect.Parameter("model", inspect.Parameter.KEYWORD_ONLY, annotation=Model),
             *parameters(cls),
             _option("seed", Annotated[str | None, _SEED], None),
             _option("weights", Weights, None),
+            _option("example", Example, None),
             *self.options(),
         ]
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -76,14 +86,16 @@ class OperatorGroup(TyperGroup):
             name=name,
             help=description(cls),
             short_help=first_paragraph(cls),
-            epilog=example(self.example_of(name)),
+            epilog=example(self.example_of(cls)),
         )(call)
         return typer.main.get_command(single)
 
     @classmethod
-    def example_of(cls, operator: str) -> str:
+    def example_of(cls, operator: type[Registered]) -> str:
         """Return a command of this verb that can be pasted."""
-        return f"genewright {cls.verb} {operator} net.safetensors --seed 246"
+        grows = issubclass(operator, Operator) and "shape" not in operator.keeps
+        model = "my.models:Net --weights net.pt --example 1x3x32x32" if grows else "net.safetensors"
+        return f"genewright {cls.verb} {_typed(operator.name)} {model} --seed 246"
 
 
 def find_operator(word: str) -> type[Registered]:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from genewright.cli.models import open_model
+from genewright.cli.example import open_with_example
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.options import Json
 from genewright.cli.output import Output
@@ -29,8 +29,10 @@ class PlanGroup(OperatorGroup):
     def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
         output = Output(as_json=given["json"])
         with output.working("Reading"):
-            model = open_model(given["model"], given["weights"], whole=changes_layers(operator))
+            model, example = open_with_example(
+                given["model"], given["weights"], given["example"], whole=changes_layers(operator)
+            )
         with output.working("Planning"):
-            planned = plan(model, operator, seed=seed)
+            planned = plan(model, operator, seed=seed, example=example)
         output.say(str(planned))
         output.document(planned.to_json())

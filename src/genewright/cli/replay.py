@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from genewright.cli.models import open_model
+from genewright.cli.example import Example, cannot_run, open_with_example
+from genewright.cli.models import is_factory
 from genewright.cli.options import Force, Json, Model, Out, Weights
 from genewright.cli.output import Output
+from genewright.cli.usage import missing_option
 from genewright.cli.written import refuse_output
+from genewright.errors import ExampleError
 from genewright.files import read_recipe, save
 from genewright.mutate import replay as replayed
 from genewright.operator import changes_layers
@@ -21,11 +24,13 @@ Recipe = Annotated[
 
 
 def replay(
+    ctx: typer.Context,
     recipe: Recipe,
     base: Model,
     *,
     out: Out,
     weights: Weights = None,
+    example: Example = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -38,9 +43,15 @@ def replay(
     refuse_output(out, force=force)
     with output.working("Reading"):
         read = read_recipe(recipe)
-        model = open_model(base, weights, whole=any(changes_layers(step.operator) for step in read.steps))
-    with output.working("Replaying"):
-        mutant = replayed(read, model, inplace=True)
+        changed = any(changes_layers(step.operator) for step in read.steps)
+        model, sample = open_with_example(base, weights, example, whole=changed)
+    try:
+        with output.working("Replaying"):
+            mutant = replayed(read, model, example=sample, inplace=True)
+    except ExampleError as error:
+        if not is_factory(base):
+            raise cannot_run(base) from error
+        raise missing_option(ctx, "--example", "a step has to see the model run once", "1x3x224x224") from error
     with output.working("Writing"):
         save(mutant, out, overwrite=force)
     steps = len(read.steps)

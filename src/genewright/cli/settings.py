@@ -21,7 +21,7 @@ from genewright.settings import setting_to_json
 from genewright.where import Where, where
 
 # Options of the subcommands themselves: a setting of that name is given as --setting-NAME.
-_TAKEN = {"model", "seed", "out", "weights", "recipe", "force", "json"}
+_TAKEN = {"model", "seed", "out", "weights", "example", "recipe", "force", "json"}
 
 
 @dataclasses.dataclass(frozen=True)

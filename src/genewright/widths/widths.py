@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from genewright.errors import UnknownNameError, UnsupportedError
-from genewright.names import did_you_mean
+from genewright.names import did_you_mean, is_pattern, matches
 from genewright.widths.knob import Attribute, Knob, Knobs
 
 
@@ -69,3 +69,36 @@ class Widths(ABC):
         inside = [knob.name for knob in knobs if knob.free and knob.name.startswith(f"{layer}.")]
         hint = f" Widths inside it: {', '.join(inside[:8])}." if inside else ""
         raise UnsupportedError(f"{layer!r} writes no width of its own.{hint} gw.knobs(model, example) lists all.")
+
+    def find_all(self, layer: str) -> tuple[Knob, ...]:
+        """Return the knobs of every layer that a pattern such as "layers.*.fc1" stands for; of a plain name, that one.
+
+        Raises:
+            UnknownNameError: No layer that writes a width is called so.
+            UnsupportedError: As in `find`; or two of the knobs stand in one axis, so that they cannot change at once.
+        """
+        if not is_pattern(layer):
+            return (self.find(layer),)
+        known = dict.fromkeys(name for knob in self.knobs() for name in (knob.name, *knob.layers))
+        found = tuple(dict.fromkeys(self.find(name) for name in known if matches(layer, name)))
+        if not found:
+            raise UnknownNameError(f"No layer that writes a width is called {layer!r}. {did_you_mean(layer, known)}")
+        refuse_overlaps(found)
+        return found
+
+
+def refuse_overlaps(knobs: Sequence[Knob]) -> None:
+    """Refuse widths that stand in one axis of a tensor: where the one has grown, the other's units lie elsewhere.
+
+    Raises:
+        UnsupportedError: Two do; both are named.
+    """
+    taken: dict[tuple[str, int], Knob] = {}
+    for knob in knobs:
+        for place in knob.places:
+            other = taken.setdefault((place.tensor, place.axis), knob)
+            if other is not knob:
+                raise UnsupportedError(
+                    f"{other.name!r} and {knob.name!r} both stand in axis {place.axis} of {place.tensor!r}, so they "
+                    "cannot change at once. Give a list of operators, one for each."
+                )

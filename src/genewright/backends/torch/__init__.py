@@ -14,6 +14,7 @@ from torch import nn
 from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import copy_module
+from genewright.backends.torch.declaring import declared
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.predict import array_of, predict
@@ -21,6 +22,7 @@ from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
 from genewright.backends.torch.witness import witness
+from genewright.declaration import Declaration
 from genewright.witness import Witness
 
 _RECIPE = "_genewright_recipe"
@@ -45,6 +47,9 @@ class TorchBackend(Backend):
 
     def witness(self, model: nn.Module, example: Any) -> Witness:
         return witness(model, example)
+
+    def declared(self, model: nn.Module, example: Any) -> Declaration:
+        return declared(model, example)
 
     def copy(self, model: nn.Module) -> nn.Module:
         return copy_module(model)

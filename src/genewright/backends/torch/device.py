@@ -14,13 +14,14 @@ from genewright.apply import Undo
 from genewright.edit import Perturb
 
 
-def perturb_on_device(tensor: torch.Tensor, edit: Perturb, *, keep: bool) -> Undo | None:
+def perturb_on_device(tensor: torch.Tensor, edit: Perturb, *, keep: bool, start: int = 0) -> Undo | None:
     """Draw and apply an edit where the tensor lies.
 
     Args:
         tensor: Any tensor.
         edit: The edit.
         keep: Whether the undo must bring the old bytes back.
+        start: The index, in the whole tensor, of the first element of this stretch of it.
 
     Returns:
         What takes the change back; None where this is not possible, and nothing has changed: the tensor is in main
@@ -30,7 +31,7 @@ def perturb_on_device(tensor: torch.Tensor, edit: Perturb, *, keep: bool) -> Und
         return None
     kernels: Any = importlib.import_module("genewright.noise.cuda")
     flat = tensor.detach().view(-1)
-    journal: Any = kernels.apply(flat, edit.change, edit.stream, journal=keep)
+    journal: Any = kernels.apply(flat, edit.change, edit.stream, start=start, journal=keep)
 
     def undo() -> None:
         if journal is not None:

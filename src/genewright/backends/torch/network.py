@@ -17,10 +17,11 @@ from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
+from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
 from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire
-from genewright.errors import SettingError
+from genewright.errors import ExampleError
 from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans
 
 
@@ -42,7 +43,7 @@ class TorchNetwork(Network):
     def structure(self) -> TorchStructure:
         if self._structure is None:
             if self._example is None:
-                raise SettingError(NO_EXAMPLE)
+                raise ExampleError(NO_EXAMPLE)
             self._structure = TorchStructure(unwrapped(self._model), self._example)
         return self._structure
 
@@ -73,7 +74,7 @@ class TorchNetwork(Network):
         self.tensors = {**self.tensors, name: _tensor(name, member)}
 
     def read(self, name: str) -> NDArray[np.generic]:
-        tensor = self.members[name].tensor.detach()
+        tensor = whole(self.members[name].tensor)
         if tensor.dtype in (torch.bfloat16, torch.float16):
             tensor = tensor.float()
         array: NDArray[Any] = tensor.cpu().resolve_conj().resolve_neg().numpy()
@@ -82,7 +83,7 @@ class TorchNetwork(Network):
         return array
 
     def raw(self, name: str) -> memoryview:
-        tensor = self.members[name].tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        tensor = whole(self.members[name].tensor).cpu().resolve_conj().resolve_neg().contiguous()
         data: NDArray[Any] = tensor.reshape(-1).view(torch.uint8).numpy()
         if sys.byteorder == "big":
             width = tensor.element_size()

@@ -1,9 +1,8 @@
-"""Writing the elements of torch tensors, wherever and however they lie in memory; changing their shapes and layers."""
+"""Writing the elements of a torch module's tensors; changing their shapes and the layers."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -11,10 +10,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.apply import Companion, Store, Undo
+from genewright.backends.torch.blocks import gathered_elements, perturb_block
 from genewright.backends.torch.device import perturb_on_device
+from genewright.backends.torch.memory import elements_of
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.restructure import restructure
+from genewright.backends.torch.sharding import block_of, is_sharded
 from genewright.backends.torch.tensors import Member, unwrapped
 from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
@@ -23,11 +25,7 @@ from genewright.network import Tensor
 
 
 class TorchStore(Store):
-    """The tensors of a torch module, for writing.
-
-    A contiguous tensor in main memory is handed out as it is; any other (channels_last, transposed, on a GPU) as a
-    copy in row-major order that is written back into the same memory.
-    """
+    """The tensors of a torch module, for writing."""
 
     def __init__(self, model: nn.Module, companion: Companion | None = None) -> None:
         self._model = model
@@ -37,20 +35,15 @@ class TorchStore(Store):
     def tensor(self, name: str) -> Tensor:
         return self._network().tensor(name)
 
-    @contextmanager
-    def elements(self, name: str) -> Generator[NDArray[Any]]:
-        tensor = self._member(name).tensor.detach()
-        flat = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        yield _as_numpy(flat)
-        with torch.no_grad():
-            if flat.numel() and flat.data_ptr() != tensor.data_ptr():
-                tensor.copy_(flat.reshape(tensor.shape))
-            elif not tensor.is_inference():
-                # The bytes changed behind autograd's back: tell it, so that a stale graph is an error.
-                torch.autograd.graph.increment_version(tensor)
+    def elements(self, name: str) -> AbstractContextManager[NDArray[Any]]:
+        tensor = self._member(name).tensor
+        return gathered_elements(block_of(name, tensor)) if is_sharded(tensor) else elements_of(tensor)
 
     def perturb(self, edit: Perturb, *, keep: bool) -> Undo | None:
-        return perturb_on_device(self._member(edit.tensor).tensor, edit, keep=keep)
+        tensor = self._member(edit.tensor).tensor
+        if is_sharded(tensor):
+            return perturb_block(block_of(edit.tensor, tensor), edit, keep=keep)
+        return perturb_on_device(tensor, edit, keep=keep)
 
     def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
         refuse_wrapped(self._model)
@@ -101,12 +94,6 @@ def give_data(tensor: torch.Tensor, data: torch.Tensor) -> Undo:
     tensor.grad = None
     tensor.data = data
     return undo
-
-
-def _as_numpy(flat: torch.Tensor) -> NDArray[Any]:
-    if flat.dtype == torch.bfloat16:
-        return flat.view(torch.uint16).numpy()
-    return flat.numpy()
 
 
 def _as_tensor(values: NDArray[Any], *, like: torch.Tensor) -> torch.Tensor:

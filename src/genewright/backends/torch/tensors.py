@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # __all__ leaves it out
 
+from genewright.backends.torch.overlaps import overlaps_itself, refuse_overlaps
+from genewright.backends.torch.sharding import memory_of, ready
 from genewright.errors import UnsupportedError
 
 
@@ -71,7 +71,7 @@ def members_of(model: nn.Module) -> dict[str, Member]:
         _refuse_unreadable(one.names[0], one.tensor)
         tied.setdefault(_identity(one.tensor), []).append(one)
     members = [_joined(ones) for ones in tied.values()]
-    _refuse_overlaps(members)
+    refuse_overlaps((member.names[0], memory_of(member.tensor)) for member in members)
     return {member.names[0]: member for member in members}
 
 
@@ -90,6 +90,7 @@ def _walk(model: nn.Module) -> Iterator[Member]:
     layers: dict[str, nn.Module] = {}
     every = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
     for prefix, module in every:
+        ready(module, prefix)
         layers.setdefault(stable_name(f"{prefix}.").rstrip("."), unwrapped(module))
     for is_parameter in (True, False):
         for layer, module in layers.items():
@@ -113,6 +114,7 @@ def _walk(model: nn.Module) -> Iterator[Member]:
 
 def _identity(tensor: torch.Tensor) -> object:
     """Return a key that tensors share when they are the same elements of the same memory."""
+    tensor = memory_of(tensor)
     if tensor.numel() == 0:
         return id(tensor)
     place = (tensor.device, tensor.untyped_storage().data_ptr(), tensor.storage_offset())
@@ -131,64 +133,8 @@ def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
         raise UnsupportedError(f"{name!r} is quantised ({tensor.dtype}). Mutate the model before quantising it.")
     if tensor.layout != torch.strided:
         raise UnsupportedError(f"{name!r} has the layout {tensor.layout}. Convert it: tensor.to_dense().")
-    if _overlaps_itself(tensor):
+    if overlaps_itself(memory_of(tensor)):
         raise UnsupportedError(
             f"{name!r} is expanded: several of its elements are one place in memory. Give it memory of its own: "
             "nn.Parameter(p.detach().clone(memory_format=torch.contiguous_format))."
         )
-
-
-def _overlaps_itself(tensor: torch.Tensor) -> bool:
-    """Whether two elements of a tensor lie in one place."""
-    axes = sorted((stride, size) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1)
-    if not tensor.numel() or not axes:
-        return False
-    reach = 0
-    for stride, size in axes:
-        if stride <= reach:
-            break
-        reach += (size - 1) * stride
-    else:
-        return False  # each axis steps over all that the smaller ones reach
-    places = np.zeros(1, np.int64)
-    for stride, size in axes:
-        places = (places[:, None] + np.arange(size) * stride).reshape(-1)
-    return len(np.unique(places)) < tensor.numel()
-
-
-def _refuse_overlaps(members: Iterable[Member]) -> None:
-    """Refuse different tensors that share elements: a change to one would change the other."""
-    by_storage: dict[object, list[Member]] = {}
-    for member in members:
-        if member.tensor.numel():
-            key = (member.tensor.device, member.tensor.untyped_storage().data_ptr())
-            by_storage.setdefault(key, []).append(member)
-    for sharing in by_storage.values():
-        if len(sharing) < 2 or not _spans_overlap(sharing):
-            continue
-        first = sharing[0].tensor
-        owners = np.zeros(first.untyped_storage().nbytes(), np.int32)
-        for number, member in enumerate(sharing, start=1):
-            tensor, width = member.tensor, member.tensor.element_size()
-            used = np.lib.stride_tricks.as_strided(
-                owners[tensor.storage_offset() * width :],
-                (*tensor.shape, width),
-                tuple(4 * stride for stride in (*(stride * width for stride in tensor.stride()), 1)),
-            )
-            if used.any():
-                other = sharing[int(used.max()) - 1]
-                raise UnsupportedError(
-                    f"{other.names[0]!r} and {member.names[0]!r} are different views that share memory. "
-                    "Give each memory of its own (clone), or make them one parameter."
-                )
-            used[...] = number
-
-
-def _spans_overlap(sharing: list[Member]) -> bool:
-    spans = sorted((s.storage_offset() * s.element_size(), _end(s)) for s in (m.tensor for m in sharing))
-    return any(start < end for (_, end), (start, _) in itertools.pairwise(spans))
-
-
-def _end(tensor: torch.Tensor) -> int:
-    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return int(tensor.storage_offset() + last + 1) * tensor.element_size()

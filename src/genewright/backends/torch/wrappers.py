@@ -20,9 +20,9 @@ def refuse_wrapped(model: nn.Module) -> None:
         kind = type(module).__name__
         own = module._parameters.values()  # pyright: ignore[reportPrivateUsage]  # the registry, whatever wraps it
         if kind in _WRAPPERS or any(type(parameter).__name__ == "DTensor" for parameter in own):
-            kind = kind if kind in _WRAPPERS else "FSDP module"
+            kind = kind if kind in _WRAPPERS else "sharded module"
             raise UnsupportedError(
                 f"{name or 'The model'!r} is a {kind}, which keeps its own account of the parameters. Mutate the model "
                 "inside, on every process with the same seed, and wrap the mutant: "
-                f"{'wrapped.module' if kind != 'FSDP module' else 'the module before fully_shard'}."
+                f"{'wrapped.module' if kind != 'sharded module' else 'the module as it was before it was sharded'}."
             )

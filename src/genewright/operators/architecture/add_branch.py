@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from genewright import edit
@@ -43,7 +43,7 @@ class AddBranch(Operator):
 
     keeps = frozenset({"function"})
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     branch: Any = None
 
     def __post_init__(self) -> None:

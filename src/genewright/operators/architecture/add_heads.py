@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from genewright.edit import Edit
@@ -23,7 +23,8 @@ class AddHeads(Operator):
     Where several query heads share one key and value head, such groups are counted.
 
     Args:
-        layer: The attention, one of its projections, or the knob's name; None lets the seed choose.
+        layer: The attention, one of its projections, or the knob's name; a pattern such as "layers.*.attn" for several
+            alike; None lets the seed choose.
         num_heads: How many are added.
 
     Raises:
@@ -43,8 +44,8 @@ class AddHeads(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = None
-    num_heads: int = 1
+    layer: str | None = field(default=None, kw_only=False)
+    num_heads: int = field(default=1, kw_only=False)
 
     def __post_init__(self) -> None:
         check_integer(self, "num_heads", self.num_heads, low=1)
@@ -55,5 +56,5 @@ class AddHeads(Operator):
     def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
         """Yield the edits of widening the number of heads silently."""
         assert self.layer is not None
-        knob = heads_of(network, self.layer, "AddHeads")
-        yield from Widen(layer=knob.name, num_units=self.num_heads, init="silent").propose(network, noise)
+        for knob in heads_of(network, self.layer, "AddHeads"):
+            yield from Widen(layer=knob.name, num_units=self.num_heads, init="silent").propose(network, noise)

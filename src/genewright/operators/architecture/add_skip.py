@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from genewright import edit
@@ -46,8 +46,8 @@ class AddSkip(Operator):
 
     keeps = frozenset({"function"})
 
-    start: str | None = None
-    end: str | None = None
+    start: str | None = field(default=None, kw_only=False)
+    end: str | None = field(default=None, kw_only=False)
     path: Any = "auto"
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from genewright import edit
@@ -59,7 +59,7 @@ class DuplicateBlock(Operator):
 
     keeps = frozenset({"function"})
 
-    block: str | None = None
+    block: str | None = field(default=None, kw_only=False)
     by: Literal["auto", "zeros", "gate"] = "auto"
     zeros: tuple[str, ...] | None = None
 

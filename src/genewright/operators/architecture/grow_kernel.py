@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from genewright import edit
 from genewright.errors import GenewrightError, SettingError
@@ -42,8 +42,8 @@ class GrowKernel(Operator):
 
     keeps = frozenset({"function"})
 
-    layer: str | None = None
-    by: int = 2
+    layer: str | None = field(default=None, kw_only=False)
+    by: int = field(default=2, kw_only=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.by, bool) or not isinstance(self.by, int) or self.by < 2 or self.by % 2:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -52,7 +52,7 @@ class GrowKernel(Operator):
     def settled(self, network: Network, noise: Noise) -> Operator:
         if self.layer is not None:
             return self
-        options = [name for name in network.kinds() if name and self._fits(name, network)]
+        options = [name for name in sorted(network.kinds()) if name and self._fits(name, network)]
         return dataclasses.replace(
             self, layer=chosen(options, noise, "GrowKernel", "convolution whose window can grow")
         )

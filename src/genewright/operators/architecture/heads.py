@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from genewright.errors import UnsupportedError
+from collections.abc import Iterator
+
+from genewright.errors import UnknownNameError, UnsupportedError
+from genewright.names import did_you_mean, is_pattern, matches
 from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.seeding import Noise
 from genewright.widths.knob import Knob
-from genewright.widths.widths import Widths
+from genewright.widths.widths import Widths, refuse_overlaps
 
 
-def heads_of(network: Network, layer: str, operator: str) -> Knob:
-    """Return the heads of the attention at `layer`.
+def heads_of(network: Network, layer: str, operator: str) -> tuple[Knob, ...]:
+    """Return the heads of the attention at `layer`; of a pattern, those of every attention that it stands for.
 
     Args:
         network: The network.
@@ -24,16 +27,40 @@ def heads_of(network: Network, layer: str, operator: str) -> Knob:
     """
     widths: Widths = network.structure.widths
     heads = [knob for knob in widths.knobs() if knob.kind == "heads"]
+    if not is_pattern(layer):
+        return (_heads_of(widths, heads, layer, operator),)
+    around = [name for knob in heads for name in (knob.name, *knob.layers, *_holders(knob.layers))]
+    meant = [name for name in dict.fromkeys(around) if matches(layer, name)]
+    if not meant:
+        raise UnknownNameError(f"{operator}: nothing with heads is called {layer!r}. {did_you_mean(layer, around)}")
+    found = tuple(dict.fromkeys(_heads_of(widths, heads, name, operator) for name in meant))
+    refuse_overlaps(found)
+    return found
+
+
+def _holders(layers: tuple[str, ...]) -> Iterator[str]:
+    for layer in layers:
+        while layer := layer.rpartition(".")[0]:
+            yield layer
+
+
+def _heads_of(widths: Widths, heads: list[Knob], layer: str, operator: str) -> Knob:
     exact = [knob for knob in heads if knob.name == layer or layer in knob.layers]
     inside = exact or [knob for knob in heads if any(name.startswith(f"{layer}.") for name in knob.layers)]
     free = [knob for knob in inside if knob.free] or inside
-    if len(free) == 1:
-        return free[0]
+    # Groups that share keys and values stand wherever their query heads do, and elsewhere too.
+    around = [knob for knob in free if all(other is knob or _tensors(other) < _tensors(knob) for other in free)]
+    if len(around) == 1:
+        return around[0]
     if not free and layer not in widths.layers:
         widths.find(layer)  # says which names are near
     names = ", ".join(f"{knob.name!r} ({knob.size})" for knob in (free or heads)[:8]) or "none"
     found = f"{len(free)} widths" if free else "none"
     raise UnsupportedError(f"{operator}: {layer!r} holds {found} that count heads. Name one; in this network: {names}.")
+
+
+def _tensors(knob: Knob) -> set[str]:
+    return {place.tensor for place in knob.places}
 
 
 def some_heads(network: Network, noise: Noise, operator: str, least: int) -> str:

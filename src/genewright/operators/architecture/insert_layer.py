@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from genewright import edit
@@ -52,8 +52,8 @@ class InsertLayer(Operator):
         arXiv:2003.04887 (the gate).
     """
 
-    after: str | None = None
-    layer: Any = "identity"
+    after: str | None = field(default=None, kw_only=False)
+    layer: Any = field(default="identity", kw_only=False)
     init: Literal["identity", "gate", "noise"] = "identity"
     activation: str | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -32,7 +32,8 @@ class Narrow(Operator):
     columns: column' = column + removed column. Then, and where a removed unit's columns are zero, the outputs stay.
 
     Args:
-        layer: Name of a layer that writes the width, or of the knob; None lets the seed choose.
+        layer: Name of a layer that writes the width, or of the knob; a pattern such as "layers.*.fc1" narrows each that
+            it stands for; None lets the seed choose.
         factor: New size over old size, below 1. Say one of this, `num_units` and `units`; by default 0.75.
         num_units: How many units are removed.
         units: Which ones, by number.
@@ -58,7 +59,7 @@ class Narrow(Operator):
         "Data-free Parameter Pruning for Deep Neural Networks", arXiv:1507.06149, section 3 (copies are summed).
     """
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     factor: float | None = None
     num_units: int | None = None
     units: tuple[int, ...] | None = None
@@ -105,13 +106,15 @@ class Narrow(Operator):
         """Yield the edits of every place, and of the attributes that follow."""
         widths: Widths = network.structure.widths
         assert self.layer is not None
-        knob = widths.find(self.layer)
+        for knob in widths.find_all(self.layer):
+            yield from self._shrunk(knob, network, noise)
+
+    def _shrunk(self, knob: Knob, network: Network, noise: Noise) -> Iterator[Edit]:
         obstacle = _obstacle(knob)
         if obstacle:
             raise UnsupportedError(f"Narrow: {knob.name!r} {obstacle}")
         gone = self._chosen(knob, network, noise, self._removed(knob))
-        attributes = widths.settle(knob, knob.size - len(gone))
-        yield from set_attributes(attributes)
+        yield from set_attributes(network.structure.widths.settle(knob, knob.size - len(gone)))
         yield from copies_summed(knob, gone, network)
         if self.repair == "least_squares":
             yield from taken_over(knob, gone, network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from genewright.edit import Edit
@@ -22,7 +22,8 @@ class RemoveHeads(Operator):
     Exact where the removed heads' columns in what reads them are zero; else it changes the outputs.
 
     Args:
-        layer: The attention, one of its projections, or the knob's name; None lets the seed choose.
+        layer: The attention, one of its projections, or the knob's name; a pattern such as "layers.*.attn" for several
+            alike; None lets the seed choose.
         num_heads: How many are removed; by default 1.
         heads: Which ones, by number, instead of `num_heads`.
         by: Which ones where only their number is said, as in `Narrow`.
@@ -41,7 +42,7 @@ class RemoveHeads(Operator):
         Michel, Levy, Neubig, "Are Sixteen Heads Really Better than One?", arXiv:1905.10650.
     """
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     num_heads: int | None = None
     heads: tuple[int, ...] | None = None
     by: Literal["magnitude", "random", "last"] = "magnitude"
@@ -62,8 +63,8 @@ class RemoveHeads(Operator):
     def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
         """Yield the edits of narrowing the number of heads."""
         assert self.layer is not None
-        knob = heads_of(network, self.layer, "RemoveHeads")
-        yield from self._narrowing(knob.name).propose(network, noise)
+        for knob in heads_of(network, self.layer, "RemoveHeads"):
+            yield from self._narrowing(knob.name).propose(network, noise)
 
     def _narrowing(self, layer: str) -> Narrow:
         return Narrow(layer=layer, num_units=self.num_heads, units=self.heads, by=self.by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from genewright import edit
 from genewright.network import Network
@@ -43,7 +43,7 @@ class RemoveLayer(Operator):
         arXiv:1605.06431, section 4.1 (deleting layers of a trained network).
     """
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     max_change: float | None = None
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from genewright import edit
@@ -46,8 +46,8 @@ class ReplaceActivation(Operator):
         Ramachandran, Zoph and Le, "Searching for Activation Functions", arXiv:1710.05941 (activations worth trying).
     """
 
-    where: tuple[str, ...] = ()
-    to: Any = "GELU"
+    where: tuple[str, ...] = field(default=(), kw_only=False)
+    to: Any = field(default="GELU", kw_only=False)
     blend: float | None = None
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from genewright import edit
@@ -43,8 +43,8 @@ class ReplaceLayer(Operator):
         exchange layers).
     """
 
-    layer: str | None = None
-    new: Any = "identity"
+    layer: str | None = field(default=None, kw_only=False)
+    new: Any = field(default="identity", kw_only=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "new", as_spec("ReplaceLayer", self.new))

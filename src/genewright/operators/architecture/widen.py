@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from genewright.edit import Edit
@@ -37,7 +37,8 @@ class Widen(Operator):
     | "noise" | drawn at the layer's own spread | drawn likewise | changed |
 
     Args:
-        layer: Name of a layer that writes the width, or of the knob; None lets the seed choose among those that can.
+        layer: Name of a layer that writes the width, or of the knob; a pattern such as "layers.*.fc1" widens each that
+            it stands for, all alike; None lets the seed choose among those that can.
         factor: New size over old size, above 1. Say this or `num_units`; by default 1.5.
         num_units: How many units are added.
         init: How they are filled.
@@ -64,7 +65,7 @@ class Widen(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     factor: float | None = None
     num_units: int | None = None
     init: Literal["split", "silent", "pair", "noise"] = "split"
@@ -105,15 +106,17 @@ class Widen(Operator):
         """Yield the edits of every place, and of the attributes that follow."""
         widths: Widths = network.structure.widths
         assert self.layer is not None
-        knob = widths.find(self.layer)
+        for knob in widths.find_all(self.layer):
+            yield from self._grown(knob, network, noise)
+
+    def _grown(self, knob: Knob, network: Network, noise: Noise) -> Iterator[Edit]:
         obstacle = _obstacle(knob, self)
         if obstacle:
             raise UnsupportedError(f"Widen(init={self.init!r}): {knob.name!r} {obstacle}")
         added = self._added(knob)
         if self.init == "pair" and added % 2:
             raise SettingError(f"Widen(init='pair'): {added} units make no pairs. Write num_units={added + 1}.")
-        attributes = widths.settle(knob, knob.size + added)
-        yield from set_attributes(attributes)
+        yield from set_attributes(network.structure.widths.settle(knob, knob.size + added))
         made = moves(knob, added, init=self.init, placement=self.placement, noise=noise)
         yield from FILLS[self.init](knob, made, network, noise)
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from genewright.edit import Edit, SetAttribute, Write
+from genewright.edit import Edit
 from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.moving import gather, set_attributes
+from genewright.operators.architecture.moving import set_attributes
+from genewright.operators.architecture.stream_filling import STREAM_FILLS
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
-from genewright.widths.knob import Knob, Place
+from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
 INITS = ("pad", "replicate")
@@ -33,12 +29,14 @@ class WidenStream(Operator):
         RMSNorm    new units are zero;               gain' = [gain * sqrt(D / D'), 0], eps' = eps * D / D'
         LayerNorm  new units are the mean of the old ones; gain' likewise, shift' = [shift, 0], eps' likewise
 
-    "replicate" repeats the units k = D' / D times and divides the columns that read them by k: it works where norms
-    come after the addition, too. Where embedding and output are one tensor, the gains and shifts of the norms are
-    divided instead.
+    "replicate" repeats the units k = D' / D times and divides the columns that read them by k: mean and variance stay,
+    so it works where norms come after the addition, too. Where embedding and output are one tensor, the gain and shift
+    of the last norm are divided in the place of that tensor.
 
-    Scaled gains and means are rounded to the weights' dtype: float64 weights keep the outputs to 1e-9, others to
-    1e-5, and the check is made to that.
+    "replicate" by 2, 4, 8, ... is exact in every dtype. All else rounds gains, means or columns to the weights' dtype:
+    float64 weights keep the outputs to 1e-9, float32 weights to about 1e-6 (checked to 1e-5), halves are refused. For
+    fewer than D new units nothing exact exists: without another gain their mean square would have to be that of the
+    old ones whatever those are, and fewer than D sums of D numbers are all zero for some of them.
 
     Args:
         layer: Name of a layer that writes the stream, or of the knob; None takes the widest one with norms.
@@ -64,7 +62,7 @@ class WidenStream(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = None
+    layer: str | None = field(default=None, kw_only=False)
     factor: float | None = None
     num_units: int | None = None
     init: Literal["pad", "replicate"] = "pad"
@@ -90,6 +88,10 @@ class WidenStream(Operator):
         return replace(self, layer=max(streams, key=lambda knob: len(knob.places)).name)
 
     def rounds(self, network: Network) -> bool:
+        if self.init == "replicate" and self.layer is not None:
+            size = network.structure.widths.find(self.layer).size
+            if (self._size_of(size) // size).bit_count() == 1:
+                return False
         return any(tensor.dtype != "float64" for tensor in network.tensors.values() if tensor.trainable)
 
     def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
@@ -102,15 +104,13 @@ class WidenStream(Operator):
             raise UnsupportedError(f"WidenStream: {knob.name!r} {obstacle}")
         size = self._size(knob)
         yield from set_attributes(widths.settle(knob, size))
-        fill = _padded if self.init == "pad" else _replicated
-        yield from fill(knob, size, network, widths)
+        yield from STREAM_FILLS[self.init](knob, size, network, widths)
+
+    def _size_of(self, old: int) -> int:
+        return old + self.num_units if self.num_units is not None else round(old * (self.factor or 1))
 
     def _size(self, knob: Knob) -> int:
-        if self.num_units is not None:
-            size = knob.size + self.num_units
-        else:
-            assert self.factor is not None
-            size = round(knob.size * self.factor)
+        size = self._size_of(knob.size)
         if size <= knob.size:
             raise SettingError(f"WidenStream: {knob.size} units times {self.factor} adds none. Write num_units=1.")
         if self.init == "replicate" and size % knob.size:
@@ -132,66 +132,3 @@ def _obstacle(knob: Knob) -> str:
     if any(kind == "group" for _, kind in knob.norms):
         return "runs through a group norm."
     return ""
-
-
-def _norm_layers(knob: Knob) -> dict[str, bool]:
-    """Return the norms by layer; True where the norm takes the mean away first."""
-    written_out = {reason.layer: False for reason in knob.mixes}
-    return {**{layer: True for layer, kind in knob.norms if kind == "layer"}, **written_out}
-
-
-def _padded(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator[Edit]:
-    norms = _norm_layers(knob)
-    index = [*range(knob.size), *([-1] * (size - knob.size))]
-    shrink = knob.size / size
-    centred = any(widths.centres(layer) for layer in norms)
-    for place in knob.places:
-        yield gather(knob, place, index)
-        if place.layer in norms:
-            if network.tensor(place.tensor).role in ("norm_weight", "parameter") and not _is_shift(place):
-                yield Write(
-                    tensor=place.tensor,
-                    values=functools.partial(_scaled, by=math.sqrt(shrink)),
-                    summary=f"gain times sqrt({knob.size} / {size})",
-                )
-        elif centred and ("reader" not in place.roles or "writer" in place.roles):
-            yield Write(
-                tensor=place.tensor,
-                values=functools.partial(_mean_filled, axis=place.axis, new=_new(knob, place, index)),
-                summary=f"new entries along axis {place.axis} are the mean of the old ones",
-            )
-    for layer in norms:
-        held = widths.epsilon(layer)
-        if held is not None:
-            attribute, value = held
-            yield SetAttribute(layer=layer, attribute=attribute, value=value * shrink)
-
-
-def _replicated(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator[Edit]:
-    times = size // knob.size
-    index = list(range(knob.size)) * times
-    tied = any({"reader", "writer"} <= place.roles for place in knob.places)
-    norms = _norm_layers(knob)
-    for place in knob.places:
-        divided = place.layer in norms if tied else "reader" in place.roles
-        yield gather(knob, place, index, [1 / times] * size if divided else None)
-
-
-def _new(knob: Knob, place: Place, index: list[int]) -> tuple[int, ...]:
-    return tuple(p for p, unit in enumerate(knob.new_units(place, index)) if unit >= 0 and index[unit] < 0)
-
-
-def _is_shift(place: Place) -> bool:
-    return place.tensor.rsplit(".", 1)[-1] in ("bias", "beta", "shift")
-
-
-def _scaled(values: NDArray[np.generic], *, by: float) -> NDArray[np.generic]:
-    return np.multiply(values, by)
-
-
-def _mean_filled(values: NDArray[np.generic], *, axis: int, new: tuple[int, ...]) -> NDArray[np.generic]:
-    out = np.moveaxis(np.array(values), axis, 0)
-    fresh = np.zeros(len(out), np.bool_)
-    fresh[list(new)] = True
-    out[fresh] = out[~fresh].astype(np.float64).mean(axis=0)
-    return np.moveaxis(out, 0, axis)
