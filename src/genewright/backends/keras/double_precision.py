@@ -9,7 +9,7 @@ from typing import Any
 
 from genewright.backends.keras.library import keras
 
-# Facts read in Keras 3.15: on JAX and torch `keras.backend.result_type` answers float32 for float64, by one entry of one
+# Facts read in Keras 3.15: on JAX and torch `keras.backend.result_type` answers float32 for float64, by one entry of a
 # table, because JAX knows float64 only when told to (`jax.enable_x64`). TensorFlow computes as it is asked to.
 _TABLE = "keras.src.backend.common.dtypes"
 
