@@ -133,7 +133,7 @@ def run(case: zoo.Case, count: int, inits: list[str], fast: bool) -> dict[str, A
         return {**row, "recorded": str(error)[:300]}
     row["seconds"] = round(time.perf_counter() - clock, 2)
     row["unknown"] = widths.reading.unknown
-    row["fake"] = widths.recording.fake
+    row["stage"] = widths.recording.stage.__name__
     hidden = [k for k in knobs if k.hidden and k.plain]
     row["knobs"] = len(knobs)
     row["hidden"] = len(hidden)
@@ -183,7 +183,7 @@ def line(row: dict[str, Any]) -> str:
         f"{row['library']:<12} {row['name']:<34} knobs {row['knobs']:>4} hidden {row['hidden']:>4} "
         f"stream {row['stream']:>3} "
         f"kept {kept}/{len(results)} back {back}{f' WRONG {wrong}' if wrong else ''} worst {worst:.1e} "
-        f"rec {row['seconds']}s all {row['total']}s {'' if row['fake'] else 'real '}{dict(row['unknown']) or ''}"
+        f"rec {row['seconds']}s all {row['total']}s {row['stage']} {dict(row['unknown']) or ''}"
     )
 
 

@@ -12,17 +12,25 @@ from genewright.backends.torch.tensors import members_of
 from genewright.errors import UnsupportedError
 
 
-def copy_module(model: nn.Module) -> nn.Module:
+def copy_module(model: nn.Module, *, dtype: torch.dtype | None = None) -> nn.Module:
     """Return a deep copy: parameters, buffers, hooks, modes, ties, memory formats and Python attributes.
 
     Tensors that torch refuses to copy because they belong to a graph (such as the `weight` that the old
     `torch.nn.utils.weight_norm` keeps as an attribute) are copied without their graph.
 
+    Args:
+        model: Any module.
+        dtype: Floating parameters and buffers are copied as these numbers; None keeps theirs.
+
     Raises:
         UnsupportedError: The module holds something that cannot be copied.
     """
-    memo = _views_of_one_copy(model)
+    memo = _views_of_one_copy(model, dtype)
     for module in model.modules():
+        own = (*module._parameters.values(), *module._buffers.values())  # pyright: ignore[reportPrivateUsage]
+        for value in own if dtype is not None else ():
+            if value is not None and id(value) not in memo and _is_plain(value):
+                memo[id(value)] = _copied(value, dtype)
         for value in vars(module).values():
             if isinstance(value, torch.Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
@@ -35,13 +43,24 @@ def copy_module(model: nn.Module) -> nn.Module:
         ) from error
 
 
-def _views_of_one_copy(model: nn.Module) -> dict[int, Any]:
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether it is a floating tensor of torch's own classes: of others, only they know how they are copied."""
+    return tensor.is_floating_point() and type(tensor) in (torch.Tensor, nn.Parameter)
+
+
+def _copied(tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+    made = tensor.detach().to(dtype, copy=True)
+    return nn.Parameter(made, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
+
+
+def _views_of_one_copy(model: nn.Module, dtype: torch.dtype | None) -> dict[int, Any]:
     """Copy parameters that are tied through views of the same memory: Python's copy would untie them."""
     memo: dict[int, Any] = {}
     for member in members_of(model).values():
         first = member.same[0]
         for other in member.same[1:]:
             if isinstance(first, nn.Parameter) and isinstance(other, nn.Parameter):
-                copied = copy.deepcopy(first, memo)
+                plain = dtype is not None and _is_plain(first)
+                copied = memo.setdefault(id(first), _copied(first, dtype)) if plain else copy.deepcopy(first, memo)
                 memo[id(other)] = nn.Parameter(copied.detach(), requires_grad=other.requires_grad)
     return memo

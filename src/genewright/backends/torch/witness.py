@@ -28,7 +28,7 @@ def witness(model: nn.Module, example: Any) -> Witness:
         UnsupportedError: The example does not run.
     """
     try:
-        double = copy_module(unwrapped(model)).double()
+        double = copy_module(unwrapped(model), dtype=torch.float64).double()
         watch = Precision()
         with watch:
             outputs = predict(double, example)

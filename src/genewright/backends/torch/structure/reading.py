@@ -5,7 +5,7 @@ An operation without a rule pins all that goes through it, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -179,8 +179,23 @@ class Step:
 
 def read(recording: Recording) -> Reading:
     """Read a recording from its first operation to its last."""
+    reading, known = follow(recording)
+    for ref in recording.outputs:
+        for dim in known.get(ref, Value(())).dims:
+            pin(dim.axis, Reason("it is a length of the model's output"))
+    return reading
+
+
+def follow(recording: Recording, given: Mapping[Ref, Value] | None = None) -> tuple[Reading, dict[Ref, Value]]:
+    """Return what the operations of a recording say, and the axes of every tensor; what comes out is not pinned.
+
+    Args:
+        recording: A forward pass.
+        given: What is known of some leaves; by default parameters are free and inputs pinned.
+    """
     reading = Reading(layers=dict(recording.layers), first_names=dict(recording.first_names))
-    known = {ref: _leaf_value(ref, reading) for ref in recording.leaves}
+    known = dict(given or {})
+    known |= {ref: _leaf_value(ref, reading) for ref in recording.leaves if ref not in known}
     for call in recording.calls:
         step = Step(call, _arguments(call, known), tuple(_refs(call.outputs)), reading)
         results = list(_values((_apply(step),)))
@@ -191,10 +206,7 @@ def read(recording: Recording) -> Reading:
         known.update(zip(step.outputs, results, strict=True))
         reading.results.append((call.name, tuple(tuple(dim.axis for dim in v.dims) for v in results)))
         _note_touched(reading, call, results)
-    for ref in recording.outputs:
-        for dim in known.get(ref, Value(())).dims:
-            pin(dim.axis, Reason("it is a length of the model's output"))
-    return reading
+    return reading, known
 
 
 def _apply(step: Step) -> Any:
@@ -292,4 +304,4 @@ def _note_touched(reading: Reading, call: Call, results: Sequence[Value]) -> Non
         reading.touched.setdefault(".".join(parts[:depth]), []).extend(axes)
 
 
-__all__ = ["RULES", "Binding", "Mark", "Normalisation", "Reading", "Role", "Step", "note", "read", "rule"]
+__all__ = ["RULES", "Binding", "Mark", "Normalisation", "Reading", "Role", "Step", "follow", "note", "read", "rule"]

@@ -1,7 +1,4 @@
-"""Recording one forward pass, operation by operation, on fake tensors: no arithmetic, no memory, nothing touched.
-
-Where the forward looks at values (`if mask.all()`), fake tensors have none: the pass is then run for real, once.
-"""
+"""Recording one forward pass, operation by operation; where possible without arithmetic and memory (see `stages`)."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.shadow import as_plain_operations, call_with, shadow_of
+from genewright.backends.torch.structure.stages import STAGES, Stage
+from genewright.backends.torch.tensors import named_layers
 from genewright.errors import UnsupportedError
 
 LIBRARY = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent}{os.sep}")
@@ -77,7 +74,7 @@ class Recording:
         outputs: The tensors of the model's output.
         layers: The modules by name.
         first_names: The first name of every parameter under each of its names.
-        fake: It ran on fake tensors.
+        stage: What it ran on.
     """
 
     calls: tuple[Call, ...]
@@ -85,7 +82,7 @@ class Recording:
     outputs: tuple[Ref, ...]
     layers: Mapping[str, nn.Module]
     first_names: Mapping[str, str]
-    fake: bool
+    stage: type[Stage]
 
 
 def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recording:
@@ -99,13 +96,14 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
     Raises:
         UnsupportedError: The forward fails on the example.
     """
+    *lighter, last = STAGES
+    for stage in lighter:
+        try:
+            return _recorded(model, example, names, stage)
+        except Exception:  # values were looked at, or a kernel has no such form
+            continue
     try:
-        return _recorded(shadow_of(model), example, names, fake=True)
-    except Exception:
-        pass  # values were looked at, or a kernel has no fake form: the real run below says what is wrong, if anything
-    held = {id(p): p for p in model.parameters()}
-    try:
-        return _recorded(shadow_of(model, instead=held, share=False), example, names, fake=False)
+        return _recorded(model, example, names, last)
     except Exception as error:
         raise UnsupportedError(
             f"{type(model).__name__} does not run on the example: {type(error).__name__}: {error}. "
@@ -113,51 +111,35 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
         ) from error
 
 
-def _recorded(shadow: nn.Module, example: Any, names: Mapping[int, str], *, fake: bool) -> Recording:
-    if not fake:
-        names = _names_in_copy(shadow, names)
-    layers: dict[str, nn.Module] = dict(shadow.named_modules())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+def _recorded(model: nn.Module, example: Any, names: Mapping[int, str], kind: type[Stage]) -> Recording:
+    stage = kind()
+    shadow = stage.shadow(model, {})
+    layers = dict(named_layers(shadow))
     stack: list[str] = [""]
     for name, module in layers.items():
         _announce(module, name, stack)
-    fakes = FakeTensorMode(allow_non_fake_inputs=True)
-    with as_plain_operations():
-        if fake:
-            example = tree_map_only(torch.Tensor, fakes.from_tensor, example)
-        recorder = _Recorder(names, stack, _storages(shadow, names))
-        tree_map_only(torch.Tensor, recorder.input, example)
-        if fake:
-            with fakes, recorder:
-                output = call_with(shadow, example)
-        else:
-            with recorder:
-                output = call_with(shadow, example)
+    first_names = {name: names[id(tensor)] for name, tensor in _held(model) if id(tensor) in names}
+    held = [(first_names[name], tensor) for name, tensor in _held(shadow) if name in first_names]
+    recorder = _Recorder(
+        {id(tensor): name for name, tensor in held},
+        stack,
+        {_place(tensor): name for name, tensor in held if tensor.numel()},  # behind `.data` or `.detach()`
+    )
+    given = tree_map_only(torch.Tensor, recorder.input, stage.example(example))
+    output = stage.run(shadow, given, recorder)
     outputs = tuple(recorder.ref(tensor) for tensor in tensors_of(output))
-    first_names = {name: names[id(p)] for name, p in shadow.named_parameters(remove_duplicate=False) if id(p) in names}
-    return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, fake)
+    return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, kind)
 
 
-def _names_in_copy(shadow: nn.Module, names: Mapping[int, str]) -> dict[int, str]:
-    by_name = dict(shadow.named_buffers(remove_duplicate=False))
-    wanted = {name: key for key, name in names.items()}
-    found = dict(names)
-    for name, tensor in by_name.items():
-        if name in wanted:
-            found[id(tensor)] = name
-    return found
-
-
-def _storages(shadow: nn.Module, names: Mapping[int, str]) -> dict[tuple[object, ...], str]:
-    """Find a parameter again behind `.data` or `.detach()`: another object over the same elements."""
-    found: dict[tuple[object, ...], str] = {}
-    for tensor in (*shadow.parameters(), *shadow.buffers()):
-        if id(tensor) in names and tensor.numel():
-            found[_place(tensor)] = names[id(tensor)]
-    return found
+def _held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Return parameters and buffers under all of their names."""
+    return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
 
 
 def _place(tensor: torch.Tensor) -> tuple[object, ...]:
-    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+    """Return what another tensor object over the same elements has too."""
+    memory = tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]  # fake and meta tensors have no address
+    return memory, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
 def _announce(module: nn.Module, name: str, stack: list[str]) -> None:
@@ -241,28 +223,6 @@ class _Recorder(TorchDispatchMode):
         if isinstance(value, tuple | list):
             return tuple(self._results(v) for v in cast(Sequence[Any], value))
         return value
-
-
-class Shapes(TorchDispatchMode):
-    """Notes the name and the shapes of every operation's results.
-
-    Attributes:
-        seen: One entry an operation: its name, and the shapes of the tensors that it returned.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # pyright: ignore[reportUnknownMemberType]
-        self.seen: list[tuple[str, tuple[tuple[int, ...], ...], str]] = []
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result: Any = func(*args, **(kwargs or {}))
-        if func.namespace != "prim":
-            flat = cast("Sequence[Any]", result if isinstance(result, tuple | list) else (result,))
-            shapes = tuple(tuple(t.shape) for t in flat if isinstance(t, torch.Tensor))
-            self.seen.append((func._schema.name.split("::")[-1], shapes, user_line()))
-        return cast(object, result)
 
 
 def user_line(frame: Any = None) -> str:

@@ -1,4 +1,4 @@
-"""A shadow of a module: the same structure around the same tensors, to be run and changed without touching the user's.
+"""A shadow of a module: the same structure around other tensors, to be run and changed without touching the user's.
 
 Whatever a forward pass leaves on its module (a cache, a counter) stays on the shadow.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,13 +20,12 @@ from genewright.errors import UnsupportedError
 _LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 
-def shadow_of(model: nn.Module, *, instead: Mapping[int, Any] | None = None, share: bool = True) -> nn.Module:
-    """Return a copy of `model` in evaluation mode that holds the same tensors.
+def shadow_of(model: nn.Module, instead: Callable[[torch.Tensor], torch.Tensor | None]) -> nn.Module:
+    """Return a copy of `model` in evaluation mode around other tensors.
 
     Args:
         model: Any module.
-        instead: Tensors to hold instead of others, by the `id` of those.
-        share: Hold the same tensors; False copies all that `instead` does not name.
+        instead: What stands in for a tensor that a module of it holds; None copies the tensor.
 
     Raises:
         UnsupportedError: The module holds something that cannot be copied.
@@ -36,12 +35,10 @@ def shadow_of(model: nn.Module, *, instead: Mapping[int, Any] | None = None, sha
         held = (module._parameters, module._buffers, vars(module))  # pyright: ignore[reportPrivateUsage]
         for holder in held:
             for value in holder.values():
-                if isinstance(value, torch.Tensor):
-                    if share:
-                        memo[id(value)] = value
-                    elif not value.is_leaf:
-                        memo[id(value)] = value.detach().clone()
-    memo.update(instead or {})
+                if isinstance(value, torch.Tensor) and id(value) not in memo:
+                    other = instead(value)
+                    if other is not None:
+                        memo[id(value)] = other
     try:
         shadow = copy.deepcopy(model, memo)
     except Exception as error:

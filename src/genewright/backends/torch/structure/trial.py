@@ -1,4 +1,4 @@
-"""Trying a new width: the shadow of a module gets tensors of the new shapes and is run, on fake tensors where possible.
+"""Trying a new width: the shadow of a module gets tensors of the new shapes and is run, as it was recorded.
 
 Which attributes have to follow is found here: those that are known to hold a length, then of the equal-valued ones
 those that let the run get further, until every operation gives the shapes that the axes foresee.
@@ -13,23 +13,19 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._pytree import tree_map_only
 
 from genewright.backends.torch.attributes import set_value
 from genewright.backends.torch.predict import tensors_of
 from genewright.backends.torch.structure.attributes import bound, guesses
+from genewright.backends.torch.structure.foreseen import Foreseen
 from genewright.backends.torch.structure.reading import Reading
-from genewright.backends.torch.structure.record import LIBRARY, Recording, Shapes
-from genewright.backends.torch.structure.shadow import as_plain_operations, call_with, shadow_of
-from genewright.backends.torch.tensors import Member
+from genewright.backends.torch.structure.record import LIBRARY, Recording
+from genewright.backends.torch.tensors import Member, named_layers
 from genewright.errors import UnsupportedError
-from genewright.widths.axes import Leaf, leaves, resized
+from genewright.widths.axes import Leaf, resized
 from genewright.widths.knob import Attribute, Knob
 
 _MOST_TRIALS = 24
-
-Shape = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -45,60 +41,29 @@ class _Trial:
 
     def fails(self, attributes: Sequence[Attribute]) -> tuple[str, int]:
         """Return why the changed module does not run as the axes say, or "", and after how many operations."""
-        watch = Shapes()
+        watch = Foreseen(self.reading, self.sizes)
         reason = ""
         found: list[tuple[int, ...]] = []
         try:
             found = self._run(attributes, watch)
         except Exception as error:
             reason = _first_line(error)
-        unforeseen, progress = self._compared(watch.seen, whole=not reason)
-        if unforeseen:
-            return unforeseen, progress
+        if watch.otherwise:
+            return watch.otherwise, watch.count - 1
+        if not reason and watch.count != len(self.reading.results):
+            return f"{watch.count} operations would run, where {len(self.reading.results)} did", watch.count
         expected = [ref.shape for ref in self.recording.outputs]
         if not reason and found != expected:
             reason = f"the outputs would have the shapes {found}, where they have {expected}"
-        return reason, progress
+        return reason, watch.count
 
-    def _compared(self, seen: Sequence[tuple[str, Shape, str]], *, whole: bool) -> tuple[str, int]:
-        """Return where the run went another way than the axes say: 8 heads of 10 instead of 10 heads of 8."""
-        results = self.reading.results
-        for at, ((name, axes), (_, shapes, where)) in enumerate(zip(results, seen, strict=False)):
-            for dims, shape in zip(axes, shapes, strict=False):
-                if any(leaf in self.sizes for axis in dims for leaf in leaves(axis)):
-                    expected = tuple(resized(axis, self.sizes) for axis in dims)
-                    if expected != shape:
-                        return f"{where}: {name} would give the shape {shape}, where {expected} is meant", at
-        if whole and len(seen) != len(results):
-            return f"{len(seen)} operations would run, where {len(results)} did", len(seen)
-        return "", len(seen)
-
-    def _run(self, attributes: Sequence[Attribute], watch: Shapes) -> list[tuple[int, ...]]:
-        fakes = FakeTensorMode(allow_non_fake_inputs=True)
-        fake = self.recording.fake
-        instead: dict[int, Any] = {}
-        example = self.example
-        for key, (tensor, shape) in self.shapes.items():
-            with torch.no_grad():
-                if fake:
-                    with fakes:
-                        new = torch.empty(shape, dtype=tensor.dtype, device=tensor.device)
-                else:
-                    new = torch.zeros(shape, dtype=tensor.dtype, device=tensor.device)
-            is_parameter = isinstance(tensor, nn.Parameter)
-            instead[key] = nn.Parameter(new, requires_grad=tensor.requires_grad) if is_parameter else new
-        shadow = shadow_of(self.model, instead=instead, share=fake)
-        layers: dict[str, nn.Module] = dict(shadow.named_modules())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    def _run(self, attributes: Sequence[Attribute], watch: Foreseen) -> list[tuple[int, ...]]:
+        stage = self.recording.stage()
+        shadow = stage.shadow(self.model, self.shapes)
+        layers = dict(named_layers(shadow))
         for attribute in attributes:
             set_value(layers[attribute.layer], attribute.path, attribute.new)
-        with as_plain_operations():
-            if fake:
-                example = tree_map_only(torch.Tensor, fakes.from_tensor, example)
-                with fakes, watch:
-                    output = call_with(shadow, example)
-            else:
-                with watch:
-                    output = call_with(shadow, example)
+        output = stage.run(shadow, stage.example(self.example), watch)
         return [tuple(tensor.shape) for tensor in tensors_of(output)]
 
 

@@ -24,7 +24,7 @@ def woken(model: nn.Module, *, dtype: torch.dtype | None = torch.float64) -> nn.
     Gains and running variances are uniform in [0.5, 1.5]; shifts and running means normal with std 0.1; any other
     parameter that holds one value throughout gets noise of std 0.1 on top. All others stay as they are.
     """
-    copied = copy_module(model).to(dtype).eval()
+    copied = copy_module(model, dtype=dtype).to(dtype).eval()
     for name, member in members_of(copied).items():
         tensor = member.tensor
         if not tensor.is_floating_point() or not tensor.numel():

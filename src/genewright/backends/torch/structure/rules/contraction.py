@@ -19,11 +19,20 @@ def product(step: Step) -> Value:
     return contract(step, a, b)
 
 
-@rule("aten.addmm", "aten.baddbmm", "aten.addmv", "aten._addmm_activation", "aten.addbmm")
+@rule("aten.addmm", "aten.baddbmm", "aten.addmv", "aten._addmm_activation")
 def add_product(step: Step) -> Value:
     """Read bias + a @ b."""
     bias, a, b = step.values()[:3]
     return broadcast(step, [contract(step, a, b), bias], step.shape)
+
+
+@rule("aten.addbmm")
+def add_sum_of_products(step: Step) -> Value:
+    """Read bias + the sum over n of a[n] @ b[n]."""
+    bias, a, b = step.values()[:3]
+    out = contract(step, a, b)
+    step.mix(out.dims[0], "products are summed over it")
+    return broadcast(step, [out.with_dims(out.dims[1:]), bias], step.shape)
 
 
 @rule("aten.linear")
@@ -33,6 +42,31 @@ def linear(step: Step) -> Value:
     out = contract(step, x, weight.with_dims(weight.dims[::-1]))
     bias = step.args["bias"]
     return out if bias is None else broadcast(step, [out, bias], step.shape)
+
+
+@rule("aten._trilinear")
+def trilinear(step: Step) -> Value:
+    """Read the sum over some axes of a * b * c, each with axes of length one put in between."""
+    aligned: list[list[Dim | None]] = []
+    values = step.values()
+    for value, gaps in zip(values, ("expand1", "expand2", "expand3"), strict=True):
+        rest = iter(value.dims)
+        rank = len(value.dims) + len(step.args[gaps])
+        aligned.append([None if at in step.args[gaps] else next(rest) for at in range(rank)])
+    out: list[Dim] = []
+    for at, meeting in enumerate(zip(*aligned, strict=True)):
+        met = [(value, dim) for value, dim in zip(values, meeting, strict=True) if dim is not None]
+        for _, dim in met[1:]:
+            step.join(met[0][1], dim)
+        weights = [dim for value, dim in met if value.source == "weight"]
+        gone = at in step.args["sumdim"]
+        for dim in weights:
+            step.mark(dim, "reader" if gone else "writer")
+        if gone and not weights:
+            step.mix(met[0][1], f"{step.call.name} sums over it without weights")
+        if not gone:
+            out.append(Dim(met[0][1].axis))
+    return step.computed(out)
 
 
 @rule("aten._grouped_mm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
+from genewright.widths.axes import ONE
 
 
 @rule("aten.embedding")
@@ -46,7 +47,8 @@ def index_select(step: Step) -> Value:
     at = step.position(x)
     step.pin(x.dims[at], "its entries are looked up by number")
     dims = [Dim(dim.axis, dim.tags) for dim in x.dims]
-    dims[at] = step.fresh(step.shape[at], "it counts what is looked up")
+    numbers: Value = step.args["index"]
+    dims[at] = Dim(numbers.dims[0].axis) if numbers.dims else Dim(ONE)
     return step.computed(dims)
 
 
@@ -81,6 +83,9 @@ def index_put(step: Step) -> Value:
     for mine, theirs in zip(reversed(kept), reversed(written.dims), strict=False):
         if mine.size == theirs.size:
             step.join(mine, theirs)
+    numbers = [dim for one in indices if one is not None for dim in one.dims]
+    for dim in (*numbers, *written.dims[: max(len(written.dims) - len(kept), 0)]):
+        step.pin(dim, "its entries say what is written where")
     return step.computed([Dim(dim.axis) for dim in x.dims])
 
 
@@ -102,6 +107,9 @@ def scatter(step: Step) -> Value:
                 else:
                     step.pin(mine, "a part of it is written")
                     step.pin(theirs, "it is written to a part")
+        elif isinstance(other, Value):
+            for dim in other.dims:
+                step.pin(dim, "its entries say what is written where")
     return step.computed([Dim(dim.axis) for dim in x.dims])
 
 
@@ -109,7 +117,7 @@ def scatter(step: Step) -> Value:
 def masked_scatter(step: Step) -> Value:
     """Write where a mask says so: in order, so that every axis of what is written is pinned."""
     x: Value = step.args["self"]
-    for dim in (*x.dims, *step.args["source"].dims):
+    for dim in (*x.dims, *step.args["mask"].dims, *step.args["source"].dims):
         step.pin(dim, "entries are written where a mask says so")
     return step.computed([Dim(dim.axis) for dim in x.dims])
 

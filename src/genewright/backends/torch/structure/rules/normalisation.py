@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]  # no public base class
 
 from genewright.backends.torch.structure.reading import Step, rule
-from genewright.backends.torch.structure.values import Dim, Value, strongest
-from genewright.widths.axes import product
+from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
+from genewright.widths.axes import ONE, product
 from genewright.widths.joining import split
 
 
@@ -30,8 +28,8 @@ def layer_norm(step: Step) -> tuple[Value, ...] | Value:
             step.bind("normalized_shape", dim, position)
     step.norm(product([dim.axis for dim in axes]), "layer", centred="layer_norm" in step.call.name)
     out = Value(tuple(Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
-    rest = [Value(tuple(step.fresh(n, "it counts norms") for n in ref.shape), out.source) for ref in step.outputs[1:]]
-    return (out, *rest)
+    kept = (*(Dim(dim.axis) for dim in x.dims[:-count]), *(Dim(ONE) for _ in axes))
+    return (out, *(Value(kept, out.source) for _ in step.outputs[1:]))
 
 
 @rule(
@@ -58,8 +56,18 @@ def batch_norm(step: Step) -> tuple[Value, ...]:
             step.mix(dim, "its statistics are taken over it")
     tags = x.source == "weight"
     out = Value(tuple(dim if tags else Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
-    rest = [Value(tuple(step.fresh(n, "it counts norms") for n in ref.shape), out.source) for ref in step.outputs[1:]]
+    rest = [
+        Value((Dim(channel.axis),) if ref.shape == (channel.size,) else tuple(map(_nothing, ref.shape)), out.source)
+        for ref in step.outputs[1:]
+    ]
     return (out, *rest)
+
+
+def _nothing(size: int) -> Dim:
+    """Return the axis of statistics that are not there."""
+    if size:
+        raise ValueError("statistics of another shape than the channels'")
+    return fresh(0)
 
 
 @rule("aten.native_group_norm")
@@ -77,10 +85,8 @@ def group_norm(step: Step) -> tuple[Value, ...]:
         step.bind("num_channels", channel)
         step.bind("num_groups", group)
     step.norm(inside, "group")
+    for dim in x.dims[2:]:
+        step.mix(dim, "a group norm runs over it")
     out = Value(tuple(Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
-    rest = [
-        Value(tuple(step.fresh(n, "it counts norms") for n in ref.shape), out.source)
-        for ref in step.outputs[1:]
-        if math.prod(ref.shape) >= 0
-    ]
-    return (out, *rest)
+    kept = (Dim(x.dims[0].axis), Dim(group))
+    return (out, *(Value(kept, out.source) for _ in step.outputs[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genewright.backends.torch.structure.reading import Step, rule
-from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
+from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE, Leaf
 
 
@@ -26,7 +26,7 @@ def pointwise(step: Step) -> Value | tuple[Value, ...]:
     """Join the axes of all arguments, aligned at the last."""
     values = step.values()
     result = broadcast(step, values, step.shape)
-    others = [Value(tuple(fresh(n) for n in ref.shape), result.source) for ref in step.outputs[1:]]
+    others = [Value(result.dims, result.source) for _ in step.outputs[1:]]
     return (result, *others) if others else result
 
 
@@ -48,15 +48,29 @@ def pointwise(step: Step) -> Value | tuple[Value, ...]:
     "aten.fill",
     "aten.zero",
     "aten.view_as",
-    "aten.tril",
-    "aten.triu",
-    "aten.bucketize",
 )
 def same(step: Step) -> Value | tuple[Value, ...]:
     """Hand on the axes of the first argument."""
     value = step.values()[0]
     result = Value(value.dims, value.source, value.direct, base=value)
     return result if len(step.outputs) == 1 else tuple(result for _ in step.outputs)
+
+
+@rule("aten.tril", "aten.triu")
+def triangle(step: Step) -> Value:
+    """Keep what is on one side of the diagonal, which pins both of its axes."""
+    x: Value = step.args["self"]
+    for dim in x.dims[-2:]:
+        step.pin(dim, "entries on one side of the diagonal are kept")
+    return Value(x.dims, x.source)
+
+
+@rule("aten.bucketize")
+def bucketize(step: Step) -> Value:
+    """Say between which of some boundaries every entry lies."""
+    x: Value = step.args["self"]
+    step.pin(step.args["boundaries"].dims[0], "its entries are boundaries, in order")
+    return Value(x.dims, x.source)
 
 
 @rule("aten._prelu_kernel", "aten.prelu")

@@ -27,7 +27,10 @@ from genewright.widths.axes import ONE
     "aten.argmax",
     "aten.argmin",
     "aten.median",
+    "aten.nanmedian",
     "aten.nansum",
+    "aten.aminmax",
+    "aten.count_nonzero",
 )
 def reduce(step: Step) -> Value | tuple[Value, ...]:
     """Reduce some axes, or all."""
@@ -36,6 +39,7 @@ def reduce(step: Step) -> Value | tuple[Value, ...]:
         raise TypeError("two tensors")
     x = values[0]
     chosen = step.args.get("dim")
+    numbered = step.call.name in ("aten.max", "aten.min", "aten.median", "aten.nanmedian")
     if chosen is None or chosen == []:
         gone = set(range(len(x.dims)))
     else:
@@ -48,6 +52,8 @@ def reduce(step: Step) -> Value | tuple[Value, ...]:
             continue
         if dim.size != 1:
             step.mix(dim, f"{step.call.name} runs over it")
+            if step.call.name in ("aten.argmax", "aten.argmin") or (numbered and len(step.outputs) == 2):
+                step.pin(dim, f"{step.call.name} says which of its entries it is by number")
         if keep:
             dims.append(Dim(ONE))
     out = Value(tuple(dims), x.source)

@@ -58,7 +58,6 @@ _over(
     "aten._upsample_bicubic2d_aa",
     "aten.reflection_pad2d",
     "aten.replication_pad2d",
-    "aten.grid_sampler_2d",
 )
 _over(
     3,
@@ -71,6 +70,17 @@ _over(
     "aten.replication_pad3d",
     "aten.reflection_pad3d",
 )
+
+
+@rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")
+def sampled(step: Step) -> Value:
+    """Read n c (places), n (new places) coordinates -> n c (new places)."""
+    x, grid = step.args["input"], step.args["grid"]
+    places = x.dims[2:]
+    for dim in (*places, grid.dims[-1]):
+        step.pin(dim, f"{step.call.name} finds its entries by coordinates")
+    batch = step.join(x.dims[0], grid.dims[0])
+    return step.computed([Dim(batch.axis), Dim(x.dims[1].axis), *(Dim(dim.axis) for dim in grid.dims[1:-1])])
 
 
 @rule("aten.constant_pad_nd")
@@ -102,7 +112,8 @@ def pad(step: Step) -> Value:
 def pixel_shuffle(step: Step) -> Value:
     """Read (c r r) h w -> c (h r) (w r)."""
     x: Value = step.args["self"]
-    channels, _ = split(x.dims[-3].axis, step.shape[-3])
+    channels, window = split(x.dims[-3].axis, step.shape[-3])
+    step.pin(Dim(window), "it is a window")
     places = [slid(step, d, n) for d, n in zip(x.dims[-2:], step.shape[-2:], strict=True)]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(channels), *places])
 
@@ -120,6 +131,8 @@ def pixel_unshuffle(step: Step) -> Value:
 def im2col(step: Step) -> Value:
     """Read c h w -> (c window) positions."""
     x: Value = step.args["self"]
+    for dim in x.dims[-2:]:
+        step.pin(dim, "a window slides along it")
     height, width = step.args["kernel_size"]
     window = step.fresh(height * width, "it is a window").axis
     place = step.fresh(step.shape[-1], "it is a length in space")
@@ -130,7 +143,9 @@ def im2col(step: Step) -> Value:
 def col2im(step: Step) -> Value:
     """Read (c window) positions -> c h w."""
     x: Value = step.args["self"]
-    channels, _ = split(x.dims[-2].axis, step.shape[-3])
+    step.pin(x.dims[-1], "it counts the places of a window")
+    channels, window = split(x.dims[-2].axis, step.shape[-3])
+    step.pin(Dim(window), "it is a window")
     places = [step.fresh(n, "it is a length in space") for n in step.shape[-2:]]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-2]), Dim(channels), *places])
 
