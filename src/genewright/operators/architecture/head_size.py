@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -42,11 +43,7 @@ def growth(knob: Knob, size: int, widths: Widths) -> Growth:
     Raises:
         UnsupportedError: Queries and keys cannot be told apart, or the size cannot change; the reason is named.
     """
-    try:
-        knobs, attributes = (knob,), widths.settle(knob, size)
-    except UnsupportedError:
-        knobs = (knob, *_values_of(knob, widths))
-        attributes = widths.settle_together(knobs, size)
+    knobs, attributes = settled_together(knob, size, widths)
     runs = [(place, run) for place in knob.places if "writer" in place.roles for run in _runs_in(knob, place, size)]
     if len(runs) not in (2, 3):
         raise UnsupportedError(f"{knob.name!r}: {len(runs)} projections write these heads, not queries, keys and values.")
@@ -57,6 +54,43 @@ def growth(knob: Knob, size: int, widths: Widths) -> Growth:
         if "writer" not in place.roles and place.layer == first.layer:
             queries[place.tensor] = tuple(_runs_in(knob, place, size)[rows])
     return Growth(knobs, size, attributes, queries, widths.score_scale(knobs, size, attributes, queries))
+
+
+def settled_together(knob: Knob, size: int, widths: Widths) -> tuple[tuple[Knob, ...], tuple[Attribute, ...]]:
+    """Return the knobs that get `size` units together, the heads' own first, and the attributes that follow.
+
+    Raises:
+        UnsupportedError: They cannot have that many; the reason is named.
+    """
+    try:
+        return (knob,), widths.settle(knob, size)
+    except UnsupportedError:
+        knobs = (knob, *_values_of(knob, widths))
+        return knobs, widths.settle_together(knobs, size)
+
+
+def shrunk_heads(knob: Knob, kept: Sequence[int], widths: Widths) -> Iterator[Edit]:
+    """Yield the edits that leave some units in every head; queries are scaled where the scale derives from the size."""
+    size = len(kept)
+    knobs, attributes = settled_together(knob, size, widths)
+    larger = growth(knob, knob.size + 1, widths)
+    scale = 1.0 if larger.scale == 1 else math.sqrt(size / knob.size)
+    yield from set_attributes(attributes)
+    for at, one in enumerate(knobs):
+        for held in one.places:
+            place = with_size(held, knobs[:at], size)
+            queries = _queries(knob, held, size, larger) if at == 0 and scale != 1 else set[int]()
+            moved = one.moved(place, list(kept))
+            factor = tuple(scale if position in queries else 1.0 for position in range(len(moved))) if queries else None
+            yield Reindex(tensor=place.tensor, axis=place.axis, index=moved, factor=factor)
+
+
+def _queries(knob: Knob, place: Place, size: int, found: Growth) -> set[int]:
+    """Return the positions of the queries among those of a place, at another size than they were found for."""
+    if place.tensor not in found.queries:
+        return set()
+    rows = _runs_in(knob, place, found.size).index(list(found.queries[place.tensor]))
+    return set(_runs_in(knob, place, size)[rows])
 
 
 def grown_heads(found: Growth, network: Network, noise: Noise) -> Iterator[Edit]:
@@ -84,9 +118,12 @@ def grown_heads(found: Growth, network: Network, noise: Noise) -> Iterator[Edit]
 
 
 def _values_of(knob: Knob, widths: Widths) -> tuple[Knob, ...]:
-    """Return the size of the values that the same heads weigh: as large as theirs, and multiplied by the same heads."""
+    """Return the size of the values that the same heads weigh: as large as theirs, and multiplied by the same heads.
+
+    Where several layers share a number of heads, as by a common bias of positions, those beside the queries are meant.
+    """
     heads = _factors_beside(knob)
-    return tuple(
+    found = tuple(
         other
         for other in widths.knobs()
         if other.size == knob.size
@@ -95,6 +132,12 @@ def _values_of(knob: Knob, widths: Widths) -> tuple[Knob, ...]:
         and id(other.leaf) not in heads
         and heads & _factors_beside(other)
     )
+    near = tuple(other for other in found if _holders(other) & _holders(knob))
+    return near or found
+
+
+def _holders(knob: Knob) -> set[str]:
+    return {layer.rpartition(".")[0] for layer in knob.layers}
 
 
 def _factors_beside(knob: Knob) -> set[int]:

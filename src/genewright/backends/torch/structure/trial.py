@@ -96,17 +96,16 @@ class Trials:
         trial = self._trial(knobs, sizes)
         chosen = bound(self.reading, sizes)
         reason, progress = trial.fails(chosen)
-        left = [group for one in knobs for group in guesses(self.reading, one.leaf, size, chosen)] if reason else []
+        left = guesses(self.reading, sizes, chosen) if reason else []
         tried = 0
         while reason and left and tried < _MOST_TRIALS:
             # Of what may hold such a length, take what lets the run get further, the innermost first.
-            for position, group in enumerate(left):
+            for group in left:
                 tried += 1
                 new_reason, new_progress = trial.fails([*chosen, *group])
                 if not new_reason or new_progress > progress:
                     reason, progress = new_reason, new_progress
                     chosen = [*chosen, *group]
-                    del left[position]
                     left = [other for other in left if other[0] not in group]
                     break
             else:
