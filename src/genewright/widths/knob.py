@@ -9,7 +9,6 @@ from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
 from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, leaves, resolve, size_of
 
-
 CONTRACTED = "sums over it without weights"
 
 

@@ -60,7 +60,7 @@ class Widths(ABC):
             queries: For each tensor that makes queries, the new positions of these.
 
         Returns:
-            1 where the scale of the scores is a number of its own, sqrt(size / old size) where it derives from the size.
+            1 where the scale of scores is a number of its own, sqrt(size / old size) where it derives from the size.
 
         Raises:
             UnsupportedError: Neither keeps the outputs.

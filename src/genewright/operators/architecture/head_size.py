@@ -46,7 +46,9 @@ def growth(knob: Knob, size: int, widths: Widths) -> Growth:
     knobs, attributes = settled_together(knob, size, widths)
     runs = [(place, run) for place in knob.places if "writer" in place.roles for run in _runs_in(knob, place, size)]
     if len(runs) not in (2, 3):
-        raise UnsupportedError(f"{knob.name!r}: {len(runs)} projections write these heads, not queries, keys and values.")
+        raise UnsupportedError(
+            f"{knob.name!r}: {len(runs)} projections write these heads, not queries, keys and values."
+        )
     first, run = runs[0]
     rows = _runs_in(knob, first, size).index(run)
     queries = {first.tensor: tuple(run)}

@@ -13,7 +13,7 @@ from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.filling import FILLS, moves
-from genewright.operators.architecture.head_size import growth, grown_heads
+from genewright.operators.architecture.head_size import grown_heads, growth
 from genewright.operators.architecture.moving import set_attributes
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive

@@ -62,7 +62,7 @@ def bound(reading: Reading, sizes: Mapping[Leaf, int]) -> list[Attribute]:
 
 
 def guesses(reading: Reading, sizes: Mapping[Leaf, int], known: list[Attribute]) -> list[list[Attribute]]:
-    """Return other attributes that may hold such a length, by name: equal to one in a layer that the width runs through.
+    """Return other attributes that may hold such a length, by name: equal to one in a layer that it runs through.
 
     Those of the innermost layers come first.
     """

@@ -96,7 +96,7 @@ class Trials:
         trial = self._trial(knobs, sizes)
         chosen = bound(self.reading, sizes)
         reason, progress = trial.fails(chosen)
-        left = guesses(self.reading, sizes, chosen) if reason else []
+        left: list[list[Attribute]] = guesses(self.reading, sizes, chosen) if reason else []
         tried = 0
         while reason and left and tried < _MOST_TRIALS:
             # Of what may hold such a length, take what lets the run get further, the innermost first.
