@@ -28,10 +28,10 @@ class DuplicateBlock(Operator):
     A residual block returns x + f(x). The copy has the block's weights, except that the fewest last tensors of its f
     are zero, so that it returns what it is given and learns from there (by="zeros"). They are found by trying on the
     recorded output of the block. Where no zeros do it, as in blocks that end in a norm, the copy gets a trainable gate
-    g = 0: y + g * copy(y) (by="gate"). A copy beside an entry of a list is an entry of its own, where the code that runs
-    over the list allows that; else it is grafted on the block (by="graft"). Layer indices, per-layer lists and the config's count follow. A gate is
-    nothing that the config of a transformers model can say: save such a mutant by `gw.save`, one by zeros also by
-    `save_pretrained`.
+    g = 0: y + g * copy(y) (by="gate"). A copy beside an entry of a list is an entry of its own, where the code that
+    runs over the list allows that; else it is grafted on the block (by="graft"). Layer indices, per-layer lists and
+    the config's count follow. A gate is nothing that the config of a transformers model can say: save such a mutant by
+    `gw.save`, one by zeros also by `save_pretrained`.
 
     Args:
         block: A layer that returns the shape that it is given; None lets the seed choose.
