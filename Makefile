@@ -37,6 +37,7 @@ bench-architecture: $(VENV)/.test  ## widen models of torchvision, timm and tran
 	$(PIP) install --no-deps torchvision==0.28.0 timm==1.0.31
 	$(PIP) install -c constraints.txt huggingface_hub pyyaml transformers==5.23.0
 	$(BIN)/python benchmarks/architecture/width.py torchvision timm transformers --fast
+	$(BIN)/python benchmarks/architecture/table.py
 
 lint: $(VENV)/.test  ## ruff and pyright
 	$(BIN)/ruff check .
