@@ -93,7 +93,7 @@ def test_replay_and_undo_agree_in_every_byte(ran: Ran) -> None:
     assert ran.file("recipe").stat().st_size < 1000
 
 
-@pytest.mark.parametrize("name", ["grid", "weights"])
+@pytest.mark.parametrize("name", ["grid", "weights", "growth"])
 def test_the_pictures_are_pictures(name: str, ran: Ran) -> None:
     from matplotlib.image import imread
 
@@ -102,8 +102,46 @@ def test_the_pictures_are_pictures(name: str, ran: Ran) -> None:
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 50
 
 
+KEPT = "as trained", "wider", "narrow again", "wider and deeper"
+
+
+def test_growing_and_narrowing_keep_the_outputs_and_the_plain_way_does_not(ran: Ran) -> None:
+    stages = {stage["name"]: stage for stage in ran.report["stages"]}
+    sizes = [stages[name]["parameters"] for name in KEPT]
+    assert sizes[0] == sizes[2] < sizes[1] < sizes[3]
+    for name in KEPT:
+        assert stages[name]["relative_error"] < 1e-5
+        assert stages[name]["accuracy"] == ran.report["accuracy"]
+    assert stages["narrow again"]["relative_error"] == 0
+    assert stages["wider, the plain way"]["relative_error"] > 1e-2
+    grown = stages["wider and deeper, trained on"]
+    assert grown["trained"]
+    assert grown["relative_error"] > 1e-3  # it has learned on
+    assert grown["accuracy"] > 0.97
+    for stage in stages.values():
+        assert stage["name"] in ran.output
+        assert f"{stage['cross_entropy']:.4f}" in ran.output
+
+
+def test_the_grown_network_is_loaded_and_replayed_from_its_recipe(ran: Ran) -> None:
+    held = np.load(ran.file("held_out"))
+    original = gw.load(DigitsClassifier, ran.file("original"))
+    grown = gw.load(DigitsClassifier, ran.file("grown"))
+    assert type(grown) is DigitsClassifier
+    assert grown.conv2.out_channels == 48
+    found = gw.compare(original, grown, (held["X"], held["y"]))
+    stage = next(stage for stage in ran.report["stages"] if stage["name"] == "wider and deeper")
+    assert found.relative_error == pytest.approx(stage["relative_error"])
+    assert gw.fingerprint(grown) == ran.report["grown"] == ran.report["regrown"]
+    assert ran.file("grown_replayed").read_bytes() == ran.file("grown").read_bytes()
+    assert [type(step.operator) for step in gw.Recipe.load(ran.file("grown_recipe")).steps] == [
+        gw.Widen,
+        gw.InsertLayer,
+    ]
+
+
 def test_every_file_that_is_named_is_there(ran: Ran) -> None:
-    assert len(ran.report["files"]) == 8
+    assert len(ran.report["files"]) == 12
     for name, path in ran.report["files"].items():
         assert ran.file(name).stat().st_size > 0
         assert path in ran.output

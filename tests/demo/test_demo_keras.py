@@ -31,7 +31,11 @@ def test_the_demo_trains_mutates_replays_and_undoes(tmp_path: Path) -> None:
     assert report["replayed"] == report["mutant"] != report["original"] == report["undone"]
     folder = tmp_path / "genewright-demo"
     assert gw.fingerprint(gw.read_checkpoint(folder / "mutant.keras")) == report["mutant"]
-    for picture in ("grid.png", "weights.png"):
+    stages = {stage["name"]: stage for stage in report["stages"]}
+    assert stages["narrow again"]["relative_error"] == 0
+    assert 0 < stages["wider and deeper"]["relative_error"] < 1e-5 < stages["wider, the plain way"]["relative_error"]
+    assert report["regrown"] == report["grown"] == gw.fingerprint(gw.read_checkpoint(folder / "grown.keras"))
+    for picture in ("grid.png", "weights.png", "growth.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     for line in report["commands"]:
         words = [sys.executable, "-m", "genewright", *shlex.split(line)[-len(shlex.split(line)) + _prefix(line) :]]

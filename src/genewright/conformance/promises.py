@@ -45,6 +45,7 @@ class Trial:
         self.operator = operator
         self.specimen = specimen
         self.refusal = ""
+        self.changes_function = False
         self._base = specimen.fresh()
         self._backend: Backend = backend_of(self._base)
         self._content = specimen.content(self._base)
@@ -57,9 +58,8 @@ class Trial:
         places = self.specimen.places(model)
         try:
             returned = self._mutant(model, seed=_SEED, inplace=True)
-        except FunctionError as error:
-            raise self._broken("it keeps the function", str(error)) from error
         except GenewrightError as error:
+            self.changes_function = isinstance(error, FunctionError)
             self.refusal = f"{type(error).__name__}: {error}"
             self._require(bool(str(error)), "a refusal says why", "the message is empty")
             self._same(model, "a refusal leaves the network as it was")
@@ -91,13 +91,17 @@ class Trial:
         self._leaves_alone(mutant, self.operator)
         self._where_limits()
         self._undoes()
-        if self._keeps("function"):
+        if self.claims_function():
             self._keeps_function()
         if isinstance(self.operator, Operator) and self.operator.inverse:
             twice = self._mutant(mutant)
             self._require(
                 self.specimen.content(twice) == self._content, "it is its own inverse", "twice gave other bytes"
             )
+
+    def claims_function(self) -> bool:
+        """Whether it claims to keep the function, and the network can be run."""
+        return self.specimen.example is not None and self._keeps("function")
 
     def draws(self) -> bool:
         """Whether the bytes that it made depend on noise that it asked for."""
@@ -202,6 +206,8 @@ class Trial:
             allowed = tensor.trainable if chosen is None else name in chosen
             if allowed or name not in made.tensors:
                 continue
+            if not self._keeps("shape") and made.tensors[name].shape != tensor.shape:
+                continue  # what is frozen moves along with the units that it belongs to
             self._require(
                 network.raw(name) == made.raw(name),
                 "frozen parameters, buffers and what `where` leaves out stay",
@@ -210,7 +216,7 @@ class Trial:
 
     def _where_limits(self) -> None:
         """With `where` naming one tensor, or one unit of each layer, only those change."""
-        if not any(field.name == "where" for field in dataclasses.fields(self.operator)):  # type: ignore[arg-type]
+        if not isinstance(getattr(self.operator, "where", None), Where):
             return
         network = self._backend.network(self._base)
         trainable = [tensor for tensor in network.tensors.values() if tensor.trainable and tensor.size]

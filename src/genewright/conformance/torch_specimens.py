@@ -139,6 +139,38 @@ def _broken(value: float) -> nn.Module:
     return model
 
 
+class _Attention(nn.Module):
+    """A pre-norm block with its heads written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = 3
+        self.before, self.between = nn.LayerNorm(6), nn.LayerNorm(6)
+        self.query, self.key, self.value, self.out = (nn.Linear(6, 6) for _ in range(4))
+        self.up, self.act, self.down = nn.Linear(6, 9), nn.GELU(), nn.Linear(9, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.before(x)
+        q, k, v = (
+            layer(y).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
+        )
+        y = nn.functional.scaled_dot_product_attention(q, k, v)
+        x = x + self.out(y.transpose(1, 2).flatten(2))
+        return x + self.down(self.act(self.up(self.between(x))))
+
+
+class _Tower(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(4, 6)
+        self.blocks = nn.Sequential(_Attention(), _Attention())
+        self.norm = nn.LayerNorm(6)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.blocks(self.embedding(x))))
+
+
 def _vectors() -> torch.Tensor:
     return torch.randn(4, 5)
 
@@ -151,6 +183,7 @@ _USUAL: dict[str, tuple[Callable[[], nn.Module], Callable[[], Any]]] = {
         lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval(),
         lambda: torch.randn(2, 3, 8),
     ),
+    "residual blocks of attention": (lambda: _Tower().eval(), lambda: torch.randn(2, 5, 4)),
     "partly frozen": (_frozen, _vectors),
     "bfloat16": (lambda: _mlp().bfloat16(), _vectors),
     "float16": (lambda: _mlp().half(), _vectors),

@@ -5,20 +5,27 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from genewright.backends.files import read_checkpoint
-from genewright.demo.folder import Folder
 from genewright.errors import RecipeError
 from genewright.mutate import fingerprint, mutated
 from genewright.operator import Operator
 from genewright.seeding import Seed
 
 
-def replay_in_a_fresh_process(folder: Folder) -> str:
-    """Make the mutant again with ``genewright replay`` in a process of its own, and compare the two files.
+def replay_in_a_fresh_process(recipe: Path, base: Sequence[str], mutant: Path, out: Path) -> str:
+    """Make a mutant again with ``genewright replay`` in a process of its own, and compare the two files.
 
     Files of safetensors are compared byte by byte; others, which hold dates, by the bytes of all tensors.
+
+    Args:
+        recipe: The recipe's file.
+        base: What names the base on the command line.
+        mutant: The mutant's file.
+        out: Where the replay goes.
 
     Returns:
         The fingerprint that the other process found.
@@ -26,18 +33,17 @@ def replay_in_a_fresh_process(folder: Folder) -> str:
     Raises:
         RecipeError: The replay was refused, or a byte differs.
     """
-    words = ["replay", str(folder.recipe), str(folder.original), "--out", str(folder.replayed), "--force", "--json"]
+    words = ["replay", str(recipe), *base, "--out", str(out), "--force", "--json"]
     done = subprocess.run([sys.executable, "-m", "genewright", *words], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RecipeError(f"genewright {' '.join(words)} failed: {done.stderr.strip()}")
     said: dict[str, Any] = json.loads(done.stdout)
-    files = folder.replayed, folder.mutant
-    if folder.mutant.suffix == ".safetensors":
-        same = files[0].read_bytes() == files[1].read_bytes()
+    if mutant.suffix == ".safetensors":
+        same = out.read_bytes() == mutant.read_bytes()
     else:
-        same = fingerprint(read_checkpoint(files[0])) == fingerprint(read_checkpoint(files[1]))
+        same = fingerprint(read_checkpoint(out)) == fingerprint(read_checkpoint(mutant))
     if not same:
-        raise RecipeError(f"{folder.replayed} and {folder.mutant} differ.")
+        raise RecipeError(f"{out} and {mutant} differ.")
     return str(said["result"])
 
 

@@ -21,6 +21,10 @@ class Folder:
         held_out: The held-out images and labels, for ``genewright compare``.
         grid: Picture of the accuracy over strength and rate.
         weights: Picture of the weights before and after.
+        grown: The network made wider and deeper, its recipe inside.
+        grown_recipe: The recipe alone.
+        grown_replayed: The grown network again, made from original and recipe by another process.
+        growth: Picture of all networks of the part on architecture.
         report: Everything that was measured, as JSON.
     """
 
@@ -33,6 +37,10 @@ class Folder:
         self.held_out = path / "held_out.npz"
         self.grid = path / "grid.png"
         self.weights = path / "weights.png"
+        self.grown = path / f"grown{suffix}"
+        self.grown_recipe = path / "grown.json"
+        self.grown_replayed = path / f"grown_replayed{suffix}"
+        self.growth = path / "growth.png"
         self.report = path / _REPORT
 
     def files(self) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from genewright.demo.tell import Tell
 from genewright.seeding import Seed
 
 Train = Callable[[Digits, Seed, Tell], Any]
+TrainFurther = Callable[[Any, Digits, Seed, Tell], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Framework:
     Attributes:
         name: "torch" or "keras".
         train: Trains the network.
+        train_further: Trains a network a little further, in place, and returns it.
+        example: The shape of an input, as the command takes it.
         one_thread: Within it, the framework computes on one thread, where that can be said.
         channels_last: Images are (n, 8, 8, 1).
         factory: What makes the model on the command line; None where files hold whole models.
@@ -32,6 +35,8 @@ class Framework:
 
     name: str
     train: Train
+    train_further: TrainFurther
+    example: str
     one_thread: Callable[[], AbstractContextManager[Any]] = nullcontext
     channels_last: bool = False
     factory: str | None = None
@@ -47,11 +52,16 @@ class Framework:
 def framework_called(name: str) -> Framework:
     """Return a framework, imported."""
     if name == "keras":
-        train: Train = importlib.import_module("genewright.demo.train_keras").train
-        return Framework(name=name, train=train, channels_last=True)
+        keras: Any = importlib.import_module("genewright.demo.train_keras")
+        return Framework(
+            name=name, train=keras.train, train_further=keras.train_further, example="1x8x8x1", channels_last=True
+        )
+    torch: Any = importlib.import_module("genewright.demo.train")
     return Framework(
         name=name,
-        train=importlib.import_module("genewright.demo.train").train,
+        train=torch.train,
+        train_further=torch.train_further,
+        example="1x1x8x8",
         one_thread=importlib.import_module("genewright.demo.threads").one_thread,
         factory="genewright.demo.model:DigitsClassifier",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genewright.demo.grid import Cell
+from genewright.demo.grow import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,9 @@ class Result:
         mutant: Fingerprint of the saved mutant.
         replayed: Fingerprint that a fresh process reached from the recipe.
         undone: Fingerprint of the network after mutating it in place and undoing that.
+        stages: The networks of the part on architecture.
+        grown: Fingerprint of the network made wider and deeper.
+        regrown: Fingerprint that a fresh process reached from its recipe.
         files: The files by what they are.
         commands: The next commands to try.
     """
@@ -33,6 +37,9 @@ class Result:
     mutant: str
     replayed: str
     undone: str
+    stages: tuple[Stage, ...]
+    grown: str
+    regrown: str
     files: dict[str, str]
     commands: tuple[str, ...]
 
@@ -42,5 +49,6 @@ class Result:
             **vars(self),
             "cells": [cell.to_json() for cell in self.cells],
             "best": self.best.to_json(),
+            "stages": [stage.to_json() for stage in self.stages],
             "commands": list(self.commands),
         }

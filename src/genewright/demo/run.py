@@ -18,7 +18,9 @@ from genewright.demo.data import Digits, load_digits
 from genewright.demo.folder import Folder
 from genewright.demo.framework import Framework
 from genewright.demo.grid import RATES, STRENGTHS, Cell, best_of, mutate_over_grid, mutation
+from genewright.demo.grow import grow
 from genewright.demo.result import Result
+from genewright.demo.stages import draw_stages, regrow, say_stages
 from genewright.demo.tell import Tell
 from genewright.errors import FingerprintError
 from genewright.files import save
@@ -46,6 +48,12 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, tell: Tell) -> Re
         draw_weights_before_after(folder.weights, model, mutant, title=f"std {best.std:g}, rate {best.rate:g}")
     replayed = _replayed(folder, mutant, tell)
     undone = _undone(model, best, seed, tell)
+    tell.say("\nChange the architecture", style="bold")
+    with framework.one_thread():
+        grown, stages = grow(model, digits, framework, seed, tell)
+    say_stages(stages, len(digits.held_labels), tell)
+    regrown = regrow(folder, framework, grown, tell)
+    draw_stages(folder.growth, stages)
     result = Result(
         accuracy=accuracy,
         held_out=len(digits.held_labels),
@@ -55,6 +63,9 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, tell: Tell) -> Re
         mutant=fingerprint(mutant),
         replayed=replayed,
         undone=undone,
+        stages=tuple(stages),
+        grown=fingerprint(grown),
+        regrown=regrown,
         files={name: str(path) for name, path in folder.files().items()},
         commands=tuple(next_commands(folder, framework)),
     )
@@ -116,7 +127,7 @@ def _save(folder: Folder, model: Any, mutant: Any, digits: Digits) -> None:
 def _replayed(folder: Folder, mutant: Any, tell: Tell) -> str:
     tell.say("\nReplay", style="bold")
     with tell.working("Replaying in a fresh process"):
-        found = replay_in_a_fresh_process(folder)
+        found = replay_in_a_fresh_process(folder.recipe, [str(folder.original)], folder.mutant, folder.replayed)
     if found != fingerprint(mutant):
         raise FingerprintError(f"The replay gave {found}, the mutant is {fingerprint(mutant)}.")
     size = folder.recipe.stat().st_size

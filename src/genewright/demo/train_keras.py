@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from genewright.seeding import Seed
 _EPOCHS = 30
 _BATCH = 64
 _RATE = 3e-3
+_FURTHER = 5
+_LOWER_RATE = 1e-3
 
 
 def classifier() -> Any:
@@ -45,17 +49,34 @@ def train(digits: Digits, seed: Seed, tell: Tell) -> Any:
 
     Python's and NumPy's generators are seeded for this alone, and are afterwards as they were.
     """
+    with _seeded(seed, "training"):
+        model = classifier()
+        _fit(model, digits, tell, epochs=_EPOCHS, rate=_RATE)
+        return model
+
+
+def train_further(model: Any, digits: Digits, seed: Seed, tell: Tell) -> Any:
+    """Train a mutant a little further, in place, in the same way, at a lower rate; return it."""
+    with _seeded(seed, "training further"):
+        _fit(model, digits, tell, epochs=_FURTHER, rate=_LOWER_RATE)
+        return model
+
+
+def _fit(model: Any, digits: Digits, tell: Tell, *, epochs: int, rate: float) -> None:
+    steps = epochs * -(-len(digits.images) // _BATCH)
+    schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=["accuracy"])
+    for _ in tell.track(range(epochs), "Training", epochs):
+        model.fit(digits.images, digits.labels, batch_size=_BATCH, epochs=1, verbose=0)
+
+
+@contextmanager
+def _seeded(seed: Seed, name: str) -> Generator[None]:
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002  # Keras draws from it
     try:
-        keras.utils.set_random_seed(derive(seed, name="training", path="/demo").key % 2**32)
-        model = classifier()
-        steps = _EPOCHS * -(-len(digits.images) // _BATCH)
-        schedule = keras.optimizers.schedules.CosineDecay(_RATE, steps)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=["accuracy"])
-        for _ in tell.track(range(_EPOCHS), "Training", _EPOCHS):
-            model.fit(digits.images, digits.labels, batch_size=_BATCH, epochs=1, verbose=0)
-        return model
+        keras.utils.set_random_seed(derive(seed, name=name, path="/demo").key % 2**32)
+        yield
     finally:
         random.setstate(kept[0])
         np.random.set_state(kept[1])  # noqa: NPY002

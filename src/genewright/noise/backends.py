@@ -1,7 +1,7 @@
 """Which backend does the work: compiled kernels where Numba is installed, else the NumPy reference. Same bytes.
 
-Loading Numba and the kernels takes a few tenths of a second, and compiling them, once per machine, several seconds. So
-a process starts with the reference and moves on to the kernels when it has work that is worth the wait.
+Loading the kernels takes a tenth of a second, and compiling them, once per machine, several seconds. So a process
+starts with the reference and moves on to the kernels when it has work that is worth the wait.
 """
 
 import logging
@@ -97,12 +97,15 @@ def _hint() -> None:
 
 def patiently(task: Callable[[], Any]) -> Any:
     """Run a task that may have to compile first, and say so if it takes more than a second."""
-    timer = Timer(
-        1.0, LOGGER.warning, ["Compiling the noise kernels, once per machine: this takes several seconds ..."]
-    )
+    timer = Timer(1.0, _say_compiling)
     timer.daemon = True
     timer.start()
     try:
         return task()
     finally:
         timer.cancel()
+
+
+@cache
+def _say_compiling() -> None:
+    LOGGER.warning("Compiling the noise kernels, once per machine: this takes several seconds ...")

@@ -1,7 +1,6 @@
 """The Numba backend: draw and apply in one go, in place, on all cores, with the reference's bits.
 
-Importing this package imports numba and defines the kernels; they are compiled on their first use and kept on disk
-(numba's cache), so that later processes only load them.
+Numba compiles the kernels, once per machine and version; after that their machine code is loaded without it.
 """
 
 from genewright.noise.compiled.backend import apply as apply

@@ -52,7 +52,7 @@ class GrowKernel(Operator):
     def settled(self, network: Network, noise: Noise) -> Operator:
         if self.layer is not None:
             return self
-        options = [name for name in network.kinds() if name and self._fits(name, network)]
+        options = [name for name in sorted(network.kinds()) if name and self._fits(name, network)]
         return dataclasses.replace(
             self, layer=chosen(options, noise, "GrowKernel", "convolution whose window can grow")
         )

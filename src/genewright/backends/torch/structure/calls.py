@@ -55,12 +55,23 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
     with watching(watched, note):
         predict(model, example)
     calls: dict[str, Call] = {}
-    first = False  # a layer that does not say where its features lie has them where the layer before it had them
+    first = 0  # how many axes the last tensor had whose features lie first, if they do since
     for name, tally in tallies.items():
+        ndim = len(tally.returned)
         if isinstance(tally.module, _CHANNELS_FIRST + _FEATURES_LAST):
-            first = isinstance(tally.module, _CHANNELS_FIRST)
-        calls[name] = _call(name, tally, first=first)
+            first = ndim if isinstance(tally.module, _CHANNELS_FIRST) else 0
+        known = _axis_of_parameters(tally)
+        # A layer that does not say where its features lie has them where the layer before it had them.
+        axis = known if known is not None else 1 if 2 < ndim == first else max(0, ndim - 1)
+        calls[name] = _call(name, tally, axis)
     return calls
+
+
+def _axis_of_parameters(tally: _Tally) -> int | None:
+    """Return the only axis, beyond the first, that is as long as the layer's own vectors; None if that says nothing."""
+    lengths = {len(p) for p in tally.module.parameters(recurse=False) if p.dim() == 1}
+    axes = [axis for axis, length in enumerate(tally.returned) if axis and length in lengths]
+    return axes[0] if len(lengths) == len(axes) == 1 else None
 
 
 @contextmanager
@@ -96,7 +107,7 @@ def main_output(output: Any) -> torch.Tensor | None:
     return output if isinstance(output, torch.Tensor) else None
 
 
-def _call(name: str, tally: _Tally, *, first: bool) -> Call:
+def _call(name: str, tally: _Tally, depth_axis: int) -> Call:
     return Call(
         layer=name,
         layer_type=type(tally.module).__name__,
@@ -105,7 +116,7 @@ def _call(name: str, tally: _Tally, *, first: bool) -> Call:
         times=tally.times,
         composite=any(not isinstance(child, _OURS) for child in tally.module.children()),
         extras=tally.extras,
-        depth_axis=1 if first and len(tally.returned) > 2 else max(0, len(tally.returned) - 1),
+        depth_axis=depth_axis,
     )
 
 

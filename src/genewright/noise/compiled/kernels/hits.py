@@ -3,16 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from genewright.noise.compiled.bits import wide
-from genewright.noise.compiled.draws import HALF, LOW, U, philox
-
-COUNTS = 64
-"""Blocks whose 64 random bits are made at once."""
+from genewright.noise.compiled.kernels.bits import kernel, wide
+from genewright.noise.compiled.kernels.draws import HALF, LOW, U, philox
 
 
-@njit
+@kernel
 def count_bits(out: Any, block: Any, count: Any, stream: Any) -> None:
     """Write the 64 bits that decide the number of hits of each block."""
     wide()
@@ -22,7 +18,7 @@ def count_bits(out: Any, block: Any, count: Any, stream: Any) -> None:
         out[U(i)] = (a & LOW) | (b << HALF)
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def quantile(bits: Any, table: Any, guide: Any, below: Any) -> Any:
     """Return the number of thresholds at most `bits`; the guide says where to begin, by the top eight bits."""
     k = guide[bits >> U(56)]
@@ -31,7 +27,7 @@ def quantile(bits: Any, table: Any, guide: Any, below: Any) -> Any:
     return below + k
 
 
-@njit
+@kernel
 def fill_draws(out: Any, counter: Any, groups: Any, stream: Any) -> None:
     """Write 64 draws of 12 bits per group of eight counters, in the order of `mask.draws`."""
     wide()
@@ -52,7 +48,7 @@ def fill_draws(out: Any, counter: Any, groups: Any, stream: Any) -> None:
             out[at + U(56)] = np.uint16((e >> U(16)) & U(0xFFF))
 
 
-@njit
+@kernel
 def mark(bitmap: Any, count: Any, block: Any, stream: Any, draws: Any) -> Any:
     """Set the first `count` distinct draws of a block in an empty bitmap; return which words of it are used."""
     used, found = U(0), 0

@@ -3,20 +3,18 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from genewright.noise.compiled.draws import U
-from genewright.noise.compiled.freshness import watch_all_sources
-from genewright.noise.compiled.hits import count_bits, mark, quantile
-from genewright.noise.compiled.sparse import BLOCK, EVERYWHERE, collect
+from genewright.noise.compiled.call import BLOCK
+from genewright.noise.compiled.kernels.bits import kernel
+from genewright.noise.compiled.kernels.draws import U
+from genewright.noise.compiled.kernels.hits import count_bits, mark, quantile
+from genewright.noise.compiled.kernels.sparse import EVERYWHERE, collect
 
 
-@watch_all_sources
-@njit(nogil=True, cache=True)
-def places(out: Any, first: Any, size: Any, mask: Any) -> Any:
+@kernel
+def places(out: Any, first: Any, size: Any, mask: Any, finding: Any) -> Any:
     """Write the hits inside [first, first + size), less `first`, into `out` (uint64); return how many."""
-    waiting = np.empty(BLOCK, np.uint64)
-    bitmap, draws, bits = np.zeros(64, np.uint64), np.empty(2048, np.uint16), np.empty(1, np.uint64)
+    waiting, bitmap, draws, bits = finding
     block, end, written = first >> U(12), (first + U(size) + U(BLOCK - 1)) >> U(12), 0
     while block < end:
         count_bits(bits, block, 1, mask.counting)

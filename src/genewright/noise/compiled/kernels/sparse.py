@@ -7,15 +7,13 @@ order. At high rates whole blocks are changed in the buffer, and only the hits a
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from genewright.noise.compiled.bits import trailing_zeros, wide
-from genewright.noise.compiled.draws import U
-from genewright.noise.compiled.freshness import watch_all_sources
-from genewright.noise.compiled.hits import COUNTS, count_bits, mark, quantile
-from genewright.noise.compiled.job import change_run, change_scattered, new_buffers
+from genewright.noise.compiled.call import BLOCK, COUNTS, FULL
+from genewright.noise.compiled.kernels.bits import kernel, trailing_zeros, wide
+from genewright.noise.compiled.kernels.draws import U
+from genewright.noise.compiled.kernels.hits import count_bits, mark, quantile
+from genewright.noise.compiled.kernels.job import change_run, change_scattered
 
-BLOCK, FULL = 4096, 2048
 EVERYWHERE = U(0xFFFFFFFFFFFFFFFF)
 
 
@@ -41,7 +39,23 @@ class Mask(NamedTuple):
     crowded: Any
 
 
-@njit
+class Finding(NamedTuple):
+    """Scratch space for finding the hits.
+
+    Args:
+        waiting: Places that have been found, uint64: FULL + BLOCK of them.
+        bitmap: A bit per place of a block, uint64, all 0.
+        draws: 2,048 draws of 12 bits, uint16.
+        bits: COUNTS times 64 random bits.
+    """
+
+    waiting: Any
+    bitmap: Any
+    draws: Any
+    bits: Any
+
+
+@kernel
 def collect(waiting: Any, filled: Any, bitmap: Any, used: Any, complement: Any, origin: Any, size: Any) -> Any:
     """Append the places of a block's hits that are inside [0, size), empty the bitmap, return the new length."""
     whole = origin >= 0 and origin + BLOCK <= size
@@ -66,7 +80,7 @@ def collect(waiting: Any, filled: Any, bitmap: Any, used: Any, complement: Any, 
     return filled
 
 
-@njit
+@kernel
 def copy_block(values: Any, at: Any, out: Any) -> None:
     """Copy the block that begins at `at` out."""
     wide()
@@ -75,7 +89,7 @@ def copy_block(values: Any, at: Any, out: Any) -> None:
         out[U(i)] = values[start + U(i)]
 
 
-@njit
+@kernel
 def copy_hits(values: Any, at: Any, made: Any, bitmap: Any, complement: Any) -> None:
     """Copy the hit ones of a block's new values, and empty the bitmap."""
     wide()
@@ -88,40 +102,54 @@ def copy_hits(values: Any, at: Any, made: Any, bitmap: Any, complement: Any) -> 
             hit = np.uint32(word >> np.uint32(i)) & np.uint32(1)
             new, old = made[U(32 * half + i)], values[start + U(i)]
             values[start + U(i)] = new if hit else old
-    bitmap[:] = U(0)
+    for place in range(64):
+        bitmap[U(place)] = U(0)
 
 
-@njit
+@kernel
 def gather(values: Any, places: Any, count: Any, out: Any) -> None:
     """Copy values[places] out."""
     for i in range(count):
         out[U(i)] = values[places[U(i)]]
 
 
-@njit
+@kernel
 def scatter(values: Any, places: Any, count: Any, made: Any) -> None:
     """Copy the new values back to their places."""
     for i in range(count):
         values[places[U(i)]] = made[U(i)]
 
 
-@watch_all_sources
-@njit(nogil=True, cache=True)
-def sparse(values: Any, first: Any, job: Any, mask: Any, places: Any, olds: Any) -> Any:
-    """Change the hit values; return how many there were (a journal is kept in places and olds unless they are empty).
+@kernel
+def note(journal: Any, written: Any, places: Any, values: Any, count: Any) -> None:
+    """Append places and values to the journal: uint32 places, uint64 ones, or none."""
+    short, long, olds = journal
+    if len(short):
+        for i in range(count):
+            short[U(written + i)] = np.uint32(places[U(i)])
+    elif len(long):
+        for i in range(count):
+            long[U(written + i)] = places[U(i)]
+    if len(olds):
+        for i in range(count):
+            olds[U(written + i)] = values[U(i)]
+
+
+@kernel
+def sparse(values: Any, first: Any, job: Any, mask: Any, buffers: Any, finding: Any, journal: Any) -> Any:
+    """Change the hit values; return how many there were.
 
     Args:
         values: Patterns: uint16, uint32 or uint64.
         first: The index of the first value, uint64.
         job: What to do.
         mask: Where.
-        places: Room for the hit places (a crowded mask keeps no journal).
-        olds: Room for their values.
+        buffers: Scratch space for FULL + BLOCK values.
+        finding: Scratch space for the places.
+        journal: Where to note them with their values (a crowded mask keeps no journal).
     """
     size = np.int64(len(values))
-    waiting = np.empty(FULL + BLOCK, np.uint64)
-    buffers = new_buffers(values, FULL + BLOCK, job)
-    bitmap, draws, bits = np.zeros(64, np.uint64), np.empty(2048, np.uint16), np.empty(COUNTS, np.uint64)
+    waiting, bitmap, draws, bits = finding
     block, end = first >> U(12), (first + U(size) + U(BLOCK - 1)) >> U(12)
     filled, written, made, taken = 0, 0, 0, 0
     while block < end:
@@ -142,10 +170,7 @@ def sparse(values: Any, first: Any, job: Any, mask: Any, places: Any, olds: Any)
             filled = collect(waiting, filled, bitmap, used, mask.complement, origin, size)
         if filled >= FULL or block == end:
             gather(values, waiting, filled, buffers.gathered)
-            if len(places):
-                for i in range(filled):
-                    places[U(written + i)] = waiting[U(i)]
-                    olds[U(written + i)] = buffers.gathered[U(i)]
+            note(journal, written, waiting, buffers.gathered, filled)
             change_scattered(filled, job, buffers, waiting, first)
             scatter(values, waiting, filled, buffers.gathered)
             written, filled = written + filled, 0

@@ -7,11 +7,12 @@ compiler can contract the two into one rounding.
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from genewright.noise.compiled.bits import float_of_u32, u32_of_float, u64_of_double, wide
-from genewright.noise.compiled.draws import CAUCHY, LOW, REST, TOP, U, parabola
+from genewright.noise.compiled.call import CAUCHY
+from genewright.noise.compiled.kernels.bits import OPTIONS, float_of_u32, kernel, u32_of_float, u64_of_double, wide
+from genewright.noise.compiled.kernels.draws import LOW, REST, TOP, U, parabola
 from genewright.noise.lognormal import LIMIT
 from genewright.noise.tables import table
 
@@ -30,7 +31,7 @@ def to_factors(codes: Any, steps: Any, count: Any, mantissa: Any, shift: Any) ->
     raise NotImplementedError
 
 
-@overload(to_steps)
+@overload(to_steps, jit_options=OPTIONS)
 def _to_steps(codes: Any, steps: Any, count: Any, distribution: Any, unit: Any) -> Any:
     def single(codes: Any, steps: Any, count: Any, distribution: Any, unit: Any) -> None:
         _steps32(codes, steps, count, distribution, unit)
@@ -41,7 +42,7 @@ def _to_steps(codes: Any, steps: Any, count: Any, distribution: Any, unit: Any) 
     return single if steps.dtype == types.uint32 else double
 
 
-@overload(to_factors)
+@overload(to_factors, jit_options=OPTIONS)
 def _to_factors(codes: Any, steps: Any, count: Any, mantissa: Any, shift: Any) -> Any:
     def single(codes: Any, steps: Any, count: Any, mantissa: Any, shift: Any) -> None:
         _factors32(codes, steps, count, mantissa, shift)
@@ -52,7 +53,7 @@ def _to_factors(codes: Any, steps: Any, count: Any, mantissa: Any, shift: Any) -
     return single if steps.dtype == types.uint32 else double
 
 
-@njit
+@kernel
 def _steps32(codes: Any, steps: Any, count: Any, distribution: Any, unit: Any) -> None:
     wide()
     scale = np.float32(unit)
@@ -68,7 +69,7 @@ def _steps32(codes: Any, steps: Any, count: Any, distribution: Any, unit: Any) -
             steps[U(i)] = np.uint32(u32_of_float(size) ^ np.uint32(code & TOP32))
 
 
-@njit
+@kernel
 def _steps64(codes: Any, steps: Any, count: Any, distribution: Any, unit: Any) -> None:
     wide()
     if distribution == CAUCHY:
@@ -83,7 +84,7 @@ def _steps64(codes: Any, steps: Any, count: Any, distribution: Any, unit: Any) -
             steps[U(i)] = u64_of_double(size) ^ ((U(code) & TOP) << U(32))
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def _factor(code: Any, mantissa: Any, shift: Any) -> Any:
     """`lognormal.factor_parts`: (h, e) with the factor h * 2**(e - 28)."""
     product = np.int64(((U(code) & REST) * mantissa) >> shift)
@@ -93,7 +94,7 @@ def _factor(code: Any, mantissa: Any, shift: Any) -> Any:
     return parabola(EXP2[fraction >> U(26)], fraction << U(6)), -(falling >> np.int64(32))
 
 
-@njit
+@kernel
 def _factors32(codes: Any, steps: Any, count: Any, mantissa: Any, shift: Any) -> None:
     wide()
     for i in range(count):
@@ -102,7 +103,7 @@ def _factors32(codes: Any, steps: Any, count: Any, mantissa: Any, shift: Any) ->
         steps[U(i)] = np.uint32(whole + U((e - np.int64(28)) << np.int64(23)))
 
 
-@njit
+@kernel
 def _factors64(codes: Any, steps: Any, count: Any, mantissa: Any, shift: Any) -> None:
     wide()
     for i in range(count):

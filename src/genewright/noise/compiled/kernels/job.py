@@ -3,16 +3,13 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
 
-from genewright.noise.compiled.combine import MULTIPLY, combine
-from genewright.noise.compiled.draws import CONSTANT, NORMAL, encode, fill_words, words_at
-from genewright.noise.compiled.flips import flip_chosen, flip_one
-from genewright.noise.compiled.steps import to_factors, to_steps
-
-FLIP = 4
-"""The operation beside those of `combine`: XOR with a bit."""
+from genewright.noise.compiled.call import CONSTANT, FLIP, MULTIPLY, NORMAL
+from genewright.noise.compiled.kernels.bits import kernel
+from genewright.noise.compiled.kernels.combine import combine
+from genewright.noise.compiled.kernels.draws import U, encode, fill_words, words_at
+from genewright.noise.compiled.kernels.flips import flip_chosen, flip_one
+from genewright.noise.compiled.kernels.steps import to_factors, to_steps
 
 
 class Job(NamedTuple):
@@ -44,7 +41,14 @@ class Job(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """Scratch space for a piece of the tensor."""
+    """Scratch space for a piece of the tensor.
+
+    Args:
+        codes: uint32.
+        steps: float64's patterns for 64 bit values, float32's for all others.
+        random: Words for stochastic rounding, uint32; none, to round to nearest.
+        gathered: Values.
+    """
 
     codes: Any
     steps: Any
@@ -52,33 +56,11 @@ class Buffers(NamedTuple):
     gathered: Any
 
 
-def steps_like(values: Any, size: Any) -> Any:
-    """Return a buffer for the steps that go with the values: float64 patterns for 64 bits, else float32's."""
-    raise NotImplementedError
-
-
-@overload(steps_like)
-def _steps_like(values: Any, size: Any) -> Any:
-    def single(values: Any, size: Any) -> Any:
-        return np.empty(size, np.uint32)
-
-    def double(values: Any, size: Any) -> Any:
-        return np.empty(size, np.uint64)
-
-    return double if values.dtype == types.uint64 else single
-
-
-@njit
-def new_buffers(values: Any, size: Any, job: Any) -> Any:
-    """Return scratch space for pieces of that size."""
-    random = np.empty(size if job.stochastic else 0, np.uint32)
-    return Buffers(np.empty(size, np.uint32), steps_like(values, size), random, np.empty(size, values.dtype))
-
-
-@njit
+@kernel
 def _codes_to_steps(job: Any, buffers: Any, count: Any) -> None:
     if job.distribution == CONSTANT:
-        buffers.codes[:count] = np.uint32(1)
+        for i in range(count):
+            buffers.codes[U(i)] = np.uint32(1)
     else:
         encode(buffers.codes, count, job.distribution)
     if job.operation == MULTIPLY and job.distribution == NORMAL:
@@ -87,7 +69,7 @@ def _codes_to_steps(job: Any, buffers: Any, count: Any) -> None:
         to_steps(buffers.codes, buffers.steps, count, job.distribution, job.unit)
 
 
-@njit
+@kernel
 def change_run(values: Any, at: Any, count: Any, job: Any, buffers: Any, tile: Any, skip: Any) -> None:
     """Change values[at : at + count], consecutive elements that begin `skip` after the start of a tile."""
     tiles = (skip + count + 127) // 128
@@ -106,7 +88,7 @@ def change_run(values: Any, at: Any, count: Any, job: Any, buffers: Any, tile: A
     combine(values, at, buffers.steps, skip, count, job.operation, job.kind, buffers.random)
 
 
-@njit
+@kernel
 def change_scattered(count: Any, job: Any, buffers: Any, places: Any, first: Any) -> None:
     """Change the values in buffers.gathered, whose indices are first + places."""
     if job.operation == FLIP:

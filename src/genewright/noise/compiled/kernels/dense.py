@@ -3,21 +3,17 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from genewright.noise.compiled.draws import U
-from genewright.noise.compiled.freshness import watch_all_sources
-from genewright.noise.compiled.job import change_run, new_buffers
-
-PIECE = 2048
+from genewright.noise.compiled.call import PIECE
+from genewright.noise.compiled.kernels.bits import kernel
+from genewright.noise.compiled.kernels.draws import U
+from genewright.noise.compiled.kernels.job import change_run
 
 
-@watch_all_sources
-@njit(nogil=True, cache=True)
-def dense(values: Any, first: Any, job: Any) -> None:
+@kernel
+def dense(values: Any, first: Any, job: Any, buffers: Any) -> None:
     """Change every value (patterns: uint16, uint32 or uint64); `first` is the index of the first one, uint64."""
     size, done = len(values), 0
-    buffers = new_buffers(values, PIECE, job)
     while done < size:
         index = first + U(done)
         skip = np.int64(index & U(127))

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from numba import njit
-
-from genewright.noise.compiled.bits import wide
-from genewright.noise.compiled.draws import HALF, U
+from genewright.noise.compiled.kernels.bits import kernel, wide
+from genewright.noise.compiled.kernels.draws import HALF, U
 
 
-@njit
+@kernel
 def flip_one(values: Any, at: Any, count: Any, flips: Any) -> None:
     """XOR values[at : at + count] with the only flip."""
     wide()
@@ -17,7 +15,7 @@ def flip_one(values: Any, at: Any, count: Any, flips: Any) -> None:
         values[U(at) + U(i)] ^= flip
 
 
-@njit
+@kernel
 def flip_chosen(values: Any, at: Any, words: Any, skip: Any, count: Any, flips: Any) -> None:
     """XOR each value with the flip that its word chooses."""
     number = U(len(flips))

@@ -1,11 +1,23 @@
-"""What the kernels need of the compiler beyond Python: bit casts, and vectors as wide as the machine's."""
+"""What the kernels need of the compiler beyond Python: memory by address, bit casts, the widest vectors."""
 
-from typing import Any
+from typing import Any, Final
 
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic as _intrinsic
+from numba.np import arrayobj as _arrayobj
 
+arrayobj: Any = _arrayobj
 intrinsic: Any = _intrinsic  # it changes the signature of what it decorates, which its source does not say
+
+OPTIONS: Final[Any] = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Nothing of Numba's or Python's runtime: the machine code calls nobody, so it runs without them."""
+
+
+def kernel(function: Any = None, **options: Any) -> Any:
+    """Compile a function for the other kernels; none of them takes memory or can raise."""
+    made: Any = njit(**OPTIONS, **options)
+    return made if function is None else made(function)
+
 
 _add: Any = set[str].add  # llvmlite's own add() refuses attributes that have a value
 
@@ -25,6 +37,31 @@ float_of_u32 = _cast(types.uint32, types.float32)
 u32_of_float = _cast(types.float32, types.uint32)
 double_of_u64 = _cast(types.uint64, types.float64)
 u64_of_double = _cast(types.float64, types.uint64)
+
+
+def _array_at(item: Any) -> Any:
+    array = types.Array(item, 1, "C")
+
+    @intrinsic
+    def array_at(context: Any, address: Any, size: Any) -> Any:
+        def generate(target_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.inttoptr(arguments[0], target_context.get_data_type(item).as_pointer())
+            width = target_context.get_constant(types.intp, item.bitwidth // 8)
+            made = target_context.make_array(array)(target_context, builder)
+            arrayobj.populate_array(
+                made, data=place, shape=[arguments[1]], strides=[width], itemsize=width, meminfo=None
+            )
+            return made._getvalue()
+
+        return array(types.uint64, types.int64), generate
+
+    return array_at
+
+
+array_of_u16 = _array_at(types.uint16)
+array_of_u32 = _array_at(types.uint32)
+array_of_u64 = _array_at(types.uint64)
+array_of_i64 = _array_at(types.int64)
 
 
 @intrinsic

@@ -9,9 +9,16 @@ unsigned (Python's negative indices would cost a select per element).
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from genewright.noise.compiled.bits import double_of_u64, float_of_u32, u32_of_float, u64_of_double, wide
+from genewright.noise.compiled.call import CAUCHY, LAPLACE, SIGN, UNIFORM
+from genewright.noise.compiled.kernels.bits import (
+    double_of_u64,
+    float_of_u32,
+    kernel,
+    u32_of_float,
+    u64_of_double,
+    wide,
+)
 from genewright.noise.philox import MULTIPLIERS, WEYL
 from genewright.noise.tables import table
 
@@ -21,23 +28,13 @@ W0, W1 = U(WEYL[0]), U(WEYL[1])
 LOW, HALF = U(0xFFFFFFFF), U(32)
 TOP, REST = U(0x80000000), U(0x7FFFFFFF)
 
-NORMAL, TRUNCATED, LAPLACE, CAUCHY, UNIFORM, SIGN, CONSTANT = range(7)
-CODES = {
-    "normal": NORMAL,
-    "truncated_normal": TRUNCATED,
-    "laplace": LAPLACE,
-    "cauchy": CAUCHY,
-    "uniform": UNIFORM,
-    "sign": SIGN,
-    "constant": CONSTANT,
-}
 TABLES = np.concatenate([table(name) for name in ("normal", "truncated_normal", "laplace", "cauchy")])
 BASE = U(1024 << 6)
 MAGIC, SHIFTED = U(0x4350000000000000), 2.0**54 - 2.0
 """v in the low bits of 2**54 is 2**54 + 4 v; less 2**54 - 2 it is 2 m, exactly, for m = 2 v + 1."""
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def philox(c: Any, x2: Any, x3: Any, k0: Any, k1: Any) -> Any:
     """Return the four words of counter c; each has garbage above its 32 bits."""
     x0, x1 = c, c >> HALF
@@ -48,7 +45,7 @@ def philox(c: Any, x2: Any, x3: Any, k0: Any, k1: Any) -> Any:
     return x0, x1, x2, x3
 
 
-@njit
+@kernel
 def fill_words(out: Any, tile: Any, tiles: Any, stream: Any) -> None:
     """Write the words of `tiles` whole tiles."""
     wide()
@@ -65,7 +62,7 @@ def fill_words(out: Any, tile: Any, tiles: Any, stream: Any) -> None:
             out[at + U(96)] = np.uint32(e)
 
 
-@njit
+@kernel
 def words_at(out: Any, places: Any, count: Any, first: Any, stream: Any) -> None:
     """Write the words of the indices first + places."""
     wide()
@@ -78,7 +75,7 @@ def words_at(out: Any, places: Any, count: Any, first: Any, stream: Any) -> None
         out[U(i)] = np.uint32(high if index & U(64) else low)
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def parabola(entry: Any, offset: Any) -> Any:
     """`quantile.magnitude`; garbage above the offset's 32 bits does no harm."""
     t = offset & LOW
@@ -86,7 +83,7 @@ def parabola(entry: Any, offset: Any) -> Any:
     return (entry >> HALF) - ((t * slope) >> U(42))
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def quantile(word: Any, start: Any) -> Any:
     """Return (segment, magnitude) of a word by the table that starts at `start` (less BASE, so wrapped)."""
     bits = u64_of_double(double_of_u64((word & REST) | MAGIC) - SHIFTED)
@@ -94,7 +91,7 @@ def quantile(word: Any, start: Any) -> Any:
     return place, parabola(TABLES[place + start], bits >> U(14))
 
 
-@njit
+@kernel
 def encode(buffer: Any, count: Any, distribution: Any) -> None:
     """Turn words into codes, in place: `distributions.encode`."""
     if distribution <= LAPLACE:
@@ -110,7 +107,7 @@ def encode(buffer: Any, count: Any, distribution: Any) -> None:
             buffer[U(i)] = np.uint32((U(buffer[U(i)]) & TOP) | U(1))
 
 
-@njit
+@kernel
 def _encode_table(buffer: Any, count: Any, start: Any) -> None:
     wide()
     for i in range(count):
@@ -119,7 +116,7 @@ def _encode_table(buffer: Any, count: Any, start: Any) -> None:
         buffer[U(i)] = np.uint32(fixed | (word & TOP))
 
 
-@njit
+@kernel
 def _encode_cauchy(buffer: Any, count: Any) -> None:
     wide()
     for i in range(count):

@@ -7,16 +7,20 @@ as it is; any other NaN that arises becomes the quiet one without payload.
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from genewright.noise.compiled.bits import double_of_u64, float_of_u32, u32_of_float, u64_of_double, wide
-from genewright.noise.compiled.draws import U
-
-ADD, ADD_RELATIVE, MULTIPLY, REPLACE = range(4)
-OPERATIONS = {"add": ADD, "add_relative": ADD_RELATIVE, "multiply": MULTIPLY, "replace": REPLACE}
-WIDE, BFLOAT16, FLOAT16 = range(3)
-KINDS = {"float32": WIDE, "float64": WIDE, "bfloat16": BFLOAT16, "float16": FLOAT16}
+from genewright.noise.compiled.call import ADD, ADD_RELATIVE, BFLOAT16, MULTIPLY, REPLACE
+from genewright.noise.compiled.kernels.bits import (
+    OPTIONS,
+    double_of_u64,
+    float_of_u32,
+    kernel,
+    u32_of_float,
+    u64_of_double,
+    wide,
+)
+from genewright.noise.compiled.kernels.draws import U
 
 V = np.uint32
 TOP32, REST32, QUIET32 = V(0x80000000), V(0x7FFFFFFF), V(0x7FC00000)
@@ -31,7 +35,7 @@ def combine(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation: 
     raise NotImplementedError
 
 
-@overload(combine)
+@overload(combine, jit_options=OPTIONS)
 def _combine(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation: Any, kind: Any, random: Any) -> Any:
     def single(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation: Any, kind: Any, random: Any) -> None:
         _combine32(values, U(at), steps, U(skip), count, operation)
@@ -48,7 +52,7 @@ def _combine(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation:
     return {types.uint32: single, types.uint64: double, types.uint16: half}[values.dtype]
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def _after32(before: Any, step: Any, operation: Any) -> Any:
     """Return the float32 pattern of the result."""
     w, d = float_of_u32(before), float_of_u32(step)
@@ -65,7 +69,7 @@ def _after32(before: Any, step: Any, operation: Any) -> Any:
     return before if operation != REPLACE and w != w else bits
 
 
-@njit
+@kernel
 def _combine32(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation: Any) -> None:
     wide()
     if operation == ADD:
@@ -82,7 +86,7 @@ def _combine32(values: Any, at: Any, steps: Any, skip: Any, count: Any, operatio
             values[at + U(i)] = _after32(values[at + U(i)], steps[skip + U(i)], REPLACE)
 
 
-@njit
+@kernel
 def _combine64(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation: Any) -> None:
     wide()
     for i in range(count):
@@ -101,7 +105,7 @@ def _combine64(values: Any, at: Any, steps: Any, skip: Any, count: Any, operatio
         values[at + U(i)] = before if operation != REPLACE and w != w else bits
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def _narrow_bfloat16(bits: Any, random: Any, stochastic: Any) -> Any:
     """`rounding.narrow`: the pattern of bfloat16, in uint32, for a float32 that is no NaN."""
     nearest = V(V(bits + V(V(0x7FFF) + V(V(bits >> V(16)) & V(1)))) >> V(16))
@@ -111,7 +115,7 @@ def _narrow_bfloat16(bits: Any, random: Any, stochastic: Any) -> Any:
     return nearest if V(up & V(0x7FFF)) >= V(0x7F80) else up
 
 
-@njit
+@kernel
 def _combine_bfloat16(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation: Any, random: Any) -> None:
     wide()
     if len(random):
@@ -128,14 +132,14 @@ def _combine_bfloat16(values: Any, at: Any, steps: Any, skip: Any, count: Any, o
             values[at + U(i)] = _keep_nan(old, bits, made, V(0x7F80), V(0x7FC0), operation)
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def _keep_nan(old: Any, bits: Any, made: Any, infinity: Any, quiet: Any, operation: Any) -> Any:
     """Return the old pattern if it was NaN (unless it is replaced), the quiet NaN if one arose, else what was made."""
     made = quiet if V(bits & REST32) > V(0x7F800000) else made
     return np.uint16(V(old) if operation != REPLACE and V(V(old) & V(0x7FFF)) > infinity else made)
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def _widen_float16(old: Any) -> Any:
     """Return the float32 pattern of a float16 pattern, exactly."""
     size = V(V(old) & V(0x7FFF))
@@ -146,7 +150,7 @@ def _widen_float16(old: Any) -> Any:
     return V(made | V(V(V(old) & V(0x8000)) << V(16)))
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def _nearest_float16(bits: Any) -> Any:
     """`rounding.narrow` to nearest. Below 2**-14, adding 1/2 in float32 rounds to the spacing of 2**-24."""
     size = V(bits & REST32)
@@ -156,7 +160,7 @@ def _nearest_float16(bits: Any) -> Any:
     return V(V(made) | V(V(bits >> V(16)) & V(0x8000)))
 
 
-@njit(forceinline=True)
+@kernel(forceinline=True)
 def _stochastic_float16(bits: Any, random: Any) -> Any:
     """`rounding.narrow` for float16 with a random word."""
     size = U(bits) & U(0x7FFFFFFF)
@@ -170,7 +174,7 @@ def _stochastic_float16(bits: Any, random: Any) -> Any:
     return _nearest_float16(bits) if up >= U(0x7C00) else V(up | ((U(bits) >> U(16)) & U(0x8000)))
 
 
-@njit
+@kernel
 def _combine_float16(values: Any, at: Any, steps: Any, skip: Any, count: Any, operation: Any, random: Any) -> None:
     wide()
     if len(random):

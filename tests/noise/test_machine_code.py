@@ -1,0 +1,76 @@
+"""The kernels are kept as machine code that needs neither Numba nor anything else to run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+
+import llvmlite
+
+from genewright.noise.compiled import machine_code
+
+_PROGRAM = """
+import sys
+import numpy as np
+from genewright import noise
+
+values = np.ones(300_000, np.float32)
+noise.apply(values, noise.Change(combine="add"), noise.derive(1, name="w", path="0"), dtype="float32")
+print("genewright.noise.compiled.backend" in sys.modules, "numba" in sys.modules, float(values.sum()))
+"""
+
+
+def _run(cache: Path) -> tuple[list[str], str]:
+    environment = os.environ | {"GENEWRIGHT_CACHE": str(cache)}
+    done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.split(), done.stderr
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which a process has compiled."""
+    folder = tmp_path_factory.mktemp("kernels") / "made"
+    answer, _ = _run(folder)
+    assert answer[:2] == ["True", "True"]
+    return folder
+
+
+def test_a_process_compiles_once_and_later_ones_do_not_import_numba(cache: Path) -> None:
+    (kept,) = cache.iterdir()
+    answer, said = _run(cache)
+    assert answer[:2] == ["True", "False"]
+    assert said == ""
+    assert list(cache.iterdir()) == [kept]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_file_is_made_anew(cache: Path, damage: str) -> None:
+    (kept,) = cache.iterdir()
+    whole = kept.read_bytes()
+    flipped = whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]
+    kept.write_bytes({"cut": whole[: len(whole) // 2], "flipped": flipped, "empty": b""}[damage])
+    answer, _ = _run(cache)
+    assert answer[:2] == ["True", "True"]
+    assert kept.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_the_work_is_done(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    answer, said = _run(tmp_path / "file")
+    assert answer == ["True", "True", _run(cache)[0][2]]
+    assert "GENEWRIGHT_CACHE" in said
+
+
+def test_another_processor_or_compiler_has_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = machine_code._stamp.__wrapped__()
+    monkeypatch.setattr(machine_code, "_processor", lambda: ("x86_64-linux-gnu", "generic", ""))
+    assert machine_code._stamp.__wrapped__() != here
+    monkeypatch.undo()
+    monkeypatch.setattr(llvmlite, "__version__", "0.0")
+    assert machine_code._stamp.__wrapped__() != here

@@ -1,0 +1,113 @@
+"""`gw.check_operator` on the operators of architecture: on built-in networks, and crossed with those of the tests."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import genewright as gw
+from genewright.edit import Edit
+from genewright.network import Network
+from genewright.operator import registered
+from genewright.operators.architecture.fresh import drawn
+from genewright.seeding import Noise
+from tests.operators.architecture import networks, wide_networks
+
+DEFAULTS = {name: cls for name, cls in registered().items() if ".architecture." in cls.__module__}
+VARIANTS: dict[str, Any] = {
+    "duplicate_block_gate": gw.DuplicateBlock(by="gate"),
+    "grow_kernel_by_4": gw.GrowKernel(by=4),
+    "insert_layer_gate": gw.InsertLayer(init="gate"),
+    "insert_layer_noise": gw.InsertLayer(init="noise"),
+    "narrow_last": gw.Narrow(num_units=1, by="last"),
+    "narrow_random_repaired": gw.Narrow(by="random", repair="least_squares"),
+    "replace_activation_blend": gw.ReplaceActivation(to="SiLU", blend=0),
+    "widen_noise_both": gw.Widen(init="noise", placement="both"),
+    "widen_pair": gw.Widen(init="pair"),
+    "widen_silent_both": gw.Widen(num_units=3, init="silent", placement="both"),
+}
+CASES = {f"small {name}": (networks, name) for name in networks.NETWORKS} | {
+    f"wide {name}": (wide_networks, name) for name in wide_networks.NETWORKS
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_every_operator_keeps_every_promise_on_the_built_in_networks(name: str) -> None:
+    gw.check_operator(DEFAULTS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_keeps_every_promise_on_the_built_in_networks(name: str) -> None:
+    gw.check_operator(VARIANTS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", [*DEFAULTS, *VARIANTS])
+def test_every_operator_keeps_every_promise_or_refuses(name: str, case: str) -> None:
+    room, network = CASES[case]
+    try:
+        gw.check_operator({**DEFAULTS, **VARIANTS}[name], {case: room.make(network)})
+    except gw.ConformanceError as error:
+        if "refused all of them" not in str(error):
+            raise
+
+
+# What is broken must be caught, where layers and shapes change too.
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Deeper(gw.Operator, ABC):
+    """Inserts a layer that changes the function, behind the first one that the example reaches."""
+
+    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        yield from gw.InsertLayer(init="noise").settled(network, noise).propose(network, noise)
+
+
+def _caught(operator: Any, promise: str) -> None:
+    with pytest.raises(gw.ConformanceError, match=promise):
+        gw.check_operator(operator)
+
+
+def test_a_structural_operator_of_others_passes() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class DeeperPasses(_Deeper):
+        pass
+
+    gw.check_operator(DeeperPasses)
+
+
+def test_a_structural_operator_with_a_false_claim_is_caught() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class DeeperBoasts(_Deeper):
+        keeps = frozenset({"function"})
+
+    _caught(DeeperBoasts, "it keeps the function")
+
+
+def test_a_new_layer_that_is_drawn_from_no_seed_is_caught() -> None:
+    calls: list[int] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class DeeperForgets(_Deeper):
+        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+            calls.append(1)
+            operator = gw.InsertLayer(init="noise").settled(network, noise)
+            insertion = next(iter(operator.propose(network, noise)))
+            yield insertion
+            yield from drawn(insertion, network, noise.child(len(calls)))  # type: ignore[arg-type]
+
+    _caught(DeeperForgets, "same base and same seed, same bytes")
+
+
+def test_a_claim_to_keep_shapes_that_grow_is_caught() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class DeeperHides(_Deeper):
+        keeps = frozenset({"shape"})
+
+    _caught(DeeperHides, "dtypes, layouts, ties, modes and hooks are kept|in place keeps")
