@@ -36,7 +36,7 @@ def rendered(text: str, folder: Path = RESULTS) -> str:
         if not rows:
             continue
         start, end = f"<!-- {name}: made by benchmarks/architecture/table.py -->", f"<!-- /{name} -->"
-        made = "\n".join([start, *table(rows), end])
+        made = "\n".join([start, "", *table(rows), "", end])
         text, found = re.subn(
             f"{re.escape(start)}.*?{re.escape(end)}", lambda _, made=made: made, text, flags=re.DOTALL
         )

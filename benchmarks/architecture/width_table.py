@@ -16,7 +16,7 @@ _TITLES = {
 def width_table(rows: list[dict[str, Any]]) -> list[str]:
     """Return the table, the largest change, and what was refused, as lines of Markdown."""
     out = [
-        "| torch | models | with a width kept | with every tried width kept | widenings kept | of them float32 inside | "
+        "| torch | models | with a width kept | with every tried width kept | widenings kept | float32 inside | "
         "refused | wrong |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -47,8 +47,9 @@ def _refusals(rows: list[dict[str, Any]]) -> list[str]:
         for result in row.get("results", []):
             if "refused" in result:
                 where = re.search(r"(\w+\.py):\d+: (.*)", result["refused"])
-                words = re.sub(r"\d+", "N", where[2] if where else result["refused"]).split(",")[0]
-                reasons[re.sub(r"[\[(].*", "", words).strip(" .")].append(row["name"])
+                words = re.sub(r"'[^']*'", "...", where[2] if where else result["refused"])
+                words = re.sub(r"[\[(].*", "", re.sub(r"\d+", "N", words.split(",")[0]))
+                reasons[words.strip(" .")].append(row["name"])
     lines = [
         f"- {reason} ({', '.join(dict.fromkeys(names))})"
         for reason, names in sorted(reasons.items(), key=lambda item: -len(item[1]))

@@ -11,8 +11,8 @@ from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
 from genewright.backends.torch.structure.computed import made_of_others
-from genewright.backends.torch.structure.reading import Reading, read
-from genewright.backends.torch.structure.record import Recording, record
+from genewright.backends.torch.structure.reading import Reading
+from genewright.backends.torch.structure.recent import recorded
 from genewright.backends.torch.structure.trial import Trials
 from genewright.backends.torch.tensors import Member, members_of
 from genewright.errors import UnsupportedError
@@ -40,8 +40,7 @@ class TorchWidths(Widths):
         names = {id(tensor): name for name, member in self._members.items() for tensor in member.same}
         for name, buffer in model.named_buffers():
             names.setdefault(id(buffer), name)
-        self.recording: Recording = record(model, self.example, names)
-        self.reading: Reading = read(self.recording)
+        self.recording, self.reading = recorded(model, self.example, names)
         self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
