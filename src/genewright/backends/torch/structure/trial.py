@@ -85,17 +85,18 @@ class Trials:
     reading: Reading
     members: Mapping[str, Member]
 
-    def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
-        """Return the attributes that have to change for `knob` to have `size` units.
+    def settle(self, knob: Knob, size: int, beside: Sequence[Knob] = ()) -> tuple[Attribute, ...]:
+        """Return the attributes that have to change for `knob`, and those beside it, to have `size` units.
 
         Raises:
             UnsupportedError: No set of attributes lets the forward pass; the reason is named.
         """
-        sizes = {knob.leaf: size}
-        trial = self._trial([knob], sizes)
+        knobs = [knob, *beside]
+        sizes = {one.leaf: size for one in knobs}
+        trial = self._trial(knobs, sizes)
         chosen = bound(self.reading, sizes)
         reason, progress = trial.fails(chosen)
-        left: list[list[Attribute]] = guesses(self.reading, knob.leaf, size, chosen) if reason else []
+        left: list[list[Attribute]] = guesses(self.reading, sizes, chosen) if reason else []
         tried = 0
         while reason and left:
             # Of what may hold such a length, take what lets the run get further, the innermost first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from genewright.backends.torch.structure.attributes import bound_attributes
 from genewright.backends.torch.structure.computed import made_of_others
 from genewright.backends.torch.structure.reading import Reading
 from genewright.backends.torch.structure.recent import recorded
+from genewright.backends.torch.structure.scoring import score_scale
 from genewright.backends.torch.structure.trial import Trials
 from genewright.backends.torch.tensors import Member, members_of
 from genewright.errors import UnsupportedError
@@ -45,6 +47,7 @@ class TorchWidths(Widths):
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
         self._knobs: Knobs | None = None
+        self._scales: dict[tuple[object, ...], float] = {}
 
     def find(self, layer: str) -> Knob:
         made = made_of_others(self.recording.layers, layer)
@@ -60,6 +63,17 @@ class TorchWidths(Widths):
 
     def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
         return self._trials.settle(knob, size)
+
+    def settle_together(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
+        return self._trials.settle(knobs[0], size, knobs[1:])
+
+    def score_scale(
+        self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
+    ) -> float:
+        key = (*(knob.name for knob in knobs), size)
+        if key not in self._scales:
+            self._scales[key] = score_scale(self.model, self.example, knobs, size, attributes, queries)
+        return self._scales[key]
 
     def verified(self) -> Knobs:
         knobs = self.knobs()
