@@ -16,11 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from depth_table import depth_table
 from width_table import width_table
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
-TABLES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {"width": width_table}
+TABLES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {"width": width_table, "depth": depth_table}
 
 
 def rows_of(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
