@@ -116,8 +116,8 @@ def test_undo_and_refusal_bring_the_average_back() -> None:
     with gw.mutated(model, gw.Widen("0", num_units=5), seed=1, example=x, optimizer=[optimizer, average]):
         assert average.module[0].out_features == 17
     assert gw.fingerprint(average.module) == before
+    operators = [gw.Widen("0", num_units=5), gw.RemoveLayer("nowhere")]
     with pytest.raises(gw.UnknownNameError):
-        operators = [gw.Widen("0", num_units=5), gw.RemoveLayer("nowhere")]
         gw.mutate(model, operators, seed=1, example=x, inplace=True, optimizer=[average])
     assert gw.fingerprint(average.module) == before
 
