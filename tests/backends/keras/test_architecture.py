@@ -199,6 +199,15 @@ def test_the_named_layer_is_wired_between_its_neighbours(keras: Any) -> None:
     assert values(drawn)["dense_layer_2_dense.kernel"].std() == pytest.approx(np.sqrt(2 / 72), rel=0.2)
 
 
+def test_a_layer_behind_a_shared_one_is_shared(make: Make, batch: list[Any]) -> None:
+    model = woken(make())
+    mutant = gw.mutate(model, gw.InsertLayer(after="twice"), seed=1, example=batch)
+    assert sum(layer.name == "twice_dense" for layer in mutant.layers) == 1
+    assert len(mutant.get_layer("twice_dense")._inbound_nodes) == 2
+    with pytest.raises(gw.UnsupportedError, match="called 2 times"):
+        gw.mutate(model, gw.InsertLayer(after="twice", init="gate"), seed=1, example=batch)
+
+
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
 def test_recurrent_layers_widen(keras: Any, kind: str) -> None:
     layers = [
