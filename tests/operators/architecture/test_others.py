@@ -265,3 +265,12 @@ def test_an_inserted_layer_works_along_features_where_no_layer_of_torch_says_whe
         mutant = gw.mutate(model, gw.InsertLayer(after=layer), seed=1, example=torch.randn(2, 1, 8, 8))
         larger = torch.randn(2, 1, 12, 8)  # six tokens
         torch.testing.assert_close(mutant(larger), model(larger))
+
+
+def test_a_gated_layer_behind_one_that_takes_more_than_one_input_is_given_one() -> None:
+    model, example = make("stack")  # its layers are given a scale, too
+    mutant = gw.mutate(model, gw.InsertLayer("layers.1", init="gate"), seed=1, example=example)
+    assert torch.equal(mutant(example), model(example))
+    with torch.no_grad():
+        mutant.layers[1].graft[0].gate.fill_(0.5)
+    assert not torch.allclose(mutant(example), model(example))

@@ -61,8 +61,8 @@ def bound(reading: Reading, sizes: Mapping[Leaf, int]) -> list[Attribute]:
     return list(out.values())
 
 
-def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> list[list[Attribute]]:
-    """Return other attributes that may hold such a length, by name: equal to one in a layer that `leaf` runs through.
+def guesses(reading: Reading, sizes: Mapping[Leaf, int], known: list[Attribute]) -> list[list[Attribute]]:
+    """Return other attributes that may hold such a length, by name: equal to one in a layer that it runs through.
 
     Those of the innermost layers come first.
     """
@@ -71,8 +71,8 @@ def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> 
     for path, axes in reading.touched.items():
         lengths: dict[int, int] = {}
         for axis in axes:
-            if any(leaf is inner for inner in leaves(axis)):
-                lengths.setdefault(size_of(axis), resized(axis, {leaf: size}))
+            if any(inner in sizes for inner in leaves(axis)):
+                lengths.setdefault(size_of(axis), resized(axis, sizes))
         if not lengths:
             continue
         layer = reading.layers[path]

@@ -85,27 +85,28 @@ class Trials:
     reading: Reading
     members: Mapping[str, Member]
 
-    def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
-        """Return the attributes that have to change for `knob` to have `size` units.
+    def settle(self, knob: Knob, size: int, beside: Sequence[Knob] = ()) -> tuple[Attribute, ...]:
+        """Return the attributes that have to change for `knob`, and those beside it, to have `size` units.
 
         Raises:
             UnsupportedError: No set of attributes lets the forward pass; the reason is named.
         """
-        sizes = {knob.leaf: size}
-        trial = self._trial([knob], sizes)
+        knobs = [knob, *beside]
+        sizes = {one.leaf: size for one in knobs}
+        trial = self._trial(knobs, sizes)
         chosen = bound(self.reading, sizes)
         reason, progress = trial.fails(chosen)
-        left = guesses(self.reading, knob.leaf, size, chosen) if reason else []
+        left: list[list[Attribute]] = guesses(self.reading, sizes, chosen) if reason else []
         tried = 0
         while reason and left and tried < _MOST_TRIALS:
             # Of what may hold such a length, take what lets the run get further, the innermost first.
-            for position, group in enumerate(left):
+            for group in left:
                 tried += 1
                 new_reason, new_progress = trial.fails([*chosen, *group])
                 if not new_reason or new_progress > progress:
                     reason, progress = new_reason, new_progress
                     chosen = [*chosen, *group]
-                    del left[position]
+                    left = [other for other in left if other[0] not in group]
                     break
             else:
                 break

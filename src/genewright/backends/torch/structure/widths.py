@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
 from genewright.backends.torch.structure.reading import Reading, read
 from genewright.backends.torch.structure.record import Recording, record
+from genewright.backends.torch.structure.scoring import score_scale
 from genewright.backends.torch.structure.trial import Trials
 from genewright.backends.torch.tensors import Member, members_of, named_layers
 from genewright.errors import UnsupportedError
@@ -47,6 +49,7 @@ class TorchWidths(Widths):
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
         self._knobs: Knobs | None = None
+        self._scales: dict[tuple[object, ...], float] = {}
 
     def knobs(self) -> Knobs:
         """Return every width that a parameter writes or reads."""
@@ -56,6 +59,17 @@ class TorchWidths(Widths):
 
     def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
         return self._trials.settle(knob, size)
+
+    def settle_together(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
+        return self._trials.settle(knobs[0], size, knobs[1:])
+
+    def score_scale(
+        self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
+    ) -> float:
+        key = (*(knob.name for knob in knobs), size)
+        if key not in self._scales:
+            self._scales[key] = score_scale(self.model, self.example, knobs, size, attributes, queries)
+        return self._scales[key]
 
     def verified(self) -> Knobs:
         knobs = self.knobs()
