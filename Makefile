@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all lint format bench-memory bench-noise clean
+.PHONY: help setup demo test test-all lint format bench-architecture bench-memory bench-noise bench-speed clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -38,6 +38,10 @@ test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
 bench-architecture: $(VENV)/.test  ## widen and deepen models of torchvision, timm and transformers, and count what is kept
 	$(BIN)/python benchmarks/architecture/width.py torchvision timm transformers --fast
 	$(BIN)/python benchmarks/architecture/depth.py torchvision timm transformers
+	$(BIN)/python benchmarks/architecture/table.py
+
+bench-speed: $(VENV)/.test  ## time the widening of ResNets and of GPT-2's shape, and where the time goes
+	$(BIN)/python benchmarks/architecture/speed.py
 
 lint: $(VENV)/.test  ## ruff and pyright
 	$(BIN)/ruff check .
