@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all lint format bench-memory bench-noise clean
+.PHONY: help setup demo test test-all lint format bench-architecture bench-memory bench-noise bench-speed clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -19,7 +19,9 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) install -c constraints.txt --group test --group lint --group keras
+	@$(PIP) install -c constraints.txt --group test --group lint --group keras --group models
+	@$(PIP) install -c constraints.txt --no-deps torchvision timm || \
+		echo "torchvision and timm cannot be had here: the tests on their models will be left out"
 	@touch $@
 
 setup: $(VENV)/.test  ## make .venv with everything that the tests need
@@ -33,10 +35,13 @@ test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without th
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m ''
 
-bench-architecture: $(VENV)/.test  ## widen models of torchvision, timm and transformers, and count what is kept
-	$(PIP) install --no-deps torchvision==0.28.0 timm==1.0.31
-	$(PIP) install -c constraints.txt huggingface_hub pyyaml transformers==5.23.0
+bench-architecture: $(VENV)/.test  ## widen and deepen models of torchvision, timm and transformers, and count what is kept
 	$(BIN)/python benchmarks/architecture/width.py torchvision timm transformers --fast
+	$(BIN)/python benchmarks/architecture/depth.py torchvision timm transformers
+	$(BIN)/python benchmarks/architecture/table.py
+
+bench-speed: $(VENV)/.test  ## time the widening of ResNets and of GPT-2's shape, and where the time goes
+	$(BIN)/python benchmarks/architecture/speed.py
 
 lint: $(VENV)/.test  ## ruff and pyright
 	$(BIN)/ruff check .

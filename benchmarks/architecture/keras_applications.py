@@ -75,13 +75,11 @@ def checked(model: keras.Model, operator: gw.Operator, example: np.ndarray) -> t
 
 def weights_of(model: keras.Model) -> str:
     """Say whether exactly the trainable variables change, and come back."""
-    backend = backend_of(model)
-    before = {name: hash(bytes(backend.network(model).raw(name))) for name in backend.network(model).tensors}
-    trainable = {name for name, tensor in backend.network(model).tensors.items() if tensor.trainable}
+    network = backend_of(model).network(model)
+    before = {name: hash(bytes(network.raw(name))) for name in network.tensors}
+    trainable = {name for name, tensor in network.tensors.items() if tensor.trainable}
     with gw.mutated(model, gw.GaussianNoise(std=0.1), seed=SEED):
-        network = backend.network(model)
         changed = {name for name, digest in before.items() if hash(bytes(network.raw(name))) != digest}
-    network = backend.network(model)
     back = all(hash(bytes(network.raw(name))) == digest for name, digest in before.items())
     return "kept" if changed == trainable and back else "WRONG: other variables change, or the undo fails"
 

@@ -1,20 +1,21 @@
 """Coverage of the width operators: for every model and operator kept, refused with the reason, or WRONG.
 
-    python benchmarks/architecture/width.py torchvision timm transformers [--only NAME ...] [--knobs 6] [--out FILE]
+    python benchmarks/architecture/width.py torchvision timm transformers [--fast] [--all] [--only NAME ...]
 
 For each model some of its free knobs are widened and narrowed again. A widening counts as kept where the outputs, in
 float64 where the module allows, differ by less than 1e-9 of the largest (1e-5 where a layer computes in float32), as
 measured here, not by the library; it is WRONG where the library let it pass and they differ by more; it is refused
-where the library refuses. Narrowing the same units again has to give the first bytes back.
+where the library refuses. Narrowing the same units again has to give the first bytes back (not with --fast).
+
+One line of JSON a model goes to results/width-LIBRARY.jsonl; models that are there already are left out, so that a run
+can be stopped and gone on with. `table.py` renders them.
 """
 
 from __future__ import annotations
 
 import argparse
-import collections
 import copy
 import json
-import re
 import sys
 import time
 import warnings
@@ -33,6 +34,8 @@ from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.structure.widths import TorchWidths
 from genewright.seeding import Noise
+
+RESULTS = Path(__file__).parent / "results"
 
 
 def outputs(model: nn.Module, example: Any) -> list[torch.Tensor]:
@@ -138,8 +141,6 @@ def run(case: zoo.Case, count: int, inits: list[str], fast: bool) -> dict[str, A
     row["knobs"] = len(knobs)
     row["hidden"] = len(hidden)
     row["stream"] = sum(k.free and k.kind == "stream" for k in knobs)
-    row["pins"] = collections.Counter(re.sub(r"\d+", "N", k.pins[0].text) for k in knobs if k.pins)
-    row["mixes"] = collections.Counter(re.sub(r"\d+", "N", k.mixes[0].text) for k in knobs if not k.pins and k.mixes)
     before = outputs(model, example)
     first = {name: t.clone() for name, t in model.state_dict().items()}
     double = all(t.dtype == torch.float64 for t in before if t.is_floating_point())
@@ -189,62 +190,33 @@ def line(row: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("libraries", nargs="+", choices=["torchvision", "timm", "transformers"])
-    parser.add_argument("--all", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--knobs", type=int, default=6)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("libraries", nargs="+", choices=zoo.CASES)
+    parser.add_argument("--all", action="store_true", help="every model up to a size, not the smallest of each family")
+    parser.add_argument("--only", nargs="*", default=[], help="names of models or of their groups")
+    parser.add_argument("--knobs", type=int, help="how many widths of a model (6 of torchvision's, else 4)")
     parser.add_argument("--inits", nargs="*", default=["split", "silent", "pair"])
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--fast", action="store_true", help="record once, widen all tried knobs of a model together")
-    parser.add_argument("--verbose", action="store_true")
-    args = parser.parse_args()
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the folder for results")
+    parser.add_argument("--fast", action="store_true", help="record once, widen all tried widths of a model together")
+    asked = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    rows = []
-    for library in args.libraries:
-        for case in zoo.CASES[library](whole=args.all):
-            if args.only and case.name not in args.only and case.group not in args.only:
+    asked.out.mkdir(exist_ok=True)
+    for library in asked.libraries:
+        file = asked.out / f"width-{library}.jsonl"
+        done = {json.loads(text)["name"] for text in file.read_text().splitlines()} if file.exists() else set()
+        for case in zoo.CASES[library](whole=asked.all):
+            if case.name in done or (asked.only and not {case.name, case.group} & set(asked.only)):
                 continue
+            count = asked.knobs or (6 if library == "torchvision" else 4)
             try:
-                row = run(case, args.knobs, args.inits, args.fast)
+                row = run(case, count, asked.inits, asked.fast)
             except Exception as error:
-                row = {
-                    "library": library,
-                    "name": case.name,
-                    "group": case.group,
-                    "built": f"CRASH {type(error).__name__}: {error}",
-                }
-                if args.verbose:
-                    raise
-            rows.append(row)
+                crash = f"CRASH {type(error).__name__}: {error}".splitlines()[0]
+                row = {"library": library, "name": case.name, "group": case.group, "built": crash}
+            with file.open("a") as out:
+                out.write(json.dumps(row) + "\n")
             print(line(row), flush=True)
-            if args.verbose or args.only:
-                for result in row.get("results", []):
-                    print("   ", result)
-                print("   ", dict(row.get("pins", {})), dict(row.get("mixes", {})))
-            if args.out:
-                args.out.write_text(json.dumps(rows, indent=1))
-    summary(rows)
-
-
-def summary(rows: list[dict[str, Any]]) -> None:
-    """Print what was reached."""
-    for library in dict.fromkeys(row["library"] for row in rows):
-        mine = [r for r in rows if r["library"] == library and not r.get("built")]
-        results = [x for r in mine for x in r.get("results", [])]
-        some = sum(any(x.get("wrong") is False for x in r.get("results", [])) for r in mine)
-        whole = sum(bool(r.get("results")) and all(x.get("wrong") is False for x in r["results"]) for r in mine)
-        print(
-            f"{library}: {len(mine)} models, {some} with a width kept, {whole} with every tried width kept; "
-            f"{sum(x.get('wrong') is False for x in results)} of {len(results)} widenings kept, "
-            f"{sum('refused' in x for x in results)} refused, {sum(bool(x.get('wrong')) for x in results)} wrong"
-        )
-        reasons = collections.Counter(
-            re.sub(r"'[^']*'|\d+", "*", x["refused"])[:140] for x in results if "refused" in x
-        )
-        for reason, number in reasons.most_common(12):
-            print(f"   {number:>4} {reason}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ change looks like none. So gains, shifts and statistics are drawn, and constant 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from torch import nn
 
 # torchvision's wheels are CUDA builds: beside a CPU build of torch two operators are missing, which nothing here runs.
 _DEFINED = torch.library.Library("torchvision", "DEF")
-_DEFINED.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-_DEFINED.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+with contextlib.suppress(RuntimeError):  # they are there
+    _DEFINED.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _DEFINED.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
 @dataclass(frozen=True)

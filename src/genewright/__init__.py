@@ -58,6 +58,7 @@ from genewright.operators.architecture.replace_activation import ReplaceActivati
 from genewright.operators.architecture.replace_layer import ReplaceLayer as ReplaceLayer
 from genewright.operators.architecture.widen import Widen as Widen
 from genewright.operators.architecture.widen_stream import WidenStream as WidenStream
+from genewright.operators.combinators.draw_settings import DrawSettings as DrawSettings
 from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
 from genewright.operators.sharing.tie import Tie as Tie

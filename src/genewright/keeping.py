@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from genewright.errors import FunctionError
 from genewright.operator import Operator
 from genewright.witness import TOLERANCE_SINGLE, Witness, largest_change
+
+_LOG = logging.getLogger("genewright")
 
 
 def check_change(operator: Operator, before: Witness, after: Witness, *, rounds: bool = False) -> None:
@@ -24,6 +28,7 @@ def check_change(operator: Operator, before: Witness, after: Witness, *, rounds:
     if keeps:
         limit = TOLERANCE_SINGLE if rounds else max(before.tolerance, after.tolerance)
     change = largest_change(before, after)
+    _LOG.info("%s changes the outputs by %.2g of the largest one on this example.", type(operator).__name__, change)
     if not change <= limit:
         wanted = f"it may change nothing (tolerance {limit:g})" if keeps else f"{limit:g} is allowed"
         raise FunctionError(

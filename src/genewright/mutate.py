@@ -121,6 +121,7 @@ def plan(
         reformed = changes_form(edits, network)
         watched = example is not None and reformed
         before = backend.witness(scratch, example) if watched else None
+        rounds = watched and step.operator.rounds(network)  # asked while the network is as it was
         for edit in edits:
             lines.append(described(edit, store))
             if scratch is not model:
@@ -129,7 +130,7 @@ def plan(
         change = None
         if before is not None:
             after = _witness_after(backend, scratch, example, step)
-            check_change(step.operator, before, after, rounds=step.operator.rounds(network))
+            check_change(step.operator, before, after, rounds=rounds)
             change = largest_change(before, after)
         planned.append(PlannedStep(step, tuple(lines), change))
         if reformed:
@@ -365,10 +366,11 @@ def _perform(
             if journal is None and (watched or can_fail_late(edits, network)):
                 journal = Journal()
             before = backend.witness(model, example) if watched else None
+            rounds = watched and step.operator.rounds(network)  # asked while the network is as it was
             apply(edits, backend.store(model, companion), journal)
             if before is not None:
                 after = _witness_after(backend, model, example, step)
-                check_change(step.operator, before, after, rounds=step.operator.rounds(network))
+                check_change(step.operator, before, after, rounds=rounds)
             done.append(step)
             if reformed:
                 last = len(done) - 1

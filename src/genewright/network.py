@@ -121,10 +121,10 @@ class Network(ABC):
         holders = {name.rpartition(".")[0] for name in every}
         return {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
 
-    def with_activation(self, layer: str, to: Spec, blend: float | None) -> Structural:
-        """Return the edit that gives a layer another activation, at once or blended in from the old one."""
+    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Structural]:
+        """Return the edits that give a layer another activation, at once or blended in from the old one."""
         new = to if blend is None else {"layer": "Blend", "layers": [{"copy": layer}, to], "blend": float(blend)}
-        return ReplaceLayer(layer=layer, new=new)
+        return [ReplaceLayer(layer=layer, new=new)]
 
     def grown_kernel(self, layer: str, by: int) -> list[Edit]:
         """Return the edits that enlarge a convolution's window by zeros all around, and its padding with it.

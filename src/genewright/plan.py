@@ -101,7 +101,11 @@ class Plan:
                 f"of {self.trainable:,} trainable values"
             )
             if planned.change is not None:
-                out.append(f"  the outputs change by {planned.change:.2g} of the largest one")
+                kept = "function" in step.operator.claims()
+                word = "keeps the function (rounding aside)" if kept else "changes the function"
+                out.append(f"  {word}: the outputs change by {planned.change:.2g} of the largest one")
+            elif step.structure and "function" not in step.operator.claims():
+                out.append("  changes the function; with an example, the plan says by how much")
             if planned.note:
                 out.append(f"  note: {planned.note}")
         return "\n".join(out)

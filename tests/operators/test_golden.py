@@ -24,6 +24,7 @@ OPERATORS: dict[str, Any] = {
     "BitFlip": gw.BitFlip(rate=0.3),
     "BitFlip of the exponent": gw.BitFlip(rate=0.3, bits="exponent"),  # type: ignore[arg-type]
     "CauchyNoise": gw.CauchyNoise(scale=0.1),
+    "DrawSettings": gw.DrawSettings(operator=gw.Zero(), ranges={"rate": (0.1, 0.6)}),
     "FactorNoise": gw.FactorNoise(std=0.3),
     "FactorNoise stochastic": gw.FactorNoise(std=0.3, rounding="stochastic", rate=0.5),
     "GaussianNoise": gw.GaussianNoise(std=10, rate=0.3),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
 from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, leaves, resolve, size_of
+
+CONTRACTED = "sums over it without weights"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +91,11 @@ class Knob:
 
     @property
     def kind(self) -> str:
-        """Return what is known of its use: "stream", "heads", "groups" or "units"."""
+        """Return what is known of its use: "stream", "heads", "head size", "groups" or "units"."""
         if any(kind == "layer" for _, kind in self.norms) or self.normalised:
             return "stream"
+        if self.contracted and any(_is_factor(p.layout, self.leaf) for p in self.places if "writer" in p.roles):
+            return "head size"
         if any(_over_mixed(place.layout, self.leaf) for place in self.places if "writer" in place.roles):
             return "heads"
         if not any("writer" in place.roles for place in self.places):
@@ -119,6 +123,11 @@ class Knob:
         return bool(self.mixes) and all(reason.text == "aten.mean runs over it" for reason in self.mixes)
 
     @property
+    def contracted(self) -> bool:
+        """Whether all that mixes its units is a product of two that weights wrote, as that of queries and keys."""
+        return bool(self.mixes) and all(CONTRACTED in reason.text for reason in self.mixes)
+
+    @property
     def multiple(self) -> int:
         """Return the step in which its first writer's axis changes when the width changes by one."""
         first = next((p for p in self.places if "writer" in p.roles), self.places[0])
@@ -136,7 +145,7 @@ class Knob:
     def new_units(self, place: Place, index: Sequence[int]) -> list[int]:
         """Return for each new position of a place the new unit that it belongs to, -1 where to none."""
         scratch = Leaf(len(index))
-        layout = _with(place.layout, self.leaf, scratch)
+        layout = exchanged(place.layout, self.leaf, scratch)
         return coordinates(layout, scratch)
 
     def units(self, place: Place) -> list[int]:
@@ -199,15 +208,15 @@ class Knobs:
         return "\n".join(map(str, self.knobs))
 
 
-def _with(axis: Axis, leaf: Leaf, other: Leaf) -> Axis:
+def exchanged(axis: Axis, leaf: Leaf, other: Leaf) -> Axis:
     """Return the axis with one width in another's place."""
     axis = resolve(axis)
     if axis is leaf:
         return other
     if isinstance(axis, Product):
-        return Product(tuple(_with(f, leaf, other) for f in axis.factors))
+        return Product(tuple(exchanged(f, leaf, other) for f in axis.factors))
     if isinstance(axis, Sum):
-        return Sum(tuple(_with(p, leaf, other) for p in axis.parts))
+        return Sum(tuple(exchanged(p, leaf, other) for p in axis.parts))
     return axis
 
 
@@ -230,3 +239,11 @@ def _is_factor(axis: Axis, leaf: Leaf) -> bool:
     if isinstance(axis, Sum):
         return any(_is_factor(part, leaf) for part in axis.parts)
     return isinstance(axis, Product) and any(leaf is inner for inner in leaves(axis))
+
+
+def with_size(place: Place, knobs: Sequence[Knob], size: int) -> Place:
+    """Return a place as it is when some other widths that may stand in it have `size` units."""
+    layout = place.layout
+    for knob in knobs:
+        layout = exchanged(layout, knob.leaf, Leaf(size))
+    return replace(place, layout=layout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean, is_pattern, matches
@@ -36,6 +36,36 @@ class Widths(ABC):
         Raises:
             UnsupportedError: It cannot have that many; the reason is named, with the user's line where there is one.
         """
+
+    def settle_together(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
+        """Return the attributes that have to change for several knobs to have `size` units at once.
+
+        Raises:
+            UnsupportedError: They cannot, as in `settle`.
+        """
+        if len(knobs) == 1:
+            return self.settle(knobs[0], size)
+        names = " and ".join(repr(knob.name) for knob in knobs)
+        raise UnsupportedError(f"{names} cannot change together in this kind of model.")
+
+    def score_scale(
+        self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
+    ) -> float:
+        """Return by what queries are to be multiplied so that larger heads, filled with zeros, keep the outputs.
+
+        Args:
+            knobs: The head size, and what changes with it.
+            size: The new size.
+            attributes: What follows it.
+            queries: For each tensor that makes queries, the new positions of these.
+
+        Returns:
+            1 where the scale of scores is a number of its own, sqrt(size / old size) where it derives from the size.
+
+        Raises:
+            UnsupportedError: Neither keeps the outputs.
+        """
+        raise UnsupportedError("The size of heads cannot change in this kind of model.")
 
     @abstractmethod
     def epsilon(self, layer: str) -> tuple[str, float] | None:

@@ -220,7 +220,7 @@ def test_attention_and_norms(reader: Make, words: Any) -> None:
     wide = gw.mutate(model, gw.Widen(layer="attend", num_units=1), seed=1, example=words)
     assert wide.get_layer("attend")._value_dim == 4, str(knobs)
     assert change(model, wide, words) < 2e-5
-    with pytest.raises(gw.UnsupportedError, match=r"layer norm|no rule says what a Bidirectional does"):
+    with pytest.raises(gw.UnsupportedError, match="layer norm"):
         gw.mutate(model, gw.Widen(layer="embed", num_units=1), seed=1, example=words)
 
 
@@ -249,7 +249,7 @@ def test_knobs_need_no_run(make: Make) -> None:
         (gw.GrowKernel(layer="side"), gw.UnsupportedError, "not a convolution"),
         (gw.ReplaceActivation(to="gellu"), gw.SettingError, "Did you mean 'gelu'"),
         (gw.ReplaceActivation(where="nothing"), gw.SelectionError, "nothing"),
-        (gw.ReplaceActivation(to="gelu", blend=0.0), gw.UnsupportedError, "blend"),
+        (gw.ReplaceActivation(where="twice", to="gelu", blend=0.0), gw.UnsupportedError, "called 2 times"),
     ],
     ids=str,
 )

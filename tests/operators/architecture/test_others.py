@@ -206,3 +206,71 @@ def test_grafts_stack_and_come_off_again() -> None:
     bare = gw.mutate(twice, removals, seed=1, example=example)
     assert gw.fingerprint(bare) == gw.fingerprint(model)
     assert not bare.conv._forward_hooks
+
+
+def test_the_plain_old_way_says_that_it_changes_the_function() -> None:
+    model, example = make("plain")
+    operator = gw.Widen(layer="conv", num_units=4, init="noise", placement="both")
+    assert operator.claims() == frozenset()
+    plan = gw.plan(model, operator, seed=1, example=example)
+    assert plan.steps[0].change is not None
+    assert plan.steps[0].change > 1e-3
+    assert f"changes the function: the outputs change by {plan.steps[0].change:.2g} of the largest one" in str(plan)
+    wide = plan.apply()
+    assert torch.equal(wide.conv.weight[2:-2], model.conv.weight)  # half of the new units before, half after
+    old = float(model.conv.weight.detach().std())
+    new = torch.cat([wide.conv.weight[:2], wide.conv.weight[-2:]])
+    assert 0.7 * old < float(new.detach().std()) < 1.3 * old
+
+
+def test_removing_says_what_it_costs_in_words_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    model, example = make("resnet")
+    plan = gw.plan(model, gw.RemoveLayer(layer="stage.1"), seed=1, example=example)
+    change = plan.steps[0].change
+    assert change is not None
+    with torch.no_grad():
+        shorter = plan.apply()
+        expected, found = model(example), shorter(example)
+    assert change == pytest.approx(float((found - expected).abs().max() / expected.abs().max()), rel=1e-3)
+    assert f"changes the function: the outputs change by {change:.2g}" in str(plan)
+    without = gw.plan(model, gw.RemoveLayer(layer="stage.1"), seed=1)
+    assert "changes the function; with an example, the plan says by how much" in str(without)
+    with caplog.at_level("INFO", logger="genewright"):
+        gw.mutate(model, gw.RemoveLayer(layer="stage.1"), seed=1, example=example)
+    assert f"RemoveLayer changes the outputs by {change:.2g}" in caplog.text
+    with pytest.raises(gw.FunctionError, match="is allowed"):
+        gw.mutate(model, gw.RemoveLayer(layer="stage.1", max_change=change / 2), seed=1, example=example)
+
+
+def test_an_inserted_layer_works_along_features_where_no_layer_of_torch_says_where_they_lie() -> None:
+    class Gain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.weight
+
+    class Tokens(nn.Module):  # as many tokens as features
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches, self.dropout, self.gain = nn.Conv2d(1, 4, 4, stride=4), nn.Dropout(), Gain()
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.gain(self.dropout(self.patches(x).flatten(2).transpose(1, 2))).mean(1))
+
+    model = Tokens().eval()
+    for layer in ("dropout", "gain"):
+        mutant = gw.mutate(model, gw.InsertLayer(after=layer), seed=1, example=torch.randn(2, 1, 8, 8))
+        larger = torch.randn(2, 1, 12, 8)  # six tokens
+        torch.testing.assert_close(mutant(larger), model(larger))
+
+
+def test_a_gated_layer_behind_one_that_takes_more_than_one_input_is_given_one() -> None:
+    model, example = make("stack")  # its layers are given a scale, too
+    mutant = gw.mutate(model, gw.InsertLayer("layers.1", init="gate"), seed=1, example=example)
+    assert torch.equal(mutant(example), model(example))
+    with torch.no_grad():
+        mutant.layers[1].graft[0].gate.fill_(0.5)
+    assert not torch.allclose(mutant(example), model(example))

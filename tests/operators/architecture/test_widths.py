@@ -26,6 +26,11 @@ WIDTHS = [
     ("attention", "fc1"),
     ("tied", "first"),
     ("looks_at_values", "a"),
+    ("halves", "stem"),
+    ("scales", "stem"),
+    ("listed", "up[0]"),
+    ("recurrent", "up"),
+    ("recurrent", "cells"),
 ]
 
 

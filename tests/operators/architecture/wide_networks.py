@@ -97,6 +97,65 @@ class Tied(nn.Module):
         return self.last(torch.tanh(self.first(x)) + torch.tanh(self.again(x.flip(0))))
 
 
+class Halves(nn.Module):
+    """Halves of what one layer writes: one goes on as it is, as in ShuffleNet and cross-stage networks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 1)
+        self.inner = nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept, taken = F.relu(self.stem(x)).chunk(2, dim=1)
+        return self.head(torch.cat([kept, F.relu(self.inner(taken))], 1))
+
+
+class Scales(nn.Module):
+    """Pieces of one length, which an attribute holds, each added to the next, as in Res2Net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width = 3
+        self.stem = nn.Conv2d(3, 9, 1)
+        self.inner = nn.ModuleList(nn.Conv2d(3, 3, 1) for _ in range(2))
+        self.head = nn.Conv2d(9, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pieces = torch.split(F.relu(self.stem(x)), self.width, 1)
+        done = [F.relu(self.inner[0](pieces[0]))]
+        done.append(F.relu(self.inner[1](done[0] + pieces[1])))
+        return self.head(torch.cat([*done, pieces[2]], 1))
+
+
+class Listed(nn.Module):
+    """Lengths of pieces in a tuple, of which two follow one width, as in MambaOut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lengths = (8, 5, 3)
+        self.up = nn.Linear(6, 16)
+        self.mixed = nn.Linear(3, 3)
+        self.down = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gate, plain, taken = torch.split(self.up(x), self.lengths, dim=-1)
+        return self.down(F.gelu(gate) * torch.cat([plain, self.mixed(taken)], -1))
+
+
+class Recurrent(nn.Module):
+    """An LSTM of two layers between linear ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Linear(4, 5)
+        self.cells = nn.LSTM(5, 6, 2, batch_first=True)
+        self.down = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.down(self.cells(torch.tanh(self.up(x)))[0][:, -1])
+
+
 class Literal(nn.Module):
     """A width that the code spells out."""
 
@@ -132,6 +191,10 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Any]]] = {
     "attention": (Attention, lambda: torch.randint(0, 11, (2, 5))),
     "tied": (Tied, lambda: torch.randn(3, 6)),
     "looks_at_values": (LooksAtValues, lambda: torch.randn(3, 6)),
+    "halves": (Halves, lambda: torch.randn(_IMAGE)),
+    "scales": (Scales, lambda: torch.randn(_IMAGE)),
+    "listed": (Listed, lambda: torch.randn(3, 6)),
+    "recurrent": (Recurrent, lambda: torch.randn(2, 5, 4)),
 }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from genewright.backends.keras.cloning import python_random_kept
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.rewiring import Changes, NewLayer
+from genewright.backends.keras.new_layers import NewLayer
+from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.structure import KerasStructure
 from genewright.edit import InsertLayer, ReplaceLayer, Rewire
 
@@ -24,6 +25,8 @@ def made_by(
     with python_random_kept():
         for after, new in changes.inserted.items():
             yield from _built(after, new.layers, structure.tensors(after)[1])
+        for after, blend in changes.blends.items():
+            yield from _built(after, blend.layers, structure.tensors(after)[1])
         for place, layer in changes.replaced.items():
             yield from _built(place, (layer,), structure.tensors(place)[0])
         for skip in changes.skips:

@@ -6,7 +6,7 @@ import copy
 import functools
 import random
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,15 +38,15 @@ def _lambda(layer: Any, config: dict[str, Any]) -> Any:
     )
 
 
-def cloned(layer: Any, changed: dict[str, Any] | None = None) -> Any:
-    """Return a new layer with the layer's config, some entries of it changed.
+def cloned(layer: Any, changed: Callable[[dict[str, Any]], dict[str, Any]] | None = None) -> Any:
+    """Return a new layer with the layer's config, or what `changed` makes of it.
 
     Raises:
         UnsupportedError: The layer cannot be made from its config; the message has Keras's reason.
     """
     try:
-        config = {**layer.get_config(), **(changed or {})}
-        return clone_layer(layer, config)
+        config = layer.get_config()
+        return clone_layer(layer, changed(config) if changed else config)
     except Exception as error:
         reason = said(error)
         raise UnsupportedError(

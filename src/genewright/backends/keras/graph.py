@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from genewright.backends.keras.cloning import cloned, cloned_operation, settle
+from genewright.backends.keras.configs import computing_in, unbuilt
 from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.rewiring import UNCHANGED, Changes
+from genewright.backends.keras.undrawn import undrawn
 from genewright.errors import UnsupportedError
 
 
@@ -25,12 +28,20 @@ class Rebuilder:
         self._clones: dict[int, Any] = {}
         self._originals: list[tuple[Any, Any]] = []
         self._paths: dict[int, str] = {}
+        self._waiting: dict[str, dict[str, Any]] = {}
         for path, layer in layers_of(model).items():
             self._paths.setdefault(id(layer), path)
 
     def model(self) -> Any:
         """Return the new model, with fresh weights, not compiled."""
-        return self._remade(self._model, "")
+        self._waiting = dict(self._changes.configs)
+        new = self._remade(self._model, "")
+        if self._waiting:
+            raise UnsupportedError(
+                f"The settings of {next(iter(self._waiting))!r} cannot change on their own: the layer is part of "
+                "another one. Nothing has been changed."
+            )
+        return new
 
     def settle(self) -> None:
         """Carry over what layers keep beside their variables; call it when the variables have their values."""
@@ -48,11 +59,16 @@ class Rebuilder:
         else:
             path = self._paths.get(id(layer), str(layer.name))
             replaced = self._changes.replaced.get(path)
-            new = replaced.make() if replaced else cloned(layer, self._changes.configured(path))
+            new = replaced.make() if replaced else cloned(layer, functools.partial(self._configured, path))
             if not replaced:
                 self._originals.append((layer, new))
         self._clones[id(layer)] = new
         return new
+
+    def _configured(self, path: str, config: dict[str, Any]) -> dict[str, Any]:
+        """Return what a layer's config becomes."""
+        config = unbuilt({**config, **self._waiting.pop(path, {})})
+        return computing_in(config, self._changes.dtype) if self._changes.dtype else config
 
     def _remade(self, model: Any, path: str, given: tuple[Any, ...] = ()) -> Any:
         prefix = f"{path}." if path else ""
@@ -81,12 +97,15 @@ class Rebuilder:
         for layer in model.layers:
             place = prefix + layer.name
             made: list[Any] = []
+            if place in self._changes.before:
+                made.extend(self._changes.before[place].chain())
             if place not in self._changes.removed:
                 made.append(self._layer(layer, (x,)))
             if place in self._changes.inserted:
                 made.extend(self._changes.inserted[place].chain())
             for one in made:  # as Sequential does, to know the next one's input
-                x = one(x)
+                with undrawn(one):
+                    x = one(x)
             layers.extend(made)
         new = keras.Sequential(layers, name=model.name)
         if type(model) is not keras.Sequential:
@@ -126,7 +145,11 @@ class Rebuilder:
         if is_graph(operation):
             tensors = tuple(keras.tree.flatten(args))
             given = tensors if len(tensors) == len(operation.inputs) else ()
-        return self._layer(operation, given)(*args, **keywords)
+        layer = self._layer(operation, given)
+        if place in self._changes.before:
+            args = (self._changes.before[place].on(args[0]), *args[1:])
+        with undrawn(layer):
+            return layer(*args, **keywords)
 
     def _input(self, tensor: Any, given: Any = None) -> Any:
         """Return a new input like one of a model's, with the lengths of what it is given where they were fixed."""
@@ -135,6 +158,6 @@ class Rebuilder:
         if given is not None:
             old = config["batch_shape"]
             config["batch_shape"] = [was and now for was, now in zip(old, given.shape, strict=True)]
-        if "dtype" in self._changes.every and str(config["dtype"]).startswith("float"):
-            config["dtype"] = self._changes.every["dtype"]
+        if self._changes.dtype:
+            config = computing_in(config, self._changes.dtype)
         return class_of(layer).from_config(config).output

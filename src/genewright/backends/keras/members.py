@@ -139,7 +139,8 @@ def _own(layer: Any, path: str) -> Iterator[Member]:
     """Yield the variables that a layer itself holds."""
     trained: list[Any] = list(layer._trainable_variables)
     others: list[Any] = list(layer._non_trainable_variables)
-    attributes = _attributes(layer, keras.Variable)
+    unnamed = any(_AUTOMATIC.fullmatch(str(variable.name)) for variable in (*trained, *others))
+    attributes = _attributes(layer, keras.Variable) if unnamed else {}
     used: dict[str, int] = {}
     for variables, is_parameter in ((trained, True), (others, False)):
         for variable in variables:

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
+from genewright.backends.keras.activations import activations_of, with_activation
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.blueprint import made_by
-from genewright.backends.keras.changing import activations_of, grown_kernel, with_activation
+from genewright.backends.keras.configs import entry
+from genewright.backends.keras.growing import grown_kernel
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of
-from genewright.backends.keras.structure import KerasStructure
+from genewright.backends.keras.structure import KerasStructure, refuse_shared
 from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
@@ -51,19 +53,18 @@ class KerasNetwork(Network):
         return {name: type(layer).__name__ for name, layer in layers_of(self._model).items()}
 
     def attribute(self, layer: str, path: str) -> Any:
-        config = self.layer(layer).get_config()
-        if path not in config:
-            raise UnknownNameError(f"The config of {layer!r} has no {path!r}. {did_you_mean(path, config)}")
-        return config[path]
+        return entry(self.layer(layer).get_config(), path)
 
     def activations(self) -> dict[str, str]:
         return activations_of(self._model)
 
-    def with_activation(self, layer: str, to: Spec, blend: float | None) -> Structural:
+    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Structural]:
+        if blend is not None:
+            refuse_shared(self.structure, layer, "ReplaceActivation: a blend is put")
         return with_activation(self.layer(layer), layer, to, blend)
 
     def grown_kernel(self, layer: str, by: int) -> list[Edit]:
-        return grown_kernel(self.layer(layer), layer, self.tensors, by)
+        return list(grown_kernel(self.layer(layer), layer, self.tensors, self.structure, by))
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         found: list[tuple[Tensor, Initial | None]] = []

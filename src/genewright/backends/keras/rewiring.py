@@ -3,92 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from genewright.backends.keras.library import keras, said
-from genewright.backends.keras.members import is_graph, layers_of
+from genewright.backends.keras.members import is_graph
+from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers, added
+from genewright.backends.keras.specs import blended, free_name, layer_called, new_layers
 from genewright.edit import InsertLayer, RemoveLayer, ReplaceLayer, Rewire
-from genewright.errors import SettingError, UnknownNameError, UnsupportedError
-from genewright.names import did_you_mean, snake_case
-from genewright.spec import Spec
-
-
-@dataclass(frozen=True)
-class NewLayer:
-    """A layer to be made.
-
-    Attributes:
-        spec: ``{"class_name": ..., "config": {...}}`` as Keras writes it.
-        name: Its name.
-        copied: The layer of the model whose weights it takes over, or "".
-    """
-
-    spec: dict[str, Any]
-    name: str
-    copied: str = ""
-
-    def make(self) -> Any:
-        """Return the layer, not built yet.
-
-        Raises:
-            SettingError: Keras has no such layer, or its config is wrong.
-        """
-        config = {**self.spec.get("config", {}), "name": self.name}
-        spec = {"module": "keras.layers", "registered_name": None, **self.spec, "config": config}
-        try:
-            return keras.saving.deserialize_keras_object(spec)
-        except Exception as error:
-            name = str(self.spec.get("class_name"))
-            known = [n for n in dir(keras.layers) if n[0].isupper()]
-            hint = "" if name in known else f" {did_you_mean(name, known)}"
-            raise SettingError(f"No layer can be made of {self.spec!r}: {said(error)}{hint}") from error
-
-
-@dataclass(frozen=True)
-class NewLayers:
-    """Layers that work one after the other, or a gated path beside nothing: x + gate * layers(x).
-
-    Attributes:
-        layers: The layers.
-        gate: The gate at first, or None for none.
-        name: What the names of the gate and the sum begin with.
-    """
-
-    layers: tuple[NewLayer, ...]
-    gate: float | None
-    name: str
-
-    def chain(self) -> list[Any]:
-        """Return the layers themselves, made anew."""
-        return [layer.make() for layer in self.layers]
-
-    def on(self, given: Any) -> Any:
-        """Return what follows from `given`."""
-        made = given
-        for layer in self.chain():
-            made = layer(made)
-        if self.gate is None:
-            return made
-        if tuple(made.shape) != tuple(given.shape):
-            raise SettingError(
-                f"A gated layer has to return the shape that it is given, {tuple(given.shape)}; it returns "
-                f"{tuple(made.shape)}."
-            )
-        return added(given, made, self.gate, self.name)
-
-
-def added(made: Any, path: Any, gate: float, name: str) -> Any:
-    """Return made + gate * path, with a trainable gate for each channel: two layers of Keras's own."""
-    letters = "abcdefghijk"[: len(made.shape)]
-    gated = keras.layers.EinsumDense(
-        f"{letters},{letters[-1]}->{letters}",
-        output_shape=tuple(made.shape[1:]),
-        kernel_initializer=keras.initializers.Constant(gate),
-        name=f"{name}_gate",
-    )
-    return keras.layers.Add(name=f"{name}_add")([made, gated(path)])
+from genewright.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -131,7 +54,9 @@ class Changes:
         inserted: Layers that work on what another one returns.
         removed: Layers that are left out.
         skips: Gated paths.
-        every: Entries of every layer's config that become different.
+        before: Layers that work on what another one is given.
+        blends: Activations blended into the outputs of layers.
+        dtype: The floating dtype that every layer computes in, or "" for the one that it has.
     """
 
     configs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
@@ -139,7 +64,9 @@ class Changes:
     inserted: dict[str, NewLayers] = field(default_factory=dict[str, NewLayers])
     removed: tuple[str, ...] = ()
     skips: tuple[Skip, ...] = ()
-    every: dict[str, Any] = field(default_factory=dict[str, Any])
+    before: dict[str, NewLayers] = field(default_factory=dict[str, NewLayers])
+    blends: dict[str, Blend] = field(default_factory=dict[str, Blend])
+    dtype: str = ""
 
     @classmethod
     def of(cls, edit: object, model: Any) -> Changes:
@@ -151,10 +78,6 @@ class Changes:
             UnsupportedError: A Keras model does not take such an edit, or not there.
         """
         return _changes_of(edit, model)
-
-    def configured(self, path: str) -> dict[str, Any]:
-        """Return the entries of a layer's config that become different."""
-        return {**self.every, **self.configs.get(path, {})}
 
     def copies(self) -> dict[str, str]:
         """Return the layers that take over another one's weights, with that one, by name."""
@@ -173,7 +96,7 @@ class Changes:
         """Whether the model whose layers' names begin with `prefix` stops being a chain."""
         own = prefix.rstrip(".")
         gated = [after for after, new in self.inserted.items() if new.gate is not None]
-        return any(_parent(place) == own for place in (*(skip.end for skip in self.skips), *gated))
+        return any(_parent(place) == own for place in (*(skip.end for skip in self.skips), *gated, *self.blends))
 
     def after(self, place: str, made: Any, taken: dict[str, Any]) -> Any:
         """Return what follows the output `made` of a layer.
@@ -183,6 +106,8 @@ class Changes:
             made: Its output.
             taken: The inputs of the layers that have run, by name.
         """
+        if place in self.blends:
+            made = self.blends[place].on(taken[place], made)
         if place in self.inserted:
             made = self.inserted[place].on(made)
         for skip in self.skips:
@@ -205,7 +130,9 @@ def _changes_of(edit: object, model: Any) -> Changes:
 def _insert(edit: InsertLayer, model: Any) -> Changes:
     _refuse_outside_graph(edit.after, model)
     own = edit.after.rsplit(".", 1)[-1]
-    return Changes(inserted={edit.after: _new_layers(edit.layer, edit.name, own, model)})
+    if isinstance(edit.layer, Mapping) and edit.layer.get("layer") == "Blend":
+        return Changes(blends={edit.after: blended(edit.layer, edit.after, model)})
+    return Changes(inserted={edit.after: new_layers(edit.layer, edit.name, own, model)})
 
 
 @_changes_of.register
@@ -218,7 +145,11 @@ def _remove(edit: RemoveLayer, model: Any) -> Changes:
 def _replace(edit: ReplaceLayer, model: Any) -> Changes:
     _refuse_outside_graph(edit.layer, model)
     own = edit.layer.rsplit(".", 1)[-1]
-    new = _new_layers(edit.new, own, own, model)
+    chain = list(edit.new.get("layers", ())) if isinstance(edit.new, Mapping) else []
+    if len(chain) > 1 and chain[-1] == {"copy": edit.layer}:  # the layer itself, behind others
+        first = new_layers({"layer": "Sequential", "layers": chain[:-1]}, None, own, model)
+        return Changes(before={edit.layer: first})
+    new = new_layers(edit.new, own, own, model)
     if len(new.layers) != 1 or new.gate is not None:
         raise UnsupportedError("A Keras layer is replaced by one layer; insert further ones with gw.InsertLayer.")
     return Changes(replaced={edit.layer: NewLayer(new.layers[0].spec, own, new.layers[0].copied)})
@@ -230,21 +161,9 @@ def _rewire(edit: Rewire, model: Any) -> Changes:
         _refuse_outside_graph(name, model)
     if _parent(edit.start) != _parent(edit.end):
         raise UnsupportedError(f"{edit.start!r} and {edit.end!r} lie in different models; a path joins layers of one.")
-    base = _free_name(f"{edit.end.rsplit('.', 1)[-1]}_skip", model)
-    path = NewLayers((), None, base) if edit.path == "identity" else _new_layers(edit.path, f"{base}_path", base, model)
+    base = free_name(f"{edit.end.rsplit('.', 1)[-1]}_skip", model)
+    path = NewLayers((), None, base) if edit.path == "identity" else new_layers(edit.path, f"{base}_path", base, model)
     return Changes(skips=(Skip(edit.start, edit.end, path, edit.gate, base),))
-
-
-def layer_called(name: str, model: Any) -> Any:
-    """Return the layer of that name.
-
-    Raises:
-        UnknownNameError: There is none; the message has near names.
-    """
-    layers = layers_of(model)
-    if name not in layers:
-        raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, layers)}")
-    return layers[name]
 
 
 def _refuse_outside_graph(name: str, model: Any) -> None:
@@ -257,68 +176,6 @@ def _refuse_outside_graph(name: str, model: Any) -> None:
             f"{name!r} lies in {parent or owner.name!r} of class {type(owner).__name__}, whose wiring is Python code. "
             "Layers can be added, replaced and removed in Functional and Sequential models."
         )
-
-
-def _new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLayers:
-    """Return the layers of a specification: of one layer, of a sequence, or of a gated one."""
-    gate: float | None = None
-    specs: list[Spec] = [spec]
-    if isinstance(spec, Mapping) and spec.get("layer") in ("Sequential", "Gated"):
-        inner = (
-            _new_layers({"layer": "Sequential", "layers": spec["layers"]}, name, after, model)
-            if (spec["layer"] == "Gated")
-            else None
-        )
-        if inner is not None:
-            return NewLayers(inner.layers, 0.0, inner.name)
-        specs = list(spec["layers"])
-    if isinstance(spec, Mapping) and "copy" in spec and "gate" in spec:
-        gate = float(spec["gate"])
-    layers: list[NewLayer] = []
-    for one in _flat(specs):
-        made = _spec(one, model)
-        kind = snake_case(str(made.get("class_name", "layer")))
-        own = made.get("config", {}).get("name")
-        wanted = name if name and len(specs) == 1 else own or f"{name or after}_{kind}"
-        copied = str(one["copy"]) if isinstance(one, Mapping) and "copy" in one else ""
-        layers.append(NewLayer(made, _free_name(str(wanted), model, [layer.name for layer in layers]), copied))
-    return NewLayers(tuple(layers), gate, layers[0].name if layers else after)
-
-
-def _flat(specs: Sequence[Spec]) -> Iterator[Spec]:
-    for spec in specs:
-        if isinstance(spec, Mapping) and spec.get("layer") == "Sequential":
-            yield from _flat(spec["layers"])
-        else:
-            yield spec
-
-
-def _spec(spec: Spec, model: Any) -> dict[str, Any]:
-    if spec == "identity":
-        return {"class_name": "Identity", "config": {}}
-    if isinstance(spec, str):
-        return {"class_name": spec, "config": {}}
-    entry = dict(spec)
-    if "copy" in entry:
-        layer = layer_called(str(entry["copy"]), model)
-        config = {key: value for key, value in layer.get_config().items() if key != "name"}
-        return {"class_name": type(layer).__name__, "config": config}
-    if not isinstance(entry.get("class_name"), str) or not set(entry) <= {"class_name", "config"}:
-        raise SettingError(
-            'A Keras layer is {"class_name": "Dense", "config": {"units": 64, "activation": "relu"}}; '
-            f"received {spec!r}."
-        )
-    if entry["class_name"] == "Lambda":
-        raise SettingError("A Lambda layer holds Python code, which a recipe cannot carry. Write a layer class.")
-    return entry
-
-
-def _free_name(wanted: str, model: Any, more: Sequence[str] = ()) -> str:
-    taken = {name.rsplit(".", 1)[-1] for name in layers_of(model)} | set(more)
-    name, number = wanted, 1
-    while name in taken or f"{name}_gate" in taken:
-        name, number = f"{wanted}_{number}", number + 1
-    return name
 
 
 def _parent(name: str) -> str:

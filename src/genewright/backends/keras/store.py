@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from genewright.apply import Store, Undo
 from genewright.backends.keras.arrays import array_of
+from genewright.backends.keras.configs import with_entry
 from genewright.backends.keras.members import Member
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.rebuilding import rebuild
@@ -108,16 +109,11 @@ class KerasStore(Store):
         return undo
 
     def _set(self, edit: SetAttribute) -> Undo:
-        """Note an entry of a layer's config; "key.0" is an entry of a list there."""
-        known = self._configs.get(edit.layer)
-        before = None if known is None else dict(known)
-        key, _, position = edit.attribute.partition(".")
-        config = self._configs.setdefault(edit.layer, {})
-        if position:
-            whole = config.get(key, self._network().layer(edit.layer).get_config()[key])
-            config[key] = [edit.value if i == int(position) else old for i, old in enumerate(whole)]
-        else:
-            config[key] = edit.value
+        """Note an entry of a layer's config; "key.0" is an entry of a list there, "layer.config.units" a deeper one."""
+        before = self._configs.get(edit.layer)
+        whole = {**self._network().layer(edit.layer).get_config(), **(before or {})}
+        key = edit.attribute.partition(".")[0]
+        self._configs[edit.layer] = {**(before or {}), key: with_entry(whole, edit.attribute, edit.value)[key]}
 
         def undo() -> None:
             self._configs.pop(edit.layer, None)

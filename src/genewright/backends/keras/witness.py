@@ -10,24 +10,21 @@ from numpy.typing import NDArray
 from genewright.backends.backend import Witness
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.double_precision import double_precision
 from genewright.backends.keras.graph import Rebuilder
-from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, members_of
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rewiring import Changes
 
 
 def witness(model: Any, example: Any) -> Witness:
-    """Return the outputs for an example, in float64 where the model can be made again in it; `model` is as it was.
-
-    Measured with Keras 3.15: on TensorFlow its layers compute in float64 when they are told to; on torch and JAX some
-    of them compute in float32 all the same, because `keras.backend.result_type` answers float32 there.
-    """
-    if is_graph(model) and keras.backend.result_type("float64", "float64") == "float64":
-        try:
-            outputs = predict(_in_float64(model), _doubled(example))
-        except Exception:  # a layer without float64: then as it is
-            outputs = None
+    """Return the outputs for an example, in float64 where the model can be made again in it; `model` is as it was."""
+    if is_graph(model):
+        with double_precision() as possible:
+            try:
+                outputs = predict(_in_float64(model), _doubled(example)) if possible else None
+            except Exception:  # a layer or a device without float64: then as it is
+                outputs = None
         if outputs is not None and all(output.dtype != np.float32 for output in outputs):
             return Witness(outputs, exact=True)
     return Witness(predict(model, example), exact=False)
@@ -45,7 +42,7 @@ def _doubled(example: Any) -> Any:
 
 def _in_float64(model: Any) -> Any:
     with python_random_kept():
-        rebuilder = Rebuilder(model, Changes(every={"dtype": "float64"}))
+        rebuilder = Rebuilder(model, Changes(dtype="float64"))
         new = rebuilder.model()
         made = members_of(new)
         for name, member in members_of(model).items():

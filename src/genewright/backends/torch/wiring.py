@@ -120,14 +120,14 @@ class Graft(nn.Sequential):
     ) -> torch.Tensor:
         """Return what the layers make of the host's output `y`.
 
-        Paths and gates also take the host's first input, gated layers all others: a copied attention needs its mask.
+        Paths and gates also take the host's first input, gated copies all others: a copied attention needs its mask.
         """
         x = args[0] if args else next(iter(kwargs.values()), None)
         rest = dict(kwargs) if args else dict(list(kwargs.items())[1:])
         for layer in self:
             if isinstance(layer, Path | Gate):
                 y = layer(y, x)
-            elif isinstance(layer, Gated) or graft_of(layer) is not None:
+            elif (isinstance(layer, Gated) and not _is_torchs(layer.layer)) or graft_of(layer) is not None:
                 y = _main(layer(y, *args[1:], **rest))
             else:
                 y = _main(layer(y))
@@ -196,6 +196,11 @@ def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
 def run_tap(start: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Note what a layer is given."""
     cast(Tap, start._modules["tap"]).seen = args[0] if args else next(iter(kwargs.values()))  # pyright: ignore[reportPrivateUsage]
+
+
+def _is_torchs(layer: nn.Module) -> bool:
+    """Whether a layer is of torch's own kinds, which take one input."""
+    return type(layer).__module__.startswith("torch.nn.")
 
 
 def _main(output: Any) -> Any:

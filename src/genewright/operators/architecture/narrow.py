@@ -13,6 +13,7 @@ from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.noise import permutation, uniform01
 from genewright.operator import Operator
+from genewright.operators.architecture.head_size import shrunk_heads
 from genewright.operators.architecture.leaving import copies_summed, importance, taken_over
 from genewright.operators.architecture.moving import gather, set_attributes
 from genewright.seeding import Noise
@@ -114,11 +115,14 @@ class Narrow(Operator):
         if obstacle:
             raise UnsupportedError(f"Narrow: {knob.name!r} {obstacle}")
         gone = self._chosen(knob, network, noise, self._removed(knob))
+        kept = [unit for unit in range(knob.size) if unit not in set(gone)]
+        if knob.kind == "head size":
+            yield from shrunk_heads(knob, kept, network.structure.widths)
+            return
         yield from set_attributes(network.structure.widths.settle(knob, knob.size - len(gone)))
         yield from copies_summed(knob, gone, network)
         if self.repair == "least_squares":
             yield from taken_over(knob, gone, network)
-        kept = [unit for unit in range(knob.size) if unit not in set(gone)]
         for place in knob.places:
             yield gather(knob, place, kept)
 

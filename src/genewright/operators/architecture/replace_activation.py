@@ -62,7 +62,7 @@ class ReplaceActivation(Operator):
 
     def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
         for name in self._chosen(network):
-            yield network.with_activation(name, self.to, self.blend)
+            yield from network.with_activation(name, self.to, self.blend)
 
     def _chosen(self, network: Network) -> list[str]:
         kinds = network.activations()

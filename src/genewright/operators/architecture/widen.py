@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
@@ -12,6 +13,7 @@ from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.filling import FILLS, moves
+from genewright.operators.architecture.head_size import grown_heads, growth
 from genewright.operators.architecture.moving import set_attributes
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
@@ -35,6 +37,11 @@ class Widen(Operator):
     | "silent" | drawn at the layer's own spread | zero | kept |
     | "pair" | drawn; two units have the same | drawn, once with each sign | kept |
     | "noise" | drawn at the layer's own spread | drawn likewise | changed |
+
+    The size of attention heads is such a width (`gw.knobs` calls it "head size"); the values' size goes along where the
+    code has one number for both. New queries are zero, new keys and values drawn, new columns zero; all queries are
+    multiplied by sqrt(d' / d) where the scale of the scores derives from the size d. That is exact for d' = 4 d, and
+    otherwise rounded to the weights' dtype: float32 weights keep the outputs to about 1e-6.
 
     Args:
         layer: Name of a layer that writes the width, or of the knob; a pattern such as "layers.*.fc1" widens each that
@@ -91,7 +98,7 @@ class Widen(Operator):
         if self.layer is not None:
             return self
         widths: Widths = network.structure.widths
-        order = [knob for knob in widths.knobs() if not _obstacle(knob, self)]
+        order = [knob for knob in widths.knobs() if not _obstacle(knob, self) and not _grows_heads(knob, self)]
         stream = noise.stream("layer")
         for turn in range(len(order)):
             knob = order.pop(int(uniform01(stream, turn) * len(order)))
@@ -114,11 +121,25 @@ class Widen(Operator):
         if obstacle:
             raise UnsupportedError(f"Widen(init={self.init!r}): {knob.name!r} {obstacle}")
         added = self._added(knob)
+        if _grows_heads(knob, self):
+            yield from grown_heads(growth(knob, knob.size + added, network.structure.widths), network, noise)
+            return
         if self.init == "pair" and added % 2:
             raise SettingError(f"Widen(init='pair'): {added} units make no pairs. Write num_units={added + 1}.")
         yield from set_attributes(network.structure.widths.settle(knob, knob.size + added))
         made = moves(knob, added, init=self.init, placement=self.placement, noise=noise)
         yield from FILLS[self.init](knob, made, network, noise)
+
+    def rounds(self, network: Network) -> bool:
+        """Whether queries are scaled by what the weights cannot hold exactly."""
+        widths: Widths = network.structure.widths
+        scales = [
+            growth(knob, knob.size + self._added(knob), widths).scale
+            for knob in widths.find_all(self.layer or "")
+            if _grows_heads(knob, self)
+        ]
+        inexact = any(math.frexp(scale)[0] != 0.5 for scale in scales)
+        return inexact and any(t.dtype != "float64" for t in network.tensors.values() if t.trainable)
 
     def _added(self, knob: Knob) -> int:
         if self.num_units is not None:
@@ -135,6 +156,11 @@ class Widen(Operator):
         return added
 
 
+def _grows_heads(knob: Knob, operator: Widen) -> bool:
+    """Whether the units are those of queries and keys, whose products are summed up."""
+    return knob.contracted and not knob.norms and operator.init in ("split", "silent")
+
+
 def _obstacle(knob: Knob, operator: Widen) -> str:
     """Return why the operator cannot widen `knob`, or ""."""
     if knob.pins:
@@ -144,6 +170,8 @@ def _obstacle(knob: Knob, operator: Widen) -> str:
         return "is written by no layer."
     if operator.init == "noise":
         return ""
+    if _grows_heads(knob, operator):
+        return "cannot grow on both sides: its heads are filled at the end." if operator.placement == "both" else ""
     if knob.mixes:
         return f"mixes its units, so that new ones would count: {knob.mixes[0]}. init='noise' widens it all the same."
     if knob.norms:

@@ -15,15 +15,30 @@ from genewright.backends.keras.widths.rules import (
     dense as dense,
 )
 from genewright.backends.keras.widths.rules import (
+    einsum as einsum,
+)
+from genewright.backends.keras.widths.rules import (
+    merging as merging,
+)
+from genewright.backends.keras.widths.rules import (
     norms as norms,
 )
 from genewright.backends.keras.widths.rules import (
+    operations as operations,
+)
+from genewright.backends.keras.widths.rules import (
     pointwise as pointwise,
+)
+from genewright.backends.keras.widths.rules import (
+    preparing as preparing,
 )
 from genewright.backends.keras.widths.rules import (
     recurrent as recurrent,
 )
 from genewright.backends.keras.widths.rules import (
     space as space,
+)
+from genewright.backends.keras.widths.rules import (
+    wrappers as wrappers,
 )
 from genewright.backends.keras.widths.widths import KerasWidths as KerasWidths

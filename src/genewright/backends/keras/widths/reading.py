@@ -12,23 +12,14 @@ A layer without a rule pins all that goes through it, and says so. A rule for a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, layers_of, members_of
-from genewright.widths.axes import Axis, Leaf, Reason, leaves, mix, pin, size_of
-from genewright.widths.joining import join
-
-Role = Literal["writer", "reader", "carrier", "norm", "group"]
-
-
-@dataclass(frozen=True, eq=False)
-class Value:
-    """A tensor of the graph as its axes, the batch first."""
-
-    axes: tuple[Axis, ...]
-
+from genewright.backends.keras.widths.step import Reading as Reading
+from genewright.backends.keras.widths.step import Step as Step
+from genewright.backends.keras.widths.step import Value as Value
+from genewright.widths.axes import Axis, Leaf, Reason, leaves, pin, size_of
 
 Rule = Callable[["Step"], list[Value]]
 RULES: dict[type, Rule] = {}
@@ -54,151 +45,6 @@ def named_rule(name: str) -> Callable[[Rule], Rule]:
         return function
 
     return register
-
-
-@dataclass(frozen=True, eq=False)
-class Mark:
-    """The role of an axis of a variable, or of a part of that axis."""
-
-    tensor: str
-    axis: int
-    part: Axis
-    role: Role
-
-
-@dataclass(frozen=True, eq=False)
-class Binding:
-    """An entry of a layer's config that holds the length of an axis; "key.0" is an entry of a list."""
-
-    layer: str
-    key: str
-    axis: Axis
-
-
-@dataclass(frozen=True, eq=False)
-class Norm:
-    """A layer that normalises across an axis."""
-
-    layer: str
-    kind: Literal["layer", "group"]
-    axis: Axis
-    centred: bool
-
-
-@dataclass
-class Reading:
-    """What the graph of a model says.
-
-    Attributes:
-        parameters: The axes of every variable that took part.
-        marks: Roles of axes of variables.
-        bindings: Entries of configs that follow an axis.
-        norms: Norms across units.
-        touched: Names of the layers that ran.
-        unknown: Classes without a rule, with how often they were met.
-    """
-
-    parameters: dict[str, list[Axis]] = field(default_factory=dict[str, list[Axis]])
-    marks: list[Mark] = field(default_factory=list[Mark])
-    bindings: list[Binding] = field(default_factory=list[Binding])
-    norms: list[Norm] = field(default_factory=list[Norm])
-    touched: dict[str, None] = field(default_factory=dict[str, None])
-    unknown: dict[str, int] = field(default_factory=dict[str, int])
-
-
-@dataclass
-class Step:
-    """One call of a layer while it is read: what a rule is handed.
-
-    Attributes:
-        layer: The layer.
-        name: Its name.
-        args: Its positional arguments, tensors as `Value`.
-        keywords: Its keyword arguments likewise.
-        inputs: All tensors among the arguments, in order.
-        shapes: Shapes of the outputs.
-        reading: Where roles and bindings are noted.
-        tensors: Names of the layer's variables, by their names in the layer.
-    """
-
-    layer: Any
-    name: str
-    args: tuple[Any, ...]
-    keywords: dict[str, Any]
-    inputs: list[Value]
-    shapes: list[tuple[int | None, ...]]
-    reading: Reading
-    tensors: dict[str, str]
-
-    def reason(self, text: str) -> Reason:
-        """Return a reason that names the layer."""
-        return Reason(text, f"{self.name}, a {type(self.layer).__name__}")
-
-    def parameter(self, attribute: str) -> list[Axis] | None:
-        """Return the axes of one of the layer's variables, or None where it has none of that name."""
-        name = self.tensors.get(attribute)
-        return None if name is None else self.reading.parameters[name]
-
-    def mark(self, attribute: str, axis: int, role: Role, part: Axis | None = None) -> None:
-        """Note the role of an axis of a variable; `part` where only a part of the axis is in it."""
-        name = self.tensors[attribute]
-        axes = self.reading.parameters[name]
-        self.reading.marks.append(Mark(name, axis % len(axes), axes[axis] if part is None else part, role))
-
-    def join(self, a: Axis, b: Axis) -> None:
-        """Make two axes one."""
-        join(a, b, self.reason("two layouts meet that do not fit"))
-
-    def carry(self, attribute: str, axis: Axis, place: int = -1, role: Role = "carrier") -> None:
-        """Let a variable have one value for each unit of `axis`, where the layer has that variable."""
-        axes = self.parameter(attribute)
-        if axes is not None:
-            self.mark(attribute, place, role)
-            self.join(axis, axes[place])
-
-    def bind(self, key: str, axis: Axis) -> None:
-        """Note that an entry of the layer's config holds an axis's length."""
-        self.reading.bindings.append(Binding(self.name, key, axis))
-
-    def pin(self, axis: Axis, text: str) -> None:
-        """Note why an axis cannot change."""
-        pin(axis, self.reason(text))
-
-    def mix(self, axis: Axis, text: str) -> None:
-        """Note that the layer looks across the units of an axis."""
-        mix(axis, self.reason(text))
-
-    def fresh(self, size: int | None, text: str = "it is a length of an image or a sequence") -> Axis:
-        """Return a pinned axis of its own."""
-        return Leaf(1 if size is None else size, pins=[self.reason(text)])
-
-    def pinned(self, text: str) -> list[Value]:
-        """Pin all that goes through, and return outputs of their own."""
-        for value in self.inputs:
-            for axis in value.axes:
-                self.pin(axis, text)
-        for name in self.tensors.values():
-            for axis in self.reading.parameters[name]:
-                self.pin(axis, text)
-        return [Value(tuple(self.fresh(size, text) for size in shape)) for shape in self.shapes]
-
-    def places(self, value: Value) -> list[int]:
-        """Return the axes that the layer's `axis` names."""
-        given: Any = self.layer.axis
-        every = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
-        return [int(place) % len(value.axes) for place in every]
-
-    def channel(self, value: Value) -> int:
-        """Return which axis of an image or sequence its channels are."""
-        first = getattr(self.layer, "data_format", None) == "channels_first"
-        return 1 if first else len(value.axes) - 1
-
-    def shaped(self, value: Value, channels: Axis) -> list[Value]:
-        """Return an output whose places are its own, and whose channels are the given ones."""
-        place = self.channel(value)
-        axes = [self.fresh(size) for size in self.shapes[0]]
-        axes[0], axes[place] = value.axes[0], channels
-        return [Value(tuple(axes))]
 
 
 def read(model: Any) -> Reading:
@@ -247,10 +93,11 @@ class _Reader:
         layer = node.operation
         name = self._names.get(id(layer)) or (f"{path}.{layer.name}" if path else str(layer.name))
         self.reading.touched.setdefault(name)
-        inputs = [known[id(tensor)] for tensor in node.input_tensors]
         if is_graph(layer):
-            return self.run(_graph(layer), name, inputs)
+            return self.run(_graph(layer), name, [known[id(tensor)] for tensor in node.input_tensors])
         args, keywords = node.arguments.fill_in(known)
+        given = (args, {key: value for key, value in keywords.items() if not key.endswith("mask")})
+        inputs = [value for value in keras.tree.flatten(given) if isinstance(value, Value)]
         step = Step(
             layer=layer,
             name=name,
@@ -261,17 +108,7 @@ class _Reader:
             reading=self.reading,
             tensors=self._all_tensors(layer),
         )
-        found = _rule_of(layer)
-        if found is None:
-            kind = type(layer).__name__
-            self.reading.unknown[kind] = self.reading.unknown.get(kind, 0) + 1
-            return step.pinned(_no_rule(kind))
-        values = found(step)
-        fits = len(values) == len(step.shapes) and all(
-            len(v.axes) == len(s) and all(n is None or size_of(a) == n for a, n in zip(v.axes, s, strict=True))
-            for v, s in zip(values, step.shapes, strict=True)
-        )
-        return values if fits else step.pinned(f"the rule of {type(layer).__name__} does not fit here")
+        return outputs_of(step)
 
     def _all_tensors(self, layer: Any) -> dict[str, str]:
         """Return the variables of a layer and of those inside it, by "query.kernel" for an inner one."""
@@ -281,6 +118,21 @@ class _Reader:
                 own = self._tensors.get(id(inner), {})
                 tensors |= {f"{path}.{attribute}": name for attribute, name in own.items()}
         return tensors
+
+
+def outputs_of(step: Step) -> list[Value]:
+    """Apply the rule of a step's layer; without one, or where it does not fit, pin everything."""
+    found = _rule_of(step.layer)
+    if found is None:
+        kind = type(step.layer).__name__
+        step.reading.unknown[kind] = step.reading.unknown.get(kind, 0) + 1
+        return step.pinned(_no_rule(kind))
+    values = found(step)
+    fits = len(values) == len(step.shapes) and all(
+        len(v.axes) == len(s) and all(n is None or size_of(a) == n for a, n in zip(v.axes, s, strict=True))
+        for v, s in zip(values, step.shapes, strict=True)
+    )
+    return values if fits else step.pinned(f"the rule of {type(step.layer).__name__} does not fit here")
 
 
 def _graph(model: Any) -> Any:

@@ -72,7 +72,8 @@ class Search:
             if not wrong:
                 yield found
                 continue
-            moves = list(dict.fromkeys(_moves(self.config, changes, wrong)))
+            first = dict(entries(self.config))
+            moves = [move for move in dict.fromkeys(_moves(self.config, changes, wrong)) if first[move[0]] != move[1]]
             for move in moves:
                 self._wait({**changes, **dict([move])}, waiting)
             if not changes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
@@ -15,6 +16,7 @@ from genewright.backends.torch.tensors import named_layers
 _INDEX = re.compile(r"(layer|block|self|attn|cur)?_?(idx|index|id|number|num|i)")
 _COUNT = re.compile(r"(num|n)_?(hidden_)?(layers?|blocks?)|depth")
 _LIST = re.compile(r".*(layer|block)(?!.*(idx|id|indices|ids)).*")
+_NUMBERS = re.compile(r"(?!.*(out|stage|channel|token|feature|proj)).*(layers|layer_ids|layer_indices|attn_idxs)")
 _PLAIN = (str, int, float, bool, type(None))
 _COUNTS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "num_blocks", "depth")
 _COUNTS_OF = {
@@ -99,7 +101,9 @@ def _config_changes(
         for count in counts:
             yield config, count, len(order)
         for attribute, value in known.items():
-            if counts and _is_list(attribute, value, before):
+            if counts and _holds_numbers(attribute, value, before):
+                yield config, attribute, type(value)(n for n, old in enumerate(order) if old in value)
+            elif counts and _is_list(attribute, value, before):
                 yield config, attribute, _reordered(value, order)
         stage = next((int(part) for part in reversed(parts[:-1]) if part.isdecimal()), None)
         depths = cast("list[Any]", known.get("depths", ()))
@@ -112,6 +116,15 @@ def _is_list(attribute: str, value: Any, length: int) -> bool:
         return False
     entries = cast("list[Any]", value)
     return len(entries) == length and all(isinstance(entry, _PLAIN) for entry in entries)
+
+
+def _holds_numbers(attribute: str, value: Any, before: int) -> bool:
+    """Whether a list names some of the layers by their numbers, as `mlp_only_layers` does."""
+    if not isinstance(value, list | tuple) or not _NUMBERS.fullmatch(attribute):
+        return False
+    entries = cast("list[Any]", value)
+    numbers = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < before for n in entries)
+    return numbers and all(a < b for a, b in itertools.pairwise(entries))
 
 
 def _reordered(value: Any, order: Sequence[int]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ TABLE: dict[type[nn.Module], dict[tuple[str, int], str]] = {
     nn.Embedding: {("weight", 1): "embedding_dim"},
     nn.EmbeddingBag: {("weight", 1): "embedding_dim"},
 }
+
+_MOST_PAIRED = 6  # every try is a run; the innermost layers' attributes come first
 
 
 def bindings(reading: Reading) -> list[Binding]:
@@ -61,8 +64,8 @@ def bound(reading: Reading, sizes: Mapping[Leaf, int]) -> list[Attribute]:
     return list(out.values())
 
 
-def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> list[list[Attribute]]:
-    """Return other attributes that may hold such a length, by name: equal to one in a layer that `leaf` runs through.
+def guesses(reading: Reading, sizes: Mapping[Leaf, int], known: list[Attribute]) -> list[list[Attribute]]:
+    """Return other attributes that may hold such a length, by name: equal to one in a layer that it runs through.
 
     Those of the innermost layers come first.
     """
@@ -71,8 +74,8 @@ def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> 
     for path, axes in reading.touched.items():
         lengths: dict[int, int] = {}
         for axis in axes:
-            if any(leaf is inner for inner in leaves(axis)):
-                lengths.setdefault(size_of(axis), resized(axis, {leaf: size}))
+            if any(inner in sizes for inner in leaves(axis)):
+                lengths.setdefault(size_of(axis), resized(axis, sizes))
         if not lengths:
             continue
         layer = reading.layers[path]
@@ -81,6 +84,18 @@ def guesses(reading: Reading, leaf: Leaf, size: int, known: list[Attribute]) -> 
                 key = (type(layer).__name__, attribute, old)
                 groups.setdefault(key, []).append(Attribute(path, attribute, old, lengths[old]))
     return sorted(groups.values(), key=lambda group: -max(a.layer.count(".") + bool(a.layer) for a in group))
+
+
+def together(groups: list[list[Attribute]]) -> list[list[Attribute]]:
+    """Return what has to change at once where one change alone does not help: the entries of a list, and any two."""
+    lists: dict[str, list[Attribute]] = {}
+    for group in groups:
+        head, _, entry = group[0].path.rpartition(".")
+        if entry.isdecimal():
+            lists.setdefault(f"{[a.layer for a in group]} {head}", []).extend(group)
+    whole = [entries for entries in lists.values() if len({entry.path for entry in entries}) > 1]
+    pairs = [[*a, *b] for a, b in itertools.combinations(groups[:_MOST_PAIRED], 2)]
+    return [*whole, *pairs]
 
 
 def _lengths_held(layer: nn.Module) -> Iterator[tuple[str, int]]:

@@ -80,7 +80,7 @@ class Reading:
         marks: Roles of parameter axes.
         bindings: Attributes that follow an axis.
         norms: Norms across units.
-        touched: For every layer, the axes of what ran in it.
+        touched: For every layer, the axes of what its operations took and returned.
         results: For every operation its name and the axes of what it returned.
         unknown: Operations that have no rule, with how often they were met.
         first_names: The first name of every parameter under each of its names.
@@ -137,8 +137,8 @@ class Step:
 
     def reason(self, text: str) -> Reason:
         """Return a reason that names this place."""
-        at = f"{self.call.where} in {self.call.layer}" if self.call.layer else self.call.where
-        return Reason(text, at, self.call.layer)
+        inside = f"in {self.call.layer}" if self.call.layer else ""
+        return Reason(text, f"{self.call.where} {inside}".strip(), self.call.layer)
 
     def fresh(self, size: int, text: str) -> Dim:
         """Return a pinned axis of its own."""
@@ -205,7 +205,7 @@ def follow(recording: Recording, given: Mapping[Ref, Value] | None = None) -> tu
             results = _pinned(step, f"the rule of {call.name} does not fit here")
         known.update(zip(step.outputs, results, strict=True))
         reading.results.append((call.name, tuple(tuple(dim.axis for dim in v.dims) for v in results)))
-        _note_touched(reading, call, results)
+        _note_touched(reading, call, [*step.values(), *results])
     return reading, known
 
 
@@ -297,8 +297,8 @@ def _refs(given: Any) -> Iterator[Ref]:
             yield from _refs(one)
 
 
-def _note_touched(reading: Reading, call: Call, results: Sequence[Value]) -> None:
-    axes = [dim.axis for value in results for dim in value.dims if resolve(dim.axis) is not ONE]
+def _note_touched(reading: Reading, call: Call, values: Sequence[Value]) -> None:
+    axes = [dim.axis for value in values for dim in value.dims if resolve(dim.axis) is not ONE]
     parts = call.layer.split(".") if call.layer else []
     for depth in range(len(parts) + 1):
         reading.touched.setdefault(".".join(parts[:depth]), []).extend(axes)

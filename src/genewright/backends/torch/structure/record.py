@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
 from genewright.backends.torch.predict import tensors_of
+from genewright.backends.torch.structure.shadow import call_with
 from genewright.backends.torch.structure.stages import STAGES, Stage
 from genewright.backends.torch.tensors import named_layers
 from genewright.errors import UnsupportedError
@@ -226,9 +227,9 @@ class _Recorder(TorchDispatchMode):
 
 
 def user_line(frame: Any = None) -> str:
-    """Return "file:line" of the innermost code that is neither torch's nor ours."""
+    """Return "file:line" of the innermost code of the model that is not torch's; "" where all of it is."""
     frame = frame or sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    while frame is not None:
+    while frame is not None and frame.f_code is not call_with.__code__:  # there the run was started
         name = frame.f_code.co_filename
         if not name.startswith(LIBRARY) and not name.startswith("<"):
             return f"{Path(name).name}:{frame.f_lineno}"

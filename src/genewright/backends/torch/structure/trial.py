@@ -16,7 +16,7 @@ from torch import nn
 
 from genewright.backends.torch.attributes import set_value
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.attributes import bound, guesses
+from genewright.backends.torch.structure.attributes import bound, guesses, together
 from genewright.backends.torch.structure.foreseen import Foreseen
 from genewright.backends.torch.structure.reading import Reading
 from genewright.backends.torch.structure.record import LIBRARY, Recording
@@ -25,7 +25,7 @@ from genewright.errors import UnsupportedError
 from genewright.widths.axes import Leaf, resized
 from genewright.widths.knob import Attribute, Knob
 
-_MOST_TRIALS = 24
+_MOST_TRIALS = 64
 
 
 @dataclass(frozen=True)
@@ -85,27 +85,28 @@ class Trials:
     reading: Reading
     members: Mapping[str, Member]
 
-    def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
-        """Return the attributes that have to change for `knob` to have `size` units.
+    def settle(self, knob: Knob, size: int, beside: Sequence[Knob] = ()) -> tuple[Attribute, ...]:
+        """Return the attributes that have to change for `knob`, and those beside it, to have `size` units.
 
         Raises:
             UnsupportedError: No set of attributes lets the forward pass; the reason is named.
         """
-        sizes = {knob.leaf: size}
-        trial = self._trial([knob], sizes)
+        knobs = [knob, *beside]
+        sizes = {one.leaf: size for one in knobs}
+        trial = self._trial(knobs, sizes)
         chosen = bound(self.reading, sizes)
         reason, progress = trial.fails(chosen)
-        left = guesses(self.reading, knob.leaf, size, chosen) if reason else []
+        left: list[list[Attribute]] = guesses(self.reading, sizes, chosen) if reason else []
         tried = 0
-        while reason and left and tried < _MOST_TRIALS:
+        while reason and left:
             # Of what may hold such a length, take what lets the run get further, the innermost first.
-            for position, group in enumerate(left):
+            for group in [*left, *together(left)][: _MOST_TRIALS - tried]:
                 tried += 1
                 new_reason, new_progress = trial.fails([*chosen, *group])
                 if not new_reason or new_progress > progress:
                     reason, progress = new_reason, new_progress
                     chosen = [*chosen, *group]
-                    del left[position]
+                    left = [other for other in left if other[0] not in group]
                     break
             else:
                 break

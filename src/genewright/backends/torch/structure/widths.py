@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +11,17 @@ from torch import nn
 from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
-from genewright.backends.torch.structure.reading import Reading, read
-from genewright.backends.torch.structure.record import Recording, record
+from genewright.backends.torch.structure.computed import made_of_others
+from genewright.backends.torch.structure.reading import Reading
+from genewright.backends.torch.structure.recent import recorded
+from genewright.backends.torch.structure.scoring import score_scale
 from genewright.backends.torch.structure.trial import Trials
-from genewright.backends.torch.tensors import Member, members_of, named_layers
+from genewright.backends.torch.tensors import Member, members_of
 from genewright.errors import UnsupportedError
 from genewright.widths.axes import Leaf, Reason, leaves, note
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
 from genewright.widths.widths import Widths
 
-_WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel", "FSDPModule")
 _NO_STATE = Reason("a buffer that is not part of the state has this length")
 
 
@@ -34,19 +36,24 @@ class TorchWidths(Widths):
     """
 
     def __init__(self, model: nn.Module, example: Any) -> None:
-        _refuse_wrapped(model)
         self.model = model
         self.example = placed(example, next(iter(model.parameters()), None))
         self._members = members_of(model)
         names = {id(tensor): name for name, member in self._members.items() for tensor in member.same}
         for name, buffer in model.named_buffers():
             names.setdefault(id(buffer), name)
-        self.recording: Recording = record(model, self.example, names)
-        self.reading: Reading = read(self.recording)
+        self.recording, self.reading = recorded(model, self.example, names)
         self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
         self._knobs: Knobs | None = None
+        self._scales: dict[tuple[object, ...], float] = {}
+
+    def find(self, layer: str) -> Knob:
+        made = made_of_others(self.recording.layers, layer)
+        if made:
+            raise UnsupportedError(f"{made[0].upper()}{made[1:]}. Nothing has been changed.")
+        return super().find(layer)
 
     def knobs(self) -> Knobs:
         """Return every width that a parameter writes or reads."""
@@ -56,6 +63,17 @@ class TorchWidths(Widths):
 
     def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
         return self._trials.settle(knob, size)
+
+    def settle_together(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
+        return self._trials.settle(knobs[0], size, knobs[1:])
+
+    def score_scale(
+        self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
+    ) -> float:
+        key = (*(knob.name for knob in knobs), size)
+        if key not in self._scales:
+            self._scales[key] = score_scale(self.model, self.example, knobs, size, attributes, queries)
+        return self._scales[key]
 
     def verified(self) -> Knobs:
         knobs = self.knobs()
@@ -75,16 +93,6 @@ class TorchWidths(Widths):
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
 
 
-def _refuse_wrapped(model: nn.Module) -> None:
-    for name, module in named_layers(model):
-        if type(module).__name__ in _WRAPPERS:
-            held = f"{name!r}" if name else "the model"
-            raise UnsupportedError(
-                f"{type(module).__name__} holds {held}: it keeps flat or bucketed copies of parameters, "
-                "whose shapes would change behind its back. Mutate the plain module (model.module) and wrap the mutant."
-            )
-
-
 def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
     roles: dict[tuple[str, int, int], set[str]] = {}
     for mark in reading.marks:
@@ -100,6 +108,9 @@ def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
                 if member is None:
                     note(leaf.pins, _NO_STATE)
                     continue
+                made = made_of_others(reading.layers, member.layer)
+                if made:
+                    note(leaf.pins, Reason(made))
                 held = frozenset(roles.get((name, axis, id(leaf)), {"carrier"}))
                 places.setdefault(id(leaf), []).append(Place(name, axis, dim.axis, held, member.layer))
     norms: dict[int, list[tuple[str, str]]] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from genewright.backends.keras.widths.reading import Step, Value, named_rule
-from genewright.backends.keras.widths.rules.pointwise import merge, same
+from genewright.backends.keras.widths.rules.merging import merge
+from genewright.backends.keras.widths.rules.pointwise import same
 
 named_rule("StochasticDepth")(same)
 named_rule("CustomScaleLayer")(merge)

@@ -1,40 +1,36 @@
-"""Multi-head attention: the values' size can change; heads and the keys' size stay."""
+"""Attention: heads and the size of keys stay, for the scores depend on them."""
 
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
 
+_SCALE = "the scale of the scores follows it"
+
 
 @rule(keras.layers.MultiHeadAttention)
 def attention(step: Step) -> list[Value]:
     """Read query, key and value kernels (in, heads, size), and the output's (heads, size, out)."""
-    names = ("query", "value", "key")
-    given = dict(zip(names, step.args, strict=False)) | {k: v for k, v in step.keywords.items() if k in names}
-    query, value = given.get("query"), given.get("value")
-    key = given.get("key") or value
+    given = _given(step)
     output = step.parameter("attention_output.kernel")
-    rank = len(query.axes) if isinstance(query, Value) else 0
-    if output is None or not isinstance(value, Value) or not isinstance(query, Value) or not isinstance(key, Value):
-        return step.pinned("its arguments are not plain tensors")
-    if rank != 3 or len(output) != 3 or len(step.shapes) != 1:
-        return step.pinned("it looks over several axes, or returns its scores")
+    if given is None or output is None or len(output) != 3:
+        return step.pinned("it looks over several axes, returns its scores, or is given more than plain tensors")
+    query, value, key = given
     heads = output[0]
     step.pin(heads, "it counts heads")
-    for name, x in (("query", query), ("key", key), ("value", value)):
-        kernel = step.parameter(f"{name}.kernel") or []
+    for name, x in (("query", query), ("key", key), ("value", value), ("gate", query)):
+        kernel = step.parameter(f"{name}.kernel")
+        if kernel is None:
+            continue
         step.mark(f"{name}.kernel", 0, "reader")
         step.join(x.axes[-1], kernel[0])
         step.join(heads, kernel[1])
-        if name == "value":
+        if name in ("value", "gate"):
             step.mark(f"{name}.kernel", 2, "writer")
             step.join(kernel[2], output[1])
         else:
-            step.pin(kernel[2], "the scale of the scores follows it")
-        bias = step.parameter(f"{name}.bias")
-        if bias is not None:
-            step.join(bias[0], kernel[1])
-            step.join(bias[1], kernel[2])
+            step.pin(kernel[2], _SCALE)
+        _beside(step, name)
     step.mark("attention_output.kernel", 1, "reader")
     step.mark("attention_output.kernel", 2, "writer")
     step.bind("value_dim", output[1])
@@ -44,3 +40,66 @@ def attention(step: Step) -> list[Value]:
     else:
         step.pin(output[2], "it is an output shape in the config")
     return [Value((query.axes[0], query.axes[1], output[2]))]
+
+
+@rule(keras.layers.GroupQueryAttention)
+def grouped(step: Step) -> list[Value]:
+    """Read query (in, heads, size), key and value (in, fewer heads, size), and the output's (heads, size, out)."""
+    given = _given(step)
+    output = step.parameter("attention_output.kernel")
+    if given is None or output is None:
+        return step.pinned("it returns its scores, or is given more than plain tensors")
+    query, value, key = given
+    for name, x in (("query", query), ("key", key), ("value", value), ("gate", query)):
+        kernel = step.parameter(f"{name}.kernel")
+        if kernel is None:
+            continue
+        step.mark(f"{name}.kernel", 0, "reader")
+        step.join(x.axes[-1], kernel[0])
+        step.pin(kernel[1], "it counts heads")
+        step.pin(kernel[2], f"queries, keys and values have one size, and {_SCALE}")
+        _beside(step, name)
+    step.pin(output[0], "it counts heads")
+    step.pin(output[1], f"queries, keys and values have one size, and {_SCALE}")
+    step.mark("attention_output.kernel", 2, "writer")
+    step.carry("attention_output.bias", output[2])
+    step.join(output[2], query.axes[-1])
+    return [Value((query.axes[0], query.axes[1], output[2]))]
+
+
+@rule(keras.layers.Attention, keras.layers.AdditiveAttention)
+def dot_product(step: Step) -> list[Value]:
+    """Mix places by scores of queries and keys; the units of the values stay apart."""
+    given = step.args[0] if step.args else step.keywords.get("inputs")
+    if not isinstance(given, list | tuple) or not all(isinstance(one, Value) for one in given):  # pyright: ignore[reportUnknownVariableType]
+        return step.pinned("it is given more than plain tensors")
+    query, value, key = (*step.inputs[: len(given)], step.inputs[1])[:3]  # pyright: ignore[reportUnknownArgumentType]
+    step.join(query.axes[-1], key.axes[-1])
+    scale = step.parameter("scale")
+    if isinstance(step.layer, keras.layers.AdditiveAttention) and scale is not None:
+        step.mark("scale", 0, "reader")  # sum of scale * tanh(query + key)
+        step.join(query.axes[-1], scale[0])
+    else:
+        step.mix(query.axes[-1], "the scores sum over it")
+    made = [Value((*query.axes[:-1], value.axes[-1]))]
+    return made + [Value(tuple(step.fresh(size) for size in shape)) for shape in step.shapes[1:]]
+
+
+def _given(step: Step) -> tuple[Value, Value, Value] | None:
+    """Return query, value and key, sequences each, where the layer is given them so and returns one tensor."""
+    names = ("query", "value", "key")
+    given = dict(zip(names, step.args, strict=False)) | {k: v for k, v in step.keywords.items() if k in names}
+    query, value = given.get("query"), given.get("value")
+    key = given.get("key") or value
+    if not isinstance(query, Value) or not isinstance(value, Value) or not isinstance(key, Value):
+        return None
+    plain = len(query.axes) == len(value.axes) == len(key.axes) == 3 and len(step.shapes) == 1
+    return (query, value, key) if plain else None
+
+
+def _beside(step: Step, name: str) -> None:
+    """Let the bias of a projection have its kernel's heads and sizes."""
+    bias, kernel = step.parameter(f"{name}.bias"), step.parameter(f"{name}.kernel") or []
+    if bias is not None:
+        step.join(bias[0], kernel[1])
+        step.join(bias[1], kernel[2])

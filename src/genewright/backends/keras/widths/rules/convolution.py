@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
-from genewright.backends.keras.widths.rules.dense import activated
+from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import ONE, Axis, product, size_of
 from genewright.widths.joining import split
 
@@ -40,8 +40,7 @@ def convolution(step: Step) -> list[Value]:
         step.bind("groups", group)
     step.carry("bias", out)
     step.bind("filters", out)
-    activated(step, out)
-    return step.shaped(x, out)
+    return activated(step, step.shaped(x, out))
 
 
 @rule(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
@@ -50,8 +49,7 @@ def depthwise(step: Step) -> list[Value]:
     x = step.inputs[0]
     out = _by_channel(step, x.axes[step.channel(x)], "kernel")
     step.carry("bias", out)
-    activated(step, out)
-    return step.shaped(x, out)
+    return activated(step, step.shaped(x, out))
 
 
 @rule(keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
@@ -67,8 +65,7 @@ def separable(step: Step) -> list[Value]:
     step.join(middle, kernel[-2])
     step.carry("bias", kernel[-1])
     step.bind("filters", kernel[-1])
-    activated(step, kernel[-1])
-    return step.shaped(x, kernel[-1])
+    return activated(step, step.shaped(x, kernel[-1]))
 
 
 @rule(keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
@@ -83,8 +80,7 @@ def transposed(step: Step) -> list[Value]:
     step.join(x.axes[step.channel(x)], kernel[-1])
     step.carry("bias", kernel[-2])
     step.bind("filters", kernel[-2])
-    activated(step, kernel[-2])
-    return step.shaped(x, kernel[-2])
+    return activated(step, step.shaped(x, kernel[-2]))
 
 
 def _by_channel(step: Step, channels: Axis, attribute: str) -> Axis:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
-from genewright.widths.axes import Axis
-
-_ACROSS = ("softmax", "log_softmax", "sparsemax", "glu")
+from genewright.backends.keras.widths.rules.activation import activated
 
 
 @rule(keras.layers.Dense)
@@ -23,8 +19,7 @@ def dense(step: Step) -> list[Value]:
     step.join(x.axes[-1], kernel[0])
     step.carry("bias", kernel[1])
     step.bind("units", kernel[1])
-    activated(step, kernel[1])
-    return [Value((*x.axes[:-1], kernel[1]))]
+    return activated(step, [Value((*x.axes[:-1], kernel[1]))])
 
 
 @rule(keras.layers.Embedding)
@@ -39,18 +34,20 @@ def embedding(step: Step) -> list[Value]:
     return [Value((*step.inputs[0].axes, table[1]))]
 
 
-def activated(step: Step, axis: Axis) -> None:
-    """Note what a layer's activation does to its units."""
-    function: Any = getattr(step.layer, "activation", None)
-    if function is None:
-        return
-    name = str(getattr(function, "__name__", type(function).__name__))
-    if name in _ACROSS:
-        step.mix(axis, f"{name} runs over it")
-    elif not _is_of_keras(function):
-        step.mix(axis, f"the activation {name!r} may look across it")
-
-
-def _is_of_keras(function: Any) -> bool:
-    module = getattr(function, "__module__", None) or type(function).__module__
-    return str(module).split(".", 1)[0] == "keras"
+@rule(keras.layers.ReversibleEmbedding)
+def reversible(step: Step) -> list[Value]:
+    """Look up rows; or, in reverse, return a score for every row: x @ transpose(embeddings), or its own matrix."""
+    reverse = step.keywords.get("reverse", step.args[1] if len(step.args) > 1 else False)
+    table, own = step.parameter("embeddings"), step.parameter("reverse_embeddings")
+    if table is not None and own is not None:
+        step.join(table[1], own[0])
+        step.join(table[0], own[1])
+        step.mark("reverse_embeddings", 0, "reader")
+    values = embedding(step)
+    if not reverse or table is None or "lora_embeddings_a" in step.tensors:
+        return values
+    if own is None:
+        step.mark("embeddings", 1, "reader")
+    x = step.inputs[0]
+    step.join(x.axes[-1], table[1])
+    return [Value((*x.axes[:-1], table[0]))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Norm, Step, Value, rule
+from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.widths.axes import product
 from genewright.widths.joining import split
 
@@ -27,7 +27,7 @@ def layer(step: Step) -> list[Value]:
             if attribute in step.tensors:
                 step.carry(attribute, x.axes[place], position, "norm")
     centred = not isinstance(step.layer, keras.layers.RMSNormalization)
-    step.reading.norms.append(Norm(step.name, "layer", product([x.axes[p] for p in places]), centred))
+    step.norm("layer", product([x.axes[p] for p in places]), centred=centred)
     return [x]
 
 
@@ -41,7 +41,7 @@ def group(step: Step) -> list[Value]:
             step.carry(attribute, channels, -1, "norm")
     groups, inside = split(channels, int(step.layer.groups))
     step.bind("groups", groups)
-    step.reading.norms.append(Norm(step.name, "group", inside, True))
+    step.norm("group", inside, centred=True)
     return [x]
 
 

@@ -1,4 +1,4 @@
-"""Layers and operations that look at every element on its own."""
+"""Layers that look at every element on its own."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ import numpy as np
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
-from genewright.backends.keras.widths.rules.dense import activated
+from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import size_of
 
 _LAYERS = (
     "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise",
-    "GaussianDropout", "AlphaDropout", "Identity", "ActivityRegularization", "Masking",
+    "GaussianDropout", "AlphaDropout", "Identity", "ActivityRegularization",
 )  # fmt: skip
-_OPERATIONS = (
-    "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
-    "Softplus", "Softsign", "LeakyRelu", "Abs", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Clip", "Identity",
-    "StopGradient",
-)  # fmt: skip
-_MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 
 
 def same(step: Step) -> list[Value]:
@@ -32,8 +26,7 @@ rule(*(getattr(keras.layers, name) for name in _LAYERS))(same)
 @rule(keras.layers.Activation)
 def activation(step: Step) -> list[Value]:
     """Apply a function."""
-    activated(step, step.inputs[0].axes[-1])
-    return [step.inputs[0]]
+    return activated(step, [step.inputs[0]])
 
 
 @rule(keras.layers.Softmax)
@@ -41,6 +34,13 @@ def softmax(step: Step) -> list[Value]:
     """Normalise over an axis."""
     for place in step.places(step.inputs[0]):
         step.mix(step.inputs[0].axes[place], "softmax runs over it")
+    return [step.inputs[0]]
+
+
+@rule(keras.layers.Masking)
+def masking(step: Step) -> list[Value]:
+    """Leave out the places where all units are the same value."""
+    step.mix(step.inputs[0].axes[-1], "a mask looks whether all of it is one value")
     return [step.inputs[0]]
 
 
@@ -72,54 +72,3 @@ def normalization(step: Step) -> list[Value]:
     for axis in step.inputs[0].axes[1:]:
         step.pin(axis, "there are statistics for each in the layer")
     return [step.inputs[0]]
-
-
-@rule(*(getattr(keras.layers, name) for name in _MERGES))
-def merge(step: Step) -> list[Value]:
-    """Combine tensors element by element, with broadcasting."""
-    rank = max(len(value.axes) for value in step.inputs)
-    if any(len(value.axes) != rank for value in step.inputs):
-        return step.pinned("it combines tensors of different ranks")
-    axes = list(step.inputs[0].axes)
-    for value in step.inputs[1:]:
-        for place, axis in enumerate(value.axes):
-            if size_of(axes[place]) == 1 and place:
-                axes[place] = axis
-            elif size_of(axis) != 1 or not place:
-                step.join(axes[place], axis)
-    return [Value(tuple(axes))]
-
-
-def operations() -> None:
-    """Register the operations of keras.ops that a graph may hold beside layers."""
-    found: dict[str, type] = {}
-    waiting = [keras.Operation]
-    while waiting:
-        kind = waiting.pop()
-        for child in kind.__subclasses__():
-            waiting.append(child)
-            if not issubclass(child, keras.layers.Layer) and child.__module__.startswith("keras."):
-                found.setdefault(child.__name__, child)
-    for name in _OPERATIONS:
-        if name in found:
-            rule(found[name])(_unary)
-    for name in ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum"):
-        if name in found:
-            rule(found[name])(_binary)
-
-
-def _unary(step: Step) -> list[Value]:
-    return [step.inputs[0]] if len(step.inputs) == 1 else step.pinned("it takes several tensors")
-
-
-def _binary(step: Step) -> list[Value]:
-    """Combine with another tensor, or with a number; an array in the graph pins."""
-    if len(step.inputs) == 1:
-        others = [a for a in (*step.args, *step.keywords.values()) if not isinstance(a, Value)]
-        if all(np.size(other) == 1 for other in others if other is not None):
-            return [step.inputs[0]]
-        return step.pinned("an array in the graph has this length")
-    return merge(step)
-
-
-operations()

@@ -3,39 +3,100 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import layers_of
 from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import Axis, Leaf, bind, total
 
-_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
+_GATES = {
+    "LSTM": 4, "GRU": 3, "SimpleRNN": 1, "LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1,
+    "ConvLSTM1D": 4, "ConvLSTM2D": 4, "ConvLSTM3D": 4,
+}  # fmt: skip
+_STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
+_CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
 
 
 @rule(keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
 def recurrent(step: Step) -> list[Value]:
-    """Read kernel (in, gates * units), recurrent kernel (units, gates * units) and bias."""
-    kind = next(k.__name__ for k in type(step.layer).__mro__ if k.__name__ in _GATES)
-    cell = next((name.rpartition(".")[0] for name in step.tensors if name.endswith(".recurrent_kernel")), None)
-    if cell is None or step.layer.return_state or len(step.inputs) > 1:
+    """Read kernel (in, gates * units), recurrent kernel (units, gates * units) and bias; states are units."""
+    kind = _kind(step.layer)
+    if step.layer.stateful:
+        return step.pinned("its state stays from batch to batch")
+    if len(step.inputs) - 1 not in (0, _STATES[kind]):
+        return step.pinned("its state is not handed over as plain tensors")
+    x, *states = step.inputs
+    units = _cell(step, _prefix(step), kind, x.axes[-1])
+    step.bind("units", units)
+    for state in states:
+        step.join(state.axes[-1], units)
+    made = [Value((x.axes[0], x.axes[1], units) if step.layer.return_sequences else (x.axes[0], units))]
+    if step.layer.return_state:
+        made += [Value((x.axes[0], units))] * _STATES[kind]
+    return activated(step, made, step.layer.cell)
+
+
+@rule(keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
+def convolutional(step: Step) -> list[Value]:
+    """Read kernel (*window, in, gates * filters), recurrent kernel (*window, filters, gates * filters) and bias."""
+    if step.layer.stateful or step.layer.return_state or len(step.inputs) > 1:
         return step.pinned("its state is handed on")
     x = step.inputs[0]
+    channel = 2 if step.layer.data_format == "channels_first" else len(x.axes) - 1
+    filters = _cell(step, _prefix(step), _kind(step.layer), x.axes[channel])
+    step.bind("filters", filters)
+    axes = [step.fresh(size) for size in step.shapes[0]]
+    axes[0] = x.axes[0]
+    axes[len(axes) - (len(x.axes) - channel)] = filters
+    return activated(step, [Value(tuple(axes))], step.layer.cell)
+
+
+@rule(keras.layers.RNN)
+def cells(step: Step) -> list[Value]:
+    """Read a cell of Keras's own, or several of them one after the other."""
+    layer, x = step.layer, step.inputs[0]
+    if layer.stateful or layer.return_state or len(step.inputs) > 1:
+        return step.pinned("its state is handed on")
+    stacked = isinstance(layer.cell, keras.layers.StackedRNNCells)
+    chain = list(layer.cell.cells) if stacked else [layer.cell]
+    if not all(type(cell) in _CELLS for cell in chain):
+        return step.pinned("its cell is not one of Keras's own, so that no rule says what it does to widths")
+    units = x.axes[-1]
+    for position, cell in enumerate(chain):
+        path = next(path for path, found in layers_of(layer).items() if found is cell)
+        units = _cell(step, path, type(cell).__name__, units)
+        step.bind(f"cell.config.cells.{position}.config.units" if stacked else "cell.config.units", units)
+        activated(step, [Value((x.axes[0], units))], cell)
+    return [Value((x.axes[0], x.axes[1], units) if layer.return_sequences else (x.axes[0], units))]
+
+
+def _kind(layer: object) -> str:
+    return next(kind.__name__ for kind in type(layer).__mro__ if kind.__name__ in _GATES)
+
+
+def _prefix(step: Step) -> str:
+    """Return what the names of the cell's variables begin with."""
+    return next(name.rpartition(".")[0] for name in step.tensors if name.endswith(".recurrent_kernel"))
+
+
+def _cell(step: Step, cell: str, kind: str, given: Axis) -> Axis:
+    """State what a cell does: it reads `given` and its own units. Returns its units."""
     kernel = step.parameter(f"{cell}.kernel") or []
     inner = step.parameter(f"{cell}.recurrent_kernel") or []
-    units = inner[0]
-    for attribute, place, axes in (("kernel", 1, kernel), ("recurrent_kernel", 1, inner)):
-        _gated(step, axes[place], units, _GATES[kind])
-        step.mark(f"{cell}.{attribute}", place, "writer")
+    units = inner[-2]
+    for attribute, axes in (("kernel", kernel), ("recurrent_kernel", inner)):
+        for axis in axes[:-2]:
+            step.pin(axis, "it is the size of a kernel")
+        _gated(step, axes[-1], units, _GATES[kind])
+        step.mark(f"{cell}.{attribute}", len(axes) - 1, "writer")
+        step.mark(f"{cell}.{attribute}", len(axes) - 2, "reader")
     bias = step.parameter(f"{cell}.bias")
     if bias is not None:
         _gated(step, bias[-1], units, _GATES[kind])
         step.mark(f"{cell}.bias", len(bias) - 1, "carrier")
         if len(bias) == 2:
             step.pin(bias[0], "it counts a GRU's two biases")
-    step.mark(f"{cell}.kernel", 0, "reader")
-    step.mark(f"{cell}.recurrent_kernel", 0, "reader")
-    step.join(x.axes[-1], kernel[0])
-    step.bind("units", units)
-    if step.layer.return_sequences:
-        return [Value((x.axes[0], x.axes[1], units))]
-    return [Value((x.axes[0], units))]
+    step.join(given, kernel[-2])
+    return units
 
 
 def _gated(step: Step, axis: Axis, units: Axis, gates: int) -> None:

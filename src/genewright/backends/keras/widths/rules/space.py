@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
-from genewright.widths.axes import Axis, product, size_of, total
+from genewright.widths.axes import Axis, product
 from genewright.widths.joining import MisfitError, split
 
 _POOLS = [f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)]
 _PADS = [f"{kind}{n}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for n in (1, 2, 3)]
+_ADAPTIVE = [f"Adaptive{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)]
 _OTHERS = ["Resizing", "CenterCrop"]
 _GLOBAL = [f"Global{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)]
 
 
-@rule(*(getattr(keras.layers, name) for name in (*_POOLS, *_PADS, *_OTHERS)))
+@rule(*(getattr(keras.layers, name) for name in (*_POOLS, *_PADS, *_ADAPTIVE, *_OTHERS)))
 def places(step: Step) -> list[Value]:
     """Change places; channels stay."""
     x = step.inputs[0]
@@ -74,21 +75,3 @@ def repeat(step: Step) -> list[Value]:
     """Repeat a vector."""
     x = step.inputs[0]
     return [Value((x.axes[0], step.fresh(step.layer.n), x.axes[1]))]
-
-
-@rule(keras.layers.Concatenate)
-def concatenate(step: Step) -> list[Value]:
-    """Lay tensors one after the other."""
-    rank = len(step.inputs[0].axes)
-    along = step.layer.axis % rank
-    axes: list[Axis] = []
-    for place in range(rank):
-        parts = [value.axes[place] for value in step.inputs]
-        if place == along:
-            axes.append(total(parts))
-            continue
-        for part in parts[1:]:
-            if size_of(part) == size_of(parts[0]):
-                step.join(parts[0], part)
-        axes.append(parts[0])
-    return [Value(tuple(axes))]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
+from genewright.widths.knob import CONTRACTED
 
 
 @rule("aten.mm", "aten.bmm", "aten.mv", "aten.dot", "aten.matmul")
@@ -63,7 +64,7 @@ def trilinear(step: Step) -> Value:
         for dim in weights:
             step.mark(dim, "reader" if gone else "writer")
         if gone and not weights:
-            step.mix(met[0][1], f"{step.call.name} sums over it without weights")
+            step.mix(met[0][1], f"{step.call.name} {CONTRACTED}")
         if not gone:
             out.append(Dim(met[0][1].axis))
     return step.computed(out)
@@ -123,4 +124,4 @@ def summed(
         for dim in a_kept:
             step.mark(dim, "writer")
     else:
-        step.mix(a_summed, f"{step.call.name} sums over it without weights")
+        step.mix(a_summed, f"{step.call.name} {CONTRACTED}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import ONE, Axis, Leaf, product
-from genewright.widths.joining import MisfitError, cut, split
+from genewright.widths.joining import MisfitError, cut, split, unify
 
 
 @rule("aten.view", "aten._unsafe_view", "aten.reshape", "aten._reshape_alias", "aten.flatten", "aten.unflatten")
@@ -162,11 +163,13 @@ def unbind(step: Step) -> tuple[Value, ...]:
     return tuple(_look(x, [*x.dims[:at], *x.dims[at + 1 :]]) for _ in step.outputs)
 
 
-@rule(
-    "aten.split", "aten.split_with_sizes", "aten.chunk", "aten.unsafe_split", "aten.unsafe_chunk", "aten.tensor_split"
-)
+@rule("aten.split_with_sizes", "aten.tensor_split")
 def split_(step: Step) -> tuple[Value, ...]:
     """Cut an axis into parts."""
+    return _parts(step)
+
+
+def _parts(step: Step) -> tuple[Value, ...]:
     x: Value = step.args["self"]
     at = step.position(x)
     out: list[Value] = []
@@ -179,6 +182,19 @@ def split_(step: Step) -> tuple[Value, ...]:
         out.append(_look(x, dims))
         start = stop
     return tuple(out)
+
+
+@rule("aten.split", "aten.chunk", "aten.unsafe_split", "aten.unsafe_chunk")
+def split_alike(step: Step) -> tuple[Value, ...]:
+    """Cut an axis into parts of one length, which stay so: unit for unit they grow together."""
+    out = _parts(step)
+    at = step.position(step.args["self"])
+    if len({value.shape[at] for value in out}) == 1:
+        for value in out[1:]:
+            # Where their layouts do not fit, no part can change alone, and the trial says so.
+            with suppress(MisfitError):
+                unify(out[0].dims[at].axis, value.dims[at].axis)
+    return out
 
 
 @rule("aten.view_as_complex")

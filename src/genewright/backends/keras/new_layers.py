@@ -1,0 +1,114 @@
+"""Layers that are not there yet: made from what a recipe can hold, with Keras's own layers alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from genewright.backends.keras.library import keras, said
+from genewright.errors import SettingError
+from genewright.names import did_you_mean
+
+
+@dataclass(frozen=True)
+class NewLayer:
+    """A layer to be made.
+
+    Attributes:
+        spec: ``{"class_name": ..., "config": {...}}`` as Keras writes it.
+        name: Its name.
+        copied: The layer of the model whose weights it takes over, or "".
+    """
+
+    spec: dict[str, Any]
+    name: str
+    copied: str = ""
+
+    def make(self) -> Any:
+        """Return the layer, not built yet.
+
+        Raises:
+            SettingError: Keras has no such layer, or its config is wrong.
+        """
+        config = {**self.spec.get("config", {}), "name": self.name}
+        spec = {"module": "keras.layers", "registered_name": None, **self.spec, "config": config}
+        try:
+            return keras.saving.deserialize_keras_object(spec)
+        except Exception as error:
+            name = str(self.spec.get("class_name"))
+            known = [n for n in dir(keras.layers) if n[0].isupper()]
+            hint = "" if name in known else f" {did_you_mean(name, known)}"
+            raise SettingError(f"No layer can be made of {self.spec!r}: {said(error)}{hint}") from error
+
+
+@dataclass(frozen=True)
+class NewLayers:
+    """Layers that work one after the other, or a gated path beside nothing: x + gate * layers(x).
+
+    Attributes:
+        layers: The layers.
+        gate: The gate at first, or None for none.
+        name: What the names of the gate and the sum begin with.
+    """
+
+    layers: tuple[NewLayer, ...]
+    gate: float | None
+    name: str
+
+    def chain(self) -> list[Any]:
+        """Return the layers themselves, made anew."""
+        return [layer.make() for layer in self.layers]
+
+    def on(self, given: Any) -> Any:
+        """Return what follows from `given`."""
+        made = given
+        for layer in self.chain():
+            made = layer(made)
+        if self.gate is None:
+            return made
+        if tuple(made.shape) != tuple(given.shape):
+            raise SettingError(
+                f"A gated layer has to return the shape that it is given, {tuple(given.shape)}; it returns "
+                f"{tuple(made.shape)}."
+            )
+        return added(given, made, self.gate, self.name)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Another activation, blended in: old(x) + gate * (new(x) - old(x)).
+
+    Attributes:
+        old: The old activation, to be applied to what the layer returns; None where the layer itself is the activation.
+        new: The new one.
+        gate: The share of the new one at first; a trainable number for each channel.
+        name: What the names of the new layers begin with.
+    """
+
+    old: NewLayer | None
+    new: NewLayer
+    gate: float
+    name: str
+
+    @property
+    def layers(self) -> tuple[NewLayer, ...]:
+        """The new layers with a name of their own."""
+        return (self.new,) if self.old is None else (self.old, self.new)
+
+    def on(self, given: Any, made: Any) -> Any:
+        """Return what follows from a layer that was given `given` and returned `made`."""
+        old, x = (made, given) if self.old is None else (self.old.make()(made), made)
+        difference = keras.layers.Subtract(name=f"{self.name}_subtract")([self.new.make()(x), old])
+        return added(old, difference, self.gate, self.name)
+
+
+def added(made: Any, path: Any, gate: float, name: str) -> Any:
+    """Return made + gate * path, with a trainable gate for each channel: two layers of Keras's own."""
+    letters = "abcdefghijk"[: len(made.shape)]
+    gated = keras.layers.EinsumDense(
+        f"{letters},{letters[-1]}->{letters}",
+        output_shape=tuple(made.shape[1:]),
+        kernel_initializer=keras.initializers.Constant(gate),
+        name=f"{name}_gate",
+    )
+    return keras.layers.Add(name=f"{name}_add")([made, gated(path)])

@@ -1,0 +1,101 @@
+"""New layers of a Keras model from specifications as JSON holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from genewright.backends.keras.members import layers_of
+from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers
+from genewright.errors import SettingError, UnknownNameError
+from genewright.names import did_you_mean, snake_case
+from genewright.spec import Spec
+
+
+def layer_called(name: str, model: Any) -> Any:
+    """Return the layer of that name.
+
+    Raises:
+        UnknownNameError: There is none; the message has near names.
+    """
+    layers = layers_of(model)
+    if name not in layers:
+        raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, layers)}")
+    return layers[name]
+
+
+def blended(spec: Mapping[str, Any], after: str, model: Any) -> Blend:
+    """Return the blend that {"layer": "Blend", "layers": [old, new], "blend": share} asks for.
+
+    `old` is {"copy": after} where the layer itself is the old activation.
+    """
+    own = after.rsplit(".", 1)[-1]
+    first, second = spec["layers"]
+    old = None if first == {"copy": after} else new_layers(first, None, own, model).layers[0]
+    new = new_layers(second, None, own, model).layers[0]
+    if old is not None and old.name == new.name:
+        new = NewLayer(new.spec, f"{new.name}_1")
+    return Blend(old, new, float(spec["blend"]), free_name(f"{own}_blend", model))
+
+
+def new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLayers:
+    """Return the layers of a specification: of one layer, of a sequence, or of a gated one."""
+    gate: float | None = None
+    specs: list[Spec] = [spec]
+    if isinstance(spec, Mapping) and spec.get("layer") in ("Sequential", "Gated"):
+        inner = (
+            new_layers({"layer": "Sequential", "layers": spec["layers"]}, name, after, model)
+            if (spec["layer"] == "Gated")
+            else None
+        )
+        if inner is not None:
+            return NewLayers(inner.layers, 0.0, inner.name)
+        specs = list(spec["layers"])
+    if isinstance(spec, Mapping) and "copy" in spec and "gate" in spec:
+        gate = float(spec["gate"])
+    layers: list[NewLayer] = []
+    for one in _flat(specs):
+        made = _spec(one, model)
+        kind = snake_case(str(made.get("class_name", "layer")))
+        own = made.get("config", {}).get("name")
+        wanted = name if name and len(specs) == 1 else own or f"{name or after}_{kind}"
+        copied = str(one["copy"]) if isinstance(one, Mapping) and "copy" in one else ""
+        layers.append(NewLayer(made, free_name(str(wanted), model, [layer.name for layer in layers]), copied))
+    return NewLayers(tuple(layers), gate, layers[0].name if layers else after)
+
+
+def _flat(specs: Sequence[Spec]) -> Iterator[Spec]:
+    for spec in specs:
+        if isinstance(spec, Mapping) and spec.get("layer") == "Sequential":
+            yield from _flat(spec["layers"])
+        else:
+            yield spec
+
+
+def _spec(spec: Spec, model: Any) -> dict[str, Any]:
+    if spec == "identity":
+        return {"class_name": "Identity", "config": {}}
+    if isinstance(spec, str):
+        return {"class_name": spec, "config": {}}
+    entry = dict(spec)
+    if "copy" in entry:
+        layer = layer_called(str(entry["copy"]), model)
+        config = {key: value for key, value in layer.get_config().items() if key != "name"}
+        return {"class_name": type(layer).__name__, "config": config}
+    if not isinstance(entry.get("class_name"), str) or not set(entry) <= {"class_name", "config"}:
+        raise SettingError(
+            'A Keras layer is {"class_name": "Dense", "config": {"units": 64, "activation": "relu"}}; '
+            f"received {spec!r}."
+        )
+    if entry["class_name"] == "Lambda":
+        raise SettingError("A Lambda layer holds Python code, which a recipe cannot carry. Write a layer class.")
+    return entry
+
+
+def free_name(wanted: str, model: Any, more: Sequence[str] = ()) -> str:
+    """Return `wanted`, with a number where a layer of the model, or one of `more`, is called so."""
+    taken = {name.rsplit(".", 1)[-1] for name in layers_of(model)} | set(more)
+    name, number = wanted, 1
+    while name in taken or f"{name}_gate" in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    return name

@@ -1,0 +1,157 @@
+"""Operations of keras.ops that a graph holds beside layers: x + y, x[:, 0], keras.ops.mean(x, axis=1)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.widths.reading import Rule, Step, Value, rule
+from genewright.backends.keras.widths.rules.merging import laid, merge
+from genewright.widths.axes import Axis
+
+_UNARY = (
+    "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
+    "Softplus", "Softsign", "LeakyRelu", "Abs", "Absolute", "Negative", "Square", "Sqrt", "Rsqrt", "Exp", "Log",
+    "Log1p", "Clip", "Identity", "StopGradient", "Cast", "Sin", "Cos", "LogicalNot",
+)  # fmt: skip
+_BINARY = (
+    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Equal", "NotEqual", "Greater",
+    "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr",
+)  # fmt: skip
+_REDUCING = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Var", "Std", "Prod", "Any", "All")
+_ACROSS = ("Softmax", "LogSoftmax", "Cumsum", "Sort", "Normalize")
+
+
+def unary(step: Step) -> list[Value]:
+    """Look at every element on its own."""
+    return [step.inputs[0]] if len(step.inputs) == 1 else step.pinned("it takes several tensors")
+
+
+def binary(step: Step) -> list[Value]:
+    """Combine with another tensor, or with a number; an array in the graph pins."""
+    if len(step.inputs) == 1:
+        others = [a for a in (*step.args, *step.keywords.values()) if not isinstance(a, Value)]
+        if all(np.size(other) == 1 for other in others if other is not None):
+            return [step.inputs[0]]
+        return step.pinned("an array in the graph has this length")
+    return merge(step)
+
+
+def reducing(step: Step) -> list[Value]:
+    """Take all along some axes together."""
+    x, operation = step.inputs[0], step.layer
+    gone = _places(operation.axis, x)
+    for place in gone:
+        step.mix(x.axes[place], f"{type(operation).__name__.lower()} runs over it")
+    keep = operation.keepdims
+    kept = [step.fresh(1) if p in gone else axis for p, axis in enumerate(x.axes) if p not in gone or keep]
+    return [Value(tuple(kept))]
+
+
+def across(step: Step) -> list[Value]:
+    """Return as many, each of which depends on all along an axis."""
+    for place in _places(getattr(step.layer, "axis", None), step.inputs[0]):
+        step.mix(step.inputs[0].axes[place], f"{type(step.layer).__name__.lower()} runs over it")
+    return [step.inputs[0]]
+
+
+def joined(step: Step) -> list[Value]:
+    """Lay tensors one after the other."""
+    return [laid(step, step.inputs, int(step.layer.axis))]
+
+
+def transposed(step: Step) -> list[Value]:
+    """Exchange axes."""
+    x = step.inputs[0]
+    order = step.layer.axes or tuple(reversed(range(len(x.axes))))
+    return [Value(tuple(x.axes[int(place)] for place in order))]
+
+
+def expanded(step: Step) -> list[Value]:
+    """Put in axes of length one."""
+    return _with_ones(step, step.layer.axis)
+
+
+def squeezed(step: Step) -> list[Value]:
+    """Leave out axes of length one."""
+    x, shape = step.inputs[0], step.shapes[0]
+    given = step.layer.axis
+    if given is None or len(x.axes) - len(shape) != len(_places(given, x)):
+        return step.pinned("which axes are left out depends on their lengths")
+    gone = _places(given, x)
+    for place in gone:
+        step.pin(x.axes[place], "an axis of length one is left out")
+    return [Value(tuple(axis for place, axis in enumerate(x.axes) if place not in gone))]
+
+
+def indexed(step: Step) -> list[Value]:
+    """Take whole axes and single positions, as x[:, 0]; a part of an axis pins it."""
+    x = step.inputs[0]
+    key = step.args[1] if len(step.args) > 1 else step.keywords.get("key")
+    keys: list[Any] = list(cast("tuple[Any, ...]", key)) if isinstance(key, tuple) else [key]
+    if keys.count(Ellipsis) > 1 or not all(k is None or k is Ellipsis or isinstance(k, int | slice) for k in keys):
+        return step.pinned("it is indexed by more than numbers and slices")
+    if Ellipsis not in keys:
+        keys.append(Ellipsis)
+    at = keys.index(Ellipsis)
+    taken = sum(k is not None and k is not Ellipsis for k in keys)
+    keys[at : at + 1] = [slice(None)] * (len(x.axes) - taken)
+    axes: list[Axis] = []
+    place = 0
+    for k in keys:
+        if k is None:
+            axes.append(step.fresh(1))
+            continue
+        if k == slice(None):
+            axes.append(x.axes[place])
+        else:
+            step.pin(x.axes[place], "a part of it is taken")
+            if isinstance(k, slice):
+                axes.append(step.fresh(step.shapes[0][len(axes)]))
+        place += 1
+    return [Value(tuple(axes))]
+
+
+def literal(step: Step) -> list[Value]:
+    """Pin the lengths that a reshape in the graph says as numbers."""
+    return step.pinned("keras.ops says its length as a number in the graph; keras.layers.Reshape follows a width")
+
+
+def _with_ones(step: Step, given: Any) -> list[Value]:
+    axes = list(step.inputs[0].axes)
+    places = [given] if isinstance(given, int) else list(given)
+    rank = len(axes) + len(places)
+    for place in sorted(int(p) % rank for p in places):
+        axes.insert(place, step.fresh(1))
+    return [Value(tuple(axes))]
+
+
+def _places(given: Any, value: Value) -> list[int]:
+    if given is None:
+        return list(range(len(value.axes)))
+    every = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
+    return [int(place) % len(value.axes) for place in every]
+
+
+def register() -> None:
+    """Register the operations that this version of Keras has."""
+    found: dict[str, type] = {}
+    waiting = [keras.Operation]
+    while waiting:
+        kind = waiting.pop()
+        for child in kind.__subclasses__():
+            waiting.append(child)
+            if not issubclass(child, keras.layers.Layer) and child.__module__.startswith("keras."):
+                found.setdefault(child.__name__, child)
+    rules: dict[str, Rule] = dict.fromkeys(_UNARY, unary)
+    rules |= dict.fromkeys(_BINARY, binary) | dict.fromkeys(_REDUCING, reducing) | dict.fromkeys(_ACROSS, across)
+    rules |= {"Concatenate": joined, "Transpose": transposed, "ExpandDims": expanded, "Squeeze": squeezed}
+    rules |= {"GetItem": indexed, "Reshape": literal, "BroadcastTo": literal, "Tile": literal, "Split": literal}
+    for name, function in rules.items():
+        if name in found:
+            rule(found[name])(function)
+
+
+register()

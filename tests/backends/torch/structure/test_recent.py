@@ -1,0 +1,124 @@
+"""A model is run once for all operators; what has another form is run again."""
+
+from __future__ import annotations
+
+import copy
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import genewright as gw
+from genewright.backends.torch.structure.form import form_of
+from genewright.backends.torch.structure.widths import TorchWidths
+from tests.operators.architecture.wide_networks import Scales, make
+
+
+def _scales() -> tuple[nn.Module, torch.Tensor]:
+    return make("scales")
+
+
+def _attribute(model: Any) -> None:
+    model.width = 4
+
+
+def _hook(model: Any) -> None:
+    model.stem.register_forward_hook(lambda module, args, output: output * 2)
+
+
+def _own_forward(model: Any) -> None:
+    model.forward = types.MethodType(lambda self, x: self.head(self.stem(x)), model)
+
+
+def _tie(model: Any) -> None:
+    model.inner[1].weight = model.inner[0].weight
+
+
+def _tie_by_memory(model: Any) -> None:
+    model.inner[1].weight = nn.Parameter(model.inner[0].weight.detach())
+
+
+def _dtype(model: Any) -> None:
+    model.double()
+
+
+def _layer(model: Any) -> None:
+    model.inner[1] = nn.Sequential(nn.Conv2d(3, 3, 1))
+
+
+def _shared_layer(model: Any) -> None:
+    model.inner[1] = model.inner[0]
+
+
+def _setting_of_a_layer(model: Any) -> None:
+    model.stem.padding = (1, 1)
+
+
+CHANGES = [
+    _attribute, _hook, _own_forward, _tie, _tie_by_memory, _dtype, _layer, _shared_layer, _setting_of_a_layer
+]  # fmt: skip
+
+
+def test_a_copy_and_other_weights_have_the_same_form() -> None:
+    model, example = _scales()
+    other = copy.deepcopy(model).train()
+    with torch.no_grad():
+        other.stem.weight.mul_(2)
+    assert form_of(model, example) is not None
+    assert form_of(model, example) == form_of(other, example) == form_of(model, example * 3)
+    assert TorchWidths(model, example).recording is TorchWidths(other, example).recording
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_would_run_otherwise_has_another_form(change: Callable[[Any], None]) -> None:
+    model, example = _scales()
+    other = copy.deepcopy(model)
+    change(other)
+    assert form_of(other, example) != form_of(model, example)
+    assert form_of(copy.deepcopy(model), example) == form_of(model, example)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [torch.randn(1, 3, 8, 8), torch.randn(2, 3, 9, 8), torch.randn(2, 3, 8, 8).double(), {"x": torch.ones(1)}],
+)
+def test_another_example_has_another_form(example: Any) -> None:
+    model, first = _scales()
+    assert form_of(model, example) != form_of(model, first)
+
+
+def test_what_cannot_be_compared_is_run_every_time() -> None:
+    model, example = _scales()
+    model.others = [nn.Linear(2, 2)]  # not registered: nobody knows what it holds
+    assert form_of(model, example) is None
+    assert TorchWidths(model, example).recording is not TorchWidths(model, example).recording
+    looking, given = make("looks_at_values")
+    assert TorchWidths(looking, given).recording is not TorchWidths(looking, given).recording
+
+
+def test_objects_that_come_and_go_are_not_taken_for_each_other() -> None:
+    model, example = _scales()
+    forms = {form_of(_with(model, number), example) for number in range(50)}
+    assert len(forms) == 50
+
+
+def _with(model: nn.Module, number: int) -> nn.Module:
+    other = copy.deepcopy(model)
+    other.settings = types.SimpleNamespace(depth={"of": [number]})
+    return other
+
+
+def test_a_change_between_two_mutations_is_seen() -> None:
+    model, example = _scales()
+    gw.mutate(model, gw.Widen(layer="stem", num_units=2), seed=1, example=example)
+    assert isinstance(model, Scales)
+    model.head = nn.Conv2d(9, 2, 3, padding=1)
+    wide = gw.mutate(model, gw.Widen(layer="stem", num_units=2), seed=1, example=example)
+    assert wide.head.weight.shape == (2, 13, 3, 3)  # two of its three pieces
+    again = gw.mutate(wide, gw.Widen(layer="stem", num_units=1), seed=2, example=example)
+    with torch.no_grad():
+        change = (again.double()(example.double()) - model.double()(example.double())).abs().max()
+    assert change < 1e-9
