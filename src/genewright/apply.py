@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -87,7 +87,17 @@ class Store(ABC):
 
 
 class Companion:
-    """What goes along with a model while it is mutated, such as an optimizer's state; this one is nothing."""
+    """What goes along with a model while it is mutated, such as an optimizer's state; this one is nothing.
+
+    Attributes:
+        twins: Models with the same tensors, such as an average, that get the same edits where layers or shapes change.
+    """
+
+    twins: tuple[Any, ...] = ()
+
+    def foreseen(self, names: Sequence[str]) -> list[str]:
+        """Say what of the state of tensors that change their shapes cannot move."""
+        return []
 
     def finish(self) -> Undo:
         """Take in new tensors and let go of those that are gone, after the last edit; return what takes it back."""

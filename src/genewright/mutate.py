@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from genewright.apply import Companion, Journal, apply, apply_one, can_fail_late, changes_form, check, remember
 from genewright.backends import Backend, backend_of
-from genewright.edit import Edit, structural
+from genewright.edit import Edit, Reindex, structural
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
 from genewright.keeping import check_change
@@ -49,7 +49,9 @@ def mutate(
             outputs differ, the mutation is refused.
         inplace: Change `model` itself instead of a copy.
         optimizer: The optimizer that trains `model`; it needs `inplace`, for it holds `model`'s own parameters. Its
-            state moves along with what moves; new parameters join the group of their neighbours.
+            state moves along with what moves; new parameters join the group of their neighbours. An averaged copy of
+            the model (`torch.optim.swa_utils.AveragedModel`, or any module with the same tensors) grows alike where
+            layers or shapes change. A list takes several of both.
 
     Returns:
         The mutant; `model` itself where `inplace`.
@@ -108,6 +110,8 @@ def plan(
     operators = as_operators(operator)
     backend = backend_of(model)
     base = fingerprint_of(backend.network(model))
+    companion = _companion(backend, model, optimizer, inplace=True)
+    resized: dict[str, None] = {}
     # Only a later step can see what an earlier one did: one step needs no scratch copy.
     scratch = backend.copy(model) if _is_long(operator) else model
     planned: list[PlannedStep] = []
@@ -124,6 +128,8 @@ def plan(
         rounds = watched and step.operator.rounds(network)  # asked while the network is as it was
         for edit in edits:
             lines.append(described(edit, store))
+            if isinstance(edit, Reindex):
+                resized.setdefault(edit.tensor)
             if scratch is not model:
                 apply_one(edit, store)
         store.finish()
@@ -138,7 +144,10 @@ def plan(
     if last is not None:
         said = backend.declared(scratch, example)
         lines = [described(edit, backend.store(scratch)) for edit in said.edits]
-        planned[last] = replace(planned[last], lines=(*planned[last].lines, *lines), note=said.note)
+        held = [name for name in resized if name in backend.network(model).tensors]
+        notes = [said.note] if said.note else []
+        notes += companion.foreseen(held) if companion is not None else []
+        planned[last] = replace(planned[last], lines=(*planned[last].lines, *lines), note=" ".join(notes))
     return Plan(
         base=base,
         steps=tuple(planned),
@@ -368,6 +377,9 @@ def _perform(
             before = backend.witness(model, example) if watched else None
             rounds = watched and step.operator.rounds(network)  # asked while the network is as it was
             apply(edits, backend.store(model, companion), journal)
+            twins = companion.twins if companion is not None and reformed else ()
+            for twin in twins:
+                apply(edits, backend.store(twin), journal)
             if before is not None:
                 after = _witness_after(backend, model, example, step)
                 check_change(step.operator, before, after, rounds=rounds)
@@ -376,7 +388,8 @@ def _perform(
                 last = len(done) - 1
         if last is not None:
             said = backend.declared(model, example)
-            apply(said.edits, backend.store(model), journal)
+            for described_model in (model, *(companion.twins if companion is not None else ())):
+                apply(said.edits, backend.store(described_model), journal)
             done[last] = replace(done[last], structure=(*done[last].structure, *said.edits))
             if said.note:
                 _LOG.info("%s: %s", type(done[last].operator).__name__, said.note)

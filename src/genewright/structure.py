@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genewright.edit import InsertLayer
 from genewright.spec import Spec
@@ -55,6 +59,10 @@ class Structure(ABC):
             UnknownNameError: There is no such layer; the message lists near names.
             UnsupportedError: The example never reaches it, or it neither takes nor returns a tensor.
         """
+
+    def given(self, layer: str) -> NDArray[np.floating[Any]] | None:
+        """Return what a layer is given on the example, one row a position and one column a feature; None if unknown."""
+        return None
 
     @abstractmethod
     def as_wide_as(self, layer: str) -> Spec:

@@ -199,6 +199,15 @@ def test_the_named_layer_is_wired_between_its_neighbours(keras: Any) -> None:
     assert values(drawn)["dense_layer_2_dense.kernel"].std() == pytest.approx(np.sqrt(2 / 72), rel=0.2)
 
 
+def test_a_layer_behind_a_shared_one_is_shared(make: Make, batch: list[Any]) -> None:
+    model = woken(make())
+    mutant = gw.mutate(model, gw.InsertLayer(after="twice"), seed=1, example=batch)
+    assert sum(layer.name == "twice_dense" for layer in mutant.layers) == 1
+    assert len(mutant.get_layer("twice_dense")._inbound_nodes) == 2
+    with pytest.raises(gw.UnsupportedError, match="called 2 times"):
+        gw.mutate(model, gw.InsertLayer(after="twice", init="gate"), seed=1, example=batch)
+
+
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
 def test_recurrent_layers_widen(keras: Any, kind: str) -> None:
     layers = [
@@ -290,3 +299,46 @@ def test_subclassed_models_are_refused_by_name(keras: Any) -> None:
     for operator in (gw.Widen(layer="only"), gw.InsertLayer(after="only"), gw.RemoveLayer(layer="only")):
         with pytest.raises(gw.UnsupportedError, match="of class Own"):
             gw.mutate(model, operator, seed=1, example=np.ones((1, 3), np.float32), inplace=True)
+
+
+def test_a_functional_part_of_a_subclassed_model_changes_in_place(keras: Any) -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = [keras.Input((3,)), keras.layers.Dense(4, activation="relu", name="hidden"), keras.layers.Dense(3)]
+            self.body = keras.Sequential(layers)
+            self.last = keras.layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.last(self.body(x))
+
+    model, batch = Own(), np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    before = np.asarray(model(batch))
+    gw.mutate(model.body, gw.Widen(layer="hidden", num_units=2), seed=1, example=batch, inplace=True)
+    assert model.body.get_layer("hidden").units == 6
+    assert "body.hidden.kernel" in backend_of(model).network(model).tensors
+    assert np.abs(np.asarray(model(batch)) - before).max() < 1e-5
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+def test_architecture_under_a_mixed_policy(keras: Any, policy: str) -> None:
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(8, activation="relu", dtype=policy, name="a"),
+            layers.Dense(8, activation="relu", dtype=policy, name="b"),
+            layers.Dense(2, dtype=policy, name="c"),
+        ]
+    )
+    batch = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    for operator in (
+        gw.Widen(layer="a", num_units=2),
+        gw.InsertLayer(after="b"),
+        gw.AddSkip(start="b", end="b"),
+        gw.ReplaceActivation(to="gelu", blend=0.0),
+    ):
+        mutant = gw.mutate(model, operator, seed=1, example=batch)
+        assert mutant.get_layer("a").dtype_policy.name == policy
+        assert mutant.get_layer("a").kernel.dtype == model.get_layer("a").kernel.dtype
+        assert np.abs(np.asarray(mutant(batch), np.float32) - np.asarray(model(batch), np.float32)).max() < 0.05

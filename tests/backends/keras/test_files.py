@@ -218,3 +218,15 @@ def test_a_wrong_backend_is_named(classifier: Make, tmp_path: Path) -> None:
     environment = {**os.environ, "KERAS_BACKEND": "theano"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert "UnsupportedError: Keras does not start with KERAS_BACKEND=theano" in done.stderr
+
+
+def test_a_sequential_model_has_the_same_names_in_every_file(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    inner = keras.Sequential([layers.Dense(3, name="deep")], name="inner")
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(5, name="first"), inner], name="outer")
+    mutant = gw.mutate(model, gw.GaussianNoise(std=0.1), seed=1)
+    for suffix in (".keras", ".h5", ".weights.h5"):
+        path = tmp_path / f"model{suffix}"
+        gw.save(model, path)
+        checkpoint = gw.mutate(gw.read_checkpoint(path), gw.GaussianNoise(std=0.1), seed=1)
+        assert gw.fingerprint(checkpoint) == gw.fingerprint(mutant), suffix

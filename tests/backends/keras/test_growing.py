@@ -63,7 +63,13 @@ def test_refusals_have_their_reasons(keras: Any) -> None:
         gw.mutate(model, gw.GrowKernel(layer="short"), seed=1)
     with pytest.raises(gw.UnsupportedError, match="would put out more places"):
         gw.mutate(model, gw.GrowKernel(layer="up"), seed=1)
-    twice = layers.Conv2D(2, 3, name="twice")
-    model = keras.Model(given, twice(twice(given)))
-    with pytest.raises(gw.UnsupportedError, match="called 2 times"):
-        gw.mutate(model, gw.GrowKernel(layer="twice"), seed=1)
+
+
+def test_a_shared_convolution_grows_at_every_call(keras: Any) -> None:
+    given = keras.Input((9, 9, 2))
+    twice = keras.layers.Conv2D(2, 3, name="twice")
+    model = woken(keras.Model(given, twice(twice(given))))
+    batch = np.random.default_rng(0).normal(size=(2, 9, 9, 2)).astype(np.float32)
+    mutant = gw.mutate(model, gw.GrowKernel(layer="twice"), seed=1, example=batch)
+    assert [layer.name for layer in mutant.layers][1:] == ["twice_zero_padding2_d", "twice"]
+    assert np.abs(mutant(batch) - model(batch)).max() < 1e-5

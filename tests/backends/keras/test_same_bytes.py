@@ -16,12 +16,10 @@ import genewright as gw
 
 from .conftest import INSTALLED
 
-SCRIPT = Path(__file__).with_name("mutants.py")
 
-
-def mutants_on(backend: str) -> dict[str, Any]:
+def said_by(script: str, backend: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT)],
+        [sys.executable, str(Path(__file__).with_name(script))],
         capture_output=True,
         text=True,
         check=False,
@@ -33,7 +31,34 @@ def mutants_on(backend: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, Any]]:
-    return {backend: mutants_on(backend) for backend in INSTALLED}
+    return {backend: said_by("mutants.py", backend) for backend in INSTALLED}
+
+
+@pytest.fixture(scope="module")
+def architectures() -> dict[str, dict[str, Any]]:
+    return {backend: said_by("architectures.py", backend) for backend in INSTALLED}
+
+
+def test_every_backend_changes_architectures_alike(architectures: dict[str, dict[str, Any]]) -> None:
+    first = architectures[INSTALLED[0]]["found"]
+    assert len({case["print"] for case in first.values()}) == len(first)
+    for backend in INSTALLED:
+        assert architectures[backend]["backend"] == backend
+        for case, told in architectures[backend]["found"].items():
+            assert told["print"] == first[case]["print"], (backend, case)
+            assert told["recipe"] == first[case]["recipe"], (backend, case)
+            assert told["saved"], (backend, case)
+            assert told["largest"] == pytest.approx(first[case]["largest"], rel=1e-3), (backend, case)
+
+
+def test_every_backend_keeps_the_function_in_float64(architectures: dict[str, dict[str, Any]]) -> None:
+    for backend in INSTALLED:
+        assert architectures[backend]["exact"], backend
+        for case, told in architectures[backend]["found"].items():
+            assert told["exact"], (backend, case)
+            assert (told["change"] < 1e-9) == told["keeps"], (backend, case, told["change"])
+        # comparing in float64 leaves the backend as it was
+        assert architectures[backend]["result_type"] == ("float64" if backend == "tensorflow" else "float32")
 
 
 def test_every_backend_gives_the_same_bytes(found: dict[str, dict[str, Any]]) -> None:

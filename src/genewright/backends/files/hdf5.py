@@ -198,8 +198,8 @@ def _legacy(group: Any) -> Iterator[_Layer]:
         layers: dict[str, tuple[list[str], list[Any]]] = {}
         for weight in _texts(holder, "weight_names"):
             *above, name = weight.split(":", 1)[0].split("/")
-            if above[:1] != [key]:
-                above = [key, *above]  # Keras 2 leaves the layer's own name out
+            # Keras 2 leaves the layer's own name out; a Sequential model of Keras 3 puts its own before it.
+            above = above[above.index(key) :] if key in above else [key, *above]
             names, datasets = layers.setdefault(".".join(above), ([], []))
             names.append(name)
             datasets.append(_dataset(holder, weight))

@@ -98,11 +98,11 @@ class Rebuilder:
             place = prefix + layer.name
             made: list[Any] = []
             if place in self._changes.before:
-                made.extend(self._changes.before[place].chain())
+                made.extend(self._changes.before[place].chain)
             if place not in self._changes.removed:
                 made.append(self._layer(layer, (x,)))
             if place in self._changes.inserted:
-                made.extend(self._changes.inserted[place].chain())
+                made.extend(self._changes.inserted[place].chain)
             for one in made:  # as Sequential does, to know the next one's input
                 with undrawn(one):
                     x = one(x)

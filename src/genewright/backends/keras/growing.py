@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from genewright.backends.keras.structure import KerasStructure, refuse_shared
+from genewright.backends.keras.structure import KerasStructure
 from genewright.edit import Edit, Reindex, ReplaceLayer, SetAttribute
 from genewright.errors import UnsupportedError
 from genewright.network import Tensor
@@ -35,7 +35,6 @@ def grown_kernel(
     if kernel is None or not sizes or kernel.shape[: len(sizes)] != sizes:
         raise UnsupportedError(f"GrowKernel: {name!r} is a {type(layer).__name__}, not a convolution with a window.")
     if layer.padding == "valid":
-        refuse_shared(structure, name, "GrowKernel: zeros are put")
         yield ReplaceLayer(layer=name, new={"layer": "Sequential", "layers": [_zeros(layer, by), {"copy": name}]})
     yield SetAttribute(layer=name, attribute="kernel_size", value=[size + by for size in sizes])
     for axis, size in enumerate(sizes):

@@ -17,7 +17,7 @@ from genewright.backends.keras.growing import grown_kernel
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of
-from genewright.backends.keras.structure import KerasStructure, refuse_shared
+from genewright.backends.keras.structure import KerasStructure
 from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
@@ -59,8 +59,6 @@ class KerasNetwork(Network):
         return activations_of(self._model)
 
     def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Structural]:
-        if blend is not None:
-            refuse_shared(self.structure, layer, "ReplaceActivation: a blend is put")
         return with_activation(self.layer(layer), layer, to, blend)
 
     def grown_kernel(self, layer: str, by: int) -> list[Edit]:

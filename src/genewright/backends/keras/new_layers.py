@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,14 +56,15 @@ class NewLayers:
     gate: float | None
     name: str
 
+    @functools.cached_property
     def chain(self) -> list[Any]:
-        """Return the layers themselves, made anew."""
+        """The layers themselves: the same ones at every call of a shared layer."""
         return [layer.make() for layer in self.layers]
 
     def on(self, given: Any) -> Any:
         """Return what follows from `given`."""
         made = given
-        for layer in self.chain():
+        for layer in self.chain:
             made = layer(made)
         if self.gate is None:
             return made

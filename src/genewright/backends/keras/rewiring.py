@@ -131,8 +131,12 @@ def _insert(edit: InsertLayer, model: Any) -> Changes:
     _refuse_outside_graph(edit.after, model)
     own = edit.after.rsplit(".", 1)[-1]
     if isinstance(edit.layer, Mapping) and edit.layer.get("layer") == "Blend":
+        _refuse_shared(edit.after, model)
         return Changes(blends={edit.after: blended(edit.layer, edit.after, model)})
-    return Changes(inserted={edit.after: new_layers(edit.layer, edit.name, own, model)})
+    new = new_layers(edit.layer, edit.name, own, model)
+    if new.gate is not None:
+        _refuse_shared(edit.after, model)
+    return Changes(inserted={edit.after: new})
 
 
 @_changes_of.register
@@ -176,6 +180,16 @@ def _refuse_outside_graph(name: str, model: Any) -> None:
             f"{name!r} lies in {parent or owner.name!r} of class {type(owner).__name__}, whose wiring is Python code. "
             "Layers can be added, replaced and removed in Functional and Sequential models."
         )
+
+
+def _refuse_shared(name: str, model: Any) -> None:
+    """Refuse a gate beside a layer that is called several times: every call would need one of its own."""
+    owner = layer_called(_parent(name), model) if _parent(name) else model
+    inner = getattr(owner, "_functional", owner)
+    nodes = [node for nodes in inner._nodes_by_depth.values() for node in nodes]
+    times = sum(node.operation is layer_called(name, model) for node in nodes)
+    if times > 1:
+        raise UnsupportedError(f"A gate stands beside one call of a layer; {name!r} is called {times} times.")
 
 
 def _parent(name: str) -> str:

@@ -140,13 +140,6 @@ class KerasStructure(Structure):
                     found[name] = (_call(name, layer, given, returned, times), given, returned)
 
 
-def refuse_shared(structure: KerasStructure, layer: str, what: str) -> None:
-    """Refuse to put something beside a layer that is called several times: it would be needed at every call."""
-    times = structure.call(layer).times
-    if times > 1:
-        raise UnsupportedError(f"{what} beside one call of a layer; {layer!r} is called {times} times.")
-
-
 def _call(name: str, layer: Any, given: Any, returned: Any, times: int) -> Call:
     first = getattr(layer, "data_format", None) == "channels_first" and len(returned.shape) > 2
     return Call(

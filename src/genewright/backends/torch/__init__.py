@@ -16,11 +16,11 @@ from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.declaring import declared
 from genewright.backends.torch.network import TorchNetwork
-from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
+from genewright.backends.torch.training import Training
 from genewright.backends.torch.witness import witness
 from genewright.declaration import Declaration
 from genewright.witness import Witness
@@ -43,7 +43,7 @@ class TorchBackend(Backend):
         return TorchStore(model, companion)
 
     def companion(self, model: nn.Module, optimizer: Any) -> Companion:
-        return OptimizerState(model, optimizer)
+        return Training(model, optimizer)
 
     def witness(self, model: nn.Module, example: Any) -> Witness:
         return witness(model, example)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from genewright.apply import Companion, Undo
+from genewright.apply import Undo
 from genewright.backends.torch.tensors import unwrapped
 from genewright.edit import Reindex
 from genewright.errors import UnsupportedError
@@ -19,7 +19,7 @@ _SECOND_MOMENTS = ("exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "sum
 _FIRST_MOMENTS = ("momentum_buffer", "exp_avg", "grad_avg", "acc_delta", "prev", "ax")
 
 
-class OptimizerState(Companion):
+class OptimizerState:
     """What `torch.optim` keeps for each parameter of a model.
 
     SGD's momentum and the moments of the Adam family are gathered as the parameter is; new entries start with a first
@@ -31,12 +31,10 @@ class OptimizerState(Companion):
         optimizer: Any `torch.optim.Optimizer`.
 
     Raises:
-        UnsupportedError: It is no optimizer, or holds none of the model's parameters.
+        UnsupportedError: It holds none of the model's parameters.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Any) -> None:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise UnsupportedError(f"optimizer= takes a torch.optim.Optimizer; received a {type(optimizer).__name__}.")
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self._model = unwrapped(model)
         self._optimizer = optimizer
         self._before = {id(p) for p in self._model.parameters()}
@@ -69,6 +67,15 @@ class OptimizerState(Companion):
             self._optimizer.state[parameter] = old
 
         return undo
+
+    def foreseen(self, name: str, parameters: tuple[torch.Tensor, ...]) -> list[str]:
+        """Say what of the state of a tensor that changes its shape cannot move, and starts again."""
+        return [
+            f"{type(self._optimizer).__name__}: {key!r} of {name!r} cannot be moved; its state starts again."
+            for parameter in parameters
+            for key, value in self._optimizer.state.get(parameter, {}).items()
+            if isinstance(value, torch.Tensor) and value.dim() and key not in (*_FIRST_MOMENTS, *_SECOND_MOMENTS)
+        ]
 
     def finish(self) -> Undo:
         """Take in the parameters of new layers, beside those before them, and let go of those that are gone."""

@@ -14,10 +14,10 @@ from genewright.backends.torch.blocks import gathered_elements, perturb_block
 from genewright.backends.torch.device import perturb_on_device
 from genewright.backends.torch.memory import elements_of
 from genewright.backends.torch.network import TorchNetwork
-from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.sharding import block_of, is_sharded
 from genewright.backends.torch.tensors import Member, unwrapped
+from genewright.backends.torch.training import Training
 from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.edit import Perturb, Reindex, Structural
@@ -49,8 +49,8 @@ class TorchStore(Store):
         refuse_wrapped(self._model)
         member = self._member(name)
         undos = [give_data(twin, _as_tensor(values, like=member.tensor)) for twin in member.same]
-        if isinstance(self._companion, OptimizerState):
-            undos += [self._companion.gathered(twin, moved) for twin in member.same]
+        if isinstance(self._companion, Training):
+            undos += [undo for twin in member.same for undo in self._companion.gathered(twin, moved)]
         self._network().refresh(member)
 
         def undo() -> None:

@@ -19,7 +19,8 @@ class GrowKernel(Operator):
     """Enlarge the window of a convolution by zeros all around, and its padding with it.
 
     A kernel of size k becomes one of size k + by with the old weights at its centre; the padding p becomes
-    p + dilation * by / 2, so that every output sees what it saw.
+    p + dilation * by / 2, so that every output sees what it saw. On Keras, where padding is a word, "same" and "causal"
+    follow by themselves, and a layer of zero padding makes up for "valid".
 
     Args:
         layer: A convolution; None lets the seed choose.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,14 +14,16 @@ from genewright.network import Network
 from genewright.noise import permutation, uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.head_size import shrunk_heads
-from genewright.operators.architecture.leaving import copies_summed, importance, taken_over
+from genewright.operators.architecture.importance import MEASURES
+from genewright.operators.architecture.leaving import copies_among, copies_summed
 from genewright.operators.architecture.moving import gather, set_attributes
+from genewright.operators.architecture.repairing import constant_units, constants_folded, fitted
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
-BY = ("magnitude", "random", "last")
+BY = (*MEASURES, "random", "last")
 REPAIRS = ("none", "least_squares")
 
 
@@ -29,19 +31,29 @@ REPAIRS = ("none", "least_squares")
 class Narrow(Operator):
     """Remove units from a layer, and from everything that has to fit.
 
-    A removed unit that is the exact copy of one that stays (same rows, biases, gains and statistics) gives it its
-    columns: column' = column + removed column. Then, and where a removed unit's columns are zero, the outputs stay.
+    The outputs stay where every removed unit is one of these:
+
+    | removed unit | what becomes of it |
+    |---|---|
+    | unread: its columns are zero | nothing |
+    | a copy of one that stays (same rows, biases, gains, statistics) | column' = column + removed column |
+    | constant: its rows are zero | bias' = bias + value * removed column, with the value seen on the example |
+
+    A constant that reaches a convolution with zeros around the image, or a layer without bias, cannot be folded.
+    What a forward pass gave is used to 30 bits, so that it is the same on other machines; where a replay differs
+    all the same, it says so.
 
     Args:
         layer: Name of a layer that writes the width, or of the knob; a pattern such as "layers.*.fc1" narrows each that
             it stands for; None lets the seed choose.
         factor: New size over old size, below 1. Say one of this, `num_units` and `units`; by default 0.75.
         num_units: How many units are removed.
-        units: Which ones, by number.
+        units: Which ones, by number; or a mask, True for those that go.
         by: Which ones where only their count is said. "magnitude": those with the smallest product of the norms of
-            their rows and of their columns; "random": drawn; "last": the last ones.
-        repair: "least_squares": the columns of those that stay also take over what of a removed unit's rows is a
-            combination of theirs, with the smallest squared error on the rows. "none": they do not.
+            their rows and of their columns; "l1", "l2": with the smallest norm of their rows; "batchnorm": with the
+            smallest gain; "random": drawn; "last": the last ones.
+        repair: "least_squares": min |A_gone - [A_kept, 1] S|^2 for what readers are given on the example, a batch of
+            real data; column' = column + S * removed columns. "none": no such repair.
 
     Raises:
         SettingError: A setting is out of its range, `factor` removes no unit, or none would stay.
@@ -63,8 +75,8 @@ class Narrow(Operator):
     layer: str | None = field(default=None, kw_only=False)
     factor: float | None = None
     num_units: int | None = None
-    units: tuple[int, ...] | None = None
-    by: Literal["magnitude", "random", "last"] = "magnitude"
+    units: tuple[int, ...] | tuple[bool, ...] | None = None
+    by: Literal["magnitude", "l1", "l2", "batchnorm", "random", "last"] = "magnitude"
     repair: Literal["none", "least_squares"] = "none"
 
     def __post_init__(self) -> None:
@@ -72,10 +84,11 @@ class Narrow(Operator):
         if len(said) > 1:
             raise SettingError(f"Narrow: say one of factor, num_units and units; received {' and '.join(said)}.")
         if self.units is not None:
-            units = tuple(self.units)
-            if not units or len(set(units)) != len(units):
-                raise SettingError(f"Narrow: units are different numbers, at least one; received {units!r}.")
-            for unit in units:
+            units: tuple[int, ...] = tuple(np.asarray(self.units).tolist())
+            mask = _is_mask(units)
+            if not (any(units) if mask else units) or (not mask and len(set(units)) != len(units)):
+                raise SettingError(f"Narrow: units are different numbers, at least one, or a mask; received {units!r}.")
+            for unit in () if mask else units:
                 check_integer(self, "units", unit, low=0)
             object.__setattr__(self, "units", units)
         elif self.num_units is not None:
@@ -120,16 +133,23 @@ class Narrow(Operator):
             yield from shrunk_heads(knob, kept, network.structure.widths)
             return
         yield from set_attributes(network.structure.widths.settle(knob, knob.size - len(gone)))
-        yield from copies_summed(knob, gone, network)
-        if self.repair == "least_squares":
-            yield from taken_over(knob, gone, network)
+        copies = copies_among(knob, gone, network)
+        yield from copies_summed(knob, copies)
+        lost = [unit for unit in gone if unit not in {copy for _, copy in copies}]
+        constant = constant_units(knob, lost, network)
+        yield from constants_folded(knob, constant, network)
+        rest = [unit for unit in lost if unit not in constant]
+        if self.repair == "least_squares" and rest:
+            yield from fitted(knob, rest, network)
         for place in knob.places:
             yield gather(knob, place, kept)
 
     def _removed(self, knob: Knob) -> int:
         if self.units is not None:
-            removed = len(self.units)
-            outside = [unit for unit in self.units if unit >= knob.size]
+            if _is_mask(self.units) and len(self.units) != knob.size:
+                raise SettingError(f"Narrow: the mask has {len(self.units)} entries, {knob.name!r} {knob.size} units.")
+            removed = len(self._numbers())
+            outside = [unit for unit in self._numbers() if unit >= knob.size]
             if outside:
                 raise SettingError(f"Narrow: {knob.name!r} has units 0 to {knob.size - 1}; received {outside[0]}.")
         elif self.num_units is not None:
@@ -149,16 +169,24 @@ class Narrow(Operator):
             )
         return removed
 
+    def _numbers(self) -> list[int]:
+        units = self.units or ()
+        return [at for at, gone in enumerate(units) if gone] if _is_mask(units) else list(units)
+
     def _chosen(self, knob: Knob, network: Network, noise: Noise, count: int) -> tuple[int, ...]:
         if self.units is not None:
-            return tuple(sorted(self.units))
+            return tuple(sorted(self._numbers()))
         if self.by == "last":
             return tuple(range(knob.size - count, knob.size))
         if self.by == "random":
             order = permutation(noise.stream(knob.name), knob.size)
         else:
-            order = np.argsort(importance(knob, network), kind="stable")
+            order = np.argsort(MEASURES[self.by](knob, network), kind="stable")
         return tuple(sorted(int(unit) for unit in order[:count]))
+
+
+def _is_mask(units: Sequence[object]) -> bool:
+    return bool(units) and all(isinstance(one, bool) for one in units)
 
 
 def _obstacle(knob: Knob) -> str:

@@ -45,7 +45,7 @@ class RemoveHeads(Operator):
     layer: str | None = field(default=None, kw_only=False)
     num_heads: int | None = None
     heads: tuple[int, ...] | None = None
-    by: Literal["magnitude", "random", "last"] = "magnitude"
+    by: Literal["magnitude", "l1", "l2", "batchnorm", "random", "last"] = "magnitude"
 
     def __post_init__(self) -> None:
         if self.heads is None and self.num_heads is None:

@@ -27,10 +27,11 @@ class ReplaceActivation(Operator):
     Args:
         where: Globs on the names of activation layers, or their class names ("ReLU"); all of them by default. Only
             activations that are layers can be replaced, not those that forward code calls as functions. On Keras also
-            layers whose config has an activation, and the names of such activations ("relu").
+            layers whose config has an activation, and the names of such activations ("relu"); not recurrent layers, nor
+            layers inside others than models.
         to: The new activation: a kind of torch.nn, with its settings where it needs any; on Keras a name that
             keras.activations knows.
-        blend: The blend at first, in [0, 1]; None replaces at once.
+        blend: The blend at first, in [0, 1]; None replaces at once. On Keras one for each channel is trained.
 
     Raises:
         SettingError: `blend` is out of range, or `to` is no layer.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.copying import copy_module
@@ -16,6 +18,7 @@ from genewright.backends.torch.restructure.insert import is_listed
 from genewright.backends.torch.restructure.places import is_chain
 from genewright.backends.torch.structure.blocks import silencing_tensors
 from genewright.backends.torch.structure.calls import recorded_calls
+from genewright.backends.torch.structure.inputs import given_to
 from genewright.backends.torch.structure.proposals import as_wide_as, path_between
 from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.structure.widths import TorchWidths
@@ -42,6 +45,7 @@ class TorchStructure(Structure):
         self.model = model
         self.example = example
         self._widths: TorchWidths | None = None
+        self._given: dict[str, NDArray[np.floating[Any]] | None] = {}
         self._silencing: dict[str, tuple[str, ...] | None] = {}
 
     @property
@@ -63,6 +67,11 @@ class TorchStructure(Structure):
             "weights may be used without calling it). Choose a layer that the forward pass calls, or give "
             "an example that reaches it."
         )
+
+    def given(self, layer: str) -> NDArray[np.floating[Any]] | None:
+        if layer not in self._given:
+            self._given[layer] = given_to(self.model, self.example, layer)
+        return self._given[layer]
 
     def as_wide_as(self, layer: str) -> Spec:
         return as_wide_as(self.call(layer))

@@ -1,0 +1,78 @@
+"""What goes along with a model in training: its optimizers, and averaged copies of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from genewright.apply import Companion, Undo
+from genewright.backends.torch.network import TorchNetwork
+from genewright.backends.torch.optimizers import OptimizerState
+from genewright.backends.torch.tensors import unwrapped
+from genewright.edit import Reindex
+from genewright.errors import UnsupportedError
+
+
+class Training(Companion):
+    """The optimizers of a model and its averaged copies, such as an exponential moving average of its weights.
+
+    An averaged copy gets the same edits as the model where layers or shapes change: its own units are copied and
+    shared out, and new ones are drawn alike. Changes of values alone it takes in as it does those of training.
+
+    Args:
+        model: The model that is mutated in place.
+        given: A `torch.optim.Optimizer`, a `torch.optim.swa_utils.AveragedModel`, another module with the same
+            tensors, or several of these.
+
+    Raises:
+        UnsupportedError: Something else is among them, or it does not belong to the model.
+    """
+
+    def __init__(self, model: nn.Module, given: Any) -> None:
+        several = cast("Sequence[Any]", given) if isinstance(given, list | tuple) else (given,)
+        self._model = model
+        self._optimizers = [OptimizerState(model, one) for one in several if isinstance(one, torch.optim.Optimizer)]
+        self.twins = tuple(_twin(model, one) for one in several if isinstance(one, nn.Module))
+        for one in several:
+            if not isinstance(one, torch.optim.Optimizer | nn.Module):
+                raise UnsupportedError(
+                    "optimizer= takes a torch.optim.Optimizer, an averaged copy of the model "
+                    f"(torch.optim.swa_utils.AveragedModel), or several; received a {type(one).__name__}."
+                )
+
+    def gathered(self, parameter: torch.Tensor, moved: Reindex) -> list[Undo]:
+        """Move what the optimizers hold of one parameter; return what takes it back."""
+        return [optimizer.gathered(parameter, moved) for optimizer in self._optimizers]
+
+    def foreseen(self, names: Sequence[str]) -> list[str]:
+        network = TorchNetwork(self._model)
+        same = {name: network.members[network.tensor(name).name].same for name in names}
+        return [
+            text for name in names for optimizer in self._optimizers for text in optimizer.foreseen(name, same[name])
+        ]
+
+    def finish(self) -> Undo:
+        undos = [optimizer.finish() for optimizer in self._optimizers]
+
+        def undo() -> None:
+            for back in reversed(undos):
+                back()
+
+        return undo
+
+
+def _twin(model: nn.Module, given: nn.Module) -> nn.Module:
+    twin = unwrapped(given.module if isinstance(given, AveragedModel) else given)
+    mine, theirs = TorchNetwork(model).tensors, TorchNetwork(twin).tensors
+    if twin is unwrapped(model):
+        raise UnsupportedError("optimizer= holds the model itself, where an averaged copy of it is meant.")
+    if {name: tensor.shape for name, tensor in mine.items()} != {name: tensor.shape for name, tensor in theirs.items()}:
+        raise UnsupportedError(
+            f"optimizer= holds a {type(twin).__name__} whose tensors are not those of the model. Give an averaged copy "
+            "that was made of this model as it is now."
+        )
+    return twin
