@@ -56,7 +56,9 @@ def _refusals(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         for operator, said in row["verdicts"].items():
             if not said.startswith("kept"):
-                reason = re.sub(r"'[^']*'", "...", said.partition(": ")[2].partition(": ")[2] or said)
+                reason = re.sub(
+                    r"'[^']*'", "...", said.partition(": ")[2].removeprefix(f"{operator.partition('(')[0]}: ")
+                )
                 reason = re.sub(r"\d+", "N", reason).split(". ")[0].rstrip(".")
                 found[operator, reason[:140]].append(row["name"])
     out = ["", "What was refused, and why:", ""]

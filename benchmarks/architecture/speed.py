@@ -2,9 +2,10 @@
 
     python benchmarks/architecture/speed.py [--runs 5] [--only resnet50]
 
-*record*: one run on meta tensors, and reading the axes off it. *try*: the run with the new shapes, which finds the
-attributes. *check*: the outputs before and after, in float64. *plan* and *mutate*: the whole calls, with fingerprints
-and the copy of the model. The fastest of some runs, one thread; the load of the machine is printed beside it.
+*record*: one run on meta tensors, and reading the axes off it; it is used again for models of one form. *try*: the run
+with the new shapes, which finds the attributes. *check*: the outputs before and after, in float64. *plan* and *mutate*:
+the whole calls, with fingerprints and the copy of the model. *again*: one more mutation of the same model. The fastest
+of some runs, one thread; the load of the machine is printed beside it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import zoo
 from torch import nn
 
 import genewright as gw
+from genewright.backends.torch.structure.recent import forget
 from genewright.backends.torch.structure.widths import TorchWidths
 from genewright.backends.torch.witness import witness
 
@@ -57,7 +59,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    columns = ("record", "try", "check", "plan", "mutate")
+    columns = ("record", "try", "check", "plan", "mutate", "again")
     print(f"load {os.getloadavg()[0]:.1f}, torch {torch.__version__}, one thread, the fastest of {asked.runs} runs\n")
     print(f"| model | parameters | forward | {' | '.join(columns)} | mutate / forward |")
     print("|---|---|---|" + "---|" * (len(columns) + 1))
@@ -68,11 +70,12 @@ def main() -> None:
         given: Any = example if isinstance(example, dict) else {"x": example}
         calls: dict[str, Callable[[], Any]] = {
             "forward": lambda model=model, given=given: model(**given),
-            "record": lambda model=model, example=example, layer=layer: TorchWidths(model, example).find(layer),
+            "record": lambda m=model, e=example, layer=layer: (forget(), TorchWidths(m, e).find(layer)),
             "try": lambda widths=widths, knob=knob: widths.settle(knob, round(1.3 * knob.size)),
             "check": lambda model=model, example=example: (witness(model, example), witness(model, example)),
-            "plan": lambda m=model, o=operator, e=example: gw.plan(m, o, seed=1, example=e),
-            "mutate": lambda m=model, o=operator, e=example: gw.mutate(m, o, seed=1, example=e),
+            "plan": lambda m=model, o=operator, e=example: (forget(), gw.plan(m, o, seed=1, example=e)),
+            "mutate": lambda m=model, o=operator, e=example: (forget(), gw.mutate(m, o, seed=1, example=e)),
+            "again": lambda m=model, o=operator, e=example: gw.mutate(m, o, seed=1, example=e),
         }
         with torch.no_grad():
             seconds = {what: fastest(call, asked.runs) for what, call in calls.items()}

@@ -36,3 +36,15 @@ def test_no_stored_result_is_wrong_and_the_goals_are_reached(table: Any) -> None
 def test_a_wrong_result_would_show(table: Any) -> None:
     row = {"library": "timm", "name": "a", "results": [{"wrong": True, "change": 1.0, "single": True}]}
     assert any(line.endswith("| 0 of 1 | 0 | 0 | 1 |") for line in table.TABLES["width"]([row]))
+
+
+def test_no_stored_result_of_depth_is_wrong_and_blocks_are_deepened(table: Any) -> None:
+    rows = [row for row in table.rows_of("depth") if "verdicts" in row]
+    assert not [
+        row["name"] for row in rows for said in row["verdicts"].values() if not said.startswith(("kept", "ref"))
+    ]
+    for library in ("torchvision", "timm", "transformers"):
+        blocks = [row for row in rows if row["library"] == library and row["residual"]]
+        assert blocks
+        copied = [row for row in blocks if row["verdicts"]["DuplicateBlock"].startswith("kept")]
+        assert len(copied) >= 0.9 * len(blocks)

@@ -94,3 +94,30 @@ def test_in_place_parameters_stay_the_same_objects() -> None:
     assert gw.mutate(model, gw.DuplicateBlock(), seed=1, example=example, inplace=True) is model
     assert before < {id(p) for p in model.parameters()}
     assert isinstance(model, Stack)
+
+
+class Parallel(torch.nn.Module):
+    """Two lists that forward goes through by one index: an entry more in one of them would have no partner."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.ModuleList(torch.nn.Linear(4, 4) for _ in range(2))
+        self.second = torch.nn.ModuleList(torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh()) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for place in range(len(self.first)):
+            x = torch.tanh(self.first[place](x)) + self.second[place](x)
+        return x
+
+
+def test_where_a_list_takes_no_entry_more_the_copy_is_grafted() -> None:
+    model, example = Parallel().eval(), torch.randn(3, 4)
+    mutant = gw.mutate(model, gw.DuplicateBlock("first.0", by="graft"), seed=1, example=example)
+    assert len(mutant.first) == 2
+    assert torch.equal(mutant.first[0].graft[0].layer.weight, model.first[0].weight)
+    assert torch.equal(mutant(example), model(example))
+    with torch.no_grad():
+        mutant.first[0].graft[0].gate.fill_(1.0)
+    assert not torch.allclose(mutant(example), model(example))
+    back = gw.mutate(mutant, gw.RemoveLayer("first.0.graft.0"), seed=1, example=example)
+    assert gw.fingerprint(back) == gw.fingerprint(model)

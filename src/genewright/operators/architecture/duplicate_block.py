@@ -18,7 +18,7 @@ from genewright.settings import check_choice
 from genewright.spec import Spec
 from genewright.structure import Structure
 
-_MEANS = ("auto", "zeros", "gate")
+_MEANS = ("auto", "zeros", "gate", "graft")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +28,14 @@ class DuplicateBlock(Operator):
     A residual block returns x + f(x). The copy has the block's weights, except that the fewest last tensors of its f
     are zero, so that it returns what it is given and learns from there (by="zeros"). They are found by trying on the
     recorded output of the block. Where no zeros do it, as in blocks that end in a norm, the copy gets a trainable gate
-    g = 0: y + g * copy(y) (by="gate"). Layer indices, per-layer lists and the config's count follow. A gate is
-    nothing that the config of a transformers model can say: save such a mutant by `gw.save`, one by zeros also by
-    `save_pretrained`.
+    g = 0: y + g * copy(y) (by="gate"). A copy beside an entry of a list is an entry of its own, where the code that
+    runs over the list allows that; else it is grafted on the block (by="graft"). Layer indices, per-layer lists and
+    the config's count follow. A gate is nothing that the config of a transformers model can say: save such a mutant by
+    `gw.save`, one by zeros also by `save_pretrained`.
 
     Args:
         block: A layer that returns the shape that it is given; None lets the seed choose.
-        by: How the copy starts without effect; "auto" takes zeros where they do it, else a gate.
+        by: How the copy starts without effect; "auto" takes zeros where they do it, else a gate, else a graft.
         zeros: The tensors of the copy that are zero, by names relative to the block; None finds them.
 
     Raises:
@@ -60,14 +61,14 @@ class DuplicateBlock(Operator):
     keeps = frozenset({"function"})
 
     block: str | None = field(default=None, kw_only=False)
-    by: Literal["auto", "zeros", "gate"] = "auto"
+    by: Literal["auto", "zeros", "gate", "graft"] = "auto"
     zeros: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "by", self.by, _MEANS)
 
     def settled(self, network: Network, noise: Noise) -> Operator:
-        if self.block is not None and (self.by == "gate" or self.zeros is not None):
+        if self.block is not None and (self.by in ("gate", "graft") or self.zeros is not None):
             return self
         structure = network.structure
         if self.block is not None:
@@ -76,8 +77,10 @@ class DuplicateBlock(Operator):
                 raise UnsupportedError(_refusal(structure, self.block, self.by))
             return dataclasses.replace(self, by=found[0], zeros=found[1])
         options = [block for group in structure.blocks() for block in shuffled(group, noise)]
-        for wanted in ("zeros", "gate") if self.by == "auto" else (self.by,):
+        for wanted in ("zeros", "gate", "graft") if self.by == "auto" else (self.by,):
             for block in options:
+                if self.by == "auto" and wanted == "graft" and not structure.is_listed(block):
+                    continue  # its gate has been tried, and is grafted
                 found = _means(structure, block, wanted)
                 if found is not None and structure.takes(_insertion(block, found[0]), found[1] or ()):
                     return dataclasses.replace(self, block=block, by=found[0], zeros=found[1])
@@ -104,8 +107,11 @@ class DuplicateBlock(Operator):
 
 
 def _insertion(block: str, by: str) -> edit.InsertLayer:
-    copied: Spec = {"copy": block, "gate": 0.0} if by == "gate" else {"copy": block}
-    return edit.InsertLayer(after=block, layer=copied)
+    copied: dict[str, Spec] = {
+        "gate": {"copy": block, "gate": 0.0},
+        "graft": {"layer": "Gated", "layers": [{"copy": block}]},  # no copy itself, so no entry of a list
+    }
+    return edit.InsertLayer(after=block, layer=copied.get(by, {"copy": block}))
 
 
 def _copied(network: Network, prefix: str) -> Iterator[tuple[str, str]]:
@@ -116,15 +122,19 @@ def _copied(network: Network, prefix: str) -> Iterator[tuple[str, str]]:
                 yield name, name.removeprefix(prefix)
 
 
-def _means(structure: Structure, block: str, by: str) -> tuple[Literal["zeros", "gate"], tuple[str, ...] | None] | None:
+def _means(
+    structure: Structure, block: str, by: str
+) -> tuple[Literal["zeros", "gate", "graft"], tuple[str, ...] | None] | None:
     """Return how a copy of `block` can start without effect, or None."""
-    zeros = None if by == "gate" else structure.silencing(block)
+    zeros = None if by in ("gate", "graft") else structure.silencing(block)
     if zeros is not None:
         return "zeros", zeros
     call = structure.call(block)
     # A copy that is not numbered among the others would write into the same place of a cache.
-    held = any(name.endswith("Cache") for name in call.extras) and not structure.is_listed(block)
-    return ("gate", None) if by != "zeros" and call.given == call.returned and not held else None
+    held = any(name.endswith("Cache") for name in call.extras) and (by == "graft" or not structure.is_listed(block))
+    if by == "zeros" or call.given != call.returned or held:
+        return None
+    return ("graft" if by == "graft" else "gate"), None
 
 
 def _refusal(structure: Structure, block: str, by: str) -> str:

@@ -39,3 +39,8 @@ def recorded(model: nn.Module, example: Any, names: Mapping[int, str]) -> tuple[
         while len(_RECENT) > _MOST:
             _RECENT.popitem(last=False)
     return found
+
+
+def forget() -> None:
+    """Forget all recordings: the next run is recorded anew."""
+    _RECENT.clear()
