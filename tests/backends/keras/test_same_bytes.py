@@ -41,7 +41,7 @@ def architectures() -> dict[str, dict[str, Any]]:
 
 def test_every_backend_changes_architectures_alike(architectures: dict[str, dict[str, Any]]) -> None:
     first = architectures[INSTALLED[0]]["found"]
-    assert len({case["print"] for case in first.values()}) == len(first)
+    assert len({case["recipe"] for case in first.values()}) == len(first)
     for backend in INSTALLED:
         assert architectures[backend]["backend"] == backend
         for case, told in architectures[backend]["found"].items():
