@@ -63,10 +63,28 @@ def test_a_layer_normed_stream_grows_and_the_outputs_stay(settings: dict[str, An
     assert _change(network, wide, example) < 1e-9
 
 
-def test_float32_weights_keep_the_outputs_to_their_rounding() -> None:
+@pytest.mark.parametrize("settings", [{"num_units": 5}, {"num_units": 16}, {"init": "replicate", "factor": 3}])
+def test_float32_weights_keep_the_outputs_to_their_rounding(settings: dict[str, Any]) -> None:
     network, example = make("attention")
-    wide = gw.mutate(network, gw.WidenStream(num_units=5), seed=1, example=example)
-    assert 0 < _change(network, wide, example) < 1e-5
+    wide = gw.mutate(network, gw.WidenStream(**settings), seed=1, example=example)
+    assert 1e-12 < _change(network, wide, example) < 1e-6
+
+
+@pytest.mark.parametrize("settings", [{"factor": 2}, {"factor": 4}])
+@pytest.mark.parametrize("tied", [False, True])
+def test_units_repeated_two_or_four_times_are_exact_in_float32(settings: dict[str, Any], tied: bool) -> None:
+    for network, example in (make("attention"), _rms(tied)):
+        wide = gw.mutate(network, gw.WidenStream(init="replicate", **settings), seed=1, example=example)
+        assert _change(network, wide, example) < 1e-14
+
+
+def test_half_weights_cannot_hold_a_scaled_gain() -> None:
+    network, example = _rms(tied=False)
+    network = network.bfloat16()
+    with pytest.raises(gw.FunctionError, match="WidenStream"):
+        gw.mutate(network, gw.WidenStream(num_units=5), seed=1, example=example)
+    doubled = gw.mutate(network, gw.WidenStream(init="replicate"), seed=1, example=example)
+    assert _change(network, doubled, example) < 1e-14
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -86,6 +104,18 @@ def test_a_width_without_norms_is_refused() -> None:
         gw.mutate(network, gw.WidenStream(), seed=1, example=example)
     with pytest.raises(gw.UnsupportedError, match=r"gw\.Widen widens it"):
         gw.mutate(network, gw.WidenStream(layer="up"), seed=1, example=example)
+
+
+def test_a_curve_before_a_norm_is_refused_where_new_units_are_means() -> None:
+    """The mean of the units does not pass through a ReLU, copies do; a curve behind the norm does no harm."""
+    before = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 2)).double()
+    behind = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 2)).double()
+    example = torch.randn(3, 4, dtype=torch.float64)
+    with pytest.raises(gw.UnsupportedError, match=r"aten\.relu comes before the norm.*replicate"):
+        gw.mutate(before, gw.WidenStream("0", num_units=3), seed=1, example=example)
+    repeated = gw.mutate(before, gw.WidenStream("0", init="replicate"), seed=1, example=example)
+    assert _change(before, repeated, example) < 1e-9
+    assert _change(behind, gw.mutate(behind, gw.WidenStream("0", num_units=3), seed=1, example=example), example) < 1e-9
 
 
 def test_heads_are_added_and_the_attribute_that_counts_them_follows() -> None:
