@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 # torchvision's wheels are CUDA builds: beside a CPU build of torch two operators are missing, which nothing here runs.
-_DEFINED = torch.library.Library("torchvision", "DEF")
+_DEFINED = torch.library.Library("torchvision", "FRAGMENT")
 with contextlib.suppress(RuntimeError):  # they are there
     _DEFINED.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _DEFINED.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

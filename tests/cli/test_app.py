@@ -90,4 +90,7 @@ def test_a_plan_is_printed_and_changes_nothing(genewright: Any) -> None:
 def test_notes_of_the_library_go_where_they_are_shown(shown: bool, capsys: pytest.CaptureFixture[str]) -> None:
     with notes(shown=shown):
         logging.getLogger("genewright.noise").warning("compiling")
-    assert capsys.readouterr().err == ("note: compiling\n" if shown else "")
+        logging.getLogger("genewright").info("the outputs change by 0.1")
+    said = "note: compiling\nnote: the outputs change by 0.1\n"
+    assert capsys.readouterr().err == (said if shown else "")
+    assert logging.getLogger("genewright").level == logging.NOTSET

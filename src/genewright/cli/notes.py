@@ -17,8 +17,12 @@ def notes(*, shown: bool) -> Generator[None]:
     handler = logging.StreamHandler() if shown else logging.NullHandler()
     handler.setFormatter(logging.Formatter("note: %(message)s"))
     logger = logging.getLogger("genewright")
+    level = logger.level
     logger.addHandler(handler)
+    if shown:
+        logger.setLevel(logging.INFO)  # by how much outputs change, what follows in a config
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -45,7 +45,6 @@ class Trial:
         self.operator = operator
         self.specimen = specimen
         self.refusal = ""
-        self.changes_function = False
         self._base = specimen.fresh()
         self._backend: Backend = backend_of(self._base)
         self._content = specimen.content(self._base)
@@ -58,8 +57,9 @@ class Trial:
         places = self.specimen.places(model)
         try:
             returned = self._mutant(model, seed=_SEED, inplace=True)
+        except FunctionError as error:
+            raise self._broken("it keeps the function", str(error)) from error
         except GenewrightError as error:
-            self.changes_function = isinstance(error, FunctionError)
             self.refusal = f"{type(error).__name__}: {error}"
             self._require(bool(str(error)), "a refusal says why", "the message is empty")
             self._same(model, "a refusal leaves the network as it was")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean, is_pattern, matches
+from genewright.widths.axes import Reason
 from genewright.widths.knob import Attribute, Knob, Knobs
 
 
@@ -74,6 +75,10 @@ class Widths(ABC):
     @abstractmethod
     def centres(self, layer: str) -> bool:
         """Whether a norm takes the mean away before it divides."""
+
+    def bend_before(self, layer: str) -> Reason | None:
+        """Return which curved function a norm's input has been through since weights made it; None where none has."""
+        return None
 
     def find(self, layer: str) -> Knob:
         """Return the knob that `layer` writes, or the knob of that name.

@@ -12,9 +12,8 @@ import pytest
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "architecture"
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("library", "name"), [("torchvision", "mobilenet_v3_small")])
+@pytest.mark.parametrize(("library", "name"), [("torchvision", "shufflenet_v2_x0_5"), ("timm", "test_mambaout")])
 def test_widths_of_real_models_are_kept(library: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")

@@ -106,6 +106,18 @@ def test_a_width_without_norms_is_refused() -> None:
         gw.mutate(network, gw.WidenStream(layer="up"), seed=1, example=example)
 
 
+def test_a_curve_before_a_norm_is_refused_where_new_units_are_means() -> None:
+    """The mean of the units does not pass through a ReLU, copies do; a curve behind the norm does no harm."""
+    before = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 2)).double()
+    behind = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 2)).double()
+    example = torch.randn(3, 4, dtype=torch.float64)
+    with pytest.raises(gw.UnsupportedError, match=r"aten\.relu comes before the norm.*replicate"):
+        gw.mutate(before, gw.WidenStream("0", num_units=3), seed=1, example=example)
+    repeated = gw.mutate(before, gw.WidenStream("0", init="replicate"), seed=1, example=example)
+    assert _change(before, repeated, example) < 1e-9
+    assert _change(behind, gw.mutate(behind, gw.WidenStream("0", num_units=3), seed=1, example=example), example) < 1e-9
+
+
 def test_heads_are_added_and_the_attribute_that_counts_them_follows() -> None:
     network, example = make("attention")
     more = gw.mutate(network, gw.AddHeads(num_heads=2), seed=1, example=example)

@@ -82,7 +82,8 @@ class WidenStream(Operator):
     def settled(self, network: Network, noise: Noise) -> WidenStream:
         if self.layer is not None:
             return self
-        streams = [knob for knob in network.structure.widths.knobs() if not _obstacle(knob)]
+        widths = network.structure.widths
+        streams = [knob for knob in widths.knobs() if not (_obstacle(knob) or self._bend(knob, widths))]
         if not streams:
             raise UnsupportedError("WidenStream: no free width of this network runs through a norm across its units.")
         return replace(self, layer=max(streams, key=lambda knob: len(knob.places)).name)
@@ -99,12 +100,20 @@ class WidenStream(Operator):
         widths: Widths = network.structure.widths
         assert self.layer is not None
         knob = widths.find(self.layer)
-        obstacle = _obstacle(knob)
+        obstacle = _obstacle(knob) or self._bend(knob, widths)
         if obstacle:
             raise UnsupportedError(f"WidenStream: {knob.name!r} {obstacle}")
         size = self._size(knob)
         yield from set_attributes(widths.settle(knob, size))
         yield from STREAM_FILLS[self.init](knob, size, network, widths)
+
+    def _bend(self, knob: Knob, widths: Widths) -> str:
+        """Return why new units that are the mean of the old ones would not be so at a norm."""
+        if self.init != "pad":
+            return ""
+        bends = (widths.bend_before(layer) for layer, kind in knob.norms if kind == "layer" and widths.centres(layer))
+        bend = next((bend for bend in bends if bend is not None), None)
+        return f"cannot be padded: {bend}. Take init='replicate'." if bend else ""
 
     def _size_of(self, old: int) -> int:
         return old + self.num_units if self.num_units is not None else round(old * (self.factor or 1))

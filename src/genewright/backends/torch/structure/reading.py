@@ -197,7 +197,7 @@ def follow(recording: Recording, given: Mapping[Ref, Value] | None = None) -> tu
     known = dict(given or {})
     known |= {ref: _leaf_value(ref, reading) for ref in recording.leaves if ref not in known}
     for call in recording.calls:
-        step = Step(call, _arguments(call, known), tuple(_refs(call.outputs)), reading)
+        step = Step(call, _arguments(call, known), tuple(refs_of(call.outputs)), reading)
         results = list(_values((_apply(step),)))
         if len(results) != len(step.outputs) or any(
             v.shape != r.shape for v, r in zip(results, step.outputs, strict=False)
@@ -213,7 +213,7 @@ def _apply(step: Step) -> Any:
     found = RULES.get(step.call.name)
     if found is None and step.call.name.endswith("_"):
         found = RULES.get(step.call.name.removesuffix("_"))
-    if found is None and _is_pointwise(step.call):
+    if found is None and is_pointwise(step.call):
         found = RULES["pointwise"]
     if found is None:
         step.reading.unknown[step.call.name] = step.reading.unknown.get(step.call.name, 0) + 1
@@ -229,7 +229,7 @@ def _apply(step: Step) -> Any:
     return result
 
 
-def _is_pointwise(call: Call) -> bool:
+def is_pointwise(call: Call) -> bool:
     """Whether torch itself calls the operation pointwise; one in place is what its other form is."""
     if torch.Tag.pointwise in call.overload.tags:
         return True
@@ -289,12 +289,13 @@ def _values(given: Any) -> Iterator[Value]:
             yield from _values(one)
 
 
-def _refs(given: Any) -> Iterator[Ref]:
+def refs_of(given: Any) -> Iterator[Ref]:
+    """Yield the tensors among arguments or results."""
     if isinstance(given, Ref):
         yield given
     elif isinstance(given, tuple | list):
         for one in cast(Sequence[Any], given):
-            yield from _refs(one)
+            yield from refs_of(one)
 
 
 def _note_touched(reading: Reading, call: Call, values: Sequence[Value]) -> None:
@@ -304,4 +305,18 @@ def _note_touched(reading: Reading, call: Call, values: Sequence[Value]) -> None
         reading.touched.setdefault(".".join(parts[:depth]), []).extend(axes)
 
 
-__all__ = ["RULES", "Binding", "Mark", "Normalisation", "Reading", "Role", "Step", "follow", "note", "read", "rule"]
+__all__ = [
+    "RULES",
+    "Binding",
+    "Mark",
+    "Normalisation",
+    "Reading",
+    "Role",
+    "Step",
+    "follow",
+    "is_pointwise",
+    "note",
+    "read",
+    "refs_of",
+    "rule",
+]

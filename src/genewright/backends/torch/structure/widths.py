@@ -11,6 +11,7 @@ from torch import nn
 from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.attributes import bound_attributes
+from genewright.backends.torch.structure.bends import bends_before_norms
 from genewright.backends.torch.structure.computed import made_of_others
 from genewright.backends.torch.structure.reading import Reading
 from genewright.backends.torch.structure.recent import recorded
@@ -47,6 +48,7 @@ class TorchWidths(Widths):
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
         self._knobs: Knobs | None = None
+        self._bends: dict[str, Reason] | None = None
         self._scales: dict[tuple[object, ...], float] = {}
 
     def find(self, layer: str) -> Knob:
@@ -91,6 +93,11 @@ class TorchWidths(Widths):
 
     def centres(self, layer: str) -> bool:
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
+
+    def bend_before(self, layer: str) -> Reason | None:
+        if self._bends is None:
+            self._bends = bends_before_norms(self.recording)
+        return self._bends.get(layer)
 
 
 def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
