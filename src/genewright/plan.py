@@ -104,7 +104,9 @@ class Plan:
                 kept = "function" in step.operator.claims()
                 word = "keeps the function (rounding aside)" if kept else "changes the function"
                 out.append(f"  {word}: the outputs change by {planned.change:.2g} of the largest one")
-            elif step.structure and "function" not in step.operator.claims():
+            elif step.structure and "function" in step.operator.claims():
+                out.append("  keeps the function by its own account; not checked, for no example was given")
+            elif step.structure:
                 out.append("  changes the function; with an example, the plan says by how much")
             if planned.note:
                 out.append(f"  note: {planned.note}")

@@ -223,6 +223,26 @@ def test_the_plain_old_way_says_that_it_changes_the_function() -> None:
     assert 0.7 * old < float(new.detach().std()) < 1.3 * old
 
 
+class PadsByHand(nn.Module):
+    """Reads the window's size, as causal convolutions do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, 3, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(nn.functional.pad(x, (self.conv.kernel_size[0] - 1, 0)))
+
+
+def test_a_window_whose_size_other_code_reads_is_refused_with_an_example_and_unchecked_without() -> None:
+    model, example = PadsByHand(), torch.randn(2, 3, 6)
+    with pytest.raises(gw.FunctionError, match="would change the outputs by"):
+        gw.mutate(model, gw.GrowKernel("conv"), seed=1, example=example)
+    assert model.conv.kernel_size == (4,)
+    plan = gw.plan(model, gw.GrowKernel("conv"), seed=1)
+    assert "not checked, for no example was given" in str(plan)
+
+
 def test_removing_says_what_it_costs_in_words_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     model, example = make("resnet")
     plan = gw.plan(model, gw.RemoveLayer(layer="stage.1"), seed=1, example=example)

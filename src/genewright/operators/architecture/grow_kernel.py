@@ -22,6 +22,9 @@ class GrowKernel(Operator):
     p + dilation * by / 2, so that every output sees what it saw. On Keras, where padding is a word, "same" and "causal"
     follow by themselves, and a layer of zero padding makes up for "valid".
 
+    No example is needed. But only with one it is checked, and refused, where code around the layer reads the window's
+    size: to pad by hand, or to cut off what padding adds.
+
     Args:
         layer: A convolution; None lets the seed choose.
         by: By how many positions the window grows along each axis: an even number, half on each side.

@@ -77,8 +77,18 @@ class Search:
             for move in moves:
                 self._wait({**changes, **dict([move])}, waiting)
             if not changes:
-                for first, second in itertools.combinations(moves[:_MOST_PAIRED], 2):
-                    self._wait({**changes, **dict([first, second])}, waiting)
+                # Two at once where one of them alone is closer, or neither alone makes a model; all else leads away.
+                for pair in itertools.combinations(moves[:_MOST_PAIRED], 2):
+                    alone = [self._closer(dict([move])) for move in pair]
+                    if True in alone or alone == [None, None]:
+                        self._wait(dict(pair), waiting)
+
+    def _closer(self, changes: Changes) -> bool | None:
+        """Whether fewer numbers are wrong than with the config as it is; None where no such model can be made."""
+        result, start = self._left(changes), self._left({})
+        if result is None or start is None:
+            return None
+        return len(result[0]) + len(result[1].follow) < len(start[0])
 
     def closest(self) -> Misfit | None:
         """Return one thing that the unchanged config gets wrong, where something is."""
@@ -90,7 +100,7 @@ class Search:
         if tuple(sorted(changes.items())) in self.tried:
             return
         result = self._left(changes)
-        if result is not None:
+        if result is not None and (not changes or not result[0] or self._closer(changes)):
             cost = len(result[0]) + len(result[1].follow), len(changes)
             heapq.heappush(waiting, (cost, len(self.tried), changes))
 
