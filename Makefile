@@ -55,7 +55,7 @@ format: $(VENV)/.test  ## rewrite the files as ruff wants them
 bench-memory: $(VENV)/.demo  ## peak memory of mutating a 400 MB model, each way
 	$(BIN)/python benchmarks/memory.py
 
-bench-noise: $(VENV)/.demo  ## time the noise against torch's in-place add and against the usual recipe (about 10 minutes)
+bench-noise: $(VENV)/.demo  ## time the noise against torch's in-place add and against the usual recipe (about 2 minutes)
 	$(BIN)/python benchmarks/noise/run.py
 
 clean:  ## remove what make made

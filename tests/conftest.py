@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 
 import hypothesis
 import pytest
@@ -10,6 +12,11 @@ from torch import nn
 
 from genewright import operator
 from tests import networks
+
+# TensorFlow and Triton each bring an LLVM: where one process uses both, as a worker of the tests does, Triton must come
+# first, or its import ends the process.
+if find_spec("triton") is not None:
+    import_module("triton")
 
 # The machine may be busy: an example is not wrong for being slow.
 hypothesis.settings.register_profile("genewright", deadline=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import doctest
 import importlib
 import pkgutil
@@ -11,10 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 import genewright
-
-# TensorFlow and Triton each bring an LLVM; a process takes both in this order only.
-with contextlib.suppress(ImportError):
-    importlib.import_module("triton")
 
 OPTIONAL = {"triton", "keras", "tensorflow", "jax", "numba", "sklearn", "matplotlib"}
 
