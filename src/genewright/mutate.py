@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from genewright.apply import Companion, Journal, apply, apply_one, can_fail_late, changes_form, check, remember
+from genewright.apply import Companion, Journal, apply_one, changes_form, remember
 from genewright.backends import Backend, backend_of
-from genewright.edit import Edit, Reindex, structural
-from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
+from genewright.edit import Reindex
+from genewright.errors import FingerprintError, RecipeError, SettingError
 from genewright.fingerprint import fingerprint_of
 from genewright.keeping import check_change
-from genewright.network import Network
-from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan, PlannedEdit, PlannedStep, described
 from genewright.recipe import Recipe, Step
 from genewright.seeding import Noise, Seed, seed_required
-from genewright.witness import Witness, largest_change
+from genewright.steps import Operators, as_operators, is_long, perform, proposed, steps_of, witness_after
+from genewright.witness import largest_change
 
 Model = TypeVar("Model")
-Operators = AnyOperator | Sequence[AnyOperator]
-
-_LOG = logging.getLogger("genewright")
 _CALL = "gw.{}(model, gw.GaussianNoise(std=0.01), seed=246)"
 
 
@@ -66,12 +61,12 @@ def mutate(
         >>> gw.recipe(mutant).steps[0].seed
         246
     """
-    steps = _steps(as_operators(operator), Noise(seed))
+    steps = steps_of(as_operators(operator), Noise(seed))
     backend = backend_of(model)
     base = fingerprint_of(backend.network(model))
     companion = _companion(backend, model, optimizer, inplace=inplace)
     target = model if inplace else backend.copy(model)
-    done = _perform(backend, target, steps, sequel=inplace and _is_long(operator), example=example, companion=companion)
+    done = perform(backend, target, steps, sequel=inplace and is_long(operator), example=example, companion=companion)
     _sign(backend, target, base, done)
     return target
 
@@ -113,11 +108,11 @@ def plan(
     companion = _companion(backend, model, optimizer, inplace=True)
     resized: dict[str, None] = {}
     # Only a later step can see what an earlier one did: one step needs no scratch copy.
-    scratch = backend.copy(model) if _is_long(operator) else model
+    scratch = backend.copy(model) if is_long(operator) else model
     planned: list[PlannedStep] = []
     last: int | None = None  # the last step that changed layers or shapes
-    for step, noise in _steps(operators, Noise(seed)):
-        step, edits, network = _proposed(backend, scratch, step, noise, example)
+    for step, noise in steps_of(operators, Noise(seed)):
+        step, edits, network = proposed(backend, scratch, step, noise, example)
         if scratch is model and changes_form(edits, network):
             scratch = backend.copy(model)
         store = backend.store(scratch)
@@ -135,7 +130,7 @@ def plan(
         store.finish()
         change = None
         if before is not None:
-            after = _witness_after(backend, scratch, example, step)
+            after = witness_after(backend, scratch, example, step)
             check_change(step.operator, before, after, rounds=rounds)
             change = largest_change(before, after)
         planned.append(PlannedStep(step, tuple(lines), change))
@@ -189,11 +184,11 @@ def mutated(
     """
     backend = backend_of(model)
     journal = Journal()
-    steps = _steps(as_operators(operator), Noise(seed))
+    steps = steps_of(as_operators(operator), Noise(seed))
     remember(backend.network(model), backend.store(model), journal)
     try:
         companion = _companion(backend, model, optimizer, inplace=True)
-        _perform(backend, model, steps, journal=journal, example=example, companion=companion)
+        perform(backend, model, steps, journal=journal, example=example, companion=companion)
         yield model
     finally:
         journal.restore()
@@ -231,7 +226,7 @@ def replay(recipe: Recipe, base: Model, *, example: Any = None, inplace: bool = 
     target = base if inplace else backend.copy(base)
     journal = Journal() if inplace else None
     try:
-        done = _perform(
+        done = perform(
             backend,
             target,
             [(s, Noise(s.seed, s.path, s.operator.name)) for s in recipe.steps],
@@ -278,42 +273,6 @@ def recipe(mutant: Any) -> Recipe:
     return Recipe.from_json(text)
 
 
-def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
-    """Return one operator, or several, as a tuple.
-
-    Raises:
-        SettingError: There is none, or something else is among them.
-    """
-    operators: tuple[Any, ...] = tuple(operator) if isinstance(operator, Iterable) else (operator,)
-    for one in operators:
-        if not isinstance(one, Operator | Combinator):
-            hint = " Make one of the class, with its settings." if isinstance(one, type) else ""
-            raise SettingError(f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}")
-    if not operators:
-        raise SettingError("Expected at least one operator; received none.")
-    return operators
-
-
-def _is_long(operator: Operators) -> bool:
-    operators = as_operators(operator)
-    return len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)
-
-
-def _steps(operators: Iterable[AnyOperator], noise: Noise) -> Iterator[tuple[Step, Noise]]:
-    """Resolve combinators to the operators that act, each with its place and its noise."""
-    for position, operator in enumerate(operators):
-        yield from _resolved(operator, noise.child(position))
-
-
-def _resolved(operator: AnyOperator, noise: Noise) -> Iterator[tuple[Step, Noise]]:
-    salted = noise.salted(operator.name)
-    if isinstance(operator, Operator):
-        yield Step(operator, noise.seed, noise.path), salted
-        return
-    for place, child in operator.choose(salted):
-        yield from _resolved(child, noise.child(place))
-
-
 def _companion(backend: Backend, model: Any, optimizer: Any, *, inplace: bool) -> Companion | None:
     if optimizer is None:
         return None
@@ -324,82 +283,6 @@ def _companion(backend: Backend, model: Any, optimizer: Any, *, inplace: bool) -
             "model, optimizer = copy.deepcopy((model, optimizer))."
         )
     return backend.companion(model, optimizer)
-
-
-def _proposed(
-    backend: Backend, model: Any, step: Step, noise: Noise, example: Any
-) -> tuple[Step, tuple[Edit, ...], Network]:
-    """Return the step as the recipe will hold it, its edits, and the view that they were proposed for."""
-    network = backend.network(model, example)
-    operator = step.operator.settled(network, noise)
-    edits = tuple(operator.propose(network, noise))
-    check(edits, network)
-    return Step(operator, step.seed, step.path, structural(edits)), edits, network
-
-
-def _witness_after(backend: Backend, model: Any, example: Any, step: Step) -> Witness:
-    """Return the outputs of what a step has made."""
-    try:
-        return backend.witness(model, example)
-    except UnsupportedError as error:
-        who = type(step.operator).__name__
-        raise UnsupportedError(
-            f"{who}: the model would not run any more ({error.__cause__}). Refused; nothing has been changed."
-        ) from error
-
-
-def _perform(
-    backend: Backend,
-    model: Any,
-    steps: Iterable[tuple[Step, Noise]],
-    *,
-    journal: Journal | None = None,
-    sequel: bool = False,
-    example: Any = None,
-    companion: Companion | None = None,
-) -> tuple[Step, ...]:
-    """Apply steps in order; a failure takes back what `journal` holds.
-
-    All refusals of a step that changes only values come before its first edit. So a journal is needed only where an
-    earlier step has been applied already (`sequel`), where layers or shapes change, where a function that an operator
-    wrote runs after the first edit, where the outputs are checked afterwards, or where the caller wants to undo.
-    """
-    journal = Journal() if journal is None and (sequel or companion is not None) else journal
-    done: list[Step] = []
-    last: int | None = None  # the last step that changed layers or shapes
-    try:
-        for asked, noise in steps:
-            step, edits, network = _proposed(backend, model, asked, noise, example)
-            reformed = changes_form(edits, network)
-            watched = example is not None and ("function" in step.operator.claims() or reformed)
-            if journal is None and (watched or can_fail_late(edits, network)):
-                journal = Journal()
-            before = backend.witness(model, example) if watched else None
-            rounds = watched and step.operator.rounds(network)  # asked while the network is as it was
-            apply(edits, backend.store(model, companion), journal)
-            twins = companion.twins if companion is not None and reformed else ()
-            for twin in twins:
-                apply(edits, backend.store(twin), journal)
-            if before is not None:
-                after = _witness_after(backend, model, example, step)
-                check_change(step.operator, before, after, rounds=rounds)
-            done.append(step)
-            if reformed:
-                last = len(done) - 1
-        if last is not None:
-            said = backend.declared(model, example)
-            for described_model in (model, *(companion.twins if companion is not None else ())):
-                apply(said.edits, backend.store(described_model), journal)
-            done[last] = replace(done[last], structure=(*done[last].structure, *said.edits))
-            if said.note:
-                _LOG.info("%s: %s", type(done[last].operator).__name__, said.note)
-        if companion is not None and journal is not None:
-            journal.add(companion.finish())
-    except BaseException:
-        if journal is not None:
-            journal.restore()
-        raise
-    return tuple(done)
 
 
 def _sign(backend: Backend, model: Any, base: str, steps: tuple[Step, ...], *, result: str | None = None) -> None:
