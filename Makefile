@@ -35,7 +35,8 @@ test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without th
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m ''
 
-bench-architecture: $(VENV)/.test  ## widen and deepen models of torchvision, timm and transformers, and count what is kept
+bench-architecture: $(VENV)/.test  ## widen and deepen models of others and count what is kept (hours; RESUME=1 goes on)
+	$(if $(RESUME),,rm -f benchmarks/architecture/results/*.jsonl)
 	$(BIN)/python benchmarks/architecture/width.py torchvision timm transformers --fast
 	$(BIN)/python benchmarks/architecture/depth.py torchvision timm transformers
 	$(BIN)/python benchmarks/architecture/table.py
