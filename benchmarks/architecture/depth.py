@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 from residual import has_residuals
-from zoo import CASES, Case
+from zoo import CASES, Case, first_line
 
 import genewright as gw
 from genewright.backends.torch.restructure.insert import inserted_name
@@ -112,7 +112,7 @@ def measured(case: Case) -> dict[str, Any]:
         with contextlib.redirect_stdout(sys.stderr):
             model, example = case.make()
     except Exception as error:
-        return {**row, "built": f"{type(error).__name__}: {error}".splitlines()[0][:120]}
+        return {**row, "built": first_line(error)}
     row["residual"] = has_residuals(model, example)
     row["verdicts"] = verdicts(model, example)
     row["seconds"] = round(time.perf_counter() - began, 1)

@@ -125,7 +125,7 @@ def run(case: zoo.Case, count: int, inits: list[str], fast: bool) -> dict[str, A
     try:
         model, example = case.make()
     except Exception as error:
-        return {**row, "built": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+        return {**row, "built": zoo.first_line(error)}
     row["built"] = ""
     row["parameters"] = sum(p.numel() for p in model.parameters())
     clock = time.perf_counter()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,12 @@ class Case:
     name: str
     group: str
     make: Callable[[], tuple[nn.Module, Any]]
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, shortly, and without where the libraries lie on this machine."""
+    said = f"{type(error).__name__}: {error}".replace(f"{Path(torch.__file__).parents[1]}{os.sep}", "")
+    return said.splitlines()[0][:200]
 
 
 def wake(model: nn.Module, seed: int = 0) -> nn.Module:
