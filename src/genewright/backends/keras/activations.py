@@ -7,7 +7,7 @@ from typing import Any
 
 from genewright.activations import is_activation
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.members import is_graph, layers_of
+from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.edit import InsertLayer, ReplaceLayer, SetAttribute, Structural
 from genewright.errors import SettingError, UnsupportedError
 from genewright.names import did_you_mean, snake_case
@@ -23,7 +23,7 @@ def activations_of(model: Any) -> dict[str, str]:
     layers = layers_of(model)
     for name, layer in layers.items():
         owner = layers.get(name.rpartition(".")[0], model)
-        if not is_graph(owner):
+        if not is_graph(owner) and (is_graph(model) or is_of_keras(owner)):
             continue
         kind = type(layer).__name__
         function = getattr(layer, "activation", None)

@@ -104,7 +104,7 @@ def children_of(layer: Any) -> Iterator[tuple[str, Any]]:
         for child in layer.layers:
             yield child.name, child
         return
-    attributes = {} if _is_of_keras(layer) else _attributes(layer, keras.layers.Layer)
+    attributes = {} if is_of_keras(layer) else _attributes(layer, keras.layers.Layer)
     used: dict[str, int] = {}
     for child in layer._flatten_layers(include_self=False, recursive=False):
         name = attributes.get(id(child)) or str(child.name)
@@ -112,7 +112,8 @@ def children_of(layer: Any) -> Iterator[tuple[str, Any]]:
         yield f"{name}_{used[name]}" if used[name] else name, child
 
 
-def _is_of_keras(layer: Any) -> bool:
+def is_of_keras(layer: Any) -> bool:
+    """Whether a layer is of one of Keras's own classes."""
     return type(layer).__module__.split(".", 1)[0] == "keras"
 
 

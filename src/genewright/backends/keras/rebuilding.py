@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from genewright.apply import Undo
 from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
 from genewright.backends.keras.arrays import array_of
-from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.cloning import cloned, python_random_kept, settle
+from genewright.backends.keras.exchanging import exchange, exchangeable, fresh_layers
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import attributes_of, class_of, keras, said
@@ -38,21 +39,18 @@ def rebuild(
     """Make `model` again with changes, and let it be that one; return what takes it back.
 
     Args:
-        model: A Functional or Sequential model.
+        model: The model. In a subclassed one, layers are exchanged where it holds them.
         changes: What becomes different.
         resized: New values of variables whose shape changes, as they are stored (bfloat16 as uint16).
         moves: How those came about, for the optimizer's state.
         shell: Values that do not fit are let be, for they are read afterwards.
 
     Raises:
-        UnsupportedError: The model is subclassed, or Keras refuses the new architecture; nothing has been changed.
+        UnsupportedError: Keras refuses the new architecture, or the model is subclassed, and asks for new wiring or
+            has no config to be made from; nothing has been changed.
     """
     if not is_graph(model):
-        raise UnsupportedError(
-            f"{model.name!r} of class {type(model).__name__} is a subclassed model: its wiring is Python code, so its "
-            "architecture cannot be changed here (its weights can). Build it with the Functional API, or change one of "
-            "the Functional models that it is made of."
-        )
+        return _exchanged(model, changes, resized, moves, shell=shell)
     old = members_of(model)
     with python_random_kept():
         rebuilder = Rebuilder(model, changes)
@@ -69,6 +67,33 @@ def rebuild(
         rebuilder.settle()
         carry_training(model, new, (*moves, *fitted))
     return _adopt(model, new)
+
+
+def _exchanged(
+    model: Any,
+    changes: Changes,
+    resized: Mapping[str, NDArray[Any]],
+    moves: Iterable[Reindex],
+    *,
+    shell: bool,
+) -> Undo:
+    """Exchange the layers of a subclassed model, and return what takes it back."""
+    old = members_of(model)
+    with python_random_kept():
+        cloned(model)  # refuses a class that cannot be made from its config, for its mutants could not be copied
+        refitted = exchangeable(model) if shell else dict.fromkeys(old[name].layer for name in resized)
+        fresh, pairs = fresh_layers(model, changes, refitted)
+        undo = exchange(model, fresh)
+        try:
+            tie_again(old.values(), model)
+            fitted = _fill(old, members_of(model), resized, changes, shell=shell)
+            for before, after in pairs:
+                settle(before, after)
+            carry_training(model, model, (*moves, *fitted), before=old)
+        except BaseException:
+            undo()
+            raise
+    return undo
 
 
 def _fill(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from genewright.backends.keras.members import is_graph
+from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers, added
 from genewright.backends.keras.specs import blended, free_name, layer_called, new_layers
 from genewright.edit import InsertLayer, RemoveLayer, ReplaceLayer, Rewire
@@ -147,7 +147,10 @@ def _remove(edit: RemoveLayer, model: Any) -> Changes:
 
 @_changes_of.register
 def _replace(edit: ReplaceLayer, model: Any) -> Changes:
-    _refuse_outside_graph(edit.layer, model)
+    layer_called(edit.layer, model)
+    owner = layers_of(model).get(_parent(edit.layer), model)  # an entry of a list has no layer for a parent
+    if is_graph(model) or is_of_keras(owner):  # code of the user's calls whatever layer is in that place
+        _refuse_outside_graph(edit.layer, model)
     own = edit.layer.rsplit(".", 1)[-1]
     chain = list(edit.new.get("layers", ())) if isinstance(edit.new, Mapping) else []
     if len(chain) > 1 and chain[-1] == {"copy": edit.layer}:  # the layer itself, behind others
@@ -174,11 +177,11 @@ def _refuse_outside_graph(name: str, model: Any) -> None:
     """Refuse a layer whose place is inside another layer's Python code."""
     layer_called(name, model)
     parent = _parent(name)
-    owner = layer_called(parent, model) if parent else model
+    owner = layers_of(model).get(parent, model)
     if not is_graph(owner):
         raise UnsupportedError(
             f"{name!r} lies in {parent or owner.name!r} of class {type(owner).__name__}, whose wiring is Python code. "
-            "Layers can be added, replaced and removed in Functional and Sequential models."
+            "Layers can be added and removed in Functional and Sequential models: make that part of it one."
         )
 
 

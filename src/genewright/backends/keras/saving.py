@@ -18,9 +18,13 @@ from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.backends.files.hdf5 import put_text
 from genewright.backends.files.keras_archive import METADATA, archived, with_metadata
 from genewright.backends.files.safetensors import write_safetensors
+from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import is_graph
 from genewright.backends.keras.network import KerasNetwork
+from genewright.backends.keras.own_classes import by_config, differing
 from genewright.backends.keras.store import KerasStore
-from genewright.errors import FileError
+from genewright.errors import FileError, UnsupportedError
 from genewright.storage import refuse_existing, write_atomically
 
 
@@ -49,10 +53,28 @@ def save_model(model: Any, path: Path, metadata: Mapping[str, str], *, overwrite
     suffix = next((s for s in (".weights.h5", ".h5", ".keras") if path.name.lower().endswith(s)), None)
     if suffix is None:
         raise FileError(f"{path}: a Keras model is written as .keras, .weights.h5, .h5 or .safetensors.")
+    if suffix != ".weights.h5" and isinstance(model, keras.Model) and not is_graph(model):
+        _refuse_unsaid(model, path)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         draft = Path(folder, f"draft{suffix}")
         _write(model, draft, suffix, about)
         write_atomically(path, [draft.read_bytes()], overwrite=overwrite)
+
+
+def _refuse_unsaid(model: Any, path: Path) -> None:
+    """Refuse a whole-model file of a subclassed model whose layers are no longer what its class's config gives."""
+    try:
+        with python_random_kept():
+            changed = differing(model, by_config(model))
+    except UnsupportedError:
+        return  # a class without a config: Keras's own loading says so
+    if changed:
+        raise FileError(
+            f"{path}: the get_config of class {type(model).__name__} does not know the changed layers "
+            f"{list(changed)[:5]}, so Keras would make the old ones from this file. Write the weights "
+            "(gw.save(model, 'mutant.safetensors')), and read them with gw.load(factory, 'mutant.safetensors'), which "
+            "makes the architecture again from the recipe in it."
+        )
 
 
 def load_model(model: Any, path: Path, *, reshape: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, layers_of
+from genewright.backends.keras.tracing import inner_graph, opens, traced
 from genewright.backends.keras.widths import KerasWidths
 from genewright.edit import InsertLayer
 from genewright.errors import UnknownNameError, UnsupportedError
@@ -19,22 +20,13 @@ _CONVOLUTIONS = {3: "Conv1D", 4: "Conv2D", 5: "Conv3D"}
 
 
 class KerasStructure(Structure):
-    """The graph of a Functional or Sequential model.
+    """The graph of a model; that of a subclassed one is what its code does with symbolic tensors.
 
     Attributes:
         model: The model.
-
-    Raises:
-        UnsupportedError: The model is subclassed: its wiring is Python code.
     """
 
     def __init__(self, model: Any) -> None:
-        if not is_graph(model):
-            raise UnsupportedError(
-                f"{model.name!r} of class {type(model).__name__} is a subclassed model: its wiring is Python code, so "
-                "its architecture cannot be changed here (its weights can). Build it with the Functional API, or "
-                "change one of the Functional models that it is made of."
-            )
         self.model = model
         self._widths: KerasWidths | None = None
 
@@ -45,6 +37,7 @@ class KerasStructure(Structure):
         return self._widths
 
     def calls(self) -> dict[str, Call]:
+        self._refuse_python()
         return {name: call for name, (call, _, _) in self._seen.items()}
 
     def call(self, layer: str) -> Call:
@@ -56,6 +49,7 @@ class KerasStructure(Structure):
         return given, returned
 
     def as_wide_as(self, layer: str) -> Spec:
+        self._refuse_python()
         call = self.call(layer)
         rank, width = len(call.returned), call.returned[call.depth_axis] if call.returned else _UNKNOWN
         if rank < 2 or width == _UNKNOWN:
@@ -67,6 +61,7 @@ class KerasStructure(Structure):
         return {"class_name": "Dense", "config": {"units": width}}
 
     def path(self, start: str, end: str) -> Spec:
+        self._refuse_python()
         first, last = self.call(start), self.call(end)
         for call in (first, last):
             if call.times > 1:
@@ -108,6 +103,15 @@ class KerasStructure(Structure):
     def silencing(self, block: str) -> tuple[str, ...] | None:
         return None
 
+    def _refuse_python(self) -> None:
+        """Refuse what needs new wiring where the wiring is the user's Python code."""
+        if not is_graph(self.model):
+            raise UnsupportedError(
+                f"{self.model.name!r} of class {type(self.model).__name__} is a subclassed model: its wiring is Python "
+                "code, so no layer can be put in or taken out (sizes and settings of its layers can change). Make that "
+                "part of it a Functional model, and mutate that. Nothing has been changed."
+            )
+
     def _of(self, layer: str) -> tuple[Call, Any, Any]:
         if layer in self._seen:
             return self._seen[layer]
@@ -121,8 +125,17 @@ class KerasStructure(Structure):
     @functools.cached_property
     def _seen(self) -> dict[str, tuple[Call, Any, Any]]:
         found: dict[str, tuple[Call, Any, Any]] = {}
-        self._walk(self.model, "", found)
+        graph = self.model if is_graph(self.model) else traced(self.model, training=False)
+        self._walk(graph, "", found)
         return found
+
+    @functools.cached_property
+    def _names(self) -> dict[int, str]:
+        """The names of layers that a subclassed model holds as attributes, by id."""
+        names: dict[int, str] = {}
+        for name, layer in ({} if is_graph(self.model) else layers_of(self.model)).items():
+            names.setdefault(id(layer), name)
+        return names
 
     def _walk(self, model: Any, prefix: str, found: dict[str, tuple[Call, Any, Any]]) -> None:
         inner = model._functional if isinstance(model, keras.Sequential) else model
@@ -131,9 +144,13 @@ class KerasStructure(Structure):
                 layer = node.operation
                 if not node.input_tensors or not isinstance(layer, keras.layers.Layer):
                     continue
-                name = f"{prefix}{layer.name}"
+                name = self._names.get(id(layer)) or f"{prefix}{layer.name}"
                 if is_graph(layer) and name not in found:
                     self._walk(layer, f"{name}.", found)
+                elif self._names and opens(layer) and name not in found:
+                    every = (self.model, *layers_of(self.model).values())
+                    args, keywords = node.arguments.args, node.arguments.kwargs
+                    self._walk(inner_graph(layer, args, keywords, every, training=False), f"{name}.", found)
                 times = found[name][0].times + 1 if name in found else 1
                 given, returned = node.input_tensors[0], node.outputs[0]
                 if "float" in str(given.dtype) and "float" in str(returned.dtype):

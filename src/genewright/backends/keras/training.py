@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,16 +10,20 @@ from numpy.typing import NDArray
 
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.library import attributes_of, class_of, keras
-from genewright.backends.keras.members import members_of
+from genewright.backends.keras.members import Member, members_of
 from genewright.edit import Reindex
 
 
-def carry_training(old: Any, new: Any, moves: Sequence[Reindex] = ()) -> None:
+def carry_training(
+    old: Any, new: Any, moves: Sequence[Reindex] = (), *, before: Mapping[str, Member] | None = None
+) -> None:
     """Compile `new` as `old` was compiled, with an optimizer of its own that has the old one's state.
 
     State is carried for the variables of the same name, gathered along with them where they were; that of new
     variables starts as the optimizer starts it. Losses and metric functions
     are shared; metric objects are made again, with nothing counted.
+
+    `before` has the old variables where `new` is the same model as `old`, whose layers were exchanged.
 
     A class with a `compile` of its own is compiled by it where that takes Keras's own arguments, else not at all.
     """
@@ -38,20 +42,20 @@ def carry_training(old: Any, new: Any, moves: Sequence[Reindex] = ()) -> None:
         return
     if optimizer.built:
         new.optimizer.build(new.trainable_variables)
-        _carry(old, new, moves)
+        _carry(optimizer, before or members_of(old), new, moves)
 
 
-def _carry(old: Any, new: Any, moves: Sequence[Reindex]) -> None:
+def _carry(optimizer: Any, old: Mapping[str, Member], new: Any, moves: Sequence[Reindex]) -> None:
     """Assign the optimizer's state: slot by slot for the variables of one name, the rest where shapes agree."""
     places = {id(member.variable): name for name, member in members_of(new).items()}
-    before = {name: member.variable for name, member in members_of(old).items()}
+    before = {name: member.variable for name, member in old.items()}
     gathered = {name: [move for move in moves if move.tensor == name] for name in before}
     slots, others = _slots(new.optimizer)
-    old_slots, old_others = _slots(old.optimizer)
+    old_slots, old_others = _slots(optimizer)
     for name, variable in others.items():
         if name in old_others and tuple(old_others[name].shape) == tuple(variable.shape):
             variable.assign(np.array(array_of(old_others[name])))
-    order = {id(v): i for i, v in enumerate(old.optimizer._trainable_variables)}
+    order = {id(v): i for i, v in enumerate(optimizer._trainable_variables)}
     for key, states in slots.items():
         for variable, state in zip(new.optimizer._trainable_variables, states, strict=True):
             name = places.get(id(variable))

@@ -9,21 +9,23 @@ from numpy.typing import NDArray
 
 from genewright.backends.backend import Witness
 from genewright.backends.keras.arrays import array_of
-from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.cloning import python_random_kept, settle
 from genewright.backends.keras.double_precision import double_precision
 from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, members_of
+from genewright.backends.keras.own_classes import remade
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rewiring import Changes
 
 
 def witness(model: Any, example: Any) -> Witness:
     """Return the outputs for an example, in float64 where the model can be made again in it; `model` is as it was."""
-    if is_graph(model):
+    if is_graph(model) or isinstance(model, keras.Model):
         with double_precision() as possible:
             try:
                 outputs = predict(_in_float64(model), _doubled(example)) if possible else None
-            except Exception:  # a layer or a device without float64: then as it is
+            except Exception:  # a layer, a class or a device without float64: then as it is
                 outputs = None
         if outputs is not None and all(output.dtype != np.float32 for output in outputs):
             return Witness(outputs, exact=True)
@@ -42,12 +44,15 @@ def _doubled(example: Any) -> Any:
 
 def _in_float64(model: Any) -> Any:
     with python_random_kept():
-        rebuilder = Rebuilder(model, Changes(dtype="float64"))
-        new = rebuilder.model()
+        rebuilder = Rebuilder(model, Changes(dtype="float64")) if is_graph(model) else None
+        new = rebuilder.model() if rebuilder else remade(model, "float64")
         made = members_of(new)
         for name, member in members_of(model).items():
             values = array_of(member.variable)
             floating = values.dtype.kind == "f" or values.dtype.name == "bfloat16"
             made[name].variable.assign(values.astype(np.float64) if floating else values)
-        rebuilder.settle()
+        if rebuilder:
+            rebuilder.settle()
+        else:
+            settle(model, new)
     return new

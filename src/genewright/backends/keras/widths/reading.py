@@ -16,9 +16,11 @@ from typing import Any
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, layers_of, members_of
+from genewright.backends.keras.tracing import inner_graph, opens, traced
 from genewright.backends.keras.widths.step import Reading as Reading
 from genewright.backends.keras.widths.step import Step as Step
 from genewright.backends.keras.widths.step import Value as Value
+from genewright.errors import UnsupportedError
 from genewright.widths.axes import Axis, Leaf, Reason, leaves, pin, size_of
 
 Rule = Callable[["Step"], list[Value]]
@@ -48,19 +50,26 @@ def named_rule(name: str) -> Callable[[Rule], Rule]:
 
 
 def read(model: Any) -> Reading:
-    """Read a Functional or Sequential model from its inputs to its outputs."""
+    """Read a model from its inputs to its outputs; a subclassed one as it runs in use, and as it runs in training."""
     reader = _Reader(model)
-    inner = _graph(model)
-    inputs = [reader.fresh(t.shape, "it is a length of the model's input") for t in inner._inputs]
-    outputs = reader.run(inner, "", inputs)
-    for value in outputs:
-        for axis in value.axes:
-            pin(axis, Reason("it is a length of the model's output"))
+    for training in (False,) if is_graph(model) else (False, True):
+        reader.training = training
+        inner = _graph(model) if is_graph(model) else traced(model, training=training)
+        inputs = [reader.fresh(t.shape, "it is a length of the model's input") for t in inner._inputs]
+        outputs = reader.run(inner, "", inputs)
+        for value in outputs:
+            for axis in value.axes:
+                pin(axis, Reason("it is a length of the model's output"))
+    if not is_graph(model):
+        reader.refuse_unreached()
     return reader.reading
 
 
 class _Reader:
     def __init__(self, model: Any) -> None:
+        self.training = False
+        self._model = model
+        self._ran: set[str] = set()
         self.reading = Reading()
         self._names: dict[int, str] = {}
         for path, layer in layers_of(model).items():
@@ -94,7 +103,21 @@ class _Reader:
         name = self._names.get(id(layer)) or (f"{path}.{layer.name}" if path else str(layer.name))
         self.reading.touched.setdefault(name)
         if is_graph(layer):
+            if not is_graph(self._model):  # it is made again by itself, for the inputs that it says
+                for tensor in node.input_tensors:
+                    for axis in known[id(tensor)].axes:
+                        pin(axis, Reason(f"it is a length of the input of {name!r}, inside a subclassed model"))
             return self.run(_graph(layer), name, [known[id(tensor)] for tensor in node.input_tensors])
+        if not is_graph(self._model) and opens(layer) and _rule_of(layer) is None:
+            every = (self._model, *layers_of(self._model).values())
+            try:
+                args, keywords = node.arguments.args, node.arguments.kwargs
+                inner = inner_graph(layer, args, keywords, every, training=self.training)
+            except Exception:  # its code takes no symbolic tensors: then nothing that it holds or is given can change
+                inner = None
+            if inner is not None and len(inner._inputs) == len(node.input_tensors):
+                return self.run(inner, name, [known[id(tensor)] for tensor in node.input_tensors])
+        self._ran.add(name)
         args, keywords = node.arguments.fill_in(known)
         given = (args, {key: value for key, value in keywords.items() if not key.endswith("mask")})
         inputs = [value for value in keras.tree.flatten(given) if isinstance(value, Value)]
@@ -109,6 +132,16 @@ class _Reader:
             tensors=self._all_tensors(layer),
         )
         return outputs_of(step)
+
+    def refuse_unreached(self) -> None:
+        """Refuse a subclassed model with weights that its code does not use: other code of it may."""
+        for name, member in members_of(self._model).items():
+            if not any(member.layer == ran or member.layer.startswith(f"{ran}.") for ran in self._ran):
+                raise UnsupportedError(
+                    f"{self._model.name!r} of class {type(self._model).__name__} is a subclassed model whose call does "
+                    f"not reach {name!r} through a layer, so what else uses it is unknown. Use it in call, or leave it "
+                    "out; or build the model with the Functional API."
+                )
 
     def _all_tensors(self, layer: Any) -> dict[str, str]:
         """Return the variables of a layer and of those inside it, by "query.kernel" for an inner one."""
