@@ -22,10 +22,8 @@ WEIGHTED: Final = (
     "aten.convolution",
     "aten.embedding",
     "aten._scaled_dot_product",
-    "aten.native_batch_norm",
-    "aten._native_batch_norm",
 )
-"""What makes units anew, from weights or one by one; names begin so."""
+"""What makes units anew from others, by weights; names begin so."""
 
 NORMS: Final = ("aten.native_layer_norm", "aten.layer_norm")
 
