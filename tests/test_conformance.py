@@ -14,10 +14,12 @@ import torch
 
 import genewright as gw
 from genewright.conformance.specimens import built_in
-from genewright.edit import Edit, Perturb, Reindex, Write
+from genewright.edits import Assign, Edit, Gather, Perturb, Place, Write
+from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operator import operator_class, registered
+from genewright.part import along
 from genewright.seeding import Noise
 from genewright.where import Where, as_where
 from tests.networks import NETWORKS, make
@@ -132,12 +134,13 @@ class _Broken(gw.Operator, ABC):
 
     keeps = frozenset({"shape"})
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        network = networks[0]
         for selected in Where().select(network):
             yield Perturb(
                 tensor=selected.tensor.name,
                 change=Change(combine="add", rate=0.5),
-                stream=noise.stream(selected.tensor.name),
+                stream=selected.tensor.name,
             )
 
 
@@ -197,7 +200,8 @@ def test_an_unknown_claim_is_caught() -> None:
 def test_hidden_randomness_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Unseeded(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             generator = np.random.default_rng()
             for selected in Where().select(network):
                 yield Write(tensor=selected.tensor.name, values=lambda old: old + generator.normal(size=old.shape))
@@ -208,7 +212,8 @@ def test_hidden_randomness_is_caught() -> None:
 def test_reading_a_global_generator_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class GlobalReader(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             shift = float(torch.random.get_rng_state().float().mean())
             for selected in Where().select(network):
                 yield Write(tensor=selected.tensor.name, values=lambda old: old + shift)
@@ -224,9 +229,10 @@ def test_moving_a_global_generator_is_caught(which: str) -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class GlobalMover(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             move()
-            yield from super().propose(network, noise)
+            yield from super().propose(networks, noise)
 
     _caught(GlobalMover, f"generators stay as they were.*{which}")
 
@@ -234,7 +240,8 @@ def test_moving_a_global_generator_is_caught(which: str) -> None:
 def test_an_operator_that_asks_for_noise_and_ignores_it_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Ignoring(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             for selected in Where().select(network):
                 noise.stream(selected.tensor.name)
                 yield Write(tensor=selected.tensor.name, values=lambda old: old * np.asarray(2, old.dtype))
@@ -245,10 +252,11 @@ def test_an_operator_that_asks_for_noise_and_ignores_it_is_caught() -> None:
 def test_noise_that_depends_on_the_order_of_tensors_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Counting(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             for place, selected in enumerate(Where().select(network)):
                 yield Perturb(
-                    tensor=selected.tensor.name, change=Change(combine="add"), stream=noise.stream(str(place))
+                    tensor=selected.tensor.name, change=Change(combine="add"), stream=str(place)
                 )
 
     _caught(Counting, "the order of the tensors does not matter")
@@ -257,7 +265,8 @@ def test_noise_that_depends_on_the_order_of_tensors_is_caught() -> None:
 def test_an_empty_proposal_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Idle(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             yield from ()
 
     _caught(Idle, "it proposes an edit or refuses")
@@ -266,7 +275,8 @@ def test_an_empty_proposal_is_caught() -> None:
 def test_an_error_of_another_kind_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Clumsy(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             raise KeyError("weight")
             yield
 
@@ -276,7 +286,8 @@ def test_an_error_of_another_kind_is_caught() -> None:
 def test_refusing_everything_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Shy(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             raise gw.UnsupportedError("not this one")
             yield
 
@@ -288,7 +299,8 @@ def test_a_refusal_after_a_change_is_caught() -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class Hasty(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             network.members["0.weight"].tensor.data.zero_()  # type: ignore[attr-defined]
             raise gw.UnsupportedError("too late")
             yield
@@ -299,9 +311,10 @@ def test_a_refusal_after_a_change_is_caught() -> None:
 def test_writing_the_network_in_propose_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Scribbling(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             network.members["0.bias"].tensor.data.add_(1)  # type: ignore[attr-defined]
-            yield from super().propose(network, noise)
+            yield from super().propose(networks, noise)
 
     _caught(Scribbling, "propose writes nothing|same base and same seed", {"mlp": make("mlp")})
 
@@ -309,13 +322,14 @@ def test_writing_the_network_in_propose_is_caught() -> None:
 def test_changing_frozen_tensors_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Thawing(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             for selected in Where(frozen=True).select(network):
                 if selected.tensor.dtype == "float32":
                     yield Perturb(
                         tensor=selected.tensor.name,
                         change=Change(combine="add"),
-                        stream=noise.stream(selected.tensor.name),
+                        stream=selected.tensor.name,
                     )
 
     _caught(Thawing, "frozen parameters, buffers and what `where` leaves out stay")
@@ -340,12 +354,13 @@ def test_units_that_are_ignored_are_caught() -> None:
         def __post_init__(self) -> None:
             object.__setattr__(self, "where", as_where(self.where))
 
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             for selected in self.where.select(network):
                 yield Perturb(
                     tensor=selected.tensor.name,
                     change=Change(combine="add"),
-                    stream=noise.stream(selected.tensor.name),
+                    stream=selected.tensor.name,
                 )
 
     _caught(HalfDeaf, "`where` limits the units")
@@ -374,7 +389,8 @@ def test_a_true_claim_to_keep_the_function_passes() -> None:
 
         keeps = frozenset({"shape", "function"})
 
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             for selected in Where().select(network):
                 yield Write(tensor=selected.tensor.name, values=lambda old: old, stored=True)
 
@@ -386,24 +402,26 @@ def test_state_that_an_operator_keeps_between_calls_is_caught() -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class Remembering(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             calls.append(1)
             for selected in Where().select(network):
                 yield Perturb(
                     tensor=selected.tensor.name,
                     change=Change(combine="add"),
-                    stream=noise.stream(f"{selected.tensor.name}{len(calls)}"),
+                    stream=f"{selected.tensor.name}{len(calls)}",
                 )
 
     _caught(Remembering, "same base and same seed, same bytes")
 
 
-@pytest.mark.parametrize("part", [((9,),), (None, None, (0,)), ((0, 0),)])
+@pytest.mark.parametrize("part", [along(0, (9,)), along(2, (0,)), along(0, (0, 0))])
 def test_an_edit_outside_its_tensor_is_refused_before_anything_changes(part: Any) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Outside(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-            yield from super().propose(network, noise)
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
+            yield from super().propose(networks, noise)
             yield Write(tensor="2.weight", values=lambda old: old, part=part)
 
     base = make("mlp")
@@ -413,21 +431,28 @@ def test_an_edit_outside_its_tensor_is_refused_before_anything_changes(part: Any
     assert gw.fingerprint(base) == before
 
 
+def _gather(index: Any, *, axis: int = 0, size: int = 8, layout: Any = "u") -> Gather:
+    places = (Place("0.weight", axis, layout),)
+    return Gather(width="the width of 0.weight", size=size, index=Index.of(index), places=places)
+
+
 @pytest.mark.parametrize(
     "edit",
     [
-        Write(tensor="0.weight", values=np.zeros((3, 3), np.float32)),
-        Reindex(tensor="0.weight", axis=0, index=()),
-        Reindex(tensor="0.weight", axis=5, index=(0,)),
-        Reindex(tensor="0.weight", axis=0, index=tuple(range(1, 9))),
-        Reindex(tensor="0.weight", axis=0, index=(0, -2)),
-        Reindex(tensor="0.weight", axis=0, index=tuple(range(8)), factor=(1.0,)),
+        Assign(tensor="0.weight", values=np.zeros((3, 3))),
+        _gather(()),
+        _gather((0,), axis=5),
+        _gather(range(1, 9)),
+        _gather((0, -2)),
+        _gather(range(8), size=7),
+        _gather(range(8), layout=("*", 2, "u")),
     ],
 )
 def test_an_edit_that_does_not_fit_is_refused(edit: Edit) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Misfit(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             yield edit
 
     with pytest.raises(gw.EditError, match=r"0\.weight"):
@@ -440,8 +465,9 @@ def test_a_function_that_fails_half_way_leaves_every_byte_in_place() -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class Stumbling(_Broken):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-            yield from super().propose(network, noise)
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
+            yield from super().propose(networks, noise)
             yield Write(tensor="2.weight", values=fail)
 
     base = make("mlp")

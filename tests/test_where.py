@@ -13,7 +13,7 @@ from torch import nn
 
 import genewright as gw
 from genewright.backends import backend_of
-from genewright.network import ROLES
+from genewright.tensor import ROLES
 from genewright.where import as_where
 from tests.networks import make
 

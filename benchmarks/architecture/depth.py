@@ -30,7 +30,7 @@ from zoo import CASES, Case, first_line
 import genewright as gw
 from genewright.backends.torch.restructure.insert import inserted_name
 from genewright.backends.torch.witness import witness
-from genewright.edit import InsertLayer
+from genewright.edits import InsertLayer
 from genewright.witness import largest_change
 
 RESULTS = Path(__file__).parent / "results"

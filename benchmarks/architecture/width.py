@@ -27,9 +27,9 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 import zoo
+from genewright.apply import apply
 
 import genewright as gw
-from genewright.apply import apply
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.structure.widths import TorchWidths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genewright.edit import SetAttribute
+from genewright.edits import SetAttribute
 
 
 @dataclass(frozen=True)

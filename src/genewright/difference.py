@@ -11,7 +11,8 @@ from genewright.backends import backend_of
 from genewright.distance import Distance, json_number
 from genewright.errors import UnsupportedError
 from genewright.fingerprint import fingerprint_of
-from genewright.network import Network, Tensor
+from genewright.network import Network
+from genewright.tensor import Tensor
 
 _PART = 1 << 20  # elements compared at a time
 

@@ -35,3 +35,17 @@ def encoded(numbers: NDArray[Any], dtype: str) -> NDArray[Any]:
         if dtype == "bfloat16":
             return bfloat16.from_float64(numbers.astype(np.float64))
         return numbers.astype(np.dtype(dtype))
+
+
+def rounded(numbers: Any, dtype: str) -> Any:
+    """Return numbers as `dtype` holds them, in the type that they are computed in; NumPy's arrays, or torch's.
+
+    >>> float(rounded(np.array([0.1], np.float32), "bfloat16")[0])
+    0.10009765625
+    """
+    if dtype not in ("float16", "bfloat16"):
+        return numbers
+    if hasattr(numbers, "new_tensor"):
+        half = numbers.half() if dtype == "float16" else numbers.bfloat16()
+        return half.float()
+    return decoded(encoded(numbers, dtype), dtype)

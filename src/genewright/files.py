@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from genewright.backends import backend_of
+from genewright.backends import Backend, backend_of
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE
+from genewright.edits import Site
 from genewright.errors import FileError, RecipeError
-from genewright.recipe import Recipe
+from genewright.recipe import Recipe, history_of, history_to_json
 
 Model = TypeVar("Model")
 
+_MOST_TIMES = 4  # a narrowed mutant was larger once
 WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 
 
@@ -41,8 +43,9 @@ def save(model: Any, path: str | Path, *, overwrite: bool = False) -> None:
         True
     """
     backend = backend_of(model)
-    text = backend.recipe_text(model)
-    backend.save(model, Path(path), {} if text is None else {RECIPE: text}, overwrite=overwrite)
+    history = backend.history(model)
+    metadata = {RECIPE: history_to_json(history)} if history else {}
+    backend.save(model, Path(path), metadata, overwrite=overwrite)
 
 
 @overload
@@ -74,22 +77,47 @@ def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None
         return _whole(Path(factory), path)
     if path is None:
         raise FileError("gw.load(factory, path): the path is missing.")
-    text = read_checkpoint(path).metadata.get(RECIPE)
+    checkpoint = read_checkpoint(path)
+    text = checkpoint.metadata.get(RECIPE)
+    made = None if text is None else Recipe.from_json(text)
     model = factory()
     backend = backend_of(model)
-    reshape = False
+    if made is not None:
+        reshape(backend, model, made, limit=_MOST_TIMES * sum(e.data.nbytes for e in checkpoint.entries.values()))
+    backend.load(model, Path(path))
     if text is not None:
-        made = Recipe.from_json(text)
-        store = backend.shell_store(model)
-        for step in made.all_steps():
-            for edit in step.structure:
-                store.restructure(edit)
-            reshape = reshape or "shape" not in step.operator.claims()
-        store.finish()
-    backend.load(model, Path(path), reshape=reshape)
-    if text is not None:
-        backend.set_recipe_text(model, text)
+        backend.set_history(model, history_of(text))
     return model
+
+
+def reshape(backend: Backend, model: Any, made: Recipe, *, limit: int) -> None:
+    """Change the layers and shapes of a base as a recipe says, whatever its weights: they are read afterwards.
+
+    Args:
+        backend: The model's framework.
+        model: The model, as the first base was made.
+        made: The recipe.
+        limit: The most bytes that tensors of one step may have.
+
+    Raises:
+        FileError: The recipe asks for more.
+        GenewrightError: It does not fit the model.
+    """
+    for step in made.all_steps():
+        store = backend.store(model)
+        store.limit = limit
+        site = Site(store, step.noise())
+        for edit in step.edits:
+            if not edit.shapes:
+                continue
+            edit.check((store,))
+            if edit.nbytes(store) > limit:
+                raise FileError(
+                    f"The recipe's step {step.name} asks for tensors of {edit.nbytes(store):,} bytes, and the file "
+                    f"holds {limit // _MOST_TIMES:,}. Refused."
+                )
+            edit.apply(site)
+        store.finish()
 
 
 def _whole(file: Path, rest: object) -> Any:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
-from genewright.apply import Companion, Journal, apply_one, changes_form, remember
 from genewright.backends import Backend, backend_of
-from genewright.edit import Reindex
+from genewright.companion import Companion
+from genewright.donors import Donors
+from genewright.edits import Gather
 from genewright.errors import FingerprintError, RecipeError, SettingError
 from genewright.fingerprint import fingerprint_of
-from genewright.keeping import check_change
-from genewright.plan import Plan, PlannedEdit, PlannedStep, described
-from genewright.recipe import Recipe, Step
+from genewright.interrupts import shielded
+from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.plan import Plan
+from genewright.recipe import Recipe
 from genewright.seeding import Noise, Seed, seed_required
-from genewright.steps import Operators, as_operators, is_long, perform, proposed, steps_of, witness_after
-from genewright.witness import largest_change
+from genewright.transaction import Transaction
 
+Operators = AnyOperator | Iterable[AnyOperator]
 Model = TypeVar("Model")
 _CALL = "gw.{}(model, gw.GaussianNoise(std=0.01), seed=246)"
 
@@ -32,6 +33,7 @@ def mutate(
     example: Any = None,
     inplace: bool = False,
     optimizer: Any = None,
+    donors: Mapping[str, Any] | None = None,
 ) -> Model:
     """Return a mutant of `model`, of the same class, that carries its recipe.
 
@@ -47,6 +49,7 @@ def mutate(
             state moves along with what moves; new parameters join the group of their neighbours. An averaged copy of
             the model (`torch.optim.swa_utils.AveragedModel`, or any module with the same tensors) grows alike where
             layers or shapes change. A list takes several of both.
+        donors: Networks that weights may come from, by the name that the operator says: models or checkpoints.
 
     Returns:
         The mutant; `model` itself where `inplace`.
@@ -61,14 +64,15 @@ def mutate(
         >>> gw.recipe(mutant).steps[0].seed
         246
     """
-    steps = steps_of(as_operators(operator), Noise(seed))
+    operators = as_operators(operator)
     backend = backend_of(model)
-    base = fingerprint_of(backend.network(model))
     companion = _companion(backend, model, optimizer, inplace=inplace)
     target = model if inplace else backend.copy(model)
-    done = perform(backend, target, steps, sequel=inplace and is_long(operator), example=example, companion=companion)
-    _sign(backend, target, base, done)
-    return target
+    with Transaction(
+        backend, target, example=example, donors=Donors(donors), companion=companion, inplace=inplace
+    ) as change:
+        _act(change, operators, Noise(seed))
+        return change.commit()
 
 
 @seed_required(_CALL.format("plan"))
@@ -80,6 +84,7 @@ def plan(
     example: Any = None,
     inplace: bool = False,
     optimizer: Any = None,
+    donors: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Say what `mutate` would change, tensor by tensor, without changing anything.
 
@@ -90,6 +95,7 @@ def plan(
         example: As in `mutate`.
         inplace: What ``.apply()`` does.
         optimizer: What ``.apply()`` hands on.
+        donors: As in `mutate`.
 
     Returns:
         A plan; print it to read it, and call ``.apply()`` for the mutant.
@@ -104,66 +110,43 @@ def plan(
     """
     operators = as_operators(operator)
     backend = backend_of(model)
-    base = fingerprint_of(backend.network(model))
     companion = _companion(backend, model, optimizer, inplace=True)
-    resized: dict[str, None] = {}
-    # Only a later step can see what an earlier one did: one step needs no scratch copy.
-    scratch = backend.copy(model) if is_long(operator) else model
-    planned: list[PlannedStep] = []
-    last: int | None = None  # the last step that changed layers or shapes
-    for step, noise in steps_of(operators, Noise(seed)):
-        step, edits, network = proposed(backend, scratch, step, noise, example)
-        if scratch is model and changes_form(edits, network):
-            scratch = backend.copy(model)
-        store = backend.store(scratch)
-        lines: list[PlannedEdit] = []
-        reformed = changes_form(edits, network)
-        watched = example is not None and reformed
-        before = backend.witness(scratch, example) if watched else None
-        rounds = watched and step.operator.rounds(network)  # asked while the network is as it was
-        for edit in edits:
-            lines.append(described(edit, store))
-            if isinstance(edit, Reindex):
-                resized.setdefault(edit.tensor)
-            if scratch is not model:
-                apply_one(edit, store)
-        store.finish()
-        change = None
-        if before is not None:
-            after = witness_after(backend, scratch, example, step)
-            check_change(step.operator, before, after, rounds=rounds)
-            change = largest_change(before, after)
-        planned.append(PlannedStep(step, tuple(lines), change))
-        if reformed:
-            last = len(planned) - 1
-    if last is not None:
-        said = backend.declared(scratch, example)
-        lines = [described(edit, backend.store(scratch)) for edit in said.edits]
-        held = [name for name in resized if name in backend.network(model).tensors]
-        notes = [said.note] if said.note else []
-        notes += companion.foreseen(held) if companion is not None else []
-        planned[last] = replace(planned[last], lines=(*planned[last].lines, *lines), note=" ".join(notes))
+    known = Donors(donors)
+    with Transaction(backend, model, example=example, donors=known, dry=True) as change:
+        network = change.network
+        trainable = sum(tensor.size for tensor in network.tensors.values() if tensor.trainable)
+        held = set(network.tensors)
+        _act(change, operators, Noise(seed))
+    resized = {name for done in change.done for e in done.step.edits if isinstance(e, Gather) for name in e.tensors()}
+    notes = companion.foreseen(sorted(resized & held)) if companion is not None else []
     return Plan(
-        base=base,
-        steps=tuple(planned),
-        trainable=sum(t.size for t in backend.network(model).tensors.values() if t.trainable),
+        base=change.base,
+        steps=tuple(change.done),
+        notes=tuple(notes),
+        trainable=trainable,
         inplace=inplace,
         mutate=lambda inplace: mutate(
-            model, operators, seed=seed, example=example, inplace=inplace, optimizer=optimizer
+            model, operators, seed=seed, example=example, inplace=inplace, optimizer=optimizer, donors=donors
         ),
     )
 
 
 @seed_required("with " + _CALL.format("mutated") + " as mutant: ...")
-@contextmanager
 def mutated(
-    model: Model, operator: Operators, *, seed: Seed, example: Any = None, optimizer: Any = None
-) -> Generator[Model]:
+    model: Model,
+    operator: Operators,
+    *,
+    seed: Seed,
+    example: Any = None,
+    optimizer: Any = None,
+    donors: Mapping[str, Any] | None = None,
+) -> Mutated[Model]:
     """Mutate `model` in place for the length of a ``with`` block; afterwards every byte is back.
 
     Nothing is subtracted: the old values are kept aside, only those that change where the rate is low. Running
     statistics and other buffers that forward passes move inside the block are put back too; training steps on the
-    parameters inside the block are not undone.
+    parameters inside the block are not undone. Ctrl-C, at whatever instant it comes, finds the model mutated whole or
+    back whole.
 
     Args:
         model: As in `mutate`.
@@ -171,9 +154,10 @@ def mutated(
         seed: As in `mutate`.
         example: As in `mutate`.
         optimizer: As in `mutate`; its state too is back afterwards.
+        donors: As in `mutate`.
 
-    Yields:
-        `model`, mutated.
+    Returns:
+        A context manager; it gives `model`, mutated.
 
     Example:
         >>> import torch, genewright as gw
@@ -182,31 +166,77 @@ def mutated(
         ...     zeroed.weight.abs().sum().item()
         0.0
     """
-    backend = backend_of(model)
-    journal = Journal()
-    steps = steps_of(as_operators(operator), Noise(seed))
-    remember(backend.network(model), backend.store(model), journal)
-    try:
-        companion = _companion(backend, model, optimizer, inplace=True)
-        perform(backend, model, steps, journal=journal, example=example, companion=companion)
-        yield model
-    finally:
-        journal.restore()
+    return Mutated(model, as_operators(operator), seed, example, optimizer, Donors(donors))
 
 
-def replay(recipe: Recipe, base: Model, *, example: Any = None, inplace: bool = False, optimizer: Any = None) -> Model:
+class Mutated(Generic[Model]):
+    """A model that is a mutant for the length of a ``with`` block; made by `mutated`."""
+
+    def __init__(
+        self, model: Model, operators: tuple[AnyOperator, ...], seed: Seed, example: Any, optimizer: Any, donors: Donors
+    ) -> None:
+        self._model = model
+        self._operators = operators
+        self._seed = seed
+        self._example = example
+        self._optimizer = optimizer
+        self._donors = donors
+        self._change: Transaction | None = None
+
+    def __enter__(self) -> Model:
+        backend = backend_of(self._model)
+        companion = _companion(backend, self._model, self._optimizer, inplace=True)
+        self._change = change = Transaction(
+            backend,
+            self._model,
+            example=self._example,
+            donors=self._donors,
+            companion=companion,
+            inplace=True,
+            keep=True,
+            signs=False,
+        )
+        change.__enter__()
+        try:
+            change.remember_buffers()
+            _act(change, self._operators, Noise(self._seed))
+        except BaseException as error:
+            change.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self._model
+
+    @shielded
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._change is not None
+        self._change.__exit__(kind, error, trace)
+
+
+def replay(
+    recipe: Recipe,
+    base: Model,
+    *,
+    donors: Iterable[Any] | Mapping[str, Any] = (),
+    example: Any = None,
+    inplace: bool = False,
+    optimizer: Any = None,
+) -> Model:
     """Make the mutant again that `recipe` describes, byte for byte.
 
     Args:
         recipe: From `gw.recipe(mutant)`, `Recipe.load` or `Recipe.from_json`.
         base: The network that the recipe starts from.
-        example: A sample input, for steps that have to see how the model computes.
+        donors: The networks that its steps took weights from, in any order.
+        example: The batch on which a step fitted values (`Narrow` with repair="least_squares"); no other step of ours
+            needs one.
         inplace: Change `base` itself instead of a copy.
         optimizer: As in `mutate`.
 
     Raises:
         FingerprintError: `base` is not the recipe's base, or the result differs from the recorded one; the message
             says whose fingerprint differs. Nothing has been changed then.
+        ExampleError: A step was fitted on an example, and that is not the one given.
 
     Example:
         >>> import torch, genewright as gw
@@ -216,36 +246,32 @@ def replay(recipe: Recipe, base: Model, *, example: Any = None, inplace: bool = 
         True
     """
     backend = backend_of(base)
-    found = fingerprint_of(backend.network(base))
-    if found != recipe.base:
-        raise FingerprintError(
-            f"The base differs: the recipe starts from {recipe.base}, and this network is {found}. "
-            "Give the network that the recipe was made from."
-        )
     companion = _companion(backend, base, optimizer, inplace=inplace)
     target = base if inplace else backend.copy(base)
-    journal = Journal() if inplace else None
-    try:
-        done = perform(
-            backend,
-            target,
-            [(s, Noise(s.seed, s.path, s.operator.name)) for s in recipe.steps],
-            journal=journal,
-            example=example,
-            companion=companion,
-        )
-        result = fingerprint_of(backend.network(target))
+    with Transaction(
+        backend,
+        target,
+        example=example,
+        donors=Donors(donors),
+        companion=companion,
+        inplace=inplace,
+        keep=inplace,
+    ) as change:
+        if change.base != recipe.base:
+            raise FingerprintError(
+                f"The base differs: the recipe starts from {recipe.base}, and this network is {change.base}. "
+                "Give the network that the recipe was made from."
+            )
+        for step in recipe.steps:
+            change.repeat(step)
+        change.finish()
+        result = change.result()
         if result != recipe.result:
             raise FingerprintError(
                 f"The result differs: the recipe leads to {recipe.result}, and the replay gave {result}. "
                 "The recipe was edited, or an operator in it is of another version."
             )
-    except BaseException:
-        if journal is not None:
-            journal.restore()
-        raise
-    _sign(backend, target, found, done, result=result)
-    return target
+        return change.commit(result)
 
 
 def fingerprint(model: Any) -> str:
@@ -267,10 +293,44 @@ def recipe(mutant: Any) -> Recipe:
     Raises:
         RecipeError: The model is not a mutant.
     """
-    text = backend_of(mutant).recipe_text(mutant)
-    if text is None:
+    history = backend_of(mutant).history(mutant)
+    if not history:
         raise RecipeError("This model carries no recipe: it is not a mutant made by gw.mutate or gw.replay.")
-    return Recipe.from_json(text)
+    return Recipe.of(history)
+
+
+def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
+    """Return one operator, or several, as a tuple.
+
+    Raises:
+        SettingError: There is none, or something else is among them.
+    """
+    operators: tuple[Any, ...] = tuple(operator) if isinstance(operator, Iterable) else (operator,)
+    for one in operators:
+        if not isinstance(one, Operator | Combinator):
+            hint = " Make one of the class, with its settings." if isinstance(one, type) else ""
+            raise SettingError(f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}")
+    if not operators:
+        raise SettingError("Expected at least one operator; received none.")
+    return operators
+
+
+def _act(change: Transaction, operators: tuple[AnyOperator, ...], noise: Noise) -> None:
+    """Let operators act in order; combinators choose when their turn comes, and see the network then."""
+    more = len(operators) > 1 or isinstance(operators[0], Combinator)
+    for position, operator in enumerate(operators):
+        for leaf, own in _resolved(change, operator, noise.child(position)):
+            change.step(leaf, own, more=more)
+    change.finish()
+
+
+def _resolved(change: Transaction, operator: AnyOperator, noise: Noise) -> Iterator[tuple[Operator, Noise]]:
+    salted = noise.salted(operator.name)
+    if isinstance(operator, Operator):
+        yield operator, salted
+        return
+    for place, child in operator.choose(change.network, salted):
+        yield from _resolved(change, child, noise.child(place))
 
 
 def _companion(backend: Backend, model: Any, optimizer: Any, *, inplace: bool) -> Companion | None:
@@ -283,15 +343,3 @@ def _companion(backend: Backend, model: Any, optimizer: Any, *, inplace: bool) -
             "model, optimizer = copy.deepcopy((model, optimizer))."
         )
     return backend.companion(model, optimizer)
-
-
-def _sign(backend: Backend, model: Any, base: str, steps: tuple[Step, ...], *, result: str | None = None) -> None:
-    """Leave the recipe on the mutant; a mutant of an unchanged mutant continues its recipe."""
-    result = result or fingerprint_of(backend.network(model))
-    text = backend.recipe_text(model)
-    before = None if text is None else Recipe.from_json(text)
-    if before is not None and before.result == base:
-        made = Recipe(base=before.base, steps=before.steps + steps, result=result, parent=before.parent)
-    else:
-        made = Recipe(base=base, steps=steps, result=result, parent=before)
-    backend.set_recipe_text(model, made.to_json())

@@ -16,8 +16,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, cast
 
-from genewright.edit import Edit
-from genewright.errors import RecipeError, SettingError, UnknownNameError
+from genewright.edits import Edit
+from genewright.errors import RecipeError, RecipeVersionError, SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.network import Network
 from genewright.seeding import Noise
@@ -31,9 +31,15 @@ _discovered: list[str] = []
 
 
 class Registered(ABC):
-    """What operators and combinators share: settings with a JSON form, and a registered name."""
+    """What operators and combinators share: settings with a JSON form, and a registered name.
+
+    Attributes:
+        name: The registered name, the class's name in snake_case.
+        version: To be raised when the same settings and seed would give other bytes: a recipe names it.
+    """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         if dataclasses.is_dataclass(cls):
@@ -61,8 +67,8 @@ class Registered(ABC):
         return {field.name: setting_to_json(getattr(self, field.name)) for field in fields}
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"operator": name, "settings": {...}}``."""
-        return {"operator": self.name, "settings": self.settings()}
+        """Return ``{"operator": "name@version", "settings": {...}}``."""
+        return {"operator": f"{self.name}@{self.version}", "settings": self.settings()}
 
 
 class Operator(Registered, ABC):
@@ -81,21 +87,26 @@ class Operator(Registered, ABC):
         """Return what a mutation with these settings keeps: `keeps`, unless the settings decide."""
         return self.keeps
 
-    def rounds(self, network: Network) -> bool:
-        """Whether the function is kept only up to the rounding of the stored weights; it is then checked to 1e-5.
-
-        A gain times sqrt(D / D') has no exact float32; copies, zeros and shares that add up do.
-        """
-        return False
-
     def limit(self) -> float:
         """Return the largest change of an output, relative to the largest output, that this mutation may cause."""
         return math.inf
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def fits(self) -> bool:
+        """Whether values are fitted on the example: a replay then needs that very example, which the recipe names."""
+        return False
+
+    def donors(self) -> tuple[str, ...]:
+        """Return the names, in ``donors=``, of other networks that it reads."""
+        return ()
+
+    def note(self, networks: tuple[Network, ...]) -> str:
+        """Return what a user should know of this mutation beyond its edits, for the plan; "" for nothing."""
+        return ""
+
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
         """Return the operator with every choice made that it leaves to the seed; the recipe holds that one.
 
-        Settling what is settled gives the same, so that a replay repeats it.
+        To resolve what is resolved changes nothing. The core resolves before it asks for edits.
 
         Raises:
             GenewrightError: There is nothing to choose from.
@@ -103,11 +114,11 @@ class Operator(Registered, ABC):
         return self
 
     @abstractmethod
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-        """Yield the edits for `network`; read it, never write it, and draw only from `noise`.
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        """Yield the edits for ``networks[0]``; read networks, never write them, and draw only from `noise`.
 
         Args:
-            network: The network as it is now.
+            networks: The network as it is now; then the donors, in the order of `donors`.
             noise: Seeded noise of this step.
 
         Raises:
@@ -119,8 +130,17 @@ class Combinator(Registered, ABC):
     """An operator made of operators: it proposes nothing itself, but says which of them act."""
 
     @abstractmethod
-    def choose(self, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
-        """Yield (place, operator) for those that act, in order; the place becomes part of the operator's path."""
+    def choose(self, network: Network, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
+        """Yield (place, operator) for those that act, in order; the place becomes part of the operator's path.
+
+        Args:
+            network: The network at the moment when the choice is made.
+            noise: Seeded noise of this choice.
+        """
+
+    @abstractmethod
+    def parts(self) -> tuple[AnyOperator, ...]:
+        """Return the operators that it is made of."""
 
 
 AnyOperator = Operator | Combinator
@@ -129,6 +149,13 @@ AnyOperator = Operator | Combinator
 def changes_layers(operator: AnyOperator) -> bool:
     """Whether an operator may change layers or shapes, which a checkpoint does not let it; a combinator may."""
     return isinstance(operator, Combinator) or "shape" not in operator.claims()
+
+
+def donors_of(operator: AnyOperator) -> tuple[str, ...]:
+    """Return the names of all donors that an operator, or a part of a combinator, reads."""
+    if isinstance(operator, Operator):
+        return operator.donors()
+    return tuple(dict.fromkeys(name for part in operator.parts() for name in donors_of(part)))
 
 
 def registered() -> dict[str, type[Registered]]:
@@ -158,8 +185,9 @@ def make_operator(name: str, settings: Mapping[str, Any]) -> AnyOperator:
         SettingError: A setting is unknown or out of range.
     """
     cls = operator_class(name)
+    types = {field.name: str(field.type) for field in dataclasses.fields(cast(Any, cls))}
     try:
-        return cast(AnyOperator, cls(**{key: _decode(value) for key, value in settings.items()}))
+        return cast(AnyOperator, cls(**{key: _decode(value, types.get(key, "")) for key, value in settings.items()}))
     except TypeError as error:
         if isinstance(error, SettingError):
             raise
@@ -167,14 +195,26 @@ def make_operator(name: str, settings: Mapping[str, Any]) -> AnyOperator:
 
 
 def operator_from_json(form: Any) -> AnyOperator:
-    """Read what `Registered.to_json` wrote."""
-    if not isinstance(form, Mapping) or not isinstance(form.get("operator"), str):  # pyright: ignore[reportUnknownMemberType]
+    """Read what `Registered.to_json` wrote.
+
+    Raises:
+        RecipeError: It is damaged.
+        RecipeVersionError: The operator is of another version.
+    """
+    entry = cast("Mapping[str, Any]", form) if isinstance(form, Mapping) else {}
+    named, settings = entry.get("operator"), entry.get("settings", {})
+    if not isinstance(named, str):
         raise RecipeError(f'An operator in JSON is {{"operator": name, "settings": {{...}}}}; received {form!r}.')
-    entry = cast(Mapping[str, Any], form)
-    settings = entry.get("settings", {})
     if not isinstance(settings, Mapping):
-        raise RecipeError(f"The settings of {entry['operator']!r} are not an object: {settings!r}.")
-    return make_operator(entry["operator"], cast(Mapping[str, Any], settings))
+        raise RecipeError(f"The settings of {named!r} are not an object: {settings!r}.")
+    name, _, version = named.partition("@")
+    operator = make_operator(name, cast("Mapping[str, Any]", settings))
+    if version and version != str(operator.version):
+        raise RecipeVersionError(
+            f"The recipe has {name!r} in version {version}; this installation has version {operator.version}, which "
+            f"gives other bytes. Install the version of {type(operator).__module__.split('.')[0]} that wrote it."
+        )
+    return operator
 
 
 def first_paragraph(cls: type) -> str:
@@ -182,17 +222,16 @@ def first_paragraph(cls: type) -> str:
     return (inspect.getdoc(cls) or "").split("\n", 1)[0]
 
 
-def _decode(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        entry = cast(Mapping[str, Any], value)
-        if "operator" in entry:
-            return operator_from_json(entry)
-        if entry and entry.keys() <= {"patterns", "roles", "layers", "units", "frozen"}:
-            return Where.from_json(entry)
-        return dict(entry)
+def _decode(value: Any, kind: str) -> Any:
+    """Return a setting from its JSON form, by the words of its field's annotation."""
+    if "Where" in kind:
+        return Where.from_json(value)
+    if "Operator" in kind:
+        several = isinstance(value, list)
+        return tuple(map(operator_from_json, cast("list[Any]", value))) if several else operator_from_json(value)
     if isinstance(value, list):
-        return tuple(_decode(v) for v in cast(list[Any], value))
-    return value
+        return tuple(_decode(entry, "") for entry in cast("list[Any]", value))
+    return dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
 
 
 def _discover() -> None:

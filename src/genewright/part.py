@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-Part = tuple[tuple[int, ...] | None, ...]
+from genewright.errors import RecipeError
+from genewright.index import Index
+
+Part = tuple[Index | None, ...]
 """For each axis the positions that belong, or None for all of them; axes that are left out belong whole.
 
-``()`` is the whole tensor, ``((0, 2),)`` its rows 0 and 2, ``(None, (5,))`` its column 5.
+``()`` is the whole tensor, ``(Index.of([0, 2]),)`` its rows 0 and 2, ``(None, Index.of([5]))`` its column 5.
 """
 
 _CHUNK = 1 << 18  # elements looked at together
+_MOST_AXES = 64  # NumPy has no more
 _LONG = 64  # runs at least this long on average are changed where they lie
 
 
-def along(axis: int | None, positions: tuple[int, ...] | None) -> Part:
+def along(axis: int | None, positions: Sequence[int] | NDArray[Any] | Index | None) -> Part:
     """Return the part at `positions` along `axis`; the whole tensor where either is None.
 
     >>> along(1, (5,))
-    (None, (5,))
+    (None, Index([5]))
     """
     if axis is None or positions is None:
         return ()
-    return (*(None for _ in range(axis)), positions)
+    return (*(None for _ in range(axis)), Index.of(positions))
 
 
 def part_shape(part: Part, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a part of a tensor of the given shape.
 
-    >>> part_shape(((0, 2),), (4, 3))
+    >>> part_shape(along(0, (0, 2)), (4, 3))
     (2, 3)
     """
     whole: Part = (None,) * (len(shape) - len(part))
@@ -45,7 +49,7 @@ def part_shape(part: Part, shape: tuple[int, ...]) -> tuple[int, ...]:
 def fits(part: Part, shape: tuple[int, ...]) -> bool:
     """Whether every position of a part exists, and none comes twice."""
     return len(part) <= len(shape) and all(
-        positions is None or (len(set(positions)) == len(positions) and all(0 <= p < size for p in positions))
+        positions is None or (positions.within(0, size) and positions.size <= size and positions.distinct())
         for size, positions in zip(shape, part, strict=False)
     )
 
@@ -53,13 +57,33 @@ def fits(part: Part, shape: tuple[int, ...]) -> bool:
 def grid(part: Part, shape: tuple[int, ...]) -> tuple[Any, ...]:
     """Return the index by which NumPy reads and writes a part of an array.
 
-    >>> np.arange(12).reshape(4, 3)[grid(((0, 2), (1,)), (4, 3))].tolist()
+    >>> np.arange(12).reshape(4, 3)[grid((Index.of([0, 2]), Index.of([1])), (4, 3))].tolist()
     [[1], [7]]
     """
-    if not part:
+    chosen = [positions for positions in part if positions is not None]
+    if not chosen:
         return (...,)
-    chosen = (range(size) if positions is None else positions for size, positions in zip(shape, part, strict=False))
-    return np.ix_(*(np.asarray(positions, np.int64) for positions in chosen))
+    if len(chosen) == 1:  # one axis: no grid of all the others
+        return tuple(slice(None) if positions is None else positions.array for positions in part)
+    return np.ix_(
+        *(np.arange(n) if positions is None else positions.array for n, positions in zip(shape, part, strict=False))
+    )
+
+
+def part_to_json(part: Part) -> list[Any]:
+    """Return a part as JSON holds it."""
+    return [None if positions is None else positions.to_json() for positions in part]
+
+
+def part_from_json(form: Any) -> Part:
+    """Read what `part_to_json` wrote.
+
+    Raises:
+        RecipeError: It is damaged.
+    """
+    if not isinstance(form, list) or len(cast("list[Any]", form)) > _MOST_AXES:
+        raise RecipeError("The recipe is damaged: a part is a list, for each axis null or positions.")
+    return tuple(None if entry is None else Index.from_json(entry) for entry in cast("list[Any]", form))
 
 
 def pieces(part: Part, shape: tuple[int, ...]) -> Iterator[tuple[int, int, NDArray[np.bool_] | None]]:
@@ -92,6 +116,6 @@ def _inside(part: Part, shape: tuple[int, ...], start: int, stop: int) -> NDArra
         inner //= size
         if positions is not None:
             belongs = np.zeros(size, np.bool_)
-            belongs[list(positions)] = True
+            belongs[positions.array] = True
             inside &= belongs[flat // inner % size]
     return inside

@@ -3,70 +3,82 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from genewright.edit import Structural, structural_from_json, structural_to_json
 from genewright.errors import FileError, RecipeError, RecipeVersionError
 from genewright.noise import SPEC
-from genewright.operator import Operator, operator_from_json
-from genewright.seeding import Seed, seed_from_json, seed_to_json
+from genewright.step import PREVIOUS, Step
 from genewright.storage import write_atomically
 
-FORMAT = 1
+FORMAT = 2
+
+History = tuple[str, ...]
+"""The steps that led to a mutant, each as JSON text, the last one last: what hangs on the mutant itself."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One mutation: an operator with its settings, the seed, and the place that its noise belongs to.
-
-    Attributes:
-        operator: The operator, every choice made.
-        seed: The seed.
-        path: The operator's place in what was asked for.
-        structure: What it did to layers and wiring: this alone rebuilds the shapes, without weights or an example.
-    """
-
-    operator: Operator
-    seed: Seed
-    path: str
-    structure: tuple[Structural, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the step as JSON holds it."""
-        form = {**self.operator.to_json(), "seed": seed_to_json(self.seed), "path": self.path}
-        if self.structure:
-            form["structure"] = [structural_to_json(edit) for edit in self.structure]
-        return form
-
-
-@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The steps from a base to a mutant, with the fingerprints of both.
+    """The steps that led to a mutant: its whole lineage, donors' included.
 
     Attributes:
-        base: Fingerprint of the network that the steps start from.
-        steps: What was done, in order; combinators are resolved to what they chose.
-        result: Fingerprint of the mutant.
-        noise: Id of the noise specification.
-        parent: How the base itself was made, where it was a mutant that was then changed by other means (training).
+        nodes: All steps; what a step starts from comes before it.
     """
 
-    base: str
-    steps: tuple[Step, ...]
-    result: str
-    noise: str = SPEC
-    parent: Recipe | None = field(default=None)
+    nodes: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            raise RecipeError("The recipe is damaged: it has no step.")
+        first, last = self.nodes[0], self.nodes[-1]
+        if last.result is None:
+            raise RecipeError("The recipe is damaged: its last step has no result.")
+        if first.parents[0] == PREVIOUS:
+            raise RecipeError("The recipe is damaged: its first step has no parent.")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps from the base to the mutant, in order; what came before the base was trained is in `nodes`."""
+        return self._chain(through_training=False)
+
+    @property
+    def base(self) -> str:
+        """Fingerprint of the network that the steps start from."""
+        return self.steps[0].parents[0]
+
+    @property
+    def result(self) -> str:
+        """Fingerprint of the mutant."""
+        return cast(str, self.nodes[-1].result)
+
+    @property
+    def donors(self) -> tuple[str, ...]:
+        """Fingerprints of the other networks that the steps read, each once."""
+        return tuple(dict.fromkeys(donor for step in self.steps for donor in step.parents[1:]))
+
+    @property
+    def noise(self) -> str:
+        """Id of the noise specification."""
+        return SPEC
 
     def all_steps(self) -> tuple[Step, ...]:
-        """Return the steps of the parents, the oldest first, and then its own."""
-        return (() if self.parent is None else self.parent.all_steps()) + self.steps
+        """Return the steps from the first base, also those before it was trained, the oldest first."""
+        return self._chain(through_training=True)
+
+    def squash(self) -> Recipe:
+        """Return the recipe of `steps` alone, without the results in between."""
+        steps = list(self.steps)
+        for at in range(len(steps) - 1):
+            steps[at] = steps[at].with_(result=None)
+            steps[at + 1] = steps[at + 1].with_(parents=(PREVIOUS, *steps[at + 1].parents[1:]))
+        steps[0] = steps[0].with_(trained_from=None)
+        return Recipe(tuple(steps))
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON."""
-        return json.dumps(self.to_form(), separators=(",", ":"))
+        return _compact(self.to_form())
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Recipe:
@@ -77,11 +89,12 @@ class Recipe:
             RecipeError: It is damaged; the message says where.
             UnknownNameError: It needs an operator that is not installed.
         """
-        try:
-            form = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RecipeError(f"The recipe is damaged: it is not JSON ({error}).") from None
-        return cls._from_form(form)
+        return cls(tuple(Step.from_json(node) for node in _nodes(text)))
+
+    @classmethod
+    def of(cls, history: Iterable[str]) -> Recipe:
+        """Return the recipe that hangs on a mutant as texts of its steps."""
+        return cls(tuple(Step.from_json(_parsed(text)) for text in history))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the recipe to a file, atomically.
@@ -107,59 +120,84 @@ class Recipe:
 
     def to_form(self) -> dict[str, Any]:
         """Return the recipe as `json.dumps` takes it, to be put into a larger document."""
-        form: dict[str, Any] = {
-            "genewright": FORMAT,
-            "noise": self.noise,
-            "base": self.base,
-            "steps": [step.to_json() for step in self.steps],
-            "result": self.result,
-        }
-        if self.parent is not None:
-            form["parent"] = self.parent.to_form()
-        return form
+        return {"genewright": FORMAT, "noise": SPEC, "nodes": [step.to_json() for step in self.nodes]}
 
-    @classmethod
-    def _from_form(cls, form: object) -> Recipe:
-        if not isinstance(form, Mapping) or "genewright" not in form:
-            raise RecipeError("This is not a recipe: a recipe is a JSON object with the entry 'genewright'.")
-        entries = cast(Mapping[str, Any], form)
-        version = entries["genewright"]
-        if isinstance(version, int) and version > FORMAT:
-            raise RecipeVersionError(
-                f"The recipe has format {version}; this version reads up to {FORMAT}. "
-                "Upgrade: pip install -U genewright"
-            )
-        if isinstance(version, bool) or version != FORMAT:
-            raise RecipeError(f"The recipe is damaged: its format is {version!r}.")
-        for key in ("noise", "base", "result"):
-            if not isinstance(entries.get(key), str):
-                raise RecipeError(f"The recipe is damaged: {key!r} is {entries.get(key)!r}, not a str.")
-        if entries["noise"] != SPEC:
-            raise RecipeVersionError(
-                f"The recipe's noise is {entries['noise']!r}; this version has {SPEC!r}. "
-                "Upgrade: pip install -U genewright"
-            )
-        steps = entries.get("steps")
-        if not isinstance(steps, list):
-            raise RecipeError(f"The recipe is damaged: 'steps' is {steps!r}, not a list.")
-        parent = entries.get("parent")
-        return cls(
-            base=entries["base"],
-            steps=tuple(_step(step) for step in cast(list[Any], steps)),
-            result=entries["result"],
-            noise=entries["noise"],
-            parent=None if parent is None else cls._from_form(parent),
+    def _chain(self, *, through_training: bool) -> tuple[Step, ...]:
+        chain: list[Step] = []
+        at: int | None = len(self.nodes) - 1
+        while at is not None:
+            step = self.nodes[at]
+            chain.append(step)
+            parent = step.parents[0]
+            before = at - 1 if parent == PREVIOUS and at else self._with_result(parent, at)
+            if before is None and through_training and step.trained_from is not None:
+                before = self._with_result(step.trained_from, at)
+            at = before
+        return tuple(reversed(chain))
+
+    def _with_result(self, fingerprint: str, below: int) -> int | None:
+        """Return the last node before a place whose result has this fingerprint."""
+        return next((at for at in range(below - 1, -1, -1) if self.nodes[at].result == fingerprint), None)
+
+
+def history_of(text: str) -> History:
+    """Return the steps of a recipe's JSON as the texts that hang on a mutant.
+
+    Raises:
+        RecipeError: It is no recipe.
+    """
+    return tuple(_compact(node) for node in _nodes(text))
+
+
+def history_to_json(history: History) -> str:
+    """Return the JSON of the recipe that these texts of steps make."""
+    return f'{{"genewright":{FORMAT},"noise":"{SPEC}","nodes":[{",".join(history)}]}}'
+
+
+def step_text(step: Step) -> str:
+    """Return a step as it hangs on a mutant."""
+    return _compact(step.to_json())
+
+
+def last_result(history: History) -> str | None:
+    """Return the fingerprint that a history ends at, without reading the rest of it."""
+    if not history:
+        return None
+    form = _parsed(history[-1])
+    return cast("Mapping[str, Any]", form).get("result") if isinstance(form, Mapping) else None
+
+
+def _compact(form: Any) -> str:
+    return json.dumps(form, separators=(",", ":"))
+
+
+def _parsed(text: str | bytes) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"The recipe is damaged: it is not JSON ({error}).") from None
+
+
+def _nodes(text: str | bytes) -> list[Any]:
+    form = _parsed(text)
+    if not isinstance(form, Mapping) or "genewright" not in form:
+        raise RecipeError("This is not a recipe: a recipe is a JSON object with the entry 'genewright'.")
+    entries = cast("Mapping[str, Any]", form)
+    version = entries["genewright"]
+    if isinstance(version, int) and version > FORMAT:
+        raise RecipeVersionError(
+            f"The recipe has format {version}; this version reads format {FORMAT}. "
+            "Upgrade: pip install -U genewright"
         )
-
-
-def _step(form: Any) -> Step:
-    operator = operator_from_json(form)
-    if not isinstance(operator, Operator):
-        raise RecipeError(f"The recipe is damaged: {operator.name!r} is no step, for it proposes no edits.")
-    if not isinstance(form.get("path"), str) or "seed" not in form:
-        raise RecipeError(f"The recipe is damaged: a step lacks its seed or its path: {form!r}.")
-    edits = form.get("structure", [])
-    if not isinstance(edits, list):
-        raise RecipeError(f"The recipe is damaged: a step's structure is {edits!r}, not a list.")
-    structure = tuple(structural_from_json(edit) for edit in cast(list[Any], edits))
-    return Step(operator, seed_from_json(form["seed"]), form["path"], structure)
+    if isinstance(version, bool) or version != FORMAT:
+        raise RecipeError(f"The recipe is damaged: its format is {version!r}.")
+    if not isinstance(entries.get("noise"), str):
+        raise RecipeError(f"The recipe is damaged: 'noise' is {entries.get('noise')!r}, not a str.")
+    if entries["noise"] != SPEC:
+        raise RecipeVersionError(
+            f"The recipe's noise is {entries['noise']!r}; this version has {SPEC!r}. Upgrade: pip install -U genewright"
+        )
+    nodes = entries.get("nodes")
+    if not isinstance(nodes, list):
+        raise RecipeError(f"The recipe is damaged: 'nodes' is {str(nodes)[:80]!r}, not a list.")
+    return cast("list[Any]", nodes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edit import InsertLayer
+from genewright.edits import InsertLayer
 from genewright.spec import Spec
 from genewright.widths.widths import Widths
 

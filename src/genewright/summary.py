@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from genewright.distance import json_number
 from genewright.errors import UnsupportedError
-from genewright.network import Network, Tensor
+from genewright.network import Network
+from genewright.tensor import Tensor
 
 _PART = 1 << 20  # elements looked at a time
 _BARS = " ▁▂▃▄▅▆▇█"

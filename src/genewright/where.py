@@ -11,8 +11,9 @@ import numpy as np
 
 from genewright.errors import RecipeError, SelectionError, SettingError
 from genewright.names import did_you_mean
-from genewright.network import ROLES, Network, Tensor
+from genewright.network import Network
 from genewright.part import Part, along
+from genewright.tensor import ROLES, Tensor
 
 UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
 

@@ -12,7 +12,7 @@ import pytest
 import genewright as gw
 from genewright.cli.settings import operator_from_options, parameters, settings_of
 from genewright.cli.usage import UsageError
-from genewright.edit import Edit
+from genewright.edits import Edit
 from genewright.network import Network
 from genewright.operator import AnyOperator, Operator
 from genewright.seeding import Noise
@@ -41,7 +41,8 @@ class OptionsProbe(Operator):
     bits: tuple[int | str, ...] = (0,)
     parts: tuple[AnyOperator, ...] = ()
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        network = networks[0]
         yield from ()
 
 

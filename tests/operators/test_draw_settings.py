@@ -10,13 +10,16 @@ import torch
 from scipy import stats
 
 import genewright as gw
+from genewright.backends import backend_of
 from genewright.operator import operator_from_json, registered
 from genewright.seeding import Noise
 from tests.operators.architecture import networks, wide_networks
 
+NET = torch.nn.Linear(2, 2)
+
 
 def _drawn(operator: gw.DrawSettings, seed: int) -> Any:
-    return next(iter(operator.choose(Noise(seed))))[1]
+    return next(iter(operator.choose(backend_of(NET).network(NET), Noise(seed))))[1]
 
 
 def test_a_range_of_floats_is_uniform() -> None:

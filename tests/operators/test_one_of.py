@@ -9,15 +9,17 @@ import pytest
 from scipy import stats
 
 import genewright as gw
+from genewright.backends import backend_of
 from genewright.seeding import Noise
 from tests.networks import make
 from tests.operators.oracle import layer
 
+NETWORK = backend_of(layer()).network(layer())
 THREE = (gw.Zero(rate=0.1), gw.SignFlip(rate=0.1), gw.GaussianNoise(std=0.1))
 
 
 def chosen(operator: gw.OneOf, seed: int) -> str:
-    return next(iter(operator.choose(Noise(seed))))[1].name
+    return next(iter(operator.choose(NETWORK, Noise(seed))))[1].name
 
 
 @pytest.mark.parametrize(("weights", "shares"), [((), (1, 1, 1)), ((3, 1, 4), (3, 1, 4)), ((1, 0, 1), (1, 0, 1))])
@@ -39,6 +41,22 @@ def test_the_choice_is_the_seeds_and_not_the_networks() -> None:
             for model in (layer(), make("gru"), make("conv_batchnorm"))
         }
         assert len(names) == 1
+
+
+def test_what_cannot_act_here_is_left_out() -> None:
+    """No attention, no heads: another operator acts, by the odds of those that can."""
+    operator = gw.OneOf(operators=(gw.AddHeads(), gw.Zero(rate=0.1), gw.SignFlip(rate=0.1)), weights=(8, 1, 3))
+    counts = Counter(chosen(operator, seed) for seed in range(1000))
+    assert set(counts) == {"zero", "sign_flip"}
+    assert stats.chisquare([counts["zero"], counts["sign_flip"]], [250, 750]).pvalue > 1e-3
+    strict = gw.OneOf(operators=operator.operators, weights=operator.weights, fitting=False)
+    with pytest.raises(gw.GenewrightError, match="AddHeads|example"):
+        [gw.mutate(layer(), strict, seed=seed) for seed in range(5)]
+
+
+def test_where_none_can_act_the_first_refusal_is_raised() -> None:
+    with pytest.raises(gw.ExampleError):
+        gw.mutate(layer(), gw.OneOf(operators=(gw.AddHeads(), gw.Widen())), seed=1)
 
 
 def test_choices_are_pinned() -> None:

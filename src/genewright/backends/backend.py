@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.apply import Companion, Store
+from genewright.companion import Companion
 from genewright.declaration import Declaration
+from genewright.edits import Store
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 from genewright.network import Network
 from genewright.witness import Witness
 
@@ -35,12 +37,14 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def store(self, model: Any, companion: Companion | None = None) -> Store:
-        """Return what gives the tensors' elements for writing; `companion` is told of what moves."""
+    def store(self, model: Any, companion: Companion | None = None, network: Network | None = None) -> Store:
+        """Return what gives the tensors' elements for writing.
 
-    def shell_store(self, model: Any) -> Store:
-        """Return a store for changing layers before the weights are read: what a shape asks of values is let be."""
-        return self.store(model)
+        Args:
+            model: The model.
+            companion: Is told of what moves.
+            network: A view of the model as it is now, where there is one already.
+        """
 
     def companion(self, model: Any, optimizer: Any) -> Companion:
         """Return what keeps an optimizer in step with `model` while that is mutated in place.
@@ -65,12 +69,16 @@ class Backend(ABC):
         """Return an independent model of the same class with the same bytes."""
 
     @abstractmethod
-    def recipe_text(self, model: Any) -> str | None:
-        """Return the JSON that `set_recipe_text` left on the model."""
+    def history(self, model: Any) -> tuple[str, ...]:
+        """Return the texts of the steps that `set_history` left on the model."""
 
     @abstractmethod
-    def set_recipe_text(self, model: Any, text: str) -> None:
-        """Leave JSON on the model, in a way that copies and pickles carry."""
+    def set_history(self, model: Any, history: tuple[str, ...]) -> None:
+        """Leave texts on the model, in a way that copies and pickles carry."""
+
+    @abstractmethod
+    def keep_history(self, model: Any, journal: Journal) -> None:
+        """Have a journal remember what `set_history` changes."""
 
     @abstractmethod
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
@@ -88,11 +96,10 @@ class Backend(ABC):
         """Write the tensors and `metadata` to a file, atomically."""
 
     @abstractmethod
-    def load(self, model: Any, path: Path, *, reshape: bool = False) -> None:
+    def load(self, model: Any, path: Path) -> None:
         """Read tensors that `save` wrote into a model of the same names and shapes; nothing changes if they do not fit.
 
         Args:
             model: The model.
             path: The file.
-            reshape: Give tensors the shapes that they have in the file.
         """

@@ -23,8 +23,8 @@ def show(model: Model, *, weights: Weights = None, as_json: Json = False) -> Non
     names = list(network.tensors)
     summaries = [summarize(network, name) for name in output.track(names, "Looking", len(names))]
     fingerprint = fingerprint_of(network)
-    text = backend.recipe_text(opened)
-    recipe = None if text is None else Recipe.from_json(text)
+    history = backend.history(opened)
+    recipe = Recipe.of(history) if history else None
     output.table(
         ("tensor", "role", "dtype", "shape", "min", "mean", "max", "std", "histogram"),
         map(_row, summaries),

@@ -10,7 +10,7 @@ import numpy as np
 from genewright.backends import Backend, backend_of
 from genewright.conformance.generators import reseeded, states
 from genewright.conformance.specimens import Specimen
-from genewright.edit import EDITS, Edit, Perturb
+from genewright.edits import EDITS, Edit, Map, Perturb
 from genewright.errors import ConformanceError, FunctionError, GenewrightError
 from genewright.mutate import fingerprint, mutate, mutated, plan, recipe, replay
 from genewright.operator import Combinator, Operator
@@ -64,7 +64,7 @@ class Trial:
             self._require(bool(str(error)), "a refusal says why", "the message is empty")
             self._same(model, "a refusal leaves the network as it was")
             self._require(
-                self._backend.recipe_text(model) is None, "a refusal leaves the network as it was", "it left a recipe"
+                not self._backend.history(model), "a refusal leaves the network as it was", "it left a recipe"
             )
             return False
         except Exception as error:
@@ -109,7 +109,7 @@ class Trial:
             return False
         for step in self._steps():
             noise = _ListeningNoise(step.seed, step.path, step.operator.name)
-            edits = tuple(step.operator.propose(self._backend.network(self._base, self.specimen.example), noise))
+            edits = tuple(step.operator.propose((self._backend.network(self._base, self.specimen.example),), noise))
             if any(_draws(edit, asked=bool(noise.asked)) for edit in edits):
                 return True
         return False
@@ -135,7 +135,7 @@ class Trial:
         moved = [name for name, state in states().items() if state != before.get(name, state)]
         self._require(not moved, "global random generators stay as they were", f"that of {', '.join(moved)} moved")
         self._same(self._base, "the input is untouched")
-        self._require(self._backend.recipe_text(self._base) is None, "the input is untouched", "it has a recipe now")
+        self._require(not self._backend.history(self._base), "the input is untouched", "it has a recipe now")
         shared = set(self.specimen.places(mutant).values()) & set(places.values())
         self._require(not {s for s in shared if s}, "a mutant has memory of its own", "it shares the input's")
         return mutant
@@ -152,7 +152,7 @@ class Trial:
 
     def _proposed(self, step: Step) -> tuple[Edit, ...]:
         network = self._backend.network(self._base, self.specimen.example)
-        return tuple(step.operator.propose(network, Noise(step.seed, step.path, step.operator.name)))
+        return tuple(step.operator.propose((network,), step.noise()))
 
     def _repeats(self, mutant: Any) -> None:
         promise = "same base and same seed, same bytes"
@@ -302,6 +302,8 @@ class Trial:
 
 def _draws(edit: Edit, *, asked: bool) -> bool:
     """Whether the bytes that an edit makes depend on noise."""
+    if isinstance(edit, Map):
+        return asked or edit.stream is not None
     if not isinstance(edit, Perturb):
         return asked
     change = edit.change

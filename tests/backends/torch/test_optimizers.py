@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 import genewright as gw
-from genewright.edit import Edit, Reindex, SetAttribute
+from genewright.edits import Edit, Following, Gather, Place
+from genewright.index import Index
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.seeding import Noise
@@ -35,13 +36,14 @@ def widen(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     @dataclass(frozen=True, kw_only=True)
     class TwoUnitsMore(Operator):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-            index = (*range(6), 0, -1)
-            yield SetAttribute(layer="0", attribute="out_features", value=8)
-            yield SetAttribute(layer="2", attribute="in_features", value=8)
-            yield Reindex(tensor="0.weight", axis=0, index=index)
-            yield Reindex(tensor="0.bias", axis=0, index=index)
-            yield Reindex(tensor="2.weight", axis=1, index=index)
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            yield Gather(
+                width="0",
+                size=6,
+                index=Index.of((*range(6), 0, -1)),
+                places=(Place("0.weight"), Place("0.bias"), Place("2.weight", 1)),
+                attributes=(Following("0", "out_features", 8), Following("2", "in_features", 8)),
+            )
 
     return TwoUnitsMore()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import genewright as gw
-from genewright.edit import Edit
+from genewright.edits import Edit
 from genewright.network import Network
 from genewright.operator import registered
 from genewright.operators.architecture.fresh import drawn
@@ -65,7 +65,8 @@ def test_every_operator_keeps_every_promise_or_refuses(name: str, case: str) -> 
 class _Deeper(gw.Operator, ABC):
     """Inserts a layer that changes the function, behind the first one that the example reaches."""
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        network = networks[0]
         yield from gw.InsertLayer(init="noise").settled(network, noise).propose(network, noise)
 
 
@@ -95,7 +96,8 @@ def test_a_new_layer_that_is_drawn_from_no_seed_is_caught() -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class DeeperForgets(_Deeper):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            network = networks[0]
             calls.append(1)
             operator = gw.InsertLayer(init="noise").settled(network, noise)
             insertion = next(iter(operator.propose(network, noise)))

@@ -9,14 +9,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, CheckpointNetwork, CheckpointStore
 from genewright.backends.files.hdf5 import read_hdf5, write_hdf5
 from genewright.backends.files.keras_archive import read_archive, write_archive
 from genewright.backends.files.pickled import read_pickled, write_pickled
 from genewright.backends.files.safetensors import read_safetensors, write_safetensors
+from genewright.companion import Companion
+from genewright.edits import Store
 from genewright.errors import FileError, UnsupportedError
+from genewright.journal import Journal
+from genewright.network import Network
+from genewright.recipe import history_of
 
 _READERS = {
     ".safetensors": read_safetensors,
@@ -47,17 +51,23 @@ class FilesBackend(Backend):
     def network(self, model: Checkpoint, example: Any = None) -> CheckpointNetwork:
         return CheckpointNetwork(model)
 
-    def store(self, model: Checkpoint, companion: Companion | None = None) -> Store:
+    def store(self, model: Checkpoint, companion: Companion | None = None, network: Network | None = None) -> Store:
         return CheckpointStore(model)
 
     def copy(self, model: Checkpoint) -> Checkpoint:
         return copy.deepcopy(model)
 
-    def recipe_text(self, model: Checkpoint) -> str | None:
-        return model.metadata.get(RECIPE)
+    def history(self, model: Checkpoint) -> tuple[str, ...]:
+        if model.history is None:
+            text = model.metadata.get(RECIPE)
+            model.history = () if text is None else history_of(text)
+        return model.history
 
-    def set_recipe_text(self, model: Checkpoint, text: str) -> None:
-        model.metadata[RECIPE] = text
+    def set_history(self, model: Checkpoint, history: tuple[str, ...]) -> None:
+        model.history = history
+
+    def keep_history(self, model: Checkpoint, journal: Journal) -> None:
+        journal.keep(vars(model))
 
     def predict(self, model: Checkpoint, batch: Any) -> list[NDArray[Any]]:
         raise UnsupportedError(
@@ -69,9 +79,10 @@ class FilesBackend(Backend):
         whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
         write_checkpoint(whole, path, overwrite=overwrite)
 
-    def load(self, model: Checkpoint, path: Path, *, reshape: bool = False) -> None:
+    def load(self, model: Checkpoint, path: Path) -> None:
         read = read_checkpoint(path)
         model.entries, model.metadata, model.container = read.entries, read.metadata, read.container
+        model.history = None
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

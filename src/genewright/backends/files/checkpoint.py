@@ -6,8 +6,7 @@ import copy
 import json
 import math
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright import bfloat16
-from genewright.apply import Store, Undo
-from genewright.edit import Structural, Tie
+from genewright.edits import Edit, Memory, Store, Tie
 from genewright.errors import UnsupportedError
-from genewright.network import FLOATS, Initial, Network, Role, Tensor, fans, refuse_untieable, role_of_name
+from genewright.journal import Journal
+from genewright.network import Network
+from genewright.tensor import FLOATS, Initial, Role, Tensor, fans, refuse_untieable, role_of_name
 
 RECIPE = "genewright.recipe"
 TIES = "genewright.ties"
@@ -49,11 +49,13 @@ class Checkpoint:
         entries: The tensors by name.
         metadata: Text that travels in the file.
         container: What else the file held (a .pt file's tree), to be written back around the tensors.
+        history: How it was made, as texts of steps; None where that stands in the metadata, as a file has it.
     """
 
     entries: dict[str, Entry]
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     container: Any = None
+    history: tuple[str, ...] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoint:
         copies: dict[int, NDArray[np.uint8]] = {}
@@ -61,7 +63,7 @@ class Checkpoint:
             if id(entry.data) not in copies:
                 copies[id(entry.data)] = entry.data.copy()
         entries = {name: replace(e, data=copies[id(e.data)]) for name, e in self.entries.items()}
-        return Checkpoint(entries, dict(self.metadata), copy.deepcopy(self.container, memo))
+        return Checkpoint(entries, dict(self.metadata), copy.deepcopy(self.container, memo), self.history)
 
     def __repr__(self) -> str:
         size = sum(math.prod(e.shape) for e in self.entries.values())
@@ -97,6 +99,17 @@ class CheckpointNetwork(Network):
         return None
 
 
+class EntryMemory(Memory):
+    """The elements of a checkpoint's entry."""
+
+    def __init__(self, tensor: Tensor, entry: Entry) -> None:
+        self.tensor = tensor
+        self._values = typed(entry)
+
+    def open(self) -> AbstractContextManager[NDArray[Any]]:
+        return nullcontext(self._values)
+
+
 class CheckpointStore(Store):
     """The tensors of a checkpoint, for writing."""
 
@@ -108,28 +121,23 @@ class CheckpointStore(Store):
     def tensor(self, name: str) -> Tensor:
         return self._network.tensor(name)
 
-    @contextmanager
-    def elements(self, name: str) -> Generator[NDArray[Any]]:
-        yield typed(self._entries[name])
+    def memory(self, name: str) -> Memory:
+        tensor = self._network.tensor(name)
+        return EntryMemory(tensor, self._entries[tensor.name])
 
-    def restructure(self, edit: Structural) -> Undo:
+    def restructure(self, edit: Edit) -> None:
         if not isinstance(edit, Tie):
-            return super().restructure(edit)
+            super().restructure(edit)
+            return
         network = CheckpointNetwork(self._checkpoint)
         tensor, to = network.tensor(edit.tensor), network.tensor(edit.to)
         refuse_untieable(tensor, to)
-        names = (tensor.name, *tensor.aliases)
-        old = self._entries[tensor.name].data
-        for name in names:
+        journal = self.journal or Journal()
+        journal.keep(self._checkpoint.metadata)
+        for name in (tensor.name, *tensor.aliases):
+            journal.keep(vars(self._entries[name]))
             self._entries[name].data = self._entries[to.name].data
         self._retied()
-
-        def undo() -> None:
-            for name in names:
-                self._entries[name].data = old
-            self._retied()
-
-        return undo
 
     def _retied(self) -> None:
         """Let the metadata and the view say which names are tied now."""

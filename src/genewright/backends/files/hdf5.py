@@ -29,8 +29,8 @@ from genewright.backends.files.keras_layout import (
     variable_names,
 )
 from genewright.errors import FileError
-from genewright.network import FLOATS, Tensor
 from genewright.storage import write_atomically
+from genewright.tensor import FLOATS, Tensor
 
 _METADATA = (RECIPE, TIES)
 _BOMB_BYTES = 1 << 32  # above this, a dataset must hold in the file at least a thousandth of what it declares

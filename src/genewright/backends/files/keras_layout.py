@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genewright.network import Role
+from genewright.tensor import Role
 
 _ROLES: dict[str, Role] = {
     "kernel": "kernel",

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend, Witness
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.copying import copy_model
@@ -19,6 +18,10 @@ from genewright.backends.keras.rebuilding import RECIPE
 from genewright.backends.keras.saving import load_model, save_model
 from genewright.backends.keras.store import KerasStore
 from genewright.backends.keras.witness import witness
+from genewright.companion import Companion
+from genewright.edits import Store
+from genewright.journal import Journal
+from genewright.network import Network
 
 
 class KerasBackend(Backend):
@@ -32,11 +35,8 @@ class KerasBackend(Backend):
     def network(self, model: Any, example: Any = None) -> KerasNetwork:
         return KerasNetwork(model, example)
 
-    def store(self, model: Any, companion: Companion | None = None) -> Store:
-        return KerasStore(model)
-
-    def shell_store(self, model: Any) -> Store:
-        return KerasStore(model, shell=True)
+    def store(self, model: Any, companion: Companion | None = None, network: Network | None = None) -> Store:
+        return KerasStore(model, network=network if isinstance(network, KerasNetwork) else None)
 
     def companion(self, model: Any, optimizer: Any) -> Companion:
         if optimizer is getattr(model, "optimizer", None):
@@ -49,11 +49,14 @@ class KerasBackend(Backend):
     def copy(self, model: Any) -> Any:
         return copy_model(model)
 
-    def recipe_text(self, model: Any) -> str | None:
-        return cast("str | None", attributes_of(model).get(RECIPE))
+    def history(self, model: Any) -> tuple[str, ...]:
+        return cast("tuple[str, ...]", attributes_of(model).get(RECIPE, ()))
 
-    def set_recipe_text(self, model: Any, text: str) -> None:
-        attributes_of(model)[RECIPE] = text
+    def set_history(self, model: Any, history: tuple[str, ...]) -> None:
+        attributes_of(model)[RECIPE] = history
+
+    def keep_history(self, model: Any, journal: Journal) -> None:
+        journal.keep(attributes_of(model))
 
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
         return predict(model, batch)
@@ -64,8 +67,8 @@ class KerasBackend(Backend):
     def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_model(model, path, metadata, overwrite=overwrite)
 
-    def load(self, model: Any, path: Path, *, reshape: bool = False) -> None:
-        load_model(model, path, reshape=reshape)
+    def load(self, model: Any, path: Path) -> None:
+        load_model(model, path)
 
 
 BACKEND = KerasBackend()

@@ -8,7 +8,7 @@ from typing import Any
 from genewright.activations import is_activation
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
-from genewright.edit import InsertLayer, ReplaceLayer, SetAttribute, Structural
+from genewright.edits import Edit, InsertLayer, ReplaceLayer, SetAttribute
 from genewright.errors import SettingError, UnsupportedError
 from genewright.names import did_you_mean, snake_case
 from genewright.spec import Spec
@@ -34,7 +34,7 @@ def activations_of(model: Any) -> dict[str, str]:
     return {name: kind for name, kind in found.items() if kind != "linear"}
 
 
-def with_activation(layer: Any, name: str, to: Spec, blend: float | None) -> list[Structural]:
+def with_activation(layer: Any, name: str, to: Spec, blend: float | None) -> list[Edit]:
     """Return the edits of `Network.with_activation`.
 
     Raises:

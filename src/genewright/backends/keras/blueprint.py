@@ -10,7 +10,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.new_layers import NewLayer
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.structure import KerasStructure
-from genewright.edit import InsertLayer, ReplaceLayer, Rewire
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 
 
 def made_by(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from genewright.apply import Undo
 from genewright.backends.keras.cloning import cloned
 from genewright.backends.keras.configs import unbuilt
 from genewright.backends.keras.graph import Rebuilder
-from genewright.backends.keras.held import remembered
 from genewright.backends.keras.library import attributes_of, class_of, keras, said
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.rewiring import Changes
@@ -21,38 +19,28 @@ _COMPILED = ("train_function", "test_function", "predict_function")  # they hold
 _DEEP = 4
 
 
-def exchange(model: Any, fresh: Mapping[str, Any]) -> Undo:
+def exchange(model: Any, fresh: Mapping[str, Any]) -> None:
     """Put new layers in the places of those of these names, wherever `model` holds them, and build them by its code.
 
-    Returns:
-        What takes it back.
-
     Raises:
-        UnsupportedError: A layer is held where it cannot be exchanged, or the model does not run with the new ones;
-            it is as it was then.
+        UnsupportedError: A layer is held where it cannot be exchanged, or the model does not run with the new ones.
     """
     layers = layers_of(model)
-    undo = remembered((model, *layers.values()))
     new = {id(layers[name]): layer for name, layer in fresh.items()}
-    try:
-        for owner in (model, *layers.values()):
-            _put(attributes_of(owner), new, 0)
-            for known in owner._tracker.stored_ids.values():
-                for old in known & set(new):
-                    known.discard(old)
-                    known.add(id(new[old]))
-        left = [layer for layer in model._flatten_layers() if id(layer) in new]
-        if left:
-            raise UnsupportedError(
-                f"{left[0].name!r} is held by {model.name!r} of class {type(model).__name__} where it cannot be "
-                "exchanged. Hold it as an attribute, or in a list or dict. Nothing has been changed."
-            )
-        attributes_of(model).update({key: None for key in _COMPILED if key in attributes_of(model)})
-        _run_on_shapes(model)
-    except BaseException:
-        undo()
-        raise
-    return undo
+    for owner in (model, *layers.values()):
+        _put(attributes_of(owner), new, 0)
+        for known in owner._tracker.stored_ids.values():
+            for old in known & set(new):
+                known.discard(old)
+                known.add(id(new[old]))
+    left = [layer for layer in model._flatten_layers() if id(layer) in new]
+    if left:
+        raise UnsupportedError(
+            f"{left[0].name!r} is held by {model.name!r} of class {type(model).__name__} where it cannot be "
+            "exchanged. Hold it as an attribute, or in a list or dict. Nothing has been changed."
+        )
+    attributes_of(model).update({key: None for key in _COMPILED if key in attributes_of(model)})
+    _run_on_shapes(model)
 
 
 def fresh_layers(
@@ -105,13 +93,6 @@ def fresh_layers(
         found[name] = Rebuilder(layers[name], part).model()
         pairs.append((layers[name], found[name]))
     return found, pairs
-
-
-def exchangeable(model: Any) -> list[str]:
-    """Return the layers that can each be exchanged by itself: Keras's own, graphs, and what has no layers inside."""
-    layers = layers_of(model)
-    parts = dict.fromkeys(part_around(name, model) for name in layers)
-    return [n for n in parts if is_graph(layers[n]) or is_of_keras(layers[n]) or not layers_of(layers[n])]
 
 
 def part_around(name: str, model: Any) -> str:
@@ -189,7 +170,7 @@ def _input(tensor: Any) -> Any:
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name="given")
 
 
-def _called_before(model: Any) -> Undo:
+def _called_before(model: Any) -> Callable[[], None]:
     """Return what forgets the symbolic calls of a model since."""
     before = len(model._inbound_nodes)
 

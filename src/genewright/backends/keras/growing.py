@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genewright.backends.keras.structure import KerasStructure
-from genewright.edit import Edit, Reindex, ReplaceLayer, SetAttribute
+from genewright.edits import Edit, Gather, Place, ReplaceLayer, SetAttribute
 from genewright.errors import UnsupportedError
-from genewright.network import Tensor
+from genewright.index import Index
+from genewright.tensor import Tensor
 
 
 def grown_kernel(
@@ -41,8 +42,8 @@ def grown_kernel(
         left = by if layer.padding == "causal" else by // 2
         if layer.padding == "same":
             left = _offset(layer, name, axis, structure, by)
-        index = (*(-1,) * left, *range(size), *(-1,) * (by - left))
-        yield Reindex(tensor=kernel.name, axis=axis, index=index)
+        index = Index.of((*(-1,) * left, *range(size), *(-1,) * (by - left)))
+        yield Gather(width=f"{name} window", size=size, index=index, places=(Place(kernel.name, axis),))
 
 
 def _zeros(layer: Any, by: int) -> dict[str, Any]:

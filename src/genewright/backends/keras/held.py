@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from genewright.apply import Undo
-from genewright.backends.keras.library import attributes_of
+from genewright.backends.keras.library import attributes_of, class_of
+from genewright.backends.keras.members import layers_of
+from genewright.backends.keras.tying import tell_torch
 
 _LIST, _DICT, _SET = cast("Any", list), cast("Any", dict), cast("Any", set)
 _DEEP = 4  # lists of dicts of lists: as deep as layers are named
 
 
-def remembered(layers: Iterable[Any]) -> Undo:
-    """Return what puts the attributes of layers back, lists, dicts and sets included, variables' values not."""
+def snapshot(model: Any) -> Callable[[], None]:
+    """Return what puts the layers and attributes of a model back, lists, dicts and sets included; values are not kept.
+
+    Variables that are resized are new ones, so the old ones keep their values.
+    """
+    kind = class_of(model)
+    put_back = remembered((model, *layers_of(model).values()))
+
+    def restore() -> None:
+        model.__class__ = kind
+        put_back()
+        tell_torch(model)
+
+    return restore
+
+
+def remembered(layers: Iterable[Any]) -> Callable[[], None]:
+    """Return what puts the attributes of these layers back."""
     kept: dict[int, tuple[Any, Any]] = {}
     for layer in layers:
         _keep(attributes_of(layer), kept, 0)
         _keep(attributes_of(layer._tracker), kept, 0)  # Keras's register of a layer's variables and layers
 
-    def undo() -> None:
+    def restore() -> None:
         for held, before in kept.values():
             if isinstance(held, list):
                 _LIST.__setitem__(held, slice(None), before)  # a tracked list is locked
                 continue
-            kind = _DICT if isinstance(held, dict) else _SET
-            kind.clear(held)
-            kind.update(held, before)
+            kind_of = _DICT if isinstance(held, dict) else _SET
+            kind_of.clear(held)
+            kind_of.update(held, before)
 
-    return undo
+    return restore
 
 
 def _keep(value: Any, kept: dict[int, tuple[Any, Any]], depth: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from genewright.backends.files.keras_layout import fans_of
 from genewright.backends.keras.library import keras
-from genewright.network import Initial
+from genewright.tensor import Initial
 
 # A normal distribution cut off at two standard deviations has this standard deviation.
 _CUT_OFF = 0.87962566103423978

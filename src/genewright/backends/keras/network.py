@@ -18,11 +18,12 @@ from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, layers_of, members_of
 from genewright.backends.keras.structure import KerasStructure
-from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
+from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
-from genewright.network import Initial, Network, Tensor
+from genewright.network import Network
 from genewright.spec import Spec
+from genewright.tensor import Initial, Tensor
 
 
 class KerasNetwork(Network):
@@ -49,6 +50,13 @@ class KerasNetwork(Network):
             self._structure = KerasStructure(self._model)
         return self._structure
 
+    @property
+    def traced(self) -> bool:
+        return self._structure is not None
+
+    def forget_structure(self) -> None:
+        self._structure = None
+
     def kinds(self) -> dict[str, str]:
         return {name: type(layer).__name__ for name, layer in layers_of(self._model).items()}
 
@@ -58,7 +66,7 @@ class KerasNetwork(Network):
     def activations(self) -> dict[str, str]:
         return activations_of(self._model)
 
-    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Structural]:
+    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Edit]:
         return with_activation(self.layer(layer), layer, to, blend)
 
     def grown_kernel(self, layer: str, by: int) -> list[Edit]:

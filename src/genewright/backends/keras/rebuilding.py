@@ -9,19 +9,17 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.apply import Undo
 from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import cloned, python_random_kept, settle
-from genewright.backends.keras.exchanging import exchange, exchangeable, fresh_layers
+from genewright.backends.keras.exchanging import exchange, fresh_layers
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
-from genewright.backends.keras.library import attributes_of, class_of, keras, said
+from genewright.backends.keras.library import attributes_of, keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
 from genewright.backends.keras.rewiring import Changes
-from genewright.backends.keras.training import carry_training
+from genewright.backends.keras.training import Move, carry_training
 from genewright.backends.keras.tying import tie_again
-from genewright.edit import Reindex
 from genewright.errors import GenewrightError, UnsupportedError
 
 RECIPE = "_genewright_recipe"
@@ -32,25 +30,23 @@ def rebuild(
     model: Any,
     changes: Changes,
     resized: Mapping[str, NDArray[Any]],
-    moves: Iterable[Reindex],
-    *,
-    shell: bool = False,
-) -> Undo:
-    """Make `model` again with changes, and let it be that one; return what takes it back.
+    moves: Iterable[Move],
+) -> None:
+    """Make `model` again with changes; it becomes the new model and stays the same object.
 
     Args:
         model: The model. In a subclassed one, layers are exchanged where it holds them.
         changes: What becomes different.
         resized: New values of variables whose shape changes, as they are stored (bfloat16 as uint16).
         moves: How those came about, for the optimizer's state.
-        shell: Values that do not fit are let be, for they are read afterwards.
 
     Raises:
         UnsupportedError: Keras refuses the new architecture, or the model is subclassed, and asks for new wiring or
             has no config to be made from; nothing has been changed.
     """
     if not is_graph(model):
-        return _exchanged(model, changes, resized, moves, shell=shell)
+        _exchanged(model, changes, resized, moves)
+        return
     old = members_of(model)
     with python_random_kept():
         rebuilder = Rebuilder(model, changes)
@@ -63,37 +59,30 @@ def rebuild(
                 f"Keras refuses the changed architecture of {model.name!r}: {said(error)} Nothing has been changed."
             ) from error
         tie_again(old.values(), new)
-        fitted = _fill(old, members_of(new), resized, changes, shell=shell)
+        fitted = _fill(old, members_of(new), resized, changes)
         rebuilder.settle()
         carry_training(model, new, (*moves, *fitted))
-    return _adopt(model, new)
+    _adopt(model, new)
 
 
 def _exchanged(
     model: Any,
     changes: Changes,
     resized: Mapping[str, NDArray[Any]],
-    moves: Iterable[Reindex],
-    *,
-    shell: bool,
-) -> Undo:
-    """Exchange the layers of a subclassed model, and return what takes it back."""
+    moves: Iterable[Move],
+) -> None:
+    """Exchange the layers of a subclassed model."""
     old = members_of(model)
     with python_random_kept():
         cloned(model)  # refuses a class that cannot be made from its config, for its mutants could not be copied
-        refitted = exchangeable(model) if shell else dict.fromkeys(old[name].layer for name in resized)
+        refitted = dict.fromkeys(old[name].layer for name in resized)
         fresh, pairs = fresh_layers(model, changes, refitted)
-        undo = exchange(model, fresh)
-        try:
-            tie_again(old.values(), model)
-            fitted = _fill(old, members_of(model), resized, changes, shell=shell)
-            for before, after in pairs:
-                settle(before, after)
-            carry_training(model, model, (*moves, *fitted), before=old)
-        except BaseException:
-            undo()
-            raise
-    return undo
+        exchange(model, fresh)
+        tie_again(old.values(), model)
+        fitted = _fill(old, members_of(model), resized, changes)
+        for before, after in pairs:
+            settle(before, after)
+        carry_training(model, model, (*moves, *fitted), before=old)
 
 
 def _fill(
@@ -101,9 +90,7 @@ def _fill(
     new: Mapping[str, Member],
     resized: Mapping[str, NDArray[Any]],
     changes: Changes,
-    *,
-    shell: bool,
-) -> list[Reindex]:
+) -> list[Move]:
     """Give every variable its value: the new one, the old one, a copied layer's, or the constant that it starts with.
 
     What a new layer draws at random starts at zero (an operator draws it by seeded noise). Where a layer was inserted
@@ -112,7 +99,7 @@ def _fill(
     Returns:
         How kernels were made to fit.
     """
-    moves: list[Reindex] = []
+    moves: list[Move] = []
     copies = changes.copies()
     for name, member in new.items():
         variable, shape = member.variable, tuple(member.variable.shape)
@@ -131,10 +118,8 @@ def _fill(
             before = np.array(array_of(source.variable))
             if before.shape != shape:
                 move = _refitted(name, member, before.shape) if changes.inserted else None
-                if move is None and not shell:
-                    raise _misfit(name, shape, before.shape)
                 if move is None:
-                    continue
+                    raise _misfit(name, shape, before.shape)
                 moves.append(move)
                 before = moved(before, move)
             variable.assign(before)
@@ -150,7 +135,7 @@ def _copied(name: str, copies: Mapping[str, str], old: Mapping[str, Member]) -> 
     return None
 
 
-def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Reindex | None:
+def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Move | None:
     """Return how a kernel follows the width that it reads, or None where more than that has changed."""
     shape = tuple(member.variable.shape)
     classes = [cls.__name__ for cls in type(member.owner).__mro__]
@@ -158,12 +143,13 @@ def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Reindex | None
     axis = input_axis_of(role, unit_axis_of(classes, member.attribute, role, shape), shape)
     if axis is None or [n for i, n in enumerate(shape) if i != axis] != [n for i, n in enumerate(has) if i != axis]:
         return None
-    return Reindex(tensor=name, axis=axis, index=tuple(i if i < has[axis] else -1 for i in range(shape[axis])))
+    index = np.arange(shape[axis])
+    return Move(name, axis, np.where(index < has[axis], index, -1))
 
 
-def moved(values: NDArray[Any], move: Reindex) -> NDArray[Any]:
+def moved(values: NDArray[Any], move: Move) -> NDArray[Any]:
     """Return values gathered along an axis, zeros where the index is -1."""
-    index = np.asarray(move.index, np.int64)
+    index = move.index
     taken: NDArray[Any] = np.take(values, np.maximum(index, 0), axis=move.axis)
     taken[(slice(None),) * move.axis + (index < 0,)] = 0
     return taken
@@ -176,19 +162,12 @@ def _misfit(name: str, wanted: tuple[int, ...], has: tuple[int, ...]) -> Unsuppo
     )
 
 
-def _adopt(model: Any, new: Any) -> Undo:
+def _adopt(model: Any, new: Any) -> None:
     """Let `model` become what `new` is, and stay the same object."""
-    own, kind = attributes_of(model), class_of(model)
+    own = attributes_of(model)
     held, fresh = dict(own), dict(attributes_of(new))
     fresh.update({key: held[key] for key in (*_OF_THE_OBJECT, RECIPE) if key in held})
     own.clear()
     own.update(fresh)
     if isinstance(model, keras.Sequential) != isinstance(new, keras.Sequential):
         model.__class__ = type(new)
-
-    def undo() -> None:
-        own.clear()
-        own.update(held)
-        model.__class__ = kind
-
-    return undo

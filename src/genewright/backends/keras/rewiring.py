@@ -10,7 +10,7 @@ from typing import Any
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers, added
 from genewright.backends.keras.specs import blended, free_name, layer_called, new_layers
-from genewright.edit import InsertLayer, RemoveLayer, ReplaceLayer, Rewire
+from genewright.edits import InsertLayer, RemoveLayer, ReplaceLayer, Rewire
 from genewright.errors import UnsupportedError
 
 

@@ -77,13 +77,12 @@ def _refuse_unsaid(model: Any, path: Path) -> None:
         )
 
 
-def load_model(model: Any, path: Path, *, reshape: bool = False) -> None:
+def load_model(model: Any, path: Path) -> None:
     """Assign a file's tensors to `model`; nothing changes unless every name and shape fits.
 
     Args:
         model: The model.
         path: A file that `save_model` or Keras wrote.
-        reshape: Of no use here: what rebuilds the layers also gives the shapes.
     """
     network = KerasNetwork(model)
     checkpoint = read_checkpoint(path)
@@ -105,7 +104,7 @@ def load_model(model: Any, path: Path, *, reshape: bool = False) -> None:
             )
     store = KerasStore(model)
     for tensor in network.tensors.values():
-        with store.elements(tensor.name) as values:
+        with store.memory(tensor.name).open() as values:
             values.view(np.uint8)[...] = checkpoint.entries[found[tensor.name]].data
 
 

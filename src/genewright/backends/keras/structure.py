@@ -9,7 +9,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.tracing import inner_graph, opens, traced
 from genewright.backends.keras.widths import KerasWidths
-from genewright.edit import InsertLayer
+from genewright.edits import InsertLayer
 from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
 from genewright.spec import Spec

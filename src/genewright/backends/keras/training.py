@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import Member, members_of
-from genewright.edit import Reindex
+
+
+class Move(NamedTuple):
+    """How a variable was gathered along an axis: new[i] = old[index[i]], -1 for a new entry."""
+
+    tensor: str
+    axis: int
+    index: NDArray[np.int64]
 
 
 def carry_training(
-    old: Any, new: Any, moves: Sequence[Reindex] = (), *, before: Mapping[str, Member] | None = None
+    old: Any, new: Any, moves: Sequence[Move] = (), *, before: Mapping[str, Member] | None = None
 ) -> None:
     """Compile `new` as `old` was compiled, with an optimizer of its own that has the old one's state.
 
@@ -45,7 +52,7 @@ def carry_training(
         _carry(optimizer, before or members_of(old), new, moves)
 
 
-def _carry(optimizer: Any, old: Mapping[str, Member], new: Any, moves: Sequence[Reindex]) -> None:
+def _carry(optimizer: Any, old: Mapping[str, Member], new: Any, moves: Sequence[Move]) -> None:
     """Assign the optimizer's state: slot by slot for the variables of one name, the rest where shapes agree."""
     places = {id(member.variable): name for name, member in members_of(new).items()}
     before = {name: member.variable for name, member in old.items()}
@@ -72,12 +79,12 @@ def _carry(optimizer: Any, old: Mapping[str, Member], new: Any, moves: Sequence[
                 state.assign(values)
 
 
-def moved_state(values: NDArray[Any], move: Reindex) -> NDArray[Any]:
+def moved_state(values: NDArray[Any], move: Move) -> NDArray[Any]:
     """Return an optimizer's state gathered as its variable was; new entries take the mean along the axis.
 
     Zero there would make the first steps of Adam too large.
     """
-    index = np.asarray(move.index, np.int64)
+    index = move.index
     if move.axis >= values.ndim or values.shape[move.axis] == 0:
         return values
     taken: NDArray[Any] = np.take(values, np.maximum(index, 0), axis=move.axis)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from genewright.apply import Undo
 from genewright.backends.keras.library import attributes_of, keras
 from genewright.backends.keras.members import Member, holders_of, layers_of
 from genewright.errors import UnsupportedError
 
 
-def tie(model: Any, name: str, to: str) -> Undo:
-    """Let the layer that holds the variable `name` hold the variable `to` in its place; return what takes it back.
+def tie(model: Any, name: str, to: str) -> None:
+    """Let the layer that holds the variable `name` hold the variable `to` in its place.
 
     Raises:
         UnsupportedError: Their shapes or dtypes differ, or the layer does not hold its variable as an attribute.
@@ -27,13 +26,7 @@ def tie(model: Any, name: str, to: str) -> Undo:
     swapped = _swap(owner, old, new)
     if not swapped:
         raise UnsupportedError(f"{type(owner).__name__} does not hold {name!r} as an attribute, so it cannot be tied.")
-    _tell_torch(model)
-
-    def undo() -> None:
-        _swap(owner, new, old)
-        _tell_torch(model)
-
-    return undo
+    tell_torch(model)
 
 
 def tie_again(old: Iterable[Member], model: Any) -> None:
@@ -74,7 +67,7 @@ def _swap(owner: Any, old: Any, new: Any) -> bool:
     return found
 
 
-def _tell_torch(model: Any) -> None:
+def tell_torch(model: Any) -> None:
     """Let torch's own registry follow, on Keras's torch backend."""
     if keras.backend.backend() == "torch":
         for layer in (model, *layers_of(model).values()):

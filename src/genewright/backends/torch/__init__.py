@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.apply import Companion, Store
 from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.declaring import declared
@@ -22,7 +21,11 @@ from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
 from genewright.backends.torch.training import Training
 from genewright.backends.torch.witness import witness
+from genewright.companion import Companion
 from genewright.declaration import Declaration
+from genewright.edits import Store
+from genewright.journal import Journal
+from genewright.network import Network
 from genewright.witness import Witness
 
 _RECIPE = "_genewright_recipe"
@@ -39,8 +42,9 @@ class TorchBackend(Backend):
     def network(self, model: nn.Module, example: Any = None) -> TorchNetwork:
         return TorchNetwork(model, example)
 
-    def store(self, model: nn.Module, companion: Companion | None = None) -> Store:
-        return TorchStore(model, companion)
+    def store(self, model: nn.Module, companion: Companion | None = None, network: Network | None = None) -> Store:
+        training = companion if isinstance(companion, Training) else None
+        return TorchStore(model, training, network if isinstance(network, TorchNetwork) else None)
 
     def companion(self, model: nn.Module, optimizer: Any) -> Companion:
         return Training(model, optimizer)
@@ -54,12 +58,15 @@ class TorchBackend(Backend):
     def copy(self, model: nn.Module) -> nn.Module:
         return copy_module(model)
 
-    def recipe_text(self, model: nn.Module) -> str | None:
-        return cast("str | None", unwrapped(model).__dict__.get(_RECIPE))
+    def history(self, model: nn.Module) -> tuple[str, ...]:
+        return cast("tuple[str, ...]", unwrapped(model).__dict__.get(_RECIPE, ()))
 
-    def set_recipe_text(self, model: nn.Module, text: str) -> None:
-        # A plain str in the instance: deepcopy and pickle carry it, and unpickling needs no genewright.
-        unwrapped(model).__dict__[_RECIPE] = text
+    def set_history(self, model: nn.Module, history: tuple[str, ...]) -> None:
+        # A plain tuple of texts in the instance: deepcopy and pickle carry it, and unpickling needs no genewright.
+        unwrapped(model).__dict__[_RECIPE] = history
+
+    def keep_history(self, model: nn.Module, journal: Journal) -> None:
+        journal.keep(unwrapped(model).__dict__)
 
     def predict(self, model: nn.Module, batch: Any) -> list[NDArray[Any]]:
         return predict(model, batch)
@@ -70,8 +77,8 @@ class TorchBackend(Backend):
     def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_module(model, path, metadata, overwrite=overwrite)
 
-    def load(self, model: nn.Module, path: Path, *, reshape: bool = False) -> None:
-        load_module(model, path, reshape=reshape)
+    def load(self, model: nn.Module, path: Path) -> None:
+        load_module(model, path)
 
 
 BACKEND = TorchBackend()

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from torch import nn
 
-from genewright.apply import Undo
 from genewright.errors import UnknownNameError
+from genewright.journal import Journal
 from genewright.names import did_you_mean
 
 
@@ -23,8 +23,8 @@ def value_at(owner: Any, path: str) -> Any:
     return owner
 
 
-def set_value(owner: Any, path: str, value: Any) -> Undo:
-    """Set what `path` leads to; return what takes it back.
+def set_value(owner: Any, path: str, value: Any, journal: Journal) -> None:
+    """Set what `path` leads to; the journal remembers what holds it.
 
     An entry of a tuple gives a new tuple in its place; a list given for a tuple becomes one.
 
@@ -38,9 +38,9 @@ def set_value(owner: Any, path: str, value: Any) -> Undo:
     if isinstance(holder, tuple):
         position = int(last)
         entries = cast("tuple[Any, ...]", holder)
-        return set_value(owner, head, (*entries[:position], new, *entries[position + 1 :]))
-    _put(holder, last, new)
-    return lambda: _put(holder, last, old)
+        set_value(owner, head, (*entries[:position], new, *entries[position + 1 :]), journal)
+        return
+    _put(holder, last, new, journal)
 
 
 def _step(owner: Any, part: str) -> Any:
@@ -57,13 +57,16 @@ def _step(owner: Any, part: str) -> Any:
     raise UnknownNameError(f"A {type(cast(object, owner)).__name__} has no {part!r}. {did_you_mean(part, names)}")
 
 
-def _put(holder: Any, part: str, value: Any) -> None:
+def _put(holder: Any, part: str, value: Any, journal: Journal) -> None:
     if isinstance(holder, MutableMapping):
+        journal.keep(holder)
         entries = cast("MutableMapping[Any, Any]", holder)
         entries[next(key for key in entries if str(key) == part)] = value
     elif isinstance(holder, MutableSequence):
+        journal.keep(holder)
         holder[int(part)] = value
     elif isinstance(holder, nn.Module) or hasattr(holder, "__dict__"):
+        journal.keep(vars(holder))
         setattr(holder, part, value)
     else:
         object.__setattr__(holder, part, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,25 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright import noise
-from genewright.apply import Undo
 from genewright.backends.torch.device import perturb_on_device
 from genewright.backends.torch.memory import elements_of
 from genewright.backends.torch.sharding import Block, whole
-from genewright.edit import Perturb
+from genewright.noise import Change, Stream
+from genewright.part import Part
+
+Add = Callable[[Callable[[], None]], None]
 
 
-def perturb_block(block: Block, edit: Perturb, *, keep: bool) -> Undo:
-    """Draw and apply an edit of a tensor to a block of it, without a look at the others.
+def perturb_block(block: Block, change: Change, stream: Stream, part: Part, journal: Add | None) -> None:
+    """Draw and apply a change of a tensor to a block of it, without a look at the others.
 
     Args:
         block: The block.
-        edit: An edit of the whole tensor.
-        keep: Whether the undo must bring the old bytes back.
-
-    Returns:
-        What takes the change back on this process.
+        change: A change of the whole tensor.
+        stream: The random words.
+        part: The elements of the whole tensor that may change.
+        journal: Receives what takes it back on this process.
     """
-    return _on_device(block, edit, keep=keep) or _in_main_memory(block, edit, keep=keep)
+    if not _on_device(block, change, stream, part, journal):
+        _in_main_memory(block, change, stream, part, journal)
 
 
 @contextmanager
@@ -40,44 +42,35 @@ def gathered_elements(block: Block) -> Generator[NDArray[Any]]:
     block.local.copy_(full[block.slices()])
 
 
-def _on_device(block: Block, edit: Perturb, *, keep: bool) -> Undo | None:
-    """Launch a kernel for every consecutive stretch; None, before the first, where none can be launched."""
+def _on_device(block: Block, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
+    """Launch a kernel for every consecutive stretch; False, before the first, where none can be launched."""
     if not block.local.is_contiguous():
-        return None
+        return False
     flat = block.local.view(-1)
-    undos = list[Undo]()
-    for place, start in block.runs():
-        undo = perturb_on_device(flat[place], edit, keep=keep, start=start)
-        if undo is None:
-            return None
-        undos.append(undo)
-
-    def undo_all() -> None:
-        for undo in reversed(undos):
-            undo()
-
-    return undo_all
+    return all(
+        [perturb_on_device(flat[place], change, stream, part, journal, start=start) for place, start in block.runs()]
+    )
 
 
-def _in_main_memory(block: Block, edit: Perturb, *, keep: bool) -> Undo:
+def _in_main_memory(block: Block, change: Change, stream: Stream, part: Part, journal: Add | None) -> None:
     with elements_of(block.local) as values:
         shaped = values.reshape(tuple(block.local.shape))
-        outside = (shaped.copy(), ~block.inside(edit.part)) if edit.part else None
-        journal = noise.apply_shard(
+        outside = (shaped.copy(), ~block.inside(part)) if part else None
+        undo = noise.apply_shard(
             shaped,
-            edit.change,
-            edit.stream,
+            change,
+            stream,
             dtype=str(block.local.dtype).removeprefix("torch."),
             shape=block.shape,
             offset=block.offset,
-            journal=keep,
+            journal=journal is not None,
         )
         if outside is not None:
             np.copyto(shaped, outside[0], where=outside[1])
+    if journal is not None and undo is not None:
 
-    def undo() -> None:
-        if journal is not None:
+        def restore() -> None:
             with elements_of(block.local) as values:
-                journal.restore(values)
+                undo.restore(values)
 
-    return undo
+        journal(restore)

@@ -6,38 +6,42 @@ import functools
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from genewright.apply import Undo
-from genewright.edit import Perturb
+from genewright.noise import Change, Stream
+from genewright.part import Part
+
+Add = Callable[[Callable[[], None]], None]
 
 
-def perturb_on_device(tensor: torch.Tensor, edit: Perturb, *, keep: bool, start: int = 0) -> Undo | None:
-    """Draw and apply an edit where the tensor lies.
+def perturb_on_device(
+    tensor: torch.Tensor, change: Change, stream: Stream, part: Part, journal: Add | None, *, start: int = 0
+) -> bool:
+    """Draw and apply a change where the tensor lies.
 
     Args:
         tensor: Any tensor.
-        edit: The edit.
-        keep: Whether the undo must bring the old bytes back.
+        change: The change.
+        stream: The random words.
+        part: The elements that may change.
+        journal: Receives what takes it back.
         start: The index, in the whole tensor, of the first element of this stretch of it.
 
     Returns:
-        What takes the change back; None where this is not possible, and nothing has changed: the tensor is in main
-        memory, only a part of it may change, its memory is not in row-major order, or Triton is not installed.
+        False where this is not possible, and nothing has changed: the tensor is in main memory, only a part of it may
+        change, its memory is not in row-major order, or Triton is not installed.
     """
-    if edit.part or not _reachable(tensor) or not tensor.is_contiguous() or not _installed():
-        return None
+    if part or not _reachable(tensor) or not tensor.is_contiguous() or not _installed():
+        return False
     kernels: Any = importlib.import_module("genewright.noise.cuda")
     flat = tensor.detach().view(-1)
-    journal: Any = kernels.apply(flat, edit.change, edit.stream, start=start, journal=keep)
-
-    def undo() -> None:
-        if journal is not None:
-            journal.restore(flat)
-
-    return undo
+    undo: Any = kernels.apply(flat, change, stream, start=start, journal=journal is not None)
+    if journal is not None and undo is not None:
+        journal(lambda: undo.restore(flat))
+    return True
 
 
 def _reachable(tensor: torch.Tensor) -> bool:

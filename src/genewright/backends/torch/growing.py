@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genewright.edit import Edit, Reindex, SetAttribute
+from genewright.edits import Edit, Gather, Place, SetAttribute
 from genewright.errors import UnsupportedError
+from genewright.index import Index
 from genewright.network import Network
 
 
@@ -34,8 +35,8 @@ def grown_kernel(network: Network, layer: str, by: int) -> Iterator[Edit]:
         yield SetAttribute(layer=layer, attribute="_reversed_padding_repeated_twice", value=repeated)
     weight = f"{layer}.weight" if layer else "weight"
     for axis, size in enumerate(sizes):
-        index = (*(-1,) * half, *range(size), *(-1,) * half)
-        yield Reindex(tensor=weight, axis=2 + axis, index=index)
+        index = Index.of((*(-1,) * half, *range(size), *(-1,) * half))
+        yield Gather(width=f"{layer} window", size=size, index=index, places=(Place(weight, 2 + axis),))
 
 
 def _fault(network: Network, layer: str) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]  # no public base class
 from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # no public base class
 
-from genewright.network import Initial, fans
+from genewright.tensor import Initial, fans
 
 
 @functools.singledispatch

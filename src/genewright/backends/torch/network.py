@@ -20,9 +20,10 @@ from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of
 from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
-from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire
+from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
-from genewright.network import NO_EXAMPLE, Initial, Network, Tensor, fans
+from genewright.network import NO_EXAMPLE, Network
+from genewright.tensor import Initial, Tensor, fans
 
 
 class TorchNetwork(Network):
@@ -46,6 +47,13 @@ class TorchNetwork(Network):
                 raise ExampleError(NO_EXAMPLE)
             self._structure = TorchStructure(unwrapped(self._model), self._example)
         return self._structure
+
+    @property
+    def traced(self) -> bool:
+        return self._structure is not None
+
+    def forget_structure(self) -> None:
+        self._structure = None
 
     def kinds(self) -> dict[str, str]:
         return {stable_name(name): type(module).__name__ for name, module in named_layers(unwrapped(self._model))}

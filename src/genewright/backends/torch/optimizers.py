@@ -6,12 +6,12 @@ import warnings
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from genewright.apply import Undo
 from genewright.backends.torch.tensors import unwrapped
-from genewright.edit import Reindex
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 
 # Second moments start at their mean for new entries: zero would make the first step of such an entry too large.
 _SECOND_MOMENTS = ("exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "sum")
@@ -43,30 +43,26 @@ class OptimizerState:
                 "optimizer= holds none of this model's parameters. Give the optimizer that was made with them."
             )
 
-    def gathered(self, parameter: torch.Tensor, moved: Reindex) -> Undo:
-        """Move the state of one parameter as its entries have moved; return what takes it back."""
+    def gathered(self, name: str, parameter: torch.Tensor, axis: int, index: NDArray[Any], journal: Journal) -> None:
+        """Move the state of one parameter as its entries have moved."""
         old: dict[str, Any] | None = self._optimizer.state.get(parameter)
         if old is None:
-            return lambda: None
+            return
         shape = list(parameter.shape)
         new: dict[str, Any] = {}
         for key, value in old.items():
             if not isinstance(value, torch.Tensor) or value.dim() == 0:
                 new[key] = value
             elif key in _FIRST_MOMENTS or key in _SECOND_MOMENTS:
-                new[key] = _gathered(value, moved, fill_mean=key in _SECOND_MOMENTS)
+                new[key] = _gathered(value, axis, index, fill_mean=key in _SECOND_MOMENTS)
             else:
-                self._say(f"{key!r} of {moved.tensor!r} cannot be moved to the shape {shape}")
+                self._say(f"{key!r} of {name!r} cannot be moved to the shape {shape}")
                 new = {}
                 break
+        journal.keep(self._optimizer.state)
         self._optimizer.state[parameter] = new
         if not new:
             del self._optimizer.state[parameter]
-
-        def undo() -> None:
-            self._optimizer.state[parameter] = old
-
-        return undo
 
     def foreseen(self, name: str, parameters: tuple[torch.Tensor, ...]) -> list[str]:
         """Say what of the state of a tensor that changes its shape cannot move, and starts again."""
@@ -77,11 +73,12 @@ class OptimizerState:
             if isinstance(value, torch.Tensor) and value.dim() and key not in (*_FIRST_MOMENTS, *_SECOND_MOMENTS)
         ]
 
-    def finish(self) -> Undo:
+    def finish(self, journal: Journal) -> None:
         """Take in the parameters of new layers, beside those before them, and let go of those that are gone."""
         groups = self._optimizer.param_groups
         kept_groups = [list(group["params"]) for group in groups]
-        state = dict(self._optimizer.state)
+        for container in (self._optimizer.state, *groups):
+            journal.keep(container)
         present = list(self._model.parameters())
         gone = self._before - {id(p) for p in present}
         place = {id(p): index for index, group in enumerate(groups) for p in group["params"]}
@@ -96,22 +93,14 @@ class OptimizerState:
             elif id(parameter) not in self._before:
                 groups[beside]["params"].append(parameter)
 
-        def undo() -> None:
-            for group, parameters in zip(groups, kept_groups, strict=True):
-                group["params"] = parameters
-            self._optimizer.state.clear()
-            self._optimizer.state.update(state)
-
-        return undo
-
     def _say(self, reason: str) -> None:
         name = type(self._optimizer).__name__
         warnings.warn(f"{name}: {reason}; its state starts again for this parameter.", stacklevel=2)
 
 
-def _gathered(value: torch.Tensor, moved: Reindex, *, fill_mean: bool) -> torch.Tensor:
-    index = torch.tensor(moved.index, device=value.device)
-    gathered = value.index_select(moved.axis, index.clamp(min=0))
-    fresh = (slice(None),) * moved.axis + (index < 0,)
+def _gathered(value: torch.Tensor, axis: int, places: NDArray[Any], *, fill_mean: bool) -> torch.Tensor:
+    index = torch.tensor(places, device=value.device)
+    gathered = value.index_select(axis, index.clamp(min=0))
+    fresh = (slice(None),) * axis + (index < 0,)
     gathered[fresh] = value.mean() if fill_mean and value.numel() else 0.0
     return gathered

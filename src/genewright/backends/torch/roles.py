@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from genewright.backends.torch.tensors import Member
-from genewright.network import Role, role_of_name
+from genewright.tensor import Role, role_of_name
 
 _EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)

@@ -13,7 +13,6 @@ from torch import nn
 from genewright.backends.files import read_checkpoint, write_checkpoint
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.backends.torch.network import TorchNetwork
-from genewright.backends.torch.store import give_data
 from genewright.errors import FileError
 
 
@@ -31,8 +30,8 @@ def save_module(model: nn.Module, path: Path, metadata: Mapping[str, str], *, ov
     write_checkpoint(Checkpoint(entries, about), path, overwrite=overwrite)
 
 
-def load_module(model: nn.Module, path: Path, *, reshape: bool = False) -> None:
-    """Copy a file's tensors into `model`; nothing changes unless all names, and without `reshape` all shapes, fit."""
+def load_module(model: nn.Module, path: Path) -> None:
+    """Copy a file's tensors into `model`; nothing changes unless all names and shapes fit."""
     members = TorchNetwork(model).members
     checkpoint = read_checkpoint(path)
     wanted = {name: member for member in members.values() for name in member.names}
@@ -45,7 +44,7 @@ def load_module(model: nn.Module, path: Path, *, reshape: bool = False) -> None:
         )
     for name, member in wanted.items():
         entry = checkpoint.entries[name]
-        if entry.shape != tuple(member.tensor.shape) and not reshape:
+        if entry.shape != tuple(member.tensor.shape):
             raise FileError(f"{path}: {name!r} has shape {entry.shape}, the model's has {tuple(member.tensor.shape)}.")
     with torch.no_grad():
         for name, member in wanted.items():
@@ -56,8 +55,4 @@ def load_module(model: nn.Module, path: Path, *, reshape: bool = False) -> None:
                 if entry.data.nbytes
                 else torch.empty(0, dtype=dtype)
             )
-            if entry.shape != tuple(member.tensor.shape):
-                empty = torch.empty(entry.shape, dtype=member.tensor.dtype, device=member.tensor.device)
-                for twin in member.same:
-                    give_data(twin, empty)
             member.tensor.copy_(flat.reshape(entry.shape))

@@ -18,6 +18,7 @@ from torch import nn
 
 from genewright.errors import UnsupportedError
 from genewright.noise.shards import runs
+from genewright.part import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +45,13 @@ class Block:
         """Return the block's place in the whole tensor, for indexing."""
         return tuple(slice(start, start + length) for start, length in zip(self.offset, self.local.shape, strict=True))
 
-    def inside(self, part: tuple[tuple[int, ...] | None, ...]) -> NDArray[np.bool_]:
+    def inside(self, part: Part) -> NDArray[np.bool_]:
         """Return which elements of the block belong to a part of the whole tensor (`genewright.part`)."""
         belongs = np.ones(tuple(self.local.shape), np.bool_)
         for axis, positions in enumerate(part):
             if positions is not None:
                 chosen = np.zeros(self.shape[axis], np.bool_)
-                chosen[list(positions)] = True
+                chosen[positions.array] = True
                 across = [1] * belongs.ndim
                 across[axis] = -1
                 belongs &= chosen[self.slices()[axis]].reshape(across)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -9,67 +10,94 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.apply import Companion, Store, Undo
 from genewright.backends.torch.blocks import gathered_elements, perturb_block
 from genewright.backends.torch.device import perturb_on_device
 from genewright.backends.torch.memory import elements_of
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
-from genewright.backends.torch.sharding import block_of, is_sharded
+from genewright.backends.torch.sharding import Block, block_of, is_sharded
 from genewright.backends.torch.tensors import Member, unwrapped
 from genewright.backends.torch.training import Training
 from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
-from genewright.edit import Perturb, Reindex, Structural
-from genewright.network import Tensor
+from genewright.edits import Edit, Memory, Store
+from genewright.journal import Journal
+from genewright.noise import Change, Stream
+from genewright.part import Part
+from genewright.tensor import Tensor
+
+Add = Callable[[Callable[[], None]], None]
+
+
+class TorchMemory(Memory):
+    """A torch tensor's elements, in main memory or on a device."""
+
+    def __init__(self, tensor: Tensor, held: torch.Tensor) -> None:
+        self.tensor = tensor
+        self._held = held.detach()  # the same memory, also after the parameter has been given another
+
+    def open(self) -> AbstractContextManager[NDArray[Any]]:
+        return elements_of(self._held)
+
+    def on_device(self) -> Any | None:
+        return None if self._held.device.type == "cpu" else self._held
+
+    def perturb(self, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
+        return perturb_on_device(self._held, change, stream, part, journal)
+
+
+class ShardedMemory(Memory):
+    """The elements of a sharded tensor, of which this process holds a block."""
+
+    def __init__(self, tensor: Tensor, block: Block) -> None:
+        self.tensor = tensor
+        self._block = block
+
+    def open(self) -> AbstractContextManager[NDArray[Any]]:
+        return gathered_elements(self._block)
+
+    def perturb(self, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
+        perturb_block(self._block, change, stream, part, journal)
+        return True
 
 
 class TorchStore(Store):
-    """The tensors of a torch module, for writing."""
+    """The tensors of a torch module, for writing.
 
-    def __init__(self, model: nn.Module, companion: Companion | None = None) -> None:
+    Args:
+        model: The module.
+        training: What is trained along with it, and moves as its tensors move.
+        network: A view of the module as it is now, where there is one already.
+    """
+
+    def __init__(self, model: nn.Module, training: Training | None = None, network: TorchNetwork | None = None) -> None:
         self._model = model
-        self._companion = companion
-        self._view: TorchNetwork | None = None
+        self._training = training
+        self._view = network
 
     def tensor(self, name: str) -> Tensor:
         return self._network().tensor(name)
 
-    def elements(self, name: str) -> AbstractContextManager[NDArray[Any]]:
-        tensor = self._member(name).tensor
-        return gathered_elements(block_of(name, tensor)) if is_sharded(tensor) else elements_of(tensor)
+    def memory(self, name: str) -> Memory:
+        tensor = self._network().tensor(name)
+        held = self._network().members[tensor.name].tensor
+        return ShardedMemory(tensor, block_of(name, held)) if is_sharded(held) else TorchMemory(tensor, held)
 
-    def perturb(self, edit: Perturb, *, keep: bool) -> Undo | None:
-        tensor = self._member(edit.tensor).tensor
-        if is_sharded(tensor):
-            return perturb_block(block_of(edit.tensor, tensor), edit, keep=keep)
-        return perturb_on_device(tensor, edit, keep=keep)
-
-    def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
+    def resize(self, name: str, axis: int, index: NDArray[Any]) -> None:
         refuse_wrapped(self._model)
+        journal = self.journal or Journal()
         member = self._member(name)
-        undos = [give_data(twin, _as_tensor(values, like=member.tensor)) for twin in member.same]
-        if isinstance(self._companion, Training):
-            undos += [undo for twin in member.same for undo in self._companion.gathered(twin, moved)]
+        moved = _gathered(member.tensor, axis, index)
+        for twin in member.same:
+            give_data(twin, moved, journal)
+            if self._training is not None:
+                self._training.gathered(name, twin, axis, index, journal)
         self._network().refresh(member)
 
-        def undo() -> None:
-            for back in reversed(undos):
-                back()
-            self._view = None
-
-        return undo
-
-    def restructure(self, edit: Structural) -> Undo:
+    def restructure(self, edit: Edit) -> None:
         refuse_wrapped(self._model)
-        back = restructure(edit, unwrapped(self._model))
         self._view = None
-
-        def undo() -> None:
-            back()
-            self._view = None
-
-        return undo
+        restructure(edit, unwrapped(self._model), self.journal or Journal())
 
     def _network(self) -> TorchNetwork:
         """Return the view, made anew after layers have changed."""
@@ -82,25 +110,27 @@ class TorchStore(Store):
         return network.members[network.tensor(name).name]
 
 
-def give_data(tensor: torch.Tensor, data: torch.Tensor) -> Undo:
+def give_data(tensor: torch.Tensor, data: torch.Tensor, journal: Journal) -> None:
     """Give a tensor other data, of any shape: it stays the same object, and its gradient is dropped."""
     old, gradient = tensor.data, tensor.grad
 
-    def undo() -> None:
+    def restore() -> None:
         tensor.grad = None
         tensor.data = old
         tensor.grad = gradient
 
+    journal.keep_by(tensor, restore)
     tensor.grad = None
     tensor.data = data
-    return undo
 
 
-def _as_tensor(values: NDArray[Any], *, like: torch.Tensor) -> torch.Tensor:
-    """Return elements as a tensor with the dtype, device and memory format of another."""
-    made = torch.from_numpy(values.copy())  # pyright: ignore[reportUnknownMemberType]
-    made = made.view(torch.bfloat16) if like.dtype == torch.bfloat16 else made
+def _gathered(tensor: torch.Tensor, axis: int, index: NDArray[Any]) -> torch.Tensor:
+    """Return the elements gathered along an axis, on the tensor's device and in its memory format."""
+    with torch.no_grad():
+        places = torch.tensor(index, device=tensor.device)
+        moved = tensor.detach().index_select(axis, places.clamp(min=0))
+        moved[(slice(None),) * axis + (places < 0,)] = 0
     for dims, memory_format in ((4, torch.channels_last), (5, torch.channels_last_3d)):
-        if like.dim() == dims and not like.is_contiguous() and like.is_contiguous(memory_format=memory_format):
-            made = made.contiguous(memory_format=memory_format)
-    return made.to(like.device)
+        if tensor.dim() == dims and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=memory_format):
+            return moved.contiguous(memory_format=memory_format)
+    return moved.contiguous()

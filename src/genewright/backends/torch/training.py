@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from genewright.apply import Companion, Undo
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.tensors import unwrapped
-from genewright.edit import Reindex
+from genewright.companion import Companion
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 
 
 class Training(Companion):
@@ -44,9 +45,10 @@ class Training(Companion):
                     f"(torch.optim.swa_utils.AveragedModel), or several; received a {type(one).__name__}."
                 )
 
-    def gathered(self, parameter: torch.Tensor, moved: Reindex) -> list[Undo]:
-        """Move what the optimizers hold of one parameter; return what takes it back."""
-        return [optimizer.gathered(parameter, moved) for optimizer in self._optimizers]
+    def gathered(self, name: str, parameter: torch.Tensor, axis: int, index: NDArray[Any], journal: Journal) -> None:
+        """Move what the optimizers hold of one parameter as its entries have moved."""
+        for optimizer in self._optimizers:
+            optimizer.gathered(name, parameter, axis, index, journal)
 
     def foreseen(self, names: Sequence[str]) -> list[str]:
         network = TorchNetwork(self._model)
@@ -55,14 +57,9 @@ class Training(Companion):
             text for name in names for optimizer in self._optimizers for text in optimizer.foreseen(name, same[name])
         ]
 
-    def finish(self) -> Undo:
-        undos = [optimizer.finish() for optimizer in self._optimizers]
-
-        def undo() -> None:
-            for back in reversed(undos):
-                back()
-
-        return undo
+    def finish(self, journal: Journal) -> None:
+        for optimizer in self._optimizers:
+            optimizer.finish(journal)
 
 
 def _twin(model: nn.Module, given: nn.Module) -> nn.Module:

@@ -8,19 +8,19 @@ from typing import cast
 import torch
 from torch import nn
 
-from genewright.apply import Undo
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.tensors import stable_name
-from genewright.edit import Tie
+from genewright.edits import Tie
 from genewright.errors import UnsupportedError
-from genewright.network import refuse_untieable
+from genewright.journal import Journal
+from genewright.tensor import refuse_untieable
 
 Registry = dict[str, torch.Tensor | None]
 
 
 @restructure.register
-def tie(edit: Tie, model: nn.Module) -> Undo:
+def tie(edit: Tie, model: nn.Module, journal: Journal) -> None:
     """Let every module that holds one tensor hold another in its place.
 
     Raises:
@@ -32,16 +32,9 @@ def tie(edit: Tie, model: nn.Module) -> Undo:
     if any("parametrizations" in name.split(".") for name in (tensor.name, to.name)):
         raise UnsupportedError(f"{tensor.name!r} and {to.name!r}: a parametrized tensor cannot be tied.")
     kept = network.members[to.name].tensor
-    held: list[tuple[Registry, str, torch.Tensor | None]] = []
-    for registry, attribute in _holders(model, (tensor.name, *tensor.aliases)):
-        held.append((registry, attribute, registry[attribute]))
+    for registry, attribute in list(_holders(model, (tensor.name, *tensor.aliases))):
+        journal.keep(registry)
         registry[attribute] = kept
-
-    def undo() -> None:
-        for registry, attribute, old in held:
-            registry[attribute] = old
-
-    return undo
 
 
 def _holders(model: nn.Module, names: tuple[str, ...]) -> Iterator[tuple[Registry, str]]:

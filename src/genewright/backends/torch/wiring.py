@@ -11,6 +11,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from genewright.journal import Journal
+
 GRAFT = "graft"
 _HOOK = "genewright"  # a word, not a number: torch numbers its own hooks anew in every process
 
@@ -140,10 +142,10 @@ def graft_of(host: nn.Module) -> Graft | None:
     return found if isinstance(found, Graft) else None
 
 
-def attach(host: nn.Module, graft: Graft) -> None:
+def attach(host: nn.Module, graft: Graft, journal: Journal) -> None:
     """Give a host its graft, called after the host's other hooks."""
+    hooks, with_kwargs = _kept(host, _hooks(host), journal)
     host.add_module(GRAFT, graft)
-    hooks, with_kwargs = _hooks(host)
     hooks[_HOOK] = run_graft
     with_kwargs[_HOOK] = True
 
@@ -154,34 +156,28 @@ def gated(layer: nn.Module, gate: float = 0.0) -> nn.Module:
         return Gated(layer, gate)
     graft = graft_of(layer)
     if graft is None:
-        attach(layer, Graft(Gate(gate)))
+        attach(layer, Graft(Gate(gate)), Journal())
     else:
         graft.append(Gate(gate))
     return layer
 
 
-def detach(host: nn.Module) -> None:
+def detach(host: nn.Module, journal: Journal) -> None:
     """Take a host's graft away."""
+    tables = _kept(host, _hooks(host), journal)
     del host._modules[GRAFT]  # pyright: ignore[reportPrivateUsage]
-    for table in _hooks(host):
+    for table in tables:
         table.pop(_HOOK, None)
 
 
-def tap(start: nn.Module) -> Tap:
+def tap(start: nn.Module, journal: Journal) -> Tap:
     """Have a layer's input noted before each call; return where."""
     made = Tap()
+    hooks, with_kwargs = _kept(start, _pre_hooks(start), journal)
     start.add_module("tap", made)
-    hooks, with_kwargs = _pre_hooks(start)
     hooks[_HOOK] = run_tap
     with_kwargs[_HOOK] = True
     return made
-
-
-def untap(start: nn.Module) -> None:
-    """Stop noting a layer's input."""
-    del start._modules["tap"]  # pyright: ignore[reportPrivateUsage]
-    for table in _pre_hooks(start):
-        table.pop(_HOOK, None)
 
 
 def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> Any:
@@ -205,6 +201,12 @@ def _is_torchs(layer: nn.Module) -> bool:
 
 def _main(output: Any) -> Any:
     return cast("tuple[Any, ...]", output)[0] if isinstance(output, tuple) else output
+
+
+def _kept(host: nn.Module, tables: tuple[dict[Any, Any], dict[Any, Any]], journal: Journal) -> Any:
+    for each in (host._modules, *tables):  # pyright: ignore[reportPrivateUsage]
+        journal.keep(each)
+    return tables
 
 
 def _hooks(host: nn.Module) -> tuple[dict[Any, Any], dict[Any, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from genewright import edit
+from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn
@@ -50,7 +50,8 @@ class AddBranch(Operator):
         if self.branch is not None:
             object.__setattr__(self, "branch", as_spec("AddBranch", self.branch))
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
+        network = networks[0]
         layer = self.layer
         if layer is None:
             kernels = {t.layer for t in network.tensors.values() if t.role == "kernel"}
@@ -59,7 +60,8 @@ class AddBranch(Operator):
             layer = chosen(options, noise, "AddBranch", "linear layer or convolution that the example reaches")
         return dataclasses.replace(self, layer=layer, branch=self.branch or {"copy": layer})
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
-        branch = edit.Rewire(start=self.layer or "", end=self.layer or "", path=self.branch)
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        network = networks[0]
+        branch = edits.Rewire(start=self.layer or "", end=self.layer or "", path=self.branch)
         yield branch
-        yield from drawn(branch, network, noise)
+        yield from drawn(branch, network)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from genewright.edit import Edit
+from genewright.edits import Edit
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.heads import heads_of, some_heads
@@ -50,11 +50,11 @@ class AddHeads(Operator):
     def __post_init__(self) -> None:
         check_integer(self, "num_heads", self.num_heads, low=1)
 
-    def settled(self, network: Network, noise: Noise) -> AddHeads:
-        return self if self.layer else replace(self, layer=some_heads(network, noise, "AddHeads", 1))
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> AddHeads:
+        return self if self.layer else replace(self, layer=some_heads(networks[0], noise, "AddHeads", 1))
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of widening the number of heads silently."""
         assert self.layer is not None
-        for knob in heads_of(network, self.layer, "AddHeads"):
-            yield from Widen(layer=knob.name, num_units=self.num_heads, init="silent").propose(network, noise)
+        for knob in heads_of(networks[0], self.layer, "AddHeads"):
+            yield from Widen(layer=knob.name, num_units=self.num_heads, init="silent").propose(networks, noise)

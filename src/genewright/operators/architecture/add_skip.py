@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from genewright import edit
+from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn
@@ -53,7 +53,8 @@ class AddSkip(Operator):
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", as_spec("AddSkip", self.path))
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
+        network = networks[0]
         start, end, path = self.start, self.end, self.path
         if start is None:
             calls = network.structure.calls().values()
@@ -64,7 +65,8 @@ class AddSkip(Operator):
             path = network.structure.path(start, end)
         return dataclasses.replace(self, start=start, end=end, path=path)
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
-        skip = edit.Rewire(start=self.start or "", end=self.end or "", path=self.path)
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        network = networks[0]
+        skip = edits.Rewire(start=self.start or "", end=self.end or "", path=self.path)
         yield skip
-        yield from drawn(skip, network, noise)
+        yield from drawn(skip, network)

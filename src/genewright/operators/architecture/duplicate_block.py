@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from genewright import edit
+from genewright import edits
 from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.noise import Change
@@ -67,7 +67,8 @@ class DuplicateBlock(Operator):
     def __post_init__(self) -> None:
         check_choice(self, "by", self.by, _MEANS)
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
+        network = networks[0]
         if self.block is not None and (self.by in ("gate", "graft") or self.zeros is not None):
             return self
         structure = network.structure
@@ -90,7 +91,8 @@ class DuplicateBlock(Operator):
             "that starts as the identity: gw.InsertLayer(after=..., activation=...)."
         )
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        network = networks[0]
         block = self.block or ""
         insertion = _insertion(block, self.by)
         yield insertion
@@ -103,15 +105,15 @@ class DuplicateBlock(Operator):
         nothing = Change(combine="replace", distribution="constant", scale=0.0)
         for tensor, _ in network.blueprint(insertion):
             if any(tensor.name.endswith(f".{name}") or tensor.name == name for name in silent):
-                yield edit.Perturb(tensor=tensor.name, change=nothing, stream=noise.stream(tensor.name))
+                yield edits.Perturb(tensor=tensor.name, change=nothing, stream=tensor.name)
 
 
-def _insertion(block: str, by: str) -> edit.InsertLayer:
+def _insertion(block: str, by: str) -> edits.InsertLayer:
     copied: dict[str, Spec] = {
         "gate": {"copy": block, "gate": 0.0},
         "graft": {"layer": "Gated", "layers": [{"copy": block}]},  # no copy itself, so no entry of a list
     }
-    return edit.InsertLayer(after=block, layer=copied.get(by, {"copy": block}))
+    return edits.InsertLayer(after=block, layer=copied.get(by, {"copy": block}))
 
 
 def _copied(network: Network, prefix: str) -> Iterator[tuple[str, str]]:

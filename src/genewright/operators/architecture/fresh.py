@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from genewright import noise as gw_noise
-from genewright.edit import InsertLayer, Perturb, ReplaceLayer, Rewire, Write
+from genewright.edits import InsertLayer, Map, Perturb, ReplaceLayer, Rewire
+from genewright.edits.functions import Identity
 from genewright.errors import SettingError, UnsupportedError
-from genewright.network import Network, Tensor
+from genewright.network import Network
 from genewright.noise import Change
 from genewright.seeding import Noise
+from genewright.tensor import Tensor
 
 
-def drawn(edit: InsertLayer | ReplaceLayer | Rewire, network: Network, noise: Noise) -> Iterator[Perturb]:
+def drawn(edit: InsertLayer | ReplaceLayer | Rewire, network: Network) -> Iterator[Perturb]:
     """Yield what draws a new layer's tensors as its kind draws them at first, each under its new name."""
     for tensor, initial in network.blueprint(edit):
         if initial is None or initial.distribution == "constant":
             continue
         change = Change(combine="replace", distribution=initial.distribution, scale=initial.scale)
-        yield Perturb(tensor=tensor.name, change=change, stream=noise.stream(tensor.name))
+        yield Perturb(tensor=tensor.name, change=change, stream=tensor.name)
 
 
-def identities(edit: InsertLayer | ReplaceLayer, network: Network, who: str) -> Iterator[Write]:
+def identities(edit: InsertLayer | ReplaceLayer, network: Network, who: str) -> Iterator[Map]:
     """Yield what makes the kernels of a new layer the identity: ones on the diagonal, at the centre of the window.
 
     Raises:
@@ -31,7 +31,7 @@ def identities(edit: InsertLayer | ReplaceLayer, network: Network, who: str) -> 
     """
     for tensor, _ in network.blueprint(edit):
         if tensor.role == "kernel":
-            yield Write(tensor=tensor.name, values=_identity(tensor, who), summary="the identity")
+            yield Map(tensor=tensor.name, function=_identity(tensor, who))
 
 
 def chosen(options: Sequence[str], noise: Noise, who: str, what: str) -> str:
@@ -51,7 +51,7 @@ def shuffled(options: Sequence[str], noise: Noise) -> list[str]:
     return [options[int(position)] for position in order]
 
 
-def _identity(tensor: Tensor, who: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _identity(tensor: Tensor, who: str) -> Identity:
     if tensor.unit_axis is None or tensor.input_axis is None:
         raise SettingError(f"{who}: {tensor.name!r} has no axes of inputs and units. Use init='gate'.")
     out, inner = tensor.shape[tensor.unit_axis], tensor.shape[tensor.input_axis]
@@ -61,9 +61,4 @@ def _identity(tensor: Tensor, who: str) -> np.ndarray[tuple[int, ...], np.dtype[
             f"{who}: a kernel of shape {tensor.shape} cannot be the identity: it needs at least as many outputs as "
             "inputs and an odd window. Use init='gate', or init='noise'."
         )
-    kernel = np.zeros(tensor.shape)
-    place = [size // 2 for size in tensor.shape]
-    for unit in range(out):
-        place[tensor.unit_axis], place[tensor.input_axis] = unit, unit % inner
-        kernel[tuple(place)] = 1.0
-    return kernel
+    return Identity(unit_axis=tensor.unit_axis, input_axis=tensor.input_axis)

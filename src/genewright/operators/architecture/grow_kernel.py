@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from genewright import edit
+from genewright import edits
 from genewright.errors import GenewrightError, SettingError
 from genewright.network import Network
 from genewright.operator import Operator
@@ -53,7 +53,8 @@ class GrowKernel(Operator):
         if isinstance(self.by, bool) or not isinstance(self.by, int) or self.by < 2 or self.by % 2:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise SettingError(f"GrowKernel: by is an even int of at least 2, half on each side; received {self.by!r}.")
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
+        network = networks[0]
         if self.layer is not None:
             return self
         options = [name for name in sorted(network.kinds()) if name and self._fits(name, network)]
@@ -61,7 +62,8 @@ class GrowKernel(Operator):
             self, layer=chosen(options, noise, "GrowKernel", "convolution whose window can grow")
         )
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        network = networks[0]
         yield from network.grown_kernel(self.layer or "", self.by)
 
     def _fits(self, layer: str, network: Network) -> bool:

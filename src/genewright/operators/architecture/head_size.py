@@ -6,15 +6,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from genewright.edit import Edit, Perturb, Reindex
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.edits import Edit, Gather, Map, Perturb, Place
+from genewright.edits.functions import Scale
 from genewright.errors import UnsupportedError
+from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import Change
-from genewright.operators.architecture.moving import own_spread, set_attributes
+from genewright.operators.architecture.moving import gather, own_spread
 from genewright.part import along
-from genewright.seeding import Noise
 from genewright.widths.axes import Axis, Leaf, Product, Sum, coordinates, leaves, resolve, size_of
-from genewright.widths.knob import Attribute, Knob, Place, exchanged, with_size
+from genewright.widths.knob import Attribute, Knob, exchanged, with_size
+from genewright.widths.knob import Place as KnobPlace
 from genewright.widths.widths import Widths
 
 
@@ -77,46 +82,52 @@ def shrunk_heads(knob: Knob, kept: Sequence[int], widths: Widths) -> Iterator[Ed
     knobs, attributes = settled_together(knob, size, widths)
     larger = growth(knob, knob.size + 1, widths)
     scale = 1.0 if larger.scale == 1 else math.sqrt(size / knob.size)
-    yield from set_attributes(attributes)
     for at, one in enumerate(knobs):
-        for held in one.places:
-            place = with_size(held, knobs[:at], size)
-            queries = _queries(knob, held, size, larger) if at == 0 and scale != 1 else set[int]()
-            moved = one.moved(place, list(kept))
-            factor = tuple(scale if position in queries else 1.0 for position in range(len(moved))) if queries else None
-            yield Reindex(tensor=place.tensor, axis=place.axis, index=moved, factor=factor)
+        places = [with_size(held, knobs[:at], size) for held in one.places]
+        yield gather(one, Index.of(kept), attributes=() if at else attributes, places=places)
+        for held in one.places if at == 0 and scale != 1 else ():
+            queries = _queries(knob, held, size, larger)
+            if queries:
+                yield _scaled(held, queries, scale)
 
 
-def _queries(knob: Knob, place: Place, size: int, found: Growth) -> set[int]:
+def _queries(knob: Knob, place: KnobPlace, size: int, found: Growth) -> tuple[int, ...]:
     """Return the positions of the queries among those of a place, at another size than they were found for."""
     if place.tensor not in found.queries:
-        return set()
+        return ()
     rows = _runs_in(knob, place, found.size).index(list(found.queries[place.tensor]))
-    return set(_runs_in(knob, place, size)[rows])
+    return tuple(_runs_in(knob, place, size)[rows])
 
 
-def grown_heads(found: Growth, network: Network, noise: Noise) -> Iterator[Edit]:
+def _scaled(place: KnobPlace, queries: Sequence[int], scale: float) -> Map:
+    return Map(tensor=place.tensor, function=Scale(by=scale), part=along(place.axis, queries))
+
+
+def grown_heads(found: Growth, network: Network) -> Iterator[Edit]:
     """Yield the edits: new queries are zero and all queries scaled, new keys and values drawn, new columns zero."""
-    yield from set_attributes(found.attributes)
     for at, knob in enumerate(found.knobs):
-        index = [*range(knob.size), *[-1] * (found.size - knob.size)]
-        for held in knob.places:
-            place = with_size(held, found.knobs[:at], found.size)
-            moved = knob.moved(place, index)
-            queries = set(found.queries.get(place.tensor, ()) if at == 0 else ())
-            factor = None
+        index = Index.of([*range(knob.size), *[-1] * (found.size - knob.size)])
+        new = Index.of(range(knob.size, found.size))
+        places = [with_size(held, found.knobs[:at], found.size) for held in knob.places]
+        moved = gather(knob, index, new=new, attributes=() if at else found.attributes, places=places)
+        yield moved
+        for held, edited in zip(knob.places, moved.places, strict=True):
+            queries = found.queries.get(held.tensor, ()) if at == 0 else ()
             if queries and found.scale != 1:
-                factor = tuple(found.scale if position in queries else 1.0 for position in range(len(moved)))
-            yield Reindex(tensor=place.tensor, axis=place.axis, index=moved, factor=factor)
-            drawn = tuple(p for p, old in enumerate(moved) if old < 0 and p not in queries)
-            # What values the readers' columns are left at is zero: they let nothing new through.
-            if "writer" in place.roles and drawn:
-                yield Perturb(
-                    tensor=place.tensor,
-                    change=Change(combine="replace", distribution="normal", scale=own_spread(place.tensor, network)),
-                    stream=noise.stream(f"{place.tensor}:{place.axis}:{knob.name}"),
-                    part=along(place.axis, drawn),
-                )
+                yield _scaled(held, queries, found.scale)
+            # The readers' columns are left at zero: they let nothing new through.
+            drawn = np.setdiff1d(moved.positions(edited), np.asarray(queries, np.int64))
+            if "writer" in held.roles and drawn.size:
+                yield _drawn(edited, moved, drawn, network)
+
+
+def _drawn(place: Place, moved: Gather, positions: NDArray[np.int64], network: Network) -> Perturb:
+    return Perturb(
+        tensor=place.tensor,
+        change=Change(combine="replace", distribution="normal", scale=own_spread(place.tensor, network)),
+        stream=f"{place.tensor}:{place.axis}:{moved.width}",
+        part=along(place.axis, positions),
+    )
 
 
 def _values_of(knob: Knob, widths: Widths) -> tuple[Knob, ...]:
@@ -154,7 +165,7 @@ def _factors_beside(knob: Knob) -> set[int]:
     return out
 
 
-def _runs_in(knob: Knob, place: Place, size: int) -> list[list[int]]:
+def _runs_in(knob: Knob, place: KnobPlace, size: int) -> list[list[int]]:
     scratch = Leaf(size)
     return _runs(exchanged(place.layout, knob.leaf, scratch), scratch)
 

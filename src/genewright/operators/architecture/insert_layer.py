@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from genewright import edit
+from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn, identities
@@ -64,7 +64,8 @@ class InsertLayer(Operator):
     def claims(self) -> frozenset[str]:
         return frozenset() if self.init == "noise" else frozenset({"function"})
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
+        network = networks[0]
         after, layer = self.after, self.layer
         if after is None:
             calls = network.structure.calls().values()
@@ -74,15 +75,16 @@ class InsertLayer(Operator):
             layer = network.structure.as_wide_as(after)
         return dataclasses.replace(self, after=after, layer=layer)
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        network = networks[0]
         spec: Spec = self.layer
         if self.activation is not None:
             spec = {"layer": "Sequential", "layers": [spec, self.activation]}
         if self.init == "gate":
             spec = {"layer": "Gated", "layers": [spec]}
-        insertion = edit.InsertLayer(after=self.after or "", layer=spec)
+        insertion = edits.InsertLayer(after=self.after or "", layer=spec)
         yield insertion
         if self.init == "identity":
             yield from identities(insertion, network, "InsertLayer")
         else:
-            yield from drawn(insertion, network, noise)
+            yield from drawn(insertion, network)

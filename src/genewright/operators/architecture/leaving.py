@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edit import Edit, Write
+from genewright.edits import Edit, Share
+from genewright.index import Index
 from genewright.network import Network
 from genewright.widths.knob import Knob, Place
+from genewright.widths.layouts import by_unit, layout_of
 
 
 def rows_of(knob: Knob, place: Place, network: Network) -> NDArray[np.float64]:
     """Return the values of a place, one row a unit."""
     values = np.moveaxis(np.asarray(network.read(place.tensor), np.float64), place.axis, 0)
-    units = np.asarray(knob.units(place))
-    return np.stack([values[units == unit].reshape(-1) for unit in range(knob.size)])
+    return values[by_unit(layout_of(place.layout, knob.leaf), knob.size)].reshape(knob.size, -1)
 
 
 def copies_among(knob: Knob, gone: Sequence[int], network: Network) -> list[tuple[int, int]]:
@@ -36,24 +36,14 @@ def copies_among(knob: Knob, gone: Sequence[int], network: Network) -> list[tupl
 
 def copies_summed(knob: Knob, copies: Sequence[tuple[int, int]]) -> Iterator[Edit]:
     """Let units that stay take over the columns of removed copies, in order: as a split comes back exactly."""
+    kept, gone = np.array(copies, np.int64).reshape(-1, 2).T
     for place in knob.places if copies else ():
         if "reader" in place.roles:
-            units = np.asarray(knob.units(place))
-            pairs = [
-                (int(a), int(b))
-                for old, unit in copies
-                for a, b in zip(np.flatnonzero(units == old), np.flatnonzero(units == unit), strict=True)
-            ]
-            yield Write(
+            at = by_unit(layout_of(place.layout, knob.leaf), knob.size)
+            yield Share(
                 tensor=place.tensor,
-                values=functools.partial(_summed, axis=place.axis, pairs=pairs),
-                summary=f"columns of {len(copies)} copies added to those of their originals along axis {place.axis}",
+                axis=place.axis,
+                source=Index.of(at[gone].reshape(-1)),
+                target=Index.of(at[kept].reshape(-1)),
+                share=np.ones(len(gone) * at.shape[1]),
             )
-
-
-def _summed(values: NDArray[np.generic], *, axis: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.generic]:
-    out = np.moveaxis(np.array(values), axis, 0)
-    for kept, gone in pairs:
-        out[kept] += out[gone]
-        out[gone] = 0
-    return np.moveaxis(out, 0, axis)

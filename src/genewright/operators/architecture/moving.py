@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from genewright import bfloat16
-from genewright.edit import Edit, Perturb, Reindex, SetAttribute
+from genewright.edits import Following, Gather, Perturb, Place
+from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.part import along
-from genewright.seeding import Noise
 from genewright.spread import spread
-from genewright.widths.knob import Attribute, Knob, Place
+from genewright.widths import knob as widths
+from genewright.widths.knob import Attribute, Knob
+from genewright.widths.layouts import layout_of
+
+Blank = Callable[[widths.Place], bool]
 
 
-def gather(knob: Knob, place: Place, index: Sequence[int], factor: Sequence[float] | None = None) -> Reindex:
-    """Return the edit that gathers one place.
+def gather(
+    knob: Knob,
+    index: Index,
+    *,
+    new: Index | None = None,
+    blank: Blank = lambda place: False,
+    attributes: Sequence[Attribute] = (),
+    places: Sequence[widths.Place] | None = None,
+) -> Gather:
+    """Return the edit that gives a knob other units.
 
     Args:
         knob: The knob, at its old size.
-        place: One of its places.
-        index: Old units, one for each new unit; -1 for one that starts at zero.
-        factor: A factor a new unit.
+        index: Old units, one for each new unit; -1 for one that comes from none.
+        new: The units that are new.
+        blank: In which places these start at zero.
+        attributes: What follows.
+        places: The knob's places, where some of its widths have other sizes by now.
     """
-    factors = None
-    if factor is not None:
-        factors = tuple(1.0 if unit < 0 else factor[unit] for unit in knob.new_units(place, index))
-    return Reindex(tensor=place.tensor, axis=place.axis, index=knob.moved(place, index), factor=factors)
+    held = knob.places if places is None else places
+    return Gather(
+        width=knob.name,
+        size=knob.size,
+        index=index,
+        new=new or Index(),
+        places=tuple(Place(p.tensor, p.axis, layout_of(p.layout, knob.leaf), blank(p)) for p in held),
+        attributes=tuple(Following(a.layer, a.path, a.new) for a in attributes),
+    )
 
 
-def positions(knob: Knob, place: Place, index: Sequence[int], units: Sequence[int]) -> tuple[int, ...]:
-    """Return the new positions of a place that belong to some new units."""
-    wanted = set(units)
-    return tuple(p for p, unit in enumerate(knob.new_units(place, index)) if unit in wanted)
-
-
-def draw(
-    knob: Knob, place: Place, index: Sequence[int], units: Sequence[int], network: Network, noise: Noise
-) -> Perturb:
-    """Return the edit that draws some new units of a place anew, at the tensor's own spread."""
+def draw(moved: Gather, place: Place, network: Network) -> Perturb:
+    """Return the edit that draws the new units of a place anew, at the tensor's own spread."""
     return Perturb(
         tensor=place.tensor,
         change=Change(combine="replace", distribution="normal", scale=own_spread(place.tensor, network)),
-        stream=noise.stream(f"{place.tensor}:{place.axis}"),
-        part=along(place.axis, positions(knob, place, index, units)),
+        stream=f"{place.tensor}:{place.axis}",
+        part=along(place.axis, moved.positions(place)),
     )
 
 
@@ -59,18 +68,3 @@ def own_spread(tensor: str, network: Network) -> float:
     if initial is None or initial.distribution == "constant":
         return 0.01
     return initial.scale / 3**0.5 if initial.distribution == "uniform" else initial.scale
-
-
-def set_attributes(attributes: Sequence[Attribute]) -> Iterator[Edit]:
-    """Yield the edits that let attributes follow."""
-    for attribute in attributes:
-        yield SetAttribute(layer=attribute.layer, attribute=attribute.path, value=attribute.new)
-
-
-def rounded(values: NDArray[np.generic], dtype: str) -> NDArray[np.generic]:
-    """Return numbers as `dtype` holds them, in the type that they are computed in."""
-    if dtype == "float16":
-        return values.astype(np.float16).astype(np.float32)
-    if dtype == "bfloat16":
-        return bfloat16.to_float32(bfloat16.from_float32(values.astype(np.float32)))
-    return values

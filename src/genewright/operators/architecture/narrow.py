@@ -8,15 +8,16 @@ from typing import Literal
 
 import numpy as np
 
-from genewright.edit import Edit
+from genewright.edits import Edit
 from genewright.errors import SettingError, UnsupportedError
+from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import permutation, uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.head_size import shrunk_heads
 from genewright.operators.architecture.importance import MEASURES
 from genewright.operators.architecture.leaving import copies_among, copies_summed
-from genewright.operators.architecture.moving import gather, set_attributes
+from genewright.operators.architecture.moving import gather
 from genewright.operators.architecture.repairing import constant_units, constants_folded, fitted
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
@@ -101,10 +102,10 @@ class Narrow(Operator):
         check_choice(self, "by", self.by, BY)
         check_choice(self, "repair", self.repair, REPAIRS)
 
-    def settled(self, network: Network, noise: Noise) -> Narrow:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Narrow:
         if self.layer is not None:
             return self
-        widths: Widths = network.structure.widths
+        widths: Widths = networks[0].structure.widths
         order = [knob for knob in widths.knobs() if not _obstacle(knob)]
         stream = noise.stream("layer")
         for turn in range(len(order)):
@@ -116,8 +117,12 @@ class Narrow(Operator):
             return replace(self, layer=knob.name)
         raise UnsupportedError("Narrow: no width of this network can shrink so. gw.knobs(model, example) says why.")
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def fits(self) -> bool:
+        return self.repair == "least_squares"
+
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of every place, and of the attributes that follow."""
+        network = networks[0]
         widths: Widths = network.structure.widths
         assert self.layer is not None
         for knob in widths.find_all(self.layer):
@@ -132,7 +137,7 @@ class Narrow(Operator):
         if knob.kind == "head size":
             yield from shrunk_heads(knob, kept, network.structure.widths)
             return
-        yield from set_attributes(network.structure.widths.settle(knob, knob.size - len(gone)))
+        attributes = network.structure.widths.settle(knob, knob.size - len(gone))
         copies = copies_among(knob, gone, network)
         yield from copies_summed(knob, copies)
         lost = [unit for unit in gone if unit not in {copy for _, copy in copies}]
@@ -141,8 +146,7 @@ class Narrow(Operator):
         rest = [unit for unit in lost if unit not in constant]
         if self.repair == "least_squares" and rest:
             yield from fitted(knob, rest, network)
-        for place in knob.places:
-            yield gather(knob, place, kept)
+        yield gather(knob, Index.of(kept), attributes=attributes)
 
     def _removed(self, knob: Knob) -> int:
         if self.units is not None:

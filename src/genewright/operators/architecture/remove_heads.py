@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from genewright.edit import Edit
+from genewright.edits import Edit
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.heads import heads_of, some_heads
@@ -57,14 +57,14 @@ class RemoveHeads(Operator):
             object.__setattr__(self, "heads", tuple(self.heads))
         self._narrowing("")
 
-    def settled(self, network: Network, noise: Noise) -> RemoveHeads:
-        return self if self.layer else replace(self, layer=some_heads(network, noise, "RemoveHeads", 2))
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> RemoveHeads:
+        return self if self.layer else replace(self, layer=some_heads(networks[0], noise, "RemoveHeads", 2))
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of narrowing the number of heads."""
         assert self.layer is not None
-        for knob in heads_of(network, self.layer, "RemoveHeads"):
-            yield from self._narrowing(knob.name).propose(network, noise)
+        for knob in heads_of(networks[0], self.layer, "RemoveHeads"):
+            yield from self._narrowing(knob.name).propose(networks, noise)
 
     def _narrowing(self, layer: str) -> Narrow:
         return Narrow(layer=layer, num_units=self.num_heads, units=self.heads, by=self.by)

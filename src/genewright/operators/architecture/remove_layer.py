@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from genewright import edit
+from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen
@@ -53,7 +53,8 @@ class RemoveLayer(Operator):
     def limit(self) -> float:
         return math.inf if self.max_change is None else self.max_change
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
+        network = networks[0]
         if self.layer is None:
             options = next((group for group in network.structure.blocks() if group), ())
             name = chosen(options, noise, "RemoveLayer", "layer that returns the shape that it is given")
@@ -62,5 +63,5 @@ class RemoveLayer(Operator):
             network.structure.call(self.layer)  # without an example, the limit could not be held
         return self
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
-        yield edit.RemoveLayer(layer=self.layer or "")
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        yield edits.RemoveLayer(layer=self.layer or "")

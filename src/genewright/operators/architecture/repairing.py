@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edit import Edit, Write
+from genewright.edits import Edit, Map
+from genewright.edits.functions import Absorb, Add
+from genewright.index import Index
 from genewright.network import Network
 from genewright.operators.architecture.leaving import rows_of
 from genewright.widths.knob import Knob, Place
+from genewright.widths.layouts import by_unit, layout_of
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -58,13 +60,15 @@ def fitted(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
         known = np.column_stack([values[:, kept], np.ones(len(values))]) if shifts else values[:, kept]
         share = np.linalg.lstsq(known, values[:, list(gone)], rcond=1e-10)[0]
         share = np.vectorize(_steady, otypes=[np.float64])(np.where(np.isfinite(share), share, 0))
-        yield Write(
+        yield Map(
             tensor=place.tensor,
-            values=functools.partial(
-                _taken_over, axis=place.axis, units=knob.units(place), kept=kept, gone=tuple(gone), share=share
+            function=Absorb(
+                axis=place.axis,
+                units=Index.of(knob.units(place)),
+                kept=Index.of(kept),
+                gone=Index.of(gone),
+                share=share[: len(kept)],
             ),
-            summary=f"columns of {len(gone)} units taken over along axis {place.axis}, by least squares on "
-            f"{'the weights' if seen is None else 'the example'}",
         )
         if shifts:
             yield from _added(knob, place, network, dict(zip(gone, share[-1], strict=True)))
@@ -75,11 +79,9 @@ def _given(knob: Knob, place: Place, network: Network) -> Numbers | None:
     if "reader" not in place.roles or network.kinds().get(place.layer) not in _SUMS:
         return None
     seen = network.structure.given(place.layer)
-    units = np.asarray(knob.units(place))
-    counts = {int((units == unit).sum()) for unit in range(knob.size)}
-    if seen is None or seen.shape[1] != len(units) or len(counts) != 1:
+    at = by_unit(layout_of(place.layout, knob.leaf), knob.size)
+    if seen is None or seen.shape[1] != place.size:
         return None
-    at = np.stack([np.flatnonzero(units == unit) for unit in range(knob.size)])
     return np.moveaxis(seen[:, at], 1, 2).reshape(-1, knob.size)
 
 
@@ -93,11 +95,7 @@ def _added(knob: Knob, place: Place, network: Network, constants: dict[int, floa
     change = change.reshape(network.tensor(bias).shape[0], -1).sum(axis=1)
     if not change.any():
         return
-    yield Write(
-        tensor=bias,
-        values=functools.partial(_shifted, by=change),
-        summary=f"plus the columns of {len(constants)} removed units times what is constant in them",
-    )
+    yield Map(tensor=bias, function=Add(by=change))
 
 
 def _bias_of(place: Place, network: Network) -> str | None:
@@ -117,19 +115,3 @@ def _bias_of(place: Place, network: Network) -> str | None:
 def _steady(value: float) -> float:
     mantissa, exponent = math.frexp(value)
     return math.ldexp(round(mantissa * 2**_BITS) / 2**_BITS, exponent)
-
-
-def _shifted(values: NDArray[Any], *, by: Numbers) -> NDArray[Any]:
-    return values + by.astype(values.dtype)
-
-
-def _taken_over(
-    values: NDArray[Any], *, axis: int, units: Sequence[int], kept: Sequence[int], gone: Sequence[int], share: Numbers
-) -> NDArray[Any]:
-    out = np.moveaxis(np.array(values), axis, 0)
-    held = np.asarray(units)
-    columns = [out[held == unit] for unit in gone]
-    for row, unit in enumerate(kept):
-        for column, removed in enumerate(columns):
-            out[held == unit] += out.dtype.type(share[row, column]) * removed
-    return np.moveaxis(out, 0, axis)

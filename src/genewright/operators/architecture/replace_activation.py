@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from genewright import edit
+from genewright import edits
 from genewright.errors import SelectionError
 from genewright.names import did_you_mean
 from genewright.network import Network
@@ -61,7 +61,8 @@ class ReplaceActivation(Operator):
     def claims(self) -> frozenset[str]:
         return frozenset({"function"}) if self.blend == 0 else frozenset()
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        network = networks[0]
         for name in self._chosen(network):
             yield from network.with_activation(name, self.to, self.blend)
 

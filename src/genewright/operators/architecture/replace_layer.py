@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from genewright import edit
+from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn
@@ -49,7 +49,8 @@ class ReplaceLayer(Operator):
     def __post_init__(self) -> None:
         object.__setattr__(self, "new", as_spec("ReplaceLayer", self.new))
 
-    def settled(self, network: Network, noise: Noise) -> Operator:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
+        network = networks[0]
         if self.layer is not None:
             return self
         calls = network.structure.calls().values()
@@ -57,8 +58,9 @@ class ReplaceLayer(Operator):
         name = chosen(options, noise, "ReplaceLayer", "layer that returns the shape that it is given")
         return dataclasses.replace(self, layer=name)
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[edit.Edit]:
-        replacement = edit.ReplaceLayer(layer=self.layer or "", new=self.new)
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
+        network = networks[0]
+        replacement = edits.ReplaceLayer(layer=self.layer or "", new=self.new)
         yield replacement
         if isinstance(self.new, str) or "copy" not in self.new:
-            yield from drawn(replacement, network, noise)
+            yield from drawn(replacement, network)

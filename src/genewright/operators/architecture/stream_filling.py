@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from genewright.edit import Edit, SetAttribute, Write
+from genewright.edits import Edit, Map, SetAttribute
+from genewright.edits.functions import MeanFill, Scale
+from genewright.edits.layout import units
+from genewright.index import Index
 from genewright.network import Network
 from genewright.operators.architecture.moving import gather
-from genewright.widths.knob import Knob, Place
+from genewright.part import along
+from genewright.widths.knob import Attribute, Knob, Place
 from genewright.widths.widths import Widths
 
 
@@ -22,26 +24,22 @@ def _norm_layers(knob: Knob) -> dict[str, bool]:
     return {**{layer: True for layer, kind in knob.norms if kind == "layer"}, **written_out}
 
 
-def _padded(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator[Edit]:
+def _padded(
+    knob: Knob, size: int, attributes: Sequence[Attribute], network: Network, widths: Widths
+) -> Iterator[Edit]:
     norms = _norm_layers(knob)
-    index = [*range(knob.size), *([-1] * (size - knob.size))]
+    new = Index.of(range(knob.size, size))
+    moved = gather(knob, Index.of([*range(knob.size), *([-1] * (size - knob.size))]), new=new, attributes=attributes)
+    yield moved
     shrink = knob.size / size
     centred = any(widths.centres(layer) for layer in norms)
-    for place in knob.places:
-        yield gather(knob, place, index)
+    for place, edited in zip(knob.places, moved.places, strict=True):
         if place.layer in norms:
             if network.tensor(place.tensor).role in ("norm_weight", "parameter") and not _is_shift(place):
-                yield Write(
-                    tensor=place.tensor,
-                    values=functools.partial(_scaled, by=math.sqrt(shrink)),
-                    summary=f"gain times sqrt({knob.size} / {size})",
-                )
+                yield Map(tensor=place.tensor, function=Scale(by=math.sqrt(shrink)))
         elif centred and ("reader" not in place.roles or "writer" in place.roles):
-            yield Write(
-                tensor=place.tensor,
-                values=functools.partial(_mean_filled, axis=place.axis, new=_new(knob, place, index)),
-                summary=f"new entries along axis {place.axis} are the mean of the old ones",
-            )
+            fresh = Index.of(moved.positions(edited))
+            yield Map(tensor=place.tensor, function=MeanFill(axis=place.axis, new=fresh))
     for layer in norms:
         held = widths.epsilon(layer)
         if held is not None:
@@ -49,43 +47,32 @@ def _padded(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator
             yield SetAttribute(layer=layer, attribute=attribute, value=value * shrink)
 
 
-def _replicated(knob: Knob, size: int, network: Network, widths: Widths) -> Iterator[Edit]:
+def _replicated(
+    knob: Knob, size: int, attributes: Sequence[Attribute], network: Network, widths: Widths
+) -> Iterator[Edit]:
     times = size // knob.size
-    index = list(range(knob.size)) * times
+    moved = gather(knob, Index.of(np.tile(np.arange(knob.size), times)), attributes=attributes)
+    yield moved
     norms = list(_norm_layers(knob))
     tied = any(_is_tied(place) for place in knob.places)
-    for place in knob.places:
+    for place, edited in zip(knob.places, moved.places, strict=True):
         divided = "reader" in place.roles and not _is_tied(place)
-        # A tensor that is also an embedding cannot be divided; what is given to it as an output is, by its norm.
-        divided = divided or (tied and place.layer == norms[-1])
-        yield gather(knob, place, index, [1 / times] * size if divided else None)
+        # A tensor that is also an embedding cannot be divided; its input as an output layer is, by its norm.
+        if divided or (tied and place.layer == norms[-1]):
+            owned = units(edited.layout, size) >= 0
+            part = () if owned.all() else along(place.axis, np.flatnonzero(owned))
+            yield Map(tensor=place.tensor, function=Scale(by=1 / times), part=part)
 
 
 def _is_tied(place: Place) -> bool:
     return {"reader", "writer"} <= place.roles
 
 
-def _new(knob: Knob, place: Place, index: list[int]) -> tuple[int, ...]:
-    return tuple(p for p, unit in enumerate(knob.new_units(place, index)) if unit >= 0 and index[unit] < 0)
-
-
 def _is_shift(place: Place) -> bool:
     return place.tensor.rsplit(".", 1)[-1] in ("bias", "beta", "shift")
 
 
-def _scaled(values: NDArray[np.generic], *, by: float) -> NDArray[np.generic]:
-    return np.multiply(values, by)
-
-
-def _mean_filled(values: NDArray[np.generic], *, axis: int, new: tuple[int, ...]) -> NDArray[np.generic]:
-    out = np.moveaxis(np.array(values), axis, 0)
-    fresh = np.zeros(len(out), np.bool_)
-    fresh[list(new)] = True
-    out[fresh] = out[~fresh].astype(np.float64).mean(axis=0)
-    return np.moveaxis(out, 0, axis)
-
-
-STREAM_FILLS: dict[str, Callable[[Knob, int, Network, Widths], Iterator[Edit]]] = {
+STREAM_FILLS: dict[str, Callable[[Knob, int, Sequence[Attribute], Network, Widths], Iterator[Edit]]] = {
     "pad": _padded,
     "replicate": _replicated,
 }

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from genewright.edit import Edit
+from genewright.edits import Edit
 from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
-from genewright.operators.architecture.filling import FILLS, moves
+from genewright.operators.architecture.filling import FILLS
+from genewright.operators.architecture.filling import growth as new_units
 from genewright.operators.architecture.head_size import grown_heads, growth
-from genewright.operators.architecture.moving import set_attributes
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
@@ -94,10 +93,10 @@ class Widen(Operator):
     def claims(self) -> frozenset[str]:
         return frozenset() if self.init == "noise" else self.keeps
 
-    def settled(self, network: Network, noise: Noise) -> Widen:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Widen:
         if self.layer is not None:
             return self
-        widths: Widths = network.structure.widths
+        widths: Widths = networks[0].structure.widths
         order = [knob for knob in widths.knobs() if not _obstacle(knob, self) and not _grows_heads(knob, self)]
         stream = noise.stream("layer")
         for turn in range(len(order)):
@@ -109,8 +108,9 @@ class Widen(Operator):
             return replace(self, layer=knob.name)
         raise UnsupportedError("Widen: no width of this network can grow so. gw.knobs(model, example) says why.")
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of every place, and of the attributes that follow."""
+        network = networks[0]
         widths: Widths = network.structure.widths
         assert self.layer is not None
         for knob in widths.find_all(self.layer):
@@ -122,24 +122,13 @@ class Widen(Operator):
             raise UnsupportedError(f"Widen(init={self.init!r}): {knob.name!r} {obstacle}")
         added = self._added(knob)
         if _grows_heads(knob, self):
-            yield from grown_heads(growth(knob, knob.size + added, network.structure.widths), network, noise)
+            yield from grown_heads(growth(knob, knob.size + added, network.structure.widths), network)
             return
         if self.init == "pair" and added % 2:
             raise SettingError(f"Widen(init='pair'): {added} units make no pairs. Write num_units={added + 1}.")
-        yield from set_attributes(network.structure.widths.settle(knob, knob.size + added))
-        made = moves(knob, added, init=self.init, placement=self.placement, noise=noise)
-        yield from FILLS[self.init](knob, made, network, noise)
-
-    def rounds(self, network: Network) -> bool:
-        """Whether queries are scaled by what the weights cannot hold exactly."""
-        widths: Widths = network.structure.widths
-        scales = [
-            growth(knob, knob.size + self._added(knob), widths).scale
-            for knob in widths.find_all(self.layer or "")
-            if _grows_heads(knob, self)
-        ]
-        inexact = any(math.frexp(scale)[0] != 0.5 for scale in scales)
-        return inexact and any(t.dtype != "float64" for t in network.tensors.values() if t.trainable)
+        attributes = network.structure.widths.settle(knob, knob.size + added)
+        grown = new_units(knob, added, attributes, init=self.init, placement=self.placement, noise=noise)
+        yield from FILLS[self.init](grown, network, noise)
 
     def _added(self, knob: Knob) -> int:
         if self.num_units is not None:

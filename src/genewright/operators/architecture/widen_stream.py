@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from genewright.edit import Edit
+from genewright.edits import Edit
 from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.moving import set_attributes
 from genewright.operators.architecture.stream_filling import STREAM_FILLS
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
@@ -79,24 +78,18 @@ class WidenStream(Operator):
                 raise SettingError(f"WidenStream: factor must be above 1; received {self.factor!r}.")
         check_choice(self, "init", self.init, INITS)
 
-    def settled(self, network: Network, noise: Noise) -> WidenStream:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> WidenStream:
         if self.layer is not None:
             return self
-        widths = network.structure.widths
+        widths = networks[0].structure.widths
         streams = [knob for knob in widths.knobs() if not (_obstacle(knob) or self._bend(knob, widths))]
         if not streams:
             raise UnsupportedError("WidenStream: no free width of this network runs through a norm across its units.")
         return replace(self, layer=max(streams, key=lambda knob: len(knob.places)).name)
 
-    def rounds(self, network: Network) -> bool:
-        if self.init == "replicate" and self.layer is not None:
-            size = network.structure.widths.find(self.layer).size
-            if (self._size_of(size) // size).bit_count() == 1:
-                return False
-        return any(tensor.dtype != "float64" for tensor in network.tensors.values() if tensor.trainable)
-
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of every place, and of the attributes that follow."""
+        network = networks[0]
         widths: Widths = network.structure.widths
         assert self.layer is not None
         knob = widths.find(self.layer)
@@ -104,8 +97,7 @@ class WidenStream(Operator):
         if obstacle:
             raise UnsupportedError(f"WidenStream: {knob.name!r} {obstacle}")
         size = self._size(knob)
-        yield from set_attributes(widths.settle(knob, size))
-        yield from STREAM_FILLS[self.init](knob, size, network, widths)
+        yield from STREAM_FILLS[self.init](knob, size, widths.settle(knob, size), network, widths)
 
     def _bend(self, knob: Knob, widths: Widths) -> str:
         """Return why new units that are the mean of the old ones would not be so at a norm."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from genewright.errors import SettingError
+from genewright.network import Network
 from genewright.noise import choice, uniform01
 from genewright.operator import AnyOperator, Combinator
 from genewright.operators.combinators.parts import check_operators
@@ -61,7 +62,10 @@ class DrawSettings(Combinator):
             for value in values:
                 self._with({name: value})
 
-    def choose(self, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
+    def parts(self) -> tuple[AnyOperator, ...]:
+        return (self.operator,)
+
+    def choose(self, network: Network, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
         drawn: dict[str, Any] = {}
         for name, low, high in self.ranges:
             share = float(uniform01(noise.stream(name), 0))

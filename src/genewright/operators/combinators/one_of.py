@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from genewright.errors import SettingError
+from genewright.errors import GenewrightError, SettingError
+from genewright.network import Network
 from genewright.noise import choice
 from genewright.operator import AnyOperator, Combinator
-from genewright.operators.combinators.parts import check_operators
+from genewright.operators.combinators.parts import check_operators, refusal
 from genewright.operators.weights.factor_noise import FactorNoise
 from genewright.operators.weights.gaussian_noise import GaussianNoise
 from genewright.seeding import Noise
@@ -20,15 +21,18 @@ from genewright.settings import check_nonnegative
 class OneOf(Combinator):
     """Let one of several operators act, drawn by the seed.
 
-    Operator i acts with probability weights[i] / sum(weights). The same seed chooses the same one on every network and
-    in every process. The recipe holds the operator that acted.
+    Operator i acts with probability weights[i] / sum(weights); of those that can act on the network, where `fitting`:
+    one that refuses is drawn again from the others. The same seed chooses the same one on networks of one form, in
+    every process. The recipe holds the operator that acted.
 
     Args:
         operators: The operators, at least one; combinators too.
         weights: One number of at least 0 for each operator, not all 0; empty for equal chances.
+        fitting: Leave out operators that refuse this network, such as `AddHeads` where there is no attention.
 
     Raises:
         SettingError: There is no operator, something else is among them, or the weights do not fit.
+        GenewrightError: The chosen operator refuses; where `fitting`, all do, and the first refusal is raised.
 
     Example:
         >>> import torch, genewright as gw
@@ -44,15 +48,30 @@ class OneOf(Combinator):
 
     operators: tuple[AnyOperator, ...] = (GaussianNoise(), FactorNoise())
     weights: tuple[float, ...] = ()
+    fitting: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "operators", check_operators(self, self.operators))
         object.__setattr__(self, "weights", self._checked_weights())
 
-    def choose(self, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
-        weights = self.weights or (1.0,) * len(self.operators)
-        place = choice(noise.stream(), weights)
-        yield str(place), self.operators[place]
+    def parts(self) -> tuple[AnyOperator, ...]:
+        return self.operators
+
+    def choose(self, network: Network, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
+        weights = list(self.weights or (1.0,) * len(self.operators))
+        first: GenewrightError | None = None
+        for turn in range(len(weights)):
+            if not any(weights):
+                break
+            place = choice(noise.stream(str(turn) if turn else ""), weights)
+            error = refusal(self.operators[place], network, noise.child(place)) if self.fitting else None
+            if error is None:
+                yield str(place), self.operators[place]
+                return
+            first = first or error
+            weights[place] = 0.0
+        assert first is not None  # `_checked_weights` leaves one that can be drawn
+        raise first
 
     def _checked_weights(self) -> tuple[float, ...]:
         if not isinstance(self.weights, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]

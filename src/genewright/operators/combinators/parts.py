@@ -1,12 +1,14 @@
-"""What combinators share: the check of the operators that they are made of."""
+"""What combinators share: the check of the operators that they are made of, and whether one can act on a network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from genewright.errors import SettingError
+from genewright.errors import GenewrightError, SettingError
+from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.seeding import Noise
 
 
 def check_operators(owner: object, operators: Any) -> tuple[AnyOperator, ...]:
@@ -28,3 +30,24 @@ def check_operators(owner: object, operators: Any) -> tuple[AnyOperator, ...]:
     if not given:
         raise SettingError(f"{who}: operators must hold at least one operator; received none.")
     return given
+
+
+def refusal(operator: AnyOperator, network: Network, noise: Noise) -> GenewrightError | None:
+    """Return why an operator cannot act on a network, as far as its proposal shows it; None where it can.
+
+    A combinator chooses by itself, and what a donor is needed for is known to the core alone: both count as fit.
+
+    Args:
+        operator: The operator.
+        network: The network as it is now.
+        noise: The noise that the operator would be handed.
+    """
+    if isinstance(operator, Combinator) or operator.donors():
+        return None
+    salted = noise.salted(operator.name)
+    try:
+        for _ in operator.resolve((network,), salted).propose((network,), salted):
+            pass
+    except GenewrightError as error:
+        return error
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator
 from genewright.operators.combinators.parts import check_operators
 from genewright.operators.weights.gaussian_noise import GaussianNoise
@@ -41,6 +42,9 @@ class Sequence(Combinator):
     def __post_init__(self) -> None:
         object.__setattr__(self, "operators", check_operators(self, self.operators))
 
-    def choose(self, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
+    def parts(self) -> tuple[AnyOperator, ...]:
+        return self.operators
+
+    def choose(self, network: Network, noise: Noise) -> Iterator[tuple[str, AnyOperator]]:
         for place, operator in enumerate(self.operators):
             yield str(place), operator

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from genewright.errors import SelectionError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
-from genewright.network import Network, Tensor
+from genewright.network import Network
+from genewright.tensor import Tensor
 
 
 def tensors_called(name: str, network: Network, operator: str) -> list[Tensor]:

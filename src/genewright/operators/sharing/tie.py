@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from genewright.edit import Edit
-from genewright.edit import Tie as TieEdit
-from genewright.network import Network, refuse_untieable
+from genewright.edits import Edit
+from genewright.edits import Tie as TieEdit
+from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.sharing.pairs import pairs_of
 from genewright.operators.sharing.transfer import check_both_or_none, drawn_pair
 from genewright.seeding import Noise
+from genewright.tensor import refuse_untieable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +52,14 @@ class Tie(Operator):
     def __post_init__(self) -> None:
         check_both_or_none(self, self.source, self.target)
 
-    def settled(self, network: Network, noise: Noise) -> Tie:
+    def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Tie:
         if self.source is not None:
             return self
-        source, target = drawn_pair(type(self).__name__, network, noise)
+        source, target = drawn_pair(type(self).__name__, networks[0], noise)
         return replace(self, source=source, target=target)
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-        settled = self.settled(network, noise)
-        pairs = pairs_of(settled.source or "", settled.target or "", network, type(self).__name__)
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        pairs = pairs_of(self.source or "", self.target or "", networks[0], type(self).__name__)
         for source, target in pairs:
             refuse_untieable(target, source)
         for source, target in pairs:

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from genewright.errors import SettingError, UnsupportedError
 from genewright.names import did_you_mean
-from genewright.network import FLOATS, Network, Tensor
+from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
+from genewright.tensor import FLOATS, Tensor
 
 _FORMATS = {"float64": (64, 52), "float32": (32, 23), "float16": (16, 10), "bfloat16": (16, 7)}  # bits, mantissa bits
 _FIELDS = ("sign", "exponent", "mantissa")

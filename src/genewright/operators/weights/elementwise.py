@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from genewright.edit import Edit, Perturb
-from genewright.network import Network, Tensor
+from genewright.edits import Edit, Perturb
+from genewright.network import Network
 from genewright.noise import Change
 from genewright.operator import Operator
 from genewright.part import Part
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
+from genewright.tensor import Tensor
 from genewright.where import Selected, Where, as_where
 
 
@@ -43,14 +44,15 @@ class Elementwise(Operator, ABC):
     def change(self, tensor: Tensor, network: Network) -> Change:
         """Return what is drawn for `tensor`, and how it combines with the old values."""
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        network = networks[0]
         """Yield one edit for every chosen tensor."""
         for selected in self.where.select(network):
             tensor = selected.tensor
             yield Perturb(
                 tensor=tensor.name,
                 change=self.change(tensor, network),
-                stream=noise.stream(tensor.name),
+                stream=tensor.name,
                 part=self.part(selected, network),
             )
 

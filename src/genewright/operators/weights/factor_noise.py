@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from genewright.network import Network, Tensor
+from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
 from genewright.operators.weights.noisy import ROUNDING
 from genewright.settings import check_choice, check_nonnegative
+from genewright.tensor import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

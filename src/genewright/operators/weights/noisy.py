@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from genewright.errors import UnsupportedError
-from genewright.network import FLOATS, Network, Tensor
+from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
 from genewright.settings import check_choice, check_nonnegative
 from genewright.spread import spread
+from genewright.tensor import FLOATS, Tensor
 
 RELATIVE_TO = ("none", "tensor", "weight")
 ROUNDING = ("nearest", "stochastic")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from genewright.edit import Edit, Write
-from genewright.elements import decoded, encoded
+from genewright import edits
+from genewright.edits import Edit, Map
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.seeding import Noise
@@ -60,36 +57,9 @@ class Quantize(Operator):
         check_choice(self, "per", self.per, ("tensor", "unit"))
         object.__setattr__(self, "where", as_where(self.where))
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-        for selected in self.where.select(network):
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        for selected in self.where.select(networks[0]):
             tensor = selected.tensor
-            yield Write(
-                tensor=tensor.name,
-                values=_Quantized(self.bits, tensor.unit_axis if self.per == "unit" else None, tensor.dtype),
-                part=selected.part,
-                summary=f"rounded to {self.bits} bits a {self.per}",
-            )
-
-
-@dataclass(frozen=True)
-class _Quantized:
-    bits: int
-    axis: int | None
-    dtype: str
-
-    def __call__(self, old: NDArray[Any]) -> NDArray[Any]:
-        top = 2 ** (self.bits - 1) - 1
-        numbers = old.astype(np.float64)
-        finite = np.isfinite(numbers)
-        axes = tuple(a for a in range(old.ndim) if a != self.axis)
-        largest = np.max(np.abs(numbers), axis=axes, keepdims=True, initial=0.0, where=finite)
-        # Everything is scaled by a power of two, so that w * Q neither overflows nor underflows.
-        unit, exponent = np.frexp(largest)
-        with np.errstate(all="ignore"):
-            levels = np.rint(np.ldexp(numbers, -exponent) * top / unit)
-            # The ends are m itself: m * Q / Q can differ from it in the last bit.
-            inner = np.ldexp(levels * unit / top, exponent)
-            wanted = np.where(np.abs(levels) >= top, np.copysign(largest, numbers), inner)
-            new = decoded(encoded(wanted, self.dtype), self.dtype)
-            again = np.rint(np.ldexp(new.astype(np.float64), -exponent) * top / unit)
-        return np.where(finite & (largest > 0) & (again == levels), new, old)
+            axis = tensor.unit_axis if self.per == "unit" else None
+            function = edits.functions.Quantize(bits=self.bits, axis=-1 if axis is None else axis)
+            yield Map(tensor=tensor.name, function=function, part=selected.part)

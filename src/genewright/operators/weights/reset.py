@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genewright.errors import SettingError, UnsupportedError
-from genewright.network import Initial, Network, Tensor
+from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
 from genewright.part import Part, along
 from genewright.settings import check_choice, check_nonnegative
+from genewright.tensor import Initial, Tensor
 from genewright.where import Selected
 
 _CONSTANT = {"zeros": 0.0, "ones": 1.0}

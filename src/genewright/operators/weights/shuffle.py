@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from genewright.edit import Edit, Write
+from genewright import edits
+from genewright.edits import Edit, Map
 from genewright.network import Network
-from genewright.noise import Stream, mask, permutation
+from genewright.noise import mask
 from genewright.operator import Operator
 from genewright.operators.weights.kernels import selected_kernels
 from genewright.part import along
@@ -58,34 +56,15 @@ class Shuffle(Operator):
         object.__setattr__(self, "rate", float(self.rate))
         object.__setattr__(self, "where", as_where(self.where))
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-        for selected in selected_kernels(self.where, network, type(self).__name__):
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        for selected in selected_kernels(self.where, networks[0], type(self).__name__):
             tensor, axis = selected.tensor, selected.tensor.unit_axis or 0
-            stream = noise.stream(tensor.name)
-            hit: list[int] = mask(stream, self.rate, tensor.shape[axis]).tolist()
+            hit: list[int] = mask(noise.stream(tensor.name), self.rate, tensor.shape[axis]).tolist()
             allowed = range(tensor.shape[axis]) if selected.units is None else set(selected.units)
             units = tuple(unit for unit in hit if unit in allowed)
-            yield Write(
+            yield Map(
                 tensor=tensor.name,
-                values=_Shuffled(stream, units, axis),
+                function=edits.functions.Shuffle(axis=axis),
                 part=along(axis, units),
-                stored=True,
-                summary="incoming weights shuffled",
+                stream=tensor.name,
             )
-
-
-@dataclass(frozen=True)
-class _Shuffled:
-    """Permutes the elements of every unit, each by a permutation of its own."""
-
-    stream: Stream
-    units: tuple[int, ...]
-    axis: int
-
-    def __call__(self, old: NDArray[Any]) -> NDArray[Any]:
-        rows = np.moveaxis(old, self.axis, 0)
-        new = np.empty_like(rows, order="C")
-        for row, unit in enumerate(self.units):
-            flat = rows[row].reshape(-1)
-            new[row] = flat[permutation(self.stream, flat.size, unit)].reshape(rows.shape[1:])
-        return np.moveaxis(new, 0, self.axis)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genewright.network import Network, Tensor
+from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
+from genewright.tensor import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from genewright.edit import Edit, Reindex
+from genewright.edits import Edit, Gather, Place
 from genewright.errors import SelectionError
+from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import permutation
 from genewright.operator import Operator
@@ -63,7 +64,8 @@ class SwapUnits(Operator):
         object.__setattr__(self, "rate", float(self.rate))
         object.__setattr__(self, "where", as_where(self.where))
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        network = networks[0]
         kernels = selected_kernels(self.where, network, type(self).__name__)
         layers = dict.fromkeys((kernel.tensor.layer, _count(kernel)) for kernel in kernels)
         proposed = False
@@ -73,8 +75,8 @@ class SwapUnits(Operator):
             if swapped is None:
                 continue
             proposed = True
-            for selected in moving:
-                yield Reindex(tensor=selected.tensor.name, axis=selected.tensor.unit_axis or 0, index=swapped)
+            places = tuple(Place(s.tensor.name, s.tensor.unit_axis or 0) for s in moving)
+            yield Gather(width=layer, size=count, index=swapped, places=places)
         if not proposed:
             raise SelectionError(
                 "SwapUnits: no chosen layer has two units that may change places: "
@@ -82,7 +84,7 @@ class SwapUnits(Operator):
                 + ". Choose more units or other layers."
             )
 
-    def _swapped(self, layer: str, selected: Selected, count: int, noise: Noise) -> tuple[int, ...] | None:
+    def _swapped(self, layer: str, selected: Selected, count: int, noise: Noise) -> Index | None:
         """Return the old position of the unit at each new one, or None where there is no pair."""
         units = range(count) if selected.units is None else selected.units
         if len(units) < 2:
@@ -92,7 +94,7 @@ class SwapUnits(Operator):
         for pair in range(min(math.ceil(self.rate * len(units) / 2), len(units) // 2)):
             first, second = units[drawn[2 * pair]], units[drawn[2 * pair + 1]]
             index[first], index[second] = second, first
-        return tuple(index)
+        return Index.of(index)
 
 
 def _count(selected: Selected) -> int:

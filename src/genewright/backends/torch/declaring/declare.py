@@ -15,7 +15,7 @@ from genewright.backends.torch.declaring.sketch import changed, has_config, read
 from genewright.backends.torch.predict import predict
 from genewright.backends.torch.tensors import named_layers, unwrapped
 from genewright.declaration import Declaration
-from genewright.edit import SetAttribute
+from genewright.edits import SetAttribute
 from genewright.witness import Witness, largest_change
 
 _MOST_READ = 3  # fitting configs that are tried for real

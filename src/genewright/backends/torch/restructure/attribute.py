@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import nn
 
-from genewright.apply import Undo
 from genewright.backends.torch.attributes import set_value
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.dispatch import restructure
-from genewright.edit import SetAttribute
+from genewright.edits import SetAttribute
+from genewright.journal import Journal
 
 
 @restructure.register
-def _set_attribute(edit: SetAttribute, model: nn.Module) -> Undo:
-    return set_value(layer_called(model, edit.layer), edit.attribute, edit.value)
+def _set_attribute(edit: SetAttribute, model: nn.Module, journal: Journal) -> None:
+    set_value(layer_called(model, edit.layer), edit.attribute, edit.value, journal)

@@ -9,7 +9,7 @@ from torch import nn
 from genewright.backends.torch.layers import make_layer
 from genewright.backends.torch.restructure.insert import inserted_name
 from genewright.backends.torch.restructure.rewire import new_path, path_name
-from genewright.edit import InsertLayer, ReplaceLayer, Rewire
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnsupportedError
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 
-from genewright.apply import Undo
 from genewright.backends.torch.layers import layer_called, make_layer
 from genewright.backends.torch.restructure.dispatch import restructure
 from genewright.backends.torch.restructure.numbering import renumber
@@ -16,33 +15,32 @@ from genewright.backends.torch.restructure.places import (
     renumbered,
     set_children,
     settle,
-    whole,
 )
-from genewright.backends.torch.wiring import GRAFT, Graft, attach, detach, graft_of
-from genewright.edit import InsertLayer
+from genewright.backends.torch.wiring import GRAFT, Graft, attach, graft_of
+from genewright.edits import InsertLayer
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 
 
 @restructure.register
-def _insert(edit: InsertLayer, model: nn.Module) -> Undo:
+def _insert(edit: InsertLayer, model: nn.Module, journal: Journal) -> None:
     """Insert into the container where there is one that takes it; else graft the layer on its host."""
     host = layer_called(model, edit.after)
     layer = make_layer(edit.layer, model)
     settle(layer, host, model)
     container, key = _container(edit, model)
     if container is None:
-        return _graft(host, layer, edit.after)
+        _graft(host, layer, edit.after, journal)
+        return
     children = list(children_of(container).items())
     position = len(children) if key is None else [name for name, _ in children].index(key) + 1
     numbered = is_numbered(dict(children))
     name = _free_name(edit, key, dict(children))
-    with whole() as journal:
-        grown = [*children[:position], (name, layer), *children[position:]]
-        journal.add(set_children(container, renumbered(grown, numbered=numbered)))
-        if key is not None:
-            order = [*range(position), position - 1, *range(position, len(children))]
-            journal.add(renumber(model, container, order, before=len(children)))
-    return journal.restore
+    grown = [*children[:position], (name, layer), *children[position:]]
+    set_children(container, renumbered(grown, numbered=numbered), journal)
+    if key is not None:
+        order = [*range(position), position - 1, *range(position, len(children))]
+        renumber(model, container, order, journal, before=len(children))
 
 
 def is_listed(after: str, model: nn.Module) -> bool:
@@ -79,7 +77,7 @@ def _container(edit: InsertLayer, model: nn.Module) -> tuple[nn.Module | None, s
     return None, None
 
 
-def _graft(host: nn.Module, layer: nn.Module, name: str) -> Undo:
+def _graft(host: nn.Module, layer: nn.Module, name: str, journal: Journal) -> None:
     if isinstance(host, nn.ModuleList | nn.ModuleDict | nn.Sequential):
         raise UnsupportedError(
             f"{name!r} is a {type(host).__name__}, which runs over what it holds, so nothing can be grafted on it. "
@@ -87,17 +85,17 @@ def _graft(host: nn.Module, layer: nn.Module, name: str) -> Undo:
         )
     graft = graft_of(host)
     if graft is not None:
-        return set_children(graft, {**children_of(graft), str(len(graft)): layer})
+        set_children(graft, {**children_of(graft), str(len(graft)): layer}, journal)
+        return
     if hasattr(host, GRAFT):
         raise UnsupportedError(f"{name!r} has an attribute {GRAFT!r} of its own, where the new layer would go.")
-    attach(host, Graft(layer))
-    return lambda: detach(host)
+    attach(host, Graft(layer), journal)
 
 
 def _free_name(edit: InsertLayer, key: str | None, children: dict[str, nn.Module | None]) -> str:
-    wanted = edit.name or f"{key or 'layer'}_inserted"
-    if edit.name and edit.name in children:
-        raise UnsupportedError(f"There is a layer {edit.name!r} beside {edit.after!r} already. Choose another name.")
+    wanted = edit.label or f"{key or 'layer'}_inserted"
+    if edit.label and edit.label in children:
+        raise UnsupportedError(f"There is a layer {edit.label!r} beside {edit.after!r} already. Choose another name.")
     name, count = wanted, 1
     while name in children:
         count += 1

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from torch import nn
 
-from genewright.apply import Journal, Undo
 from genewright.backends.torch.attributes import set_value
 from genewright.backends.torch.tensors import named_layers
+from genewright.journal import Journal
 
 _INDEX = re.compile(r"(layer|block|self|attn|cur)?_?(idx|index|id|number|num|i)")
 _COUNT = re.compile(r"(num|n)_?(hidden_)?(layers?|blocks?)|depth")
@@ -25,33 +25,27 @@ _COUNTS_OF = {
 }
 
 
-def renumber(model: nn.Module, container: nn.Module, order: Sequence[int], *, before: int) -> Undo:
+def renumber(
+    model: nn.Module, container: nn.Module, order: Sequence[int], journal: Journal, *, before: int
+) -> None:
     """Adapt numbers to a container whose layers have been inserted, removed or moved.
 
     Args:
         model: The whole model.
         container: A chain or list; it holds its new layers already.
         order: For each layer now there, the position that it, or what it is a copy of, had before.
+        journal: Remembers what changes.
         before: How many layers there were.
-
-    Returns:
-        What takes it back.
     """
-    journal = Journal()
-    try:
-        for change in _index_changes(container, order):
-            journal.add(set_value(*change))
-        name = next(n for n, m in named_layers(model) if m is container)
-        owner = model.get_submodule(name.rpartition(".")[0])
-        for change in _owner_changes(owner, before, order):
-            journal.add(set_value(*change))
-        if isinstance(container, nn.ModuleList):
-            for change in _config_changes(model, owner, name, before, order):
-                journal.add(set_value(*change))
-    except BaseException:
-        journal.restore()
-        raise
-    return journal.restore
+    for change in list(_index_changes(container, order)):
+        set_value(*change, journal)
+    name = next(n for n, m in named_layers(model) if m is container)
+    owner = model.get_submodule(name.rpartition(".")[0])
+    for change in list(_owner_changes(owner, before, order)):
+        set_value(*change, journal)
+    if isinstance(container, nn.ModuleList):
+        for change in list(_config_changes(model, owner, name, before, order)):
+            set_value(*change, journal)
 
 
 def _index_changes(container: nn.Module, order: Sequence[int]) -> Iterator[tuple[Any, str, Any]]:

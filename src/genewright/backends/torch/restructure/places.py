@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import cast
 
 import torch
 from torch import nn
 
-from genewright.apply import Journal, Undo
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 
 
 def parent_of(model: nn.Module, name: str) -> tuple[nn.Module, str]:
@@ -30,17 +29,12 @@ def children_of(parent: nn.Module) -> dict[str, nn.Module | None]:
     return parent._modules  # pyright: ignore[reportPrivateUsage]
 
 
-def set_children(parent: nn.Module, children: Mapping[str, nn.Module | None]) -> Undo:
-    """Give a module other children, in their order; return what takes it back."""
-    held = children_of(parent)
-    old, new = dict(held), dict(children)
-
-    def put(wanted: Mapping[str, nn.Module | None]) -> None:
-        held.clear()
-        held.update(wanted)
-
-    put(new)
-    return lambda: put(old)
+def set_children(parent: nn.Module, children: Mapping[str, nn.Module | None], journal: Journal) -> None:
+    """Give a module other children, in their order."""
+    held, new = children_of(parent), dict(children)
+    journal.keep(held)
+    held.clear()
+    held.update(new)
 
 
 def places_of(model: nn.Module, layer: nn.Module) -> list[tuple[nn.Module, str]]:
@@ -71,14 +65,3 @@ def settle(layer: nn.Module, beside: nn.Module, model: nn.Module) -> None:
     like = next((p for m in (beside, model) for p in m.parameters() if p.is_floating_point()), torch.empty(0))
     layer.to(device=like.device, dtype=like.dtype)
     layer.train(beside.training)
-
-
-@contextmanager
-def whole() -> Generator[Journal]:
-    """Give a journal that is taken back if the block fails."""
-    journal = Journal()
-    try:
-        yield journal
-    except BaseException:
-        journal.restore()
-        raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 
-from genewright.apply import Undo
 from genewright.backends.torch.layers import layer_called, make_layer
 from genewright.backends.torch.restructure.dispatch import restructure
 from genewright.backends.torch.restructure.places import (
@@ -13,9 +12,9 @@ from genewright.backends.torch.restructure.places import (
     places_of,
     set_children,
     settle,
-    whole,
 )
-from genewright.edit import ReplaceLayer
+from genewright.edits import ReplaceLayer
+from genewright.journal import Journal
 
 _HOOKS = (
     "_forward_hooks",
@@ -29,7 +28,7 @@ _HOOKS = (
 
 
 @restructure.register
-def _replace(edit: ReplaceLayer, model: nn.Module) -> Undo:
+def _replace(edit: ReplaceLayer, model: nn.Module, journal: Journal) -> None:
     """Put the new layer wherever the old one sits, with the hooks that were registered there."""
     old = layer_called(model, edit.layer)
     parent_of(model, edit.layer)
@@ -37,7 +36,5 @@ def _replace(edit: ReplaceLayer, model: nn.Module) -> Undo:
     settle(new, old, model)
     for name in _HOOKS:  # people hook places, not objects
         getattr(new, name).update({key: hook for key, hook in getattr(old, name).items() if isinstance(key, int)})
-    with whole() as journal:
-        for parent, key in places_of(model, old):
-            journal.add(set_children(parent, {**children_of(parent), key: new}))
-    return journal.restore
+    for parent, key in places_of(model, old):
+        set_children(parent, {**children_of(parent), key: new}, journal)

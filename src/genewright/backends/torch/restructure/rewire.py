@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from torch import nn
 
-from genewright.apply import Undo
 from genewright.backends.torch.layers import layer_called, make_layer
 from genewright.backends.torch.restructure.dispatch import restructure
-from genewright.backends.torch.restructure.places import children_of, is_chain, set_children, settle, whole
-from genewright.backends.torch.wiring import GRAFT, Graft, Path, attach, detach, graft_of, tap, untap
-from genewright.edit import Rewire
+from genewright.backends.torch.restructure.places import children_of, is_chain, set_children, settle
+from genewright.backends.torch.wiring import GRAFT, Graft, Path, attach, graft_of, tap
+from genewright.edits import Rewire
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 
 
 @restructure.register
-def _rewire(edit: Rewire, model: nn.Module) -> Undo:
+def _rewire(edit: Rewire, model: nn.Module, journal: Journal) -> None:
     """Graft the path on its end; a start elsewhere is tapped."""
     start, end = _first(layer_called(model, edit.start)), _last(layer_called(model, edit.end))
     if isinstance(end, nn.ModuleList | nn.ModuleDict | nn.Sequential):
@@ -27,18 +27,14 @@ def _rewire(edit: Rewire, model: nn.Module) -> Undo:
     graft = graft_of(end)
     if graft is None and hasattr(end, GRAFT):
         raise UnsupportedError(f"{edit.end!r} has an attribute {GRAFT!r} of its own, where the path would go.")
-    with whole() as journal:
-        if start is not end:
-            if hasattr(start, "tap") or isinstance(start, nn.ModuleList | nn.ModuleDict | nn.Sequential):
-                raise UnsupportedError(f"No path can start at {edit.start!r}: one does already, or it is a container.")
-            path.tap = tap(start)
-            journal.add(lambda: untap(start))
-        if graft is None:
-            attach(end, Graft(path))
-            journal.add(lambda: detach(end))
-        else:
-            journal.add(set_children(graft, {**children_of(graft), str(len(graft)): path}))
-    return journal.restore
+    if start is not end:
+        if hasattr(start, "tap") or isinstance(start, nn.ModuleList | nn.ModuleDict | nn.Sequential):
+            raise UnsupportedError(f"No path can start at {edit.start!r}: one does already, or it is a container.")
+        path.tap = tap(start, journal)
+    if graft is None:
+        attach(end, Graft(path), journal)
+    else:
+        set_children(graft, {**children_of(graft), str(len(graft)): path}, journal)
 
 
 def new_path(edit: Rewire, model: nn.Module) -> Path:

@@ -25,8 +25,9 @@ from genewright.backends.torch.structure.widths import TorchWidths
 from genewright.backends.torch.tensors import named_layers
 from genewright.backends.torch.witness import Precision, run_or_refuse
 from genewright.backends.torch.wrappers import refuse_wrapped
-from genewright.edit import InsertLayer
+from genewright.edits import InsertLayer
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 from genewright.spec import Spec
 from genewright.structure import Call, Structure
 from genewright.witness import Witness, largest_change
@@ -96,7 +97,7 @@ class TorchStructure(Structure):
         trial = copy_module(self._recorded[0])
         name, _ = new_layer(insertion, trial)
         try:
-            restructure(insertion, trial)
+            restructure(insertion, trial, Journal())
             for tensor in zeros:
                 trial.get_parameter(f"{name}.{tensor}").data.zero_()
             outputs = predict(trial, self.example)

@@ -17,6 +17,7 @@ from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.tensors import members_of
 from genewright.backends.torch.witness import Precision
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 from genewright.widths.knob import Attribute, Knob, with_size
 from genewright.witness import Witness, largest_change
 
@@ -40,7 +41,7 @@ def score_scale(
         grown = copy_module(woken(model, dtype=dtype))
         _grow(grown, knobs, size, {name: (positions, scale) for name, positions in queries.items()})
         for attribute in attributes:
-            set_value(layer_called(grown, attribute.layer), attribute.path, attribute.new)
+            set_value(layer_called(grown, attribute.layer), attribute.path, attribute.new, Journal())
         after = _outputs(grown, example)
         if largest_change(before, after) <= max(before.tolerance, after.tolerance):
             return scale

@@ -22,6 +22,7 @@ from genewright.backends.torch.structure.reading import Reading
 from genewright.backends.torch.structure.record import LIBRARY, Recording
 from genewright.backends.torch.tensors import Member, named_layers
 from genewright.errors import UnsupportedError
+from genewright.journal import Journal
 from genewright.widths.axes import Leaf, resized
 from genewright.widths.knob import Attribute, Knob
 
@@ -62,7 +63,7 @@ class _Trial:
         shadow = stage.shadow(self.model, self.shapes)
         layers = dict(named_layers(shadow))
         for attribute in attributes:
-            set_value(layers[attribute.layer], attribute.path, attribute.new)
+            set_value(layers[attribute.layer], attribute.path, attribute.new, Journal())
         output = stage.run(shadow, stage.example(self.example), watch)
         return [tuple(tensor.shape) for tensor in tensors_of(output)]
 

@@ -1,4 +1,4 @@
-"""Holding an operator to its claim that it keeps the function."""
+"""Verification: holding an operator to its claim that it keeps the function, and to the limit that it sets itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from genewright.witness import TOLERANCE_SINGLE, Witness, largest_change
 _LOG = logging.getLogger("genewright")
 
 
-def check_change(operator: Operator, before: Witness, after: Witness, *, rounds: bool = False) -> None:
-    """Hold an operator to what it claims to keep, and to the limit that it sets itself.
+def verify(operator: Operator, before: Witness, after: Witness, *, rounds: bool = False) -> float:
+    """Return the change of the outputs; refuse one that the operator may not cause.
 
     Args:
-        operator: Who changed it.
+        operator: Who changed the model.
         before: The outputs before.
         after: The outputs after.
         rounds: The claim holds up to the rounding of the stored weights.
@@ -35,3 +35,4 @@ def check_change(operator: Operator, before: Witness, after: Witness, *, rounds:
             f"{type(operator).__name__} would change the outputs by {change:.2g} of the largest one on this example, "
             f"where {wanted}. Refused; nothing has been changed."
         )
+    return change

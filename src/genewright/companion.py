@@ -1,0 +1,25 @@
+"""Companion: what belongs to a model in training and moves with it, such as an optimizer's state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from genewright.journal import Journal
+
+
+class Companion:
+    """What moves along while a model is mutated; this one is nothing.
+
+    Attributes:
+        twins: Models with the same tensors, such as an average, that get the same edits where layers or shapes change.
+    """
+
+    twins: tuple[Any, ...] = ()
+
+    def foreseen(self, names: Sequence[str]) -> list[str]:
+        """Say what of the state of tensors that change their shapes cannot move."""
+        return []
+
+    def finish(self, journal: Journal) -> None:
+        """Take in new tensors and let go of those that are gone, after the last edit."""

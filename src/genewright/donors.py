@@ -1,0 +1,82 @@
+"""Donors: networks that weights may come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genewright.backends import backend_of
+from genewright.edits import Store
+from genewright.errors import FingerprintError, UnknownNameError
+from genewright.fingerprint import fingerprint_of
+from genewright.network import Network
+from genewright.recipe import History
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A network that weights may come from; it is only read.
+
+    Attributes:
+        network: Its view.
+        store: Where its tensors lie.
+        fingerprint: Which network it is.
+        history: How it was made, where it is a mutant.
+    """
+
+    network: Network
+    store: Store
+    fingerprint: str
+    history: History
+
+
+class Donors:
+    """The donors of a transaction, by the name that the user gave; at a replay also by fingerprint.
+
+    Args:
+        models: Models or checkpoints by name, or in any order.
+    """
+
+    def __init__(self, models: Mapping[str, Any] | Iterable[Any] | None = None) -> None:
+        named: dict[str, Any] = (
+            {str(name): model for name, model in models.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            if isinstance(models, Mapping)
+            else {f"donor {place}": model for place, model in enumerate(models or ())}
+        )
+        self._models = named
+        self._opened: dict[str, Donor] = {}
+
+    def named(self, name: str) -> Donor:
+        """Return the donor of that name.
+
+        Raises:
+            UnknownNameError: There is none; the message says how to give it.
+        """
+        if name not in self._models:
+            has = ", ".join(map(repr, self._models)) or "none"
+            raise UnknownNameError(
+                f"No donor is called {name!r} (given: {has}). Give the network that weights come from: "
+                f"donors={{{name!r}: model}}."
+            )
+        if name not in self._opened:
+            model = self._models[name]
+            backend = backend_of(model)
+            network = backend.network(model)
+            self._opened[name] = Donor(network, backend.store(model), fingerprint_of(network), backend.history(model))
+        return self._opened[name]
+
+    def with_fingerprint(self, fingerprint: str) -> Donor:
+        """Return the donor that is this network, whatever its name.
+
+        Raises:
+            FingerprintError: It is not among them; it is named.
+        """
+        found = [donor for name in self._models if (donor := self.named(name)).fingerprint == fingerprint]
+        if not found:
+            has = ", ".join(self.named(name).fingerprint for name in self._models) or "none"
+            raise FingerprintError(
+                f"The donor {fingerprint} is missing; given: {has}. Give the network that the weights came from: "
+                "gw.replay(recipe, base, donors=[...])."
+            )
+        return found[0]

@@ -1,0 +1,63 @@
+"""Assign: explicit numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.edits.edit import View
+from genewright.edits.site import Site
+from genewright.edits.values import ValueEdit
+from genewright.part import Part, part_shape
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Assign(ValueEdit):
+    """Write numbers into a part of a tensor, rounded once to its dtype.
+
+    Attributes:
+        tensor: The tensor's name.
+        values: Numbers in the shape of the part.
+        part: The elements that are written.
+    """
+
+    tensor: str
+    values: Numbers
+    part: Part = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.array(self.values, np.float64))
+        self.values.flags.writeable = False
+
+    def check(self, views: Sequence[View]) -> None:
+        super().check(views)
+        tensor = views[0].tensor(self.tensor)
+        shape = part_shape(self.part, tensor.shape)
+        if self.values.shape != shape:
+            raise self.misfit(tensor, f"its values have shape {self.values.shape}, the part has {shape}")
+
+    def apply(self, site: Site) -> None:
+        site.rewrite(self.tensor, self.part, self._written)
+
+    def words(self) -> str:
+        return "assigned"
+
+    def _written(self, old: Any) -> Any:
+        old[...] = old.new_tensor(self.values) if hasattr(old, "new_tensor") else self.values.astype(old.dtype)
+        return old
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Assign)
+            and (self.tensor, self.part) == (other.tensor, other.part)
+            and np.array_equal(self.values, other.values, equal_nan=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.tensor, self.values.tobytes()))

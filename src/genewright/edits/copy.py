@@ -1,0 +1,63 @@
+"""Copy: elements of one tensor into another, of this network or of a donor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genewright.edits.edit import View
+from genewright.edits.site import Site
+from genewright.edits.values import ValueEdit
+from genewright.elements import decoded, encoded
+from genewright.errors import EditError, UnsupportedError
+from genewright.part import Part, fits, part_shape
+from genewright.tensor import FLOATS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy(ValueEdit):
+    """Copy a part of one tensor into a part of another, bit for bit where their dtypes agree, else rounded once.
+
+    Attributes:
+        tensor: The tensor that is written.
+        source: The tensor that is read; it may be the same one.
+        part: The elements that are written.
+        source_part: The elements that are read, of the same shape.
+        of: Whose tensor is read: 0 is this network, 1 the first donor, and so on.
+    """
+
+    tensor: str
+    source: str
+    part: Part = ()
+    source_part: Part = ()
+    of: int = 0
+
+    def check(self, views: Sequence[View]) -> None:
+        super().check(views)
+        if not 0 <= self.of < len(views):
+            raise EditError(f"Copy of {self.source!r}: there is no donor {self.of}; there are {len(views) - 1}.")
+        tensor, source = views[0].tensor(self.tensor), views[self.of].tensor(self.source)
+        given, taken = part_shape(self.part, tensor.shape), part_shape(self.source_part, source.shape)
+        if not fits(self.source_part, source.shape) or given != taken:
+            raise EditError(
+                f"Copy of {source.name!r} of shape {source.shape} into {tensor.name!r} of shape {tensor.shape}: the "
+                f"part that is read has shape {taken}, the part that is written {given}."
+            )
+        if tensor.dtype != source.dtype and not {tensor.dtype, source.dtype} <= set(FLOATS):
+            raise UnsupportedError(
+                f"{source.name!r} of dtype {source.dtype} cannot be copied into {tensor.name!r} of dtype "
+                f"{tensor.dtype}."
+            )
+
+    def apply(self, site: Site) -> None:
+        values, dtype = site.taken(self.of, self.source, self.source_part)
+        own = site.store.tensor(self.tensor).dtype
+        moved = values if dtype == own else encoded(decoded(values, dtype), own)
+        site.write(self.tensor, self.part, moved)
+
+    def moves(self) -> bool:
+        return True
+
+    def words(self) -> str:
+        of = f" of donor {self.of}" if self.of else ""
+        return f"copied from {self.source}{of}"

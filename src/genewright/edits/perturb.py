@@ -1,0 +1,71 @@
+"""Perturb: seeded noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genewright.edits.edit import View
+from genewright.edits.site import Site
+from genewright.edits.values import ValueEdit
+from genewright.errors import SettingError
+from genewright.noise import Change
+from genewright.part import Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perturb(ValueEdit):
+    """Change elements of a tensor by seeded noise, in place.
+
+    Attributes:
+        tensor: The tensor's name.
+        change: What is drawn and how it combines with the old value.
+        stream: Name of the random words, within the step's noise; by convention the tensor's name.
+        part: The elements that may change; an element's noise is the same in every part that holds it.
+    """
+
+    tensor: str
+    change: Change
+    stream: str
+    part: Part = ()
+
+    def check(self, views: Sequence[View]) -> None:
+        super().check(views)
+        tensor = views[0].tensor(self.tensor)
+        computing = "float64" if tensor.dtype == "float64" else "float32"
+        if abs(self.change.scale) > float(np.finfo(computing).max):
+            raise SettingError(
+                f"A strength of {self.change.scale:g} is infinite in {computing}, in which {tensor.name!r} of dtype "
+                f"{tensor.dtype} is computed. Take a smaller one."
+            )
+
+    def apply(self, site: Site) -> None:
+        site.perturb(self.tensor, self.change, site.noise.stream(self.stream), self.part)
+
+    def rate(self) -> float:
+        return self.change.rate
+
+    def words(self) -> str:
+        return _CHANGES[self.change.combine](self.change) + (
+            f", rate {self.change.rate:g}" if self.change.rate < 1 else ""
+        )
+
+
+def _replacing(change: Change) -> str:
+    return f"{change.scale:.6g}" if change.distribution == "constant" else _drawn(change)
+
+
+def _drawn(change: Change) -> str:
+    return f"{change.scale:.6g} * {change.distribution}"
+
+
+_CHANGES = {
+    "add": lambda change: f"w + {_drawn(change)}",
+    "add_relative": lambda change: f"w + {_drawn(change)} * |w|",
+    "multiply": lambda change: f"w * exp({change.scale:.6g} * normal)",
+    "replace": _replacing,
+    "negate": lambda change: "-w",
+    "xor": lambda change: f"flip one of bits {','.join(map(str, change.bits))}",
+}

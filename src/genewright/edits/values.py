@@ -1,0 +1,64 @@
+"""What edits of a tensor's values share: the check of their part and dtype, and their line in a plan."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+from collections.abc import Iterator, Sequence
+
+from genewright.edits.edit import Edit, Line, View
+from genewright.errors import EditError, UnsupportedError
+from genewright.part import Part, fits, part_shape
+from genewright.tensor import FLOATS, Tensor
+
+
+class ValueEdit(Edit, ABC):
+    """Changes elements of one tensor, which keeps its shape.
+
+    Derived classes have the fields `tensor`, a name, and `part`, the elements that may change.
+    """
+
+    tensor: str
+    part: Part
+
+    def tensors(self) -> Sequence[str]:
+        return (self.tensor,)
+
+    def check(self, views: Sequence[View]) -> None:
+        tensor = views[0].tensor(self.tensor)
+        if not fits(self.part, tensor.shape):
+            raise self.misfit(tensor, f"its part {self.part} does not exist")
+        if not self.moves() and tensor.dtype not in FLOATS:
+            raise UnsupportedError(
+                f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
+                f'Leave it out: where=("*", "!{tensor.name}").'
+            )
+
+    def lines(self, view: View) -> Iterator[Line]:
+        tensor = view.tensor(self.tensor)
+        expected = math.prod(part_shape(self.part, tensor.shape)) * self.rate()
+        yield Line(tensor.name, tensor.shape, tensor.dtype, self.words() + part_words(self.part), expected)
+
+    def moves(self) -> bool:
+        """Whether it only moves elements as they are stored, so that any dtype will do."""
+        return False
+
+    def rate(self) -> float:
+        """Return the expected share of the part's elements that change."""
+        return 1.0
+
+    def words(self) -> str:
+        """Say what happens to the elements."""
+        raise NotImplementedError
+
+    def misfit(self, tensor: Tensor, fault: str) -> EditError:
+        """Return the error for an edit that does not fit its tensor."""
+        return EditError(f"{type(self).__name__} of {tensor.name!r} of shape {tensor.shape}: {fault}.")
+
+
+def part_words(part: Part) -> str:
+    """Say which elements a part holds, as an addition to a sentence."""
+    chosen = [
+        f"{len(positions)} positions of axis {axis}" for axis, positions in enumerate(part) if positions is not None
+    ]
+    return f", {' and '.join(chosen)}" if chosen else ""

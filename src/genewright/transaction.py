@@ -1,0 +1,389 @@
+"""Transaction: the one way in which a model changes.
+
+Each step is resolved, proposed, checked, applied, verified and recorded. `plan`, `mutate`, `mutated`, `replay` and
+`load` are its modes: they differ in what they work on and in what they do at the end. On leaving, what was not
+committed is taken back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+from genewright.backends import Backend
+from genewright.companion import Companion
+from genewright.donors import Donor, Donors
+from genewright.edits import Edit, Gather, Line, Site, Store
+from genewright.edits.site import keep_bytes
+from genewright.errors import EditError, ExampleError, UnknownNameError, UnsupportedError
+from genewright.example import example_fingerprint
+from genewright.fingerprint import fingerprint_of
+from genewright.interrupts import Interrupts, shielded
+from genewright.journal import Journal
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.recipe import last_result, step_text
+from genewright.seeding import Noise
+from genewright.step import PREVIOUS, Step
+from genewright.tensor import Tensor, is_plain
+from genewright.verify import verify
+from genewright.witness import Witness
+
+_LOG = logging.getLogger("genewright")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was carried out, or planned.
+
+    Attributes:
+        step: What the recipe holds.
+        lines: What a plan says of its edits, where that was asked for.
+        change: Largest change of an output on the example, relative to the largest output, where layers or shapes
+            changed; None where they stay or there is no example.
+        note: What the user should know of the result beyond the edits.
+    """
+
+    step: Step
+    lines: tuple[Line, ...] = ()
+    change: float | None = None
+    note: str = ""
+
+
+class Transaction:
+    """A model while it is changed.
+
+    Args:
+        backend: The model's framework.
+        model: The model itself where `inplace`, else a copy that will be the mutant.
+        example: A sample input, or None.
+        donors: Networks that weights may come from.
+        companion: What moves along, such as an optimizer's state.
+        inplace: The model is the user's own, and has to be as it was after a refusal.
+        keep: Note old bytes from the first edit on, though a refusal would not need them.
+        dry: Say every edit in words, on a scratch copy where an edit has to be tried.
+        signs: The mutant will carry its recipe.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        model: Any,
+        *,
+        example: Any = None,
+        donors: Donors | None = None,
+        companion: Companion | None = None,
+        inplace: bool = False,
+        keep: bool = False,
+        dry: bool = False,
+        signs: bool = True,
+    ) -> None:
+        self.model = model
+        self.done: list[Done] = []
+        self.journal = Journal() if keep else None
+        self._backend = backend
+        self._example = example
+        self._donors = donors or Donors()
+        self._companion = companion
+        self._inplace = inplace
+        self._scratch = not dry  # a plan makes a scratch copy when it needs one
+        self._dry = dry
+        self._network: Network | None = None
+        self._base: str | None = None
+        self._signs = signs
+        self._outputs: Witness | None = None
+        self._reformed: int | None = None  # the last step that proposed other layers or shapes
+        self._committed = False
+        self._interrupts = Interrupts()
+
+    def __enter__(self) -> Self:
+        self._interrupts.enter()
+        return self
+
+    @shielded
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self.journal is not None and not self._committed:
+                self.journal.restore()
+        finally:
+            self._interrupts.leave()
+        self._interrupts.deliver()
+
+    @property
+    def network(self) -> Network:
+        """The view of the model as it is now."""
+        if self._network is None:
+            self._network = self._backend.network(self.model, self._example)
+        return self._network
+
+    @property
+    def base(self) -> str:
+        """Fingerprint of the model before the first step."""
+        if self._base is None:
+            self._base = fingerprint_of(self.network)
+        return self._base
+
+    def remember_buffers(self) -> None:
+        """Note the bytes of running statistics and other buffers, which a forward pass may change by itself."""
+        assert self.journal is not None
+        store = self._backend.store(self.model, None, self.network)
+        for tensor in self.network.tensors.values():
+            if tensor.role in ("statistic", "buffer") and is_plain(tensor.dtype):
+                keep_bytes(store.memory(tensor.name), self.journal)
+
+    def step(self, operator: Operator, noise: Noise, *, more: bool = False) -> Done:
+        """Let an operator act.
+
+        Args:
+            operator: The operator.
+            noise: Its noise, salted with its name.
+            more: Other steps may follow.
+
+        Raises:
+            GenewrightError: It is refused; on leaving, everything is taken back.
+        """
+        return self._act(operator, noise, [self._donors.named(name) for name in operator.donors()], more=more)
+
+    def repeat(self, step: Step) -> Done:
+        """Do a recorded step again: by its edits where they are all that is needed, else by its operator.
+
+        Raises:
+            ExampleError: Its values were fitted on an example, and that is not the one given.
+            FingerprintError: A donor is missing.
+            GenewrightError: It does not fit.
+        """
+        donors = [self._donors.with_fingerprint(fingerprint) for fingerprint in step.parents[1:]]
+        if step.whole:
+            made = step.with_(parents=(PREVIOUS, *step.parents[1:]), result=None, trained_from=None)
+            return self._carry_out(made, None, step.edits, step.noise(), donors, more=True)
+        self._check_example(step)
+        return self._act(step.operator, step.noise(), donors, more=True)
+
+    def finish(self) -> None:
+        """After the last step: the model's config says what it has become, and optimizers take in new tensors."""
+        if self._reformed is not None:
+            said = self._backend.declared(self.model, self._example)
+            done = self.done[self._reformed]
+            lines: tuple[Line, ...] = ()
+            for described in (self.model, *self._twins()):
+                store = self._backend.store(described)
+                lines = lines or self._apply(said.edits, self._site(store, Noise(0)))
+            step = done.step.with_(edits=(*done.step.edits, *said.edits))
+            note = " ".join(filter(None, (done.note, said.note)))
+            self.done[self._reformed] = replace(done, step=step, lines=(*done.lines, *lines), note=note)
+            self._network = None
+            if said.note and not self._dry:
+                _LOG.info("%s: %s", step.name, said.note)
+        if self._companion is not None and self.journal is not None:
+            self._companion.finish(self.journal)
+
+    def result(self) -> str:
+        """Return the fingerprint of the model as it is now."""
+        return fingerprint_of(self.network)
+
+    @shielded
+    def commit(self, result: str | None = None) -> Any:
+        """Leave the steps on the model, keep it changed, and return it."""
+        if self._signs:
+            history = self._backend.history(self.model)
+            before = last_result(history)
+            steps = [done.step for done in self.done]
+            trained = before if before != self.base else None
+            steps[0] = steps[0].with_(parents=(self.base, *steps[0].parents[1:]), trained_from=trained)
+            steps[-1] = steps[-1].with_(result=result or self.result())
+            if self.journal is not None:
+                self._backend.keep_history(self.model, self.journal)
+            texts = (*self._donated(steps, history), *history, *map(step_text, steps))
+            self._backend.set_history(self.model, texts)
+        self._committed = True
+        return self.model
+
+    def _act(self, operator: Operator, noise: Noise, donors: list[Donor], *, more: bool) -> Done:
+        networks = (self.network, *(donor.network for donor in donors))
+        operator = operator.resolve(networks, noise)
+        edits = tuple(operator.propose(networks, noise))
+        step = Step(
+            named=operator.to_json(),
+            seed=noise.seed,
+            path=noise.path,
+            parents=(PREVIOUS, *(donor.fingerprint for donor in donors)),
+            **self._recorded(operator, edits),
+        )
+        step.__dict__["operator"] = operator  # as `cached_property` would keep it
+        return self._carry_out(step, operator, edits, noise, donors, note=operator.note(networks), more=more)
+
+    def _recorded(self, operator: Operator, edits: Sequence[Edit]) -> dict[str, Any]:
+        """Return what of a proposal the recipe holds: nothing where the tensors alone decide what the operator does."""
+        traced = self.network.traced
+        if not traced and not any(edit.reforms() for edit in edits):
+            return {}
+        alone = not operator.fits() and all(edit.data for edit in edits)
+        kept = tuple(edit for edit in edits if edit.data and (alone or edit.shapes))
+        fitted = not alone and traced and self._example is not None
+        return {"edits": kept, "rerun": not alone, "example": self._example_fingerprint() if fitted else None}
+
+    def _carry_out(
+        self,
+        step: Step,
+        operator: Operator | None,
+        edits: Sequence[Edit],
+        noise: Noise,
+        donors: Sequence[Donor],
+        *,
+        note: str = "",
+        more: bool,
+    ) -> Done:
+        network = self.network
+        late = check(edits, (network, *(donor.network for donor in donors)))
+        reformed = any(edit.reforms() for edit in edits)
+        watched = operator is not None and self._example is not None and (reformed or "function" in operator.claims())
+        rounds = watched and any(edit.rounds(network) for edit in edits)
+        before = self._before() if watched else None
+        if self._signs:
+            _ = self.base  # before the first byte changes
+        if self._scratch or more or watched or any(edit.can_fail_late() for edit in edits):
+            risky = more or watched or reformed or any(edit.can_fail_late() for edit in edits[1:])
+            lines = self._perform(edits, late, noise, donors, risky=risky, reformed=reformed)
+        else:  # a plan of values alone: all that could refuse it has been asked
+            lines = tuple(line for edit in edits for line in edit.lines(network))
+        change = None
+        if before is not None and operator is not None:
+            self._outputs = self._after(operator)
+            change = verify(operator, before, self._outputs, rounds=rounds)
+        self.done.append(Done(step, lines, change if reformed else None, note))
+        if reformed and operator is not None:
+            self._reformed = len(self.done) - 1
+        return self.done[-1]
+
+    def _perform(
+        self,
+        edits: Sequence[Edit],
+        late: frozenset[int],
+        noise: Noise,
+        donors: Sequence[Donor],
+        *,
+        risky: bool,
+        reformed: bool,
+    ) -> tuple[Line, ...]:
+        if not self._scratch:
+            self.model, self._network, self._scratch = self._backend.copy(self.model), None, True
+        if self._inplace and self.journal is None and (risky or self._companion is not None):
+            self.journal = Journal()
+        self._interrupts.hold = self._inplace and self.journal is None
+        self._outputs = None
+        stores = [donor.store for donor in donors]
+        store = self._backend.store(self.model, self._companion, self.network)
+        lines = self._apply(edits, self._site(store, noise, stores), late)
+        for twin in self._twins() if reformed else ():
+            self._apply(edits, self._site(self._backend.store(twin), noise, stores))
+        if reformed:
+            self._network = None
+        else:
+            self.network.forget_structure()
+        return lines
+
+    def _apply(self, edits: Sequence[Edit], site: Site, late: frozenset[int] = frozenset()) -> tuple[Line, ...]:
+        lines: list[Line] = []
+        for at, edit in enumerate(edits):
+            if at in late:
+                edit.check((site.store, *site.donors))
+            if self._dry:
+                lines.extend(edit.lines(site.store))
+            apply_edit(edit, site)
+            if not self._interrupts.hold:
+                self._interrupts.deliver()
+        site.store.finish()
+        return tuple(lines)
+
+    def _site(self, store: Store, noise: Noise, donors: Sequence[Store] = ()) -> Site:
+        store.journal = self.journal
+        return Site(store, noise, self.journal, donors)
+
+    def _before(self) -> Witness:
+        if self._outputs is None:
+            self._outputs = self._backend.witness(self.model, self._example)
+        return self._outputs
+
+    def _after(self, operator: Operator) -> Witness:
+        try:
+            return self._backend.witness(self.model, self._example)
+        except UnsupportedError as error:
+            raise UnsupportedError(
+                f"{type(operator).__name__}: the model would not run any more ({error.__cause__}). Refused; nothing "
+                "has been changed."
+            ) from error
+
+    def _twins(self) -> tuple[Any, ...]:
+        return () if self._companion is None else self._companion.twins
+
+    def _donated(self, steps: Sequence[Step], history: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the steps that led to donors, but for those that the model knows already."""
+        wanted = dict.fromkeys(donor for step in steps for donor in step.parents[1:])
+        if not wanted:
+            return ()
+        known = set(history)
+        texts = (text for donor in wanted for text in self._donors.with_fingerprint(donor).history)
+        return tuple(text for text in dict.fromkeys(texts) if text not in known)
+
+    def _example_fingerprint(self) -> str:
+        return example_fingerprint(self._example, self._backend.numeric)
+
+    def _check_example(self, step: Step) -> None:
+        if step.example is None:
+            return
+        found = None if self._example is None else self._example_fingerprint()
+        if found != step.example:
+            has = "none was given" if found is None else f"the one given is {found}"
+            raise ExampleError(
+                f"{step.name} at {step.path}: its values were fitted on the example {step.example}, and {has}. Give "
+                "the batch that the mutant was made with: example=."
+            )
+
+
+def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
+    """Refuse edits that cannot be applied, before the first is.
+
+    Args:
+        edits: What an operator proposes.
+        views: The network, then the donors.
+
+    Returns:
+        Which edits have to be checked when their turn comes: they change a tensor that an earlier one reshapes, or
+        that an earlier one may have made.
+
+    Raises:
+        GenewrightError: An edit does not fit; the message names the tensor or layer.
+    """
+    late: set[int] = set()
+    wired = False
+    resized: set[str] = set()
+    for at, edit in enumerate(edits):
+        if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
+            raise EditError(f"An operator proposes edits; one proposed {edit!r}.")
+        wired = wired or edit.wiring
+        names: list[str] = []
+        for name in edit.tensors():
+            try:
+                tensor: Tensor = views[0].tensor(name)
+                names.append(tensor.name)
+            except UnknownNameError:
+                if not wired:
+                    raise
+        if wired or any(name in resized for name in names):
+            late.add(at)
+            continue
+        edit.check(views)
+        if isinstance(edit, Gather) and edit.index.size != edit.size:
+            resized.update(names)
+    return frozenset(late)
+
+
+@shielded
+def apply_edit(edit: Edit, site: Site) -> None:
+    """Apply one edit; a signal that comes meanwhile waits until it is done."""
+    edit.apply(site)
