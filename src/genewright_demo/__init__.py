@@ -1,4 +1,7 @@
-"""The demo: a real network trained, mutated over a grid, drawn, saved, replayed in a fresh process and undone."""
+"""The demo: a real network trained, mutated over a grid, drawn, saved, replayed in a fresh process and undone.
+
+It uses what every user of genewright can use: `import genewright as gw`, its noise and its pictures.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,21 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genewright.demo.extras import FRAMEWORKS, require_extras
-from genewright.demo.folder import Folder
-from genewright.demo.tell import Silent, Tell
-from genewright.seeding import Seed, canonical_seed
-from genewright.settings import check_choice
+from genewright_demo.console import Console, Silent
+from genewright_demo.folder import Folder
+from genewright_demo.framework import framework_called, require_packages
 
 if TYPE_CHECKING:
-    from genewright.demo.result import Result
+    from genewright_demo.run import Result
 
 
 def run(
     out: str | Path = "genewright-demo",
     *,
-    seed: Seed,
+    seed: int | str | bytes,
     framework: str = "torch",
     force: bool = False,
-    tell: Tell | None = None,
+    console: Console | None = None,
 ) -> Result:
     """Run the demo.
 
@@ -31,7 +32,7 @@ def run(
         seed: Of the split, the training and the mutations.
         framework: "torch" or "keras"; Keras runs on the backend that KERAS_BACKEND names.
         force: Write into a folder that holds other files too.
-        tell: Where it says what it does; nowhere by default.
+        console: Where it prints what it does; nowhere by default.
 
     Returns:
         What was measured and written.
@@ -42,12 +43,10 @@ def run(
         FileError: The folder cannot be used.
         FingerprintError: The replay or the undo gave other bytes.
     """
-    check_choice("demo", "framework", framework, FRAMEWORKS)
-    require_extras(framework)
+    require_packages(framework)
     folder = Folder(Path(out), ".keras" if framework == "keras" else ".safetensors")
     folder.prepare(force=force)
-    # Imported here, for it imports what `require_extras` has looked for.
-    steps: Any = importlib.import_module("genewright.demo.run")
-    chosen: Any = importlib.import_module("genewright.demo.framework").framework_called(framework)
-    result: Result = steps.run_demo(folder, chosen, canonical_seed(seed), tell or Silent())
+    # Imported here, for it imports what `require_packages` has looked for.
+    steps: Any = importlib.import_module("genewright_demo.run")
+    result: Result = steps.run_demo(folder, framework_called(framework), seed, console or Silent())
     return result
