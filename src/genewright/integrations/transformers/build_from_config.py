@@ -1,4 +1,4 @@
-"""A transformers model as its config alone makes it: on the meta device to compare shapes, or for real to be run."""
+"""Build a transformers model from its config alone: on the meta device to compare shapes, or in memory to run it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ from torch import nn
 
 def has_config(model: nn.Module) -> bool:
     """Whether the model is one that `from_pretrained` makes from a config; transformers is not imported to tell."""
-    library = sys.modules.get("transformers")
-    kind = getattr(library, "PreTrainedModel", None)
-    return isinstance(kind, type) and isinstance(model, kind) and hasattr(model, "config")
+    return _is_a(model, "PreTrainedModel") and hasattr(model, "config")
 
 
-def sketch(model: nn.Module, config: Any) -> nn.Module | None:
-    """Return a model of the same class that `config` makes, without memory; None where it makes none."""
+def is_config(value: object) -> bool:
+    """Whether a value is a config of transformers."""
+    return _is_a(value, "PreTrainedConfig") or _is_a(value, "PretrainedConfig")  # the name before version 5
+
+
+def _is_a(value: object, name: str) -> bool:
+    kind = getattr(sys.modules.get("transformers"), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def build_from_config(model: nn.Module, config: Any) -> nn.Module | None:
+    """Return a model of the same class, built from `config` on the meta device; None where that fails."""
     try:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
             return type(model)(config)
@@ -29,7 +37,7 @@ def sketch(model: nn.Module, config: Any) -> nn.Module | None:
         return None
 
 
-def read_again(model: nn.Module, config: Any) -> nn.Module | None:
+def build_with_tensors(model: nn.Module, config: Any) -> nn.Module | None:
     """Return what `from_pretrained` would make of a saved `config` and the model's own tensors, which it shares."""
     try:
         saved: Any = cast(Any, type(config)).from_dict(json.loads(config.to_json_string()))
@@ -46,8 +54,8 @@ def read_again(model: nn.Module, config: Any) -> nn.Module | None:
         return None
 
 
-def changed(config: Any, changes: dict[str, Any]) -> Any:
-    """Return a copy of a config with other entries; None where it refuses them."""
+def changed_config(config: Any, changes: dict[str, Any]) -> Any:
+    """Return a copy of a config with other values of some entries; None where it refuses them."""
     copied = copy.deepcopy(config)
     try:
         for path, value in changes.items():
@@ -56,7 +64,7 @@ def changed(config: Any, changes: dict[str, Any]) -> Any:
             for part in way:
                 holder = getattr(holder, part)
             setattr(holder, last, value)
-    except Exception:  # transformers' configs check what they are given
+    except Exception:  # transformers' configs check their values
         return None
     return copied
 

@@ -1,4 +1,4 @@
-"""In what a model differs from the sketch that its config makes: shapes of tensors, numbers that layers hold."""
+"""The signature of a model, its shapes, layer classes and numbers, and the difference of two signatures."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from torch import nn
 
 from genewright.backends.torch.tensors import named_layers
 
-_PLAIN = (int, float, str, type(None))
 # Only training asks for these, and people set them by hand.
 _TRAINING_ONLY = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
 @dataclass(frozen=True, order=True)
-class Misfit:
+class ConfigMismatch:
     """One number that a config gets wrong.
 
     Attributes:
         what: The tensor with its axis, or the layer's attribute, in words.
-        made: What the config makes of it.
-        wanted: What it is in the model.
+        built: What it is in a model built from the config.
+        wanted: What it is in the mutant.
     """
 
     what: str
-    made: Any
+    built: Any
     wanted: Any
 
 
 @dataclass(frozen=True)
-class Account:
-    """What a model holds, as a sketch of it would hold it too.
+class Signature:
+    """What a model built from the right config has in common with the mutant.
 
     Attributes:
         shapes: The shape of every parameter and buffer.
@@ -46,8 +45,8 @@ class Account:
     numbers: dict[tuple[str, str], Any]
 
     @classmethod
-    def of(cls, model: nn.Module) -> Account:
-        """Return the account of a model, or of a sketch."""
+    def of(cls, model: nn.Module) -> Signature:
+        """Return the signature of a model, on the meta device or in memory."""
         layers = named_layers(model)
         return cls(
             shapes={name: tuple(tensor.shape) for name, tensor in _tensors(model).items()},
@@ -61,46 +60,49 @@ class Account:
         )
 
 
-def strangers(account: Account, sketched: Account) -> str:
-    """Return what one of the two has and the other has not, layers of another class included; "" if nothing."""
-    for mine, theirs in ((account.shapes, sketched.shapes), (sketched.shapes, account.shapes)):
+def structural_difference(mutant: Signature, built: Signature) -> str:
+    """Name a tensor that only one of the two has, or a layer of another class; "" if there is none."""
+    for mine, theirs in ((mutant.shapes, built.shapes), (built.shapes, mutant.shapes)):
         for name in mine:
             if name not in theirs:
                 return f"tensor {name!r}"
-    for name, kind in account.kinds.items():
-        if sketched.kinds.get(name) is not kind:
+    for name, kind in mutant.kinds.items():
+        if built.kinds.get(name) is not kind:
             return f"layer {name!r} of class {kind.__name__}"
     return ""
 
 
-def misfits(account: Account, sketched: Account, first: Account) -> tuple[list[Misfit], list[tuple[str, str]]]:
-    """Compare a model with what a config makes.
+def diff(
+    mutant: Signature, built: Signature, original: Signature
+) -> tuple[list[ConfigMismatch], list[tuple[str, str]]]:
+    """Compare a mutant with a model built from a config.
 
     Args:
-        account: The model.
-        sketched: What the config makes.
-        first: What the config made before it was changed.
+        mutant: The mutant's signature.
+        built: That of the model built from the changed config.
+        original: That of the model built from the config as it was.
 
     Returns:
-        (hard, soft): what differs; and the attributes that a config would change and the model has not followed,
-        because nothing in its forward pass asks for them.
+        (mismatches, stale): the numbers that the config gets wrong; and the attributes (layer, name) that the changed
+        config would set to another value, while the mutant still has the original one, because its forward pass never
+        reads them.
     """
-    hard = [
-        Misfit(f"axis {axis} of {name!r}", made, wanted)
-        for name, shape in account.shapes.items()
-        for axis, (made, wanted) in enumerate(_paired(sketched.shapes[name], shape))
+    mismatches = [
+        ConfigMismatch(f"axis {axis} of {name!r}", made, wanted)
+        for name, shape in mutant.shapes.items()
+        for axis, (made, wanted) in enumerate(_paired(built.shapes[name], shape))
         if made != wanted
     ]
-    soft: list[tuple[str, str]] = []
-    for key, value in account.numbers.items():
-        made = sketched.numbers.get(key, value)
+    stale: list[tuple[str, str]] = []
+    for key, value in mutant.numbers.items():
+        made = built.numbers.get(key, value)
         if made == value:
             continue
-        if value == first.numbers.get(key):
-            soft.append(key)
+        if value == original.numbers.get(key):
+            stale.append(key)
         else:
-            hard.extend(_in_parts(key, made, value))
-    return hard, soft
+            mismatches.extend(_mismatches_of(key, made, value))
+    return mismatches, stale
 
 
 def _paired(made: tuple[int, ...], wanted: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -110,14 +112,14 @@ def _paired(made: tuple[int, ...], wanted: tuple[int, ...]) -> Iterator[tuple[in
         yield from zip(made, wanted, strict=True)
 
 
-def _in_parts(key: tuple[str, str], made: Any, wanted: Any) -> Iterator[Misfit]:
+def _mismatches_of(key: tuple[str, str], made: Any, wanted: Any) -> Iterator[ConfigMismatch]:
     name = ".".join(filter(None, key))
     if isinstance(made, tuple) and isinstance(wanted, tuple):
         entries = cast("tuple[Any, ...]", made), cast("tuple[Any, ...]", wanted)
         if len(entries[0]) == len(entries[1]):
-            yield from (Misfit(name, a, b) for a, b in zip(*entries, strict=True) if a != b)
+            yield from (ConfigMismatch(name, a, b) for a, b in zip(*entries, strict=True) if a != b)
             return
-    yield Misfit(name, made, wanted)
+    yield ConfigMismatch(name, made, wanted)
 
 
 def _is_number(value: Any) -> bool:
