@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from genewright.cli.arguments import Json
 from genewright.cli.operator_group import read_seed
-from genewright.cli.options import Json
 from genewright.cli.output import Output
 from genewright.errors import UnsupportedError
 
