@@ -11,11 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.activations import is_activation
 from genewright.edit import Edit, InsertLayer, ReplaceLayer, Rewire, Structural
 from genewright.errors import ExampleError, SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
-from genewright.spec import Spec
+from genewright.spec import Spec, is_activation
 from genewright.structure import Structure
 
 Role = Literal[

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from genewright.apply import Undo
 from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import cloned, python_random_kept, settle
 from genewright.backends.keras.exchanging import exchange, exchangeable, fresh_layers
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
-from genewright.backends.keras.library import attributes_of, class_of, keras, said
+from genewright.backends.keras.library import array_of, attributes_of, class_of, keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.training import carry_training

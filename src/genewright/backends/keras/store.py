@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.apply import Store, Undo
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.configs import with_entry
+from genewright.backends.keras.library import array_of
 from genewright.backends.keras.members import Member
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.rebuilding import rebuild
