@@ -18,6 +18,7 @@ from genewright.operator import Combinator, Operator, first_paragraph, registere
 
 ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "src" / "genewright"
+DEMO = ROOT / "src" / "genewright_demo"
 PAGE = ROOT / "docs" / "architecture.md"
 
 
@@ -90,6 +91,33 @@ def test_imports_have_no_cycle() -> None:
         visit(name, ())
 
 
+PUBLIC_ROOMS = ("genewright", "genewright.noise", "genewright.report")
+
+
+@pytest.mark.parametrize("path", sorted(DEMO.rglob("*.py")), ids=lambda p: p.name)
+def test_the_demo_uses_only_what_every_user_can_use(path: Path) -> None:
+    """gw's own names, the noise as docs/noise.md has it, and the pictures."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            names = [str(node.module)]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            if name.split(".")[0] == "genewright":
+                room = ".".join(name.split(".")[:2])
+                assert room in PUBLIC_ROOMS, f"{path.name} imports {name}"
+                assert room == "genewright.report" or room == name, f"{path.name} reaches into {room}"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "gw":
+            assert node.attr in PUBLIC, f"{path.name} uses gw.{node.attr}"
+
+
+def test_only_the_command_imports_the_demo() -> None:
+    for path in HOUSE.rglob("*.py"):
+        if path != HOUSE / "cli" / "demo.py":
+            assert "genewright_demo" not in path.read_text(), path
+
+
 def test_genewright_imports_no_framework() -> None:
     heavy = [
         "torch",
@@ -103,6 +131,7 @@ def test_genewright_imports_no_framework() -> None:
         "triton",
         "typer",
         "rich",
+        "genewright_demo",
     ]
     code = f"import sys, genewright; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.activations import is_activation
 from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError, SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
-from genewright.spec import Spec
+from genewright.spec import Spec, is_activation
 from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor
 

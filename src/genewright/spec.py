@@ -1,4 +1,4 @@
-"""Spec: a layer as JSON can hold it."""
+"""Spec: a layer as JSON can hold it; and which layers are activation functions, by their class names."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ Spec = str | Mapping[str, Any]
 ``"gate": 0.0`` it starts as the identity, x + gate * copy(x). For Keras, ``{"class_name": "Dense", "config": {...}}``
 as Keras itself writes it.
 """
+
+ACTIVATIONS = (
+    "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
+    "Mish", "PReLU", "ReLU", "ReLU6", "RReLU", "SELU", "Sigmoid", "SiLU", "Softplus", "Softshrink", "Softsign", "Swish",
+    "Tanh", "Tanhshrink", "HardSwish", "HardSigmoid", "HardMish", "QuickGELU", "GELUTanh", "PytorchGELUTanh", "GluAct",
+)  # fmt: skip
 
 
 def as_spec(owner: str, value: Any) -> Spec:
@@ -53,6 +59,11 @@ def in_words(spec: Spec) -> str:
     inner = [in_words(part) for part in spec.get("layers", ())]
     settings = [f"{key}={value!r}" for key, value in spec.items() if key not in ("layer", "layers")]
     return f"{spec['layer']}({', '.join(inner + settings)})"
+
+
+def is_activation(kind: str) -> bool:
+    """Whether a class name is that of an activation layer."""
+    return kind in ACTIVATIONS or kind.endswith("Activation")
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from genewright.cli.notes import notes
+from genewright.cli.output import log_shown
 from genewright.operator import registered
 
 COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "diff"]
@@ -88,7 +88,7 @@ def test_a_plan_is_printed_and_changes_nothing(genewright: Any) -> None:
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_notes_of_the_library_go_where_they_are_shown(shown: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    with notes(shown=shown):
+    with log_shown(shown=shown):
         logging.getLogger("genewright.noise").warning("compiling")
         logging.getLogger("genewright").info("the outputs change by 0.1")
     said = "note: compiling\nnote: the outputs change by 0.1\n"

@@ -12,8 +12,8 @@ import torch
 from safetensors.numpy import save_file
 
 import genewright as gw
+from genewright.cli.arguments import UsageError
 from genewright.cli.example import open_example
-from genewright.cli.usage import UsageError
 
 VIT = "users_models:Vit", "--weights", "vit.pt"
 IMAGE = "--example", "2x1x8x8"

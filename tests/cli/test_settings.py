@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pytest
 
 import genewright as gw
+from genewright.cli.arguments import UsageError
 from genewright.cli.settings import operator_from_options, parameters, settings_of
-from genewright.cli.usage import UsageError
 from genewright.edits import Edit
 from genewright.network import Network
 from genewright.operator import AnyOperator, Operator

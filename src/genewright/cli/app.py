@@ -14,18 +14,17 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from genewright.cli.arguments import UsageError, example
 from genewright.cli.compare import compare
 from genewright.cli.demo import demo
 from genewright.cli.diff import diff
-from genewright.cli.help import example
 from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
-from genewright.cli.notes import notes
 from genewright.cli.operators import operators
+from genewright.cli.output import log_shown
 from genewright.cli.plan import PlanGroup
 from genewright.cli.replay import replay
 from genewright.cli.show import show
-from genewright.cli.usage import UsageError
 from genewright.errors import GenewrightError
 from genewright.operators.architecture.widen import Widen
 from genewright.operators.weights.gaussian_noise import GaussianNoise
@@ -120,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.main([*words, "--help"], prog_name="genewright", standalone_mode=False)
         return USAGE if words else DONE
     try:
-        with notes(shown=sys.stderr.isatty() and "--json" not in words):
+        with log_shown(shown=sys.stderr.isatty() and "--json" not in words):
             code = command.main(words, prog_name="genewright", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except GenewrightError as error:

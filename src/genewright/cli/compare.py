@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 
 from genewright.batches import batches
+from genewright.cli.arguments import Json, UsageError
 from genewright.cli.data import open_data
 from genewright.cli.models import open_module
-from genewright.cli.options import Json
 from genewright.cli.output import Output
-from genewright.cli.usage import UsageError
 from genewright.compare import compare as compared
 from genewright.errors import SettingError
 from genewright.metrics import chosen

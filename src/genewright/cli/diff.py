@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from genewright.cli.arguments import Json
 from genewright.cli.models import open_model
-from genewright.cli.options import Json
 from genewright.cli.output import Output
 from genewright.difference import TensorDifference, difference
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import Checkpoint, CheckpointNetwork
+from genewright.cli.arguments import UsageError
 from genewright.cli.data import open_data
 from genewright.cli.models import factory, is_factory, open_model
-from genewright.cli.usage import UsageError
 from genewright.names import did_you_mean
 from genewright.noise import derive, draw
 

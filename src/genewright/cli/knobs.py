@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from genewright.cli.arguments import Json, Model, Weights, missing_option
 from genewright.cli.example import Example, cannot_run, open_with_example
 from genewright.cli.models import is_factory
-from genewright.cli.options import Json, Model, Weights
 from genewright.cli.output import Output
-from genewright.cli.usage import missing_option
 from genewright.errors import ExampleError, UnknownNameError
 from genewright.knobs import knobs as widths_of
 from genewright.names import did_you_mean

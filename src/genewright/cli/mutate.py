@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from genewright.cli.arguments import Force, Json, Out, refuse_output
 from genewright.cli.example import open_with_example
 from genewright.cli.operator_group import OperatorGroup
-from genewright.cli.options import Force, Json, Out
 from genewright.cli.output import Output
-from genewright.cli.written import refuse_output
 from genewright.files import save
 from genewright.mutate import mutate, recipe
 from genewright.operator import AnyOperator, Registered, changes_layers

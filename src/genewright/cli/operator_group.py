@@ -10,12 +10,10 @@ from typing import Annotated, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from genewright.cli.arguments import Model, UsageError, Weights, example, missing_option
 from genewright.cli.example import Example, cannot_run
-from genewright.cli.help import description, example
 from genewright.cli.models import is_factory
-from genewright.cli.options import Model, Weights
-from genewright.cli.settings import operator_from_options, parameters
-from genewright.cli.usage import UsageError, missing_option
+from genewright.cli.settings import description, operator_from_options, parameters
 from genewright.errors import ExampleError
 from genewright.names import did_you_mean, snake_case
 from genewright.operator import AnyOperator, Operator, Registered, first_paragraph, registered

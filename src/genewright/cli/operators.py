@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from genewright.cli.help import description
+from genewright.cli.arguments import Json
 from genewright.cli.operator_group import find_operator
-from genewright.cli.options import Json
 from genewright.cli.output import Output
-from genewright.cli.settings import Setting, settings_of
+from genewright.cli.settings import Setting, description, settings_of
 from genewright.operator import first_paragraph, registered
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="An operator, for all about it.", show_default=False)]

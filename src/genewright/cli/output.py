@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Container, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -90,3 +91,24 @@ class Output:
             return
         with Progress(console=self._progress, transient=True) as progress:
             yield from progress.track(items, total=total, description=what)
+
+
+@contextmanager
+def log_shown(*, shown: bool) -> Generator[None]:
+    """Print the library's log on standard error for the length of a ``with`` block, or nowhere.
+
+    Args:
+        shown: False where standard error is no terminal, so that it holds errors alone.
+    """
+    handler = logging.StreamHandler() if shown else logging.NullHandler()
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    logger = logging.getLogger("genewright")
+    level = logger.level
+    logger.addHandler(handler)
+    if shown:
+        logger.setLevel(logging.INFO)  # by how much outputs change, what follows in a config
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from genewright.cli.arguments import Json
 from genewright.cli.example import open_with_example
 from genewright.cli.operator_group import OperatorGroup
-from genewright.cli.options import Json
 from genewright.cli.output import Output
 from genewright.mutate import plan
 from genewright.operator import AnyOperator, changes_layers

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
+from genewright.cli.arguments import Force, Json, Model, Out, Weights, missing_option, refuse_output
 from genewright.cli.example import Example, cannot_run, open_with_example
 from genewright.cli.models import is_factory
-from genewright.cli.options import Force, Json, Model, Out, Weights
 from genewright.cli.output import Output
-from genewright.cli.usage import missing_option
-from genewright.cli.written import refuse_output
 from genewright.errors import ExampleError
 from genewright.files import read_recipe, save
 from genewright.mutate import replay as replayed

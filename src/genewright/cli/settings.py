@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -13,15 +14,17 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 import typer
 
-from genewright.cli.help import argument_docs
-from genewright.cli.usage import UsageError
+from genewright.cli.arguments import UsageError
+from genewright.cli.where_options import keyword, where_from_options, where_parameters
 from genewright.errors import RecipeError, SettingError, UnknownNameError
 from genewright.operator import AnyOperator, Registered, make_operator
 from genewright.settings import setting_to_json
-from genewright.where import Where, where
+from genewright.where import Where
 
 # Options of the subcommands themselves: a setting of that name is given as --setting-NAME.
 _TAKEN = {"model", "seed", "out", "weights", "example", "recipe", "force", "json"}
+_SECTION = re.compile(r"^[A-Z][A-Za-z ]*:$")
+_ENTRY = re.compile(r"^    \*{0,2}(\w+)(?: \([^)]*\))?: (.*)$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +96,7 @@ def parameters(cls: type[Registered]) -> list[inspect.Parameter]:
     made: list[inspect.Parameter] = []
     for setting in settings_of(cls):
         if setting.kind is Where:
-            made += _where_parameters()
+            made += where_parameters()
             continue
         kind = setting.kind if setting.kind in (int, float, bool) else str
         option = typer.Option(
@@ -102,7 +105,7 @@ def parameters(cls: type[Registered]) -> list[inspect.Parameter]:
             show_default=False,
             metavar=None if kind is bool else f"[{setting.kind_in_words}]" if "|" in setting.kind_in_words else None,
         )
-        made.append(_parameter(setting.parameter, Annotated[kind | None, option], None))
+        made.append(keyword(setting.parameter, Annotated[kind | None, option], None))
     return made
 
 
@@ -116,7 +119,7 @@ def operator_from_options(cls: type[Registered], given: Mapping[str, Any]) -> An
     try:
         for setting in settings_of(cls):
             if setting.kind is Where:
-                chosen[setting.name] = _where(given).to_json()
+                chosen[setting.name] = where_from_options(given).to_json()
             elif (value := given[setting.parameter]) is not None:
                 chosen[setting.name] = value if setting.kind in (int, float, bool) else _decoded(setting, str(value))
         return make_operator(cls.name, chosen)
@@ -148,98 +151,6 @@ def _word(word: str) -> Any:
         return word
 
 
-def _where(given: Mapping[str, Any]) -> Where:
-    units = given["units"]
-    if units is not None:
-        try:
-            units = json.loads(units)
-        except ValueError as error:
-            raise UsageError(f"--units: this is not JSON ({error}). Write --units '[0, 2]', or a mask.") from error
-        if not isinstance(units, list | dict):
-            raise UsageError(f"--units: expected positions or a mask, or an object of such; received {units!r}.")
-    return where(
-        *(given["where"] or ()),
-        roles=_between_commas(given["roles"]),
-        layers=_between_commas(given["layers"]),
-        units=cast(Any, units),
-        frozen=bool(given["frozen"]),
-    )
-
-
-def _where_parameters() -> list[inspect.Parameter]:
-    many = list[str] | None
-    return [
-        _parameter(
-            "where",
-            Annotated[
-                many,
-                typer.Option(
-                    "--where",
-                    metavar="PATTERN",
-                    help="A glob on tensor or layer names; '!...' excludes. May be repeated. Default: all trainable.",
-                    show_default=False,
-                ),
-            ],
-            None,
-        ),
-        _parameter(
-            "roles",
-            Annotated[
-                many,
-                typer.Option(
-                    "--roles",
-                    metavar="ROLE",
-                    help="Only tensors of these roles: kernel, bias, embedding, norm_weight, ... May be repeated.",
-                    show_default=False,
-                ),
-            ],
-            None,
-        ),
-        _parameter(
-            "layers",
-            Annotated[
-                many,
-                typer.Option(
-                    "--layers",
-                    metavar="TYPE",
-                    help="Only layers of these types (Conv2d) or names (globs). May be repeated.",
-                    show_default=False,
-                ),
-            ],
-            None,
-        ),
-        _parameter(
-            "units",
-            Annotated[
-                str | None,
-                typer.Option(
-                    "--units",
-                    metavar="JSON",
-                    help="Only these units: positions [0, 2], a mask, or {layer: positions}.",
-                    show_default=False,
-                ),
-            ],
-            None,
-        ),
-        _parameter(
-            "frozen",
-            Annotated[
-                bool,
-                typer.Option("--frozen", help="Also frozen parameters, running statistics and buffers."),
-            ],
-            False,
-        ),
-    ]
-
-
-def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _between_commas(values: list[str] | None) -> tuple[str, ...]:
-    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
-
-
 def _without_none(hint: Any) -> Any:
     if get_origin(hint) in (Union, types.UnionType):
         rest = [kind for kind in get_args(hint) if kind is not type(None)]
@@ -249,3 +160,36 @@ def _without_none(hint: Any) -> Any:
 
 def _is_tuple(kind: Any) -> bool:
     return kind is tuple or get_origin(kind) is tuple
+
+
+def argument_docs(cls: type) -> dict[str, str]:
+    """Return what the class's docstrings say of each setting, those of its bases included, each on one line."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__ != "builtins" and base.__doc__:
+            docs.update(_arguments(inspect.cleandoc(base.__doc__)))
+    return docs
+
+
+def description(cls: type) -> str:
+    """Return what the class's docstring says before its first section."""
+    lines: list[str] = []
+    for line in inspect.cleandoc(cls.__doc__ or "").splitlines():
+        if _SECTION.match(line):
+            break
+        lines.append(line)
+    return "\n".join(lines).strip()
+
+
+def _arguments(docstring: str) -> dict[str, str]:
+    docs: dict[str, str] = {}
+    inside, name = False, ""
+    for line in docstring.splitlines():
+        if _SECTION.match(line):
+            inside = line in ("Args:", "Attributes:")
+        elif inside and (entry := _ENTRY.match(line)):
+            name = entry[1]
+            docs[name] = entry[2]
+        elif inside and name and line.startswith("     "):
+            docs[name] += " " + line.strip()
+    return docs

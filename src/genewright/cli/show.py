@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends import backend_of
+from genewright.cli.arguments import Json, Model, Weights
 from genewright.cli.models import open_model
-from genewright.cli.options import Json, Model, Weights
 from genewright.cli.output import Output
 from genewright.fingerprint import fingerprint_of
 from genewright.recipe import Recipe

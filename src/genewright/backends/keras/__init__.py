@@ -9,9 +9,8 @@ from typing import Any, cast
 from numpy.typing import NDArray
 
 from genewright.backends.backend import Backend, Witness
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.copying import copy_model
-from genewright.backends.keras.library import attributes_of, keras
+from genewright.backends.keras.library import array_of, attributes_of, keras
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rebuilding import RECIPE

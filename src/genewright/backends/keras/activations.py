@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from genewright.activations import is_activation
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.edits import Edit, InsertLayer, ReplaceLayer, SetAttribute
 from genewright.errors import SettingError, UnsupportedError
 from genewright.names import did_you_mean, snake_case
-from genewright.spec import Spec
+from genewright.spec import Spec, is_activation
 
 
 def activations_of(model: Any) -> dict[str, str]:

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genewright.backends.keras.arrays import array_of
-from genewright.backends.keras.library import class_of, keras, said
+from genewright.backends.keras.library import array_of, class_of, keras, said
 from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError

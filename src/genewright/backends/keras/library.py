@@ -1,4 +1,4 @@
-"""Keras itself, typed as Any: it ships no complete types, and a checker need not have it installed.
+"""Keras itself and its tensors as arrays, typed as Any: it ships no complete types, and need not be installed.
 
 Only `genewright.backends.keras` imports this, and that package is imported only when the user has imported Keras, or
 asks for a whole Keras model from a file.
@@ -10,6 +10,9 @@ import importlib
 import os
 import re
 from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genewright.errors import UnsupportedError
 
@@ -43,3 +46,8 @@ def _imported() -> Any:
 
 
 keras: Any = _imported()
+
+
+def array_of(value: Any) -> NDArray[Any]:
+    """Return a variable or a tensor of any backend as an array; bfloat16 has the dtype of that name."""
+    return np.asarray(keras.ops.convert_to_numpy(value))

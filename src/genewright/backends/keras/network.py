@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
 from genewright.backends.keras.activations import activations_of, with_activation
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.blueprint import made_by
 from genewright.backends.keras.configs import entry
 from genewright.backends.keras.growing import grown_kernel
 from genewright.backends.keras.initial import initial_of, initializer_of
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
 from genewright.backends.keras.structure import KerasStructure
 from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire

@@ -8,8 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.backends.keras.arrays import array_of
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import layers_of
 
 

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import cloned, python_random_kept, settle
 from genewright.backends.keras.exchanging import exchange, fresh_layers
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
-from genewright.backends.keras.library import attributes_of, keras, said
+from genewright.backends.keras.library import array_of, attributes_of, keras, said
 from genewright.backends.keras.members import Member, is_graph, members_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.training import Move, carry_training

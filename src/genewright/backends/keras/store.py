@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.configs import with_entry
 from genewright.backends.keras.held import snapshot
+from genewright.backends.keras.library import array_of
 from genewright.backends.keras.members import Member
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.rebuilding import moved, rebuild

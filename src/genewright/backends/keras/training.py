@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.backends.keras.arrays import array_of
-from genewright.backends.keras.library import attributes_of, class_of, keras
+from genewright.backends.keras.library import array_of, attributes_of, class_of, keras
 from genewright.backends.keras.members import Member, members_of
 
 

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.backend import Witness
-from genewright.backends.keras.arrays import array_of
 from genewright.backends.keras.cloning import python_random_kept, settle
 from genewright.backends.keras.double_precision import double_precision
 from genewright.backends.keras.graph import Rebuilder
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import is_graph, members_of
 from genewright.backends.keras.own_classes import remade
 from genewright.backends.keras.predict import predict

@@ -13,7 +13,7 @@ from torch import nn
 
 from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import copy_module
-from genewright.backends.torch.declaring import declared
+from genewright.backends.torch.integrations import integrations
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
@@ -53,7 +53,8 @@ class TorchBackend(Backend):
         return witness(model, example)
 
     def declared(self, model: nn.Module, example: Any) -> Declaration:
-        return declared(model, example)
+        found = (integration.declared(model, example) for integration in integrations())
+        return next((each for each in found if each.edits or each.note), Declaration())
 
     def copy(self, model: nn.Module) -> nn.Module:
         return copy_module(model)

@@ -17,8 +17,7 @@ from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.restructure.insert import is_listed
 from genewright.backends.torch.restructure.places import is_chain
 from genewright.backends.torch.structure.blocks import silencing_tensors
-from genewright.backends.torch.structure.calls import recorded_calls
-from genewright.backends.torch.structure.inputs import given_to
+from genewright.backends.torch.structure.calls import given_to, recorded_calls
 from genewright.backends.torch.structure.proposals import as_wide_as, path_between
 from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.structure.widths import TorchWidths

@@ -1,0 +1,73 @@
+"""What the subcommands share: common options, examples in help texts, and the refusal of wrong arguments."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genewright.errors import GenewrightError
+from genewright.storage import refuse_existing
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A .safetensors, .pt, .pth, .keras or .h5 file, or a module as package.module:factory.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Weights to load into package.module:factory.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE", help="The file to write, of a kind as above.", show_default=False),
+]
+
+CHECKPOINTS = (".safetensors", ".pt", ".pth", ".keras", ".h5", ".hdf5")
+
+
+class UsageError(GenewrightError, ValueError):
+    """The arguments of the command are wrong; nothing has been read or written yet."""
+
+
+def missing_option(context: typer.Context, option: str, why: str, value: str) -> UsageError:
+    """Return the refusal that shows the command as it should have been written.
+
+    Args:
+        context: Of the subcommand; the words typed are kept at its root.
+        option: What is missing, such as ``"--seed"``.
+        why: Why it is needed.
+        value: An example of its value.
+    """
+    typed: list[str] = context.find_root().obj or []
+    fixed = shlex.join(["genewright", *typed, option, value])
+    return UsageError(f"{context.command_path} needs {option}: {why}. Write: {fixed}")
+
+
+def refuse_output(path: Path, *, force: bool, kinds: tuple[str, ...] = CHECKPOINTS) -> None:
+    """Refuse a path that exists (without --force), that has no folder, or whose suffix names no known kind.
+
+    Raises:
+        UsageError: The suffix is of another kind.
+        FileError: The path exists or has no folder.
+    """
+    if path.suffix.lower() not in kinds:
+        raise UsageError(f"{path}: the name must end in {' or '.join(kinds)}, so that it says what is in it.")
+    refuse_existing(path, overwrite=force)
+
+
+def example(*commands: str) -> str:
+    """Return the end of a help text: commands that can be pasted, in Markdown.
+
+    >>> example("genewright operators").splitlines()
+    ['Example:', '', '`genewright operators`']
+    """
+    title = "Example:" if len(commands) == 1 else "Examples:"
+    return "\n\n".join([title, *(f"`{command}`" for command in commands)])
