@@ -47,7 +47,7 @@ def run(
     folder = Folder(Path(out), ".keras" if framework == "keras" else ".safetensors")
     folder.prepare(force=force)
     # Imported here, for it imports what `require_extras` has looked for.
-    steps: Any = importlib.import_module("genewright.demo.run")
+    steps: Any = importlib.import_module("genewright.demo.program")
     chosen: Any = importlib.import_module("genewright.demo.framework").framework_called(framework)
     result: Result = steps.run_demo(folder, chosen, canonical_seed(seed), tell or Silent())
     return result
