@@ -14,6 +14,7 @@ from genewright.cli.output import Output
 Folder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")]
 SeedOption = Annotated[str, typer.Option("--seed", help="Seed of the split, the training and the mutations.")]
 FrameworkOption = Annotated[str, typer.Option("--framework", help="torch, or keras on the backend of KERAS_BACKEND.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="How long it trains.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")]
 
 
@@ -22,6 +23,7 @@ def demo(
     out: Folder = Path("genewright-demo"),
     seed: SeedOption = "246",
     framework: FrameworkOption = "torch",
+    epochs: Epochs = 30,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -29,5 +31,5 @@ def demo(
     output = Output(as_json=as_json)
     from genewright.demo import run  # the demo needs torch, scikit-learn and matplotlib; no other command does
 
-    result = run(out, seed=read_seed(seed), framework=framework, force=force, tell=output)
+    result = run(out, seed=read_seed(seed), framework=framework, epochs=epochs, force=force, tell=output)
     output.document(result.to_json())

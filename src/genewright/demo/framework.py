@@ -15,7 +15,7 @@ from genewright.demo.data import Digits
 from genewright.demo.tell import Tell
 from genewright.seeding import Seed
 
-Train = Callable[[Digits, Seed, Tell], Any]
+Train = Callable[[Digits, Seed, Tell, int], Any]
 TrainFurther = Callable[[Any, Digits, Seed, Tell], Any]
 
 
@@ -25,7 +25,7 @@ class Framework:
 
     Attributes:
         name: "torch" or "keras".
-        train: Trains the network.
+        train: Trains the network, for a number of epochs.
         train_further: Trains a network a little further, in place, and returns it.
         example: The shape of an input, as the command takes it.
         one_thread: Within it, the framework computes on one thread, where that can be said.

@@ -31,12 +31,12 @@ from genewright.seeding import Seed
 from genewright.storage import write_atomically
 
 
-def run_demo(folder: Folder, framework: Framework, seed: Seed, tell: Tell) -> Result:
+def run_demo(folder: Folder, framework: Framework, seed: Seed, tell: Tell, *, epochs: int) -> Result:
     """Train, mutate over the grid, draw, save the best mutant, replay it in a fresh process, and undo it."""
     start = time.monotonic()
     digits = framework.laid_out(load_digits(seed))
     with framework.one_thread():
-        model, accuracy = _trained(framework, digits, seed, tell)
+        model, accuracy = _trained(framework, digits, seed, tell, epochs)
         cells = mutate_over_grid(model, digits, seed, tell)
     _say_grid(cells, len(digits.held_labels), tell)
     best = best_of(cells)
@@ -75,10 +75,10 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, tell: Tell) -> Re
     return result
 
 
-def _trained(framework: Framework, digits: Digits, seed: Seed, tell: Tell) -> tuple[Any, float]:
+def _trained(framework: Framework, digits: Digits, seed: Seed, tell: Tell, epochs: int) -> tuple[Any, float]:
     tell.say("Train", style="bold")
     tell.say(f"  {len(digits.labels):,} real handwritten digits; {len(digits.held_labels)} more are held out")
-    model = framework.train(digits, seed, tell)
+    model = framework.train(digits, seed, tell, epochs)
     found = compare(model, model, (digits.held_images, digits.held_labels), metrics="accuracy")
     accuracy = found.metrics["accuracy"].before
     parameters = sum(t.size for t in backend_of(model).network(model).tensors.values() if t.trainable)

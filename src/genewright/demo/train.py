@@ -13,7 +13,6 @@ from genewright.demo.tell import Tell
 from genewright.noise import derive
 from genewright.seeding import Seed
 
-_EPOCHS = 30
 _BATCH = 64
 _HIGHEST_RATE = 5e-3
 _FURTHER = 5
@@ -22,7 +21,7 @@ _LOWER_RATE = 1e-3
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def train(digits: Digits, seed: Seed, tell: Tell) -> DigitsClassifier:
+def train(digits: Digits, seed: Seed, tell: Tell, epochs: int) -> DigitsClassifier:
     """Return a classifier trained on the training images, in evaluation mode.
 
     Adam with one learning-rate cycle and cross-entropy. torch's generator is seeded for this alone, and is afterwards
@@ -30,7 +29,7 @@ def train(digits: Digits, seed: Seed, tell: Tell) -> DigitsClassifier:
     """
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.default_generator.manual_seed(derive(seed, name="training", path="/demo").key)
-        return _fit(DigitsClassifier(), digits, tell, epochs=_EPOCHS, highest_rate=_HIGHEST_RATE)
+        return _fit(DigitsClassifier(), digits, tell, epochs=epochs, highest_rate=_HIGHEST_RATE)
 
 
 def train_further(model: nn.Module, digits: Digits, seed: Seed, tell: Tell) -> nn.Module:

@@ -15,7 +15,6 @@ from genewright.demo.tell import Tell
 from genewright.noise import derive
 from genewright.seeding import Seed
 
-_EPOCHS = 30
 _BATCH = 64
 _RATE = 3e-3
 _FURTHER = 5
@@ -44,14 +43,14 @@ def classifier() -> Any:
     )
 
 
-def train(digits: Digits, seed: Seed, tell: Tell) -> Any:
+def train(digits: Digits, seed: Seed, tell: Tell, epochs: int) -> Any:
     """Return a classifier trained on the training images: Adam with a cosine schedule, cross-entropy.
 
     Python's and NumPy's generators are seeded for this alone, and are afterwards as they were.
     """
     with _seeded(seed, "training"):
         model = classifier()
-        _fit(model, digits, tell, epochs=_EPOCHS, rate=_RATE)
+        _fit(model, digits, tell, epochs=epochs, rate=_RATE)
         return model
 
 
