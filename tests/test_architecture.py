@@ -16,6 +16,7 @@ from genewright.operator import Combinator, Operator, first_paragraph, registere
 
 ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "src" / "genewright"
+DEMO = ROOT / "src" / "genewright_demo"
 PAGE = ROOT / "docs" / "architecture.md"
 
 
@@ -81,15 +82,9 @@ LATE = {
     ("genewright.backends", "genewright.backends.keras"): FOUND_BY_NAME,
     ("genewright.backends", "genewright.backends.torch"): FOUND_BY_NAME,
     ("genewright.backends.torch.device", "genewright.noise.cuda"): BEHIND_A_CHECK,
-    ("genewright.cli.demo", "genewright.demo"): COSTS_TIME,
     ("genewright.conformance.specimens", "genewright.conformance"): FOUND_BY_NAME,
     ("genewright.conformance.specimens", "genewright.conformance.checkpoints"): COSTS_TIME,
     ("genewright.conformance.specimens", "genewright.conformance.torch_specimens"): FOUND_BY_NAME,
-    ("genewright.demo", "genewright.demo.framework"): BEHIND_A_CHECK,
-    ("genewright.demo", "genewright.demo.program"): BEHIND_A_CHECK,
-    ("genewright.demo.framework", "genewright.demo.threads"): FOUND_BY_NAME,
-    ("genewright.demo.framework", "genewright.demo.train"): FOUND_BY_NAME,
-    ("genewright.demo.framework", "genewright.demo.train_keras"): FOUND_BY_NAME,
     (
         "genewright.files",
         "genewright.backends.keras.reading",
@@ -159,6 +154,34 @@ def test_imports_have_no_cycle() -> None:
         visit(name, ())
 
 
+PUBLIC_ROOMS = ("genewright", "genewright.noise", "genewright.report")
+
+
+def test_the_demo_uses_only_what_every_user_can_use() -> None:
+    """gw's own names, the noise as docs/noise.md has it, and the pictures."""
+    reached: list[str] = []
+    for path in sorted(DEMO.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                names = [str(node.module)]
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                room = ".".join(name.split(".")[:2])
+                allowed = room in PUBLIC_ROOMS and room in (name, "genewright.report")
+                reached += [f"{path.name}: {name}"] if name.split(".")[0] == "genewright" and not allowed else []
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "gw":
+                reached += [] if node.attr in PUBLIC else [f"{path.name}: gw.{node.attr}"]
+    assert reached == []
+
+
+def test_only_the_command_imports_the_demo() -> None:
+    for path in HOUSE.rglob("*.py"):
+        if path != HOUSE / "cli" / "demo.py":
+            assert "genewright_demo" not in path.read_text(), path
+
+
 def test_genewright_imports_no_framework() -> None:
     heavy = [
         "torch",
@@ -172,6 +195,7 @@ def test_genewright_imports_no_framework() -> None:
         "triton",
         "typer",
         "rich",
+        "genewright_demo",
     ]
     code = f"import sys, genewright; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

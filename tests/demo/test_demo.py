@@ -19,13 +19,12 @@ import torch
 
 import genewright as gw
 from genewright.cli import main
-from genewright.demo import run
-from genewright.demo.data import load_digits
-from genewright.demo.grid import RATES, STRENGTHS, Cell, best_of
-from genewright.demo.model import DigitsClassifier
-from genewright.demo.tell import Silent
-from genewright.demo.threads import one_thread
-from genewright.demo.train import train
+from genewright_demo import run
+from genewright_demo.console import Silent
+from genewright_demo.digits import load_digits
+from genewright_demo.folder import Folder
+from genewright_demo.grid import RATES, STRENGTHS, Cell, best_of
+from genewright_demo.torch_classifier import DigitsClassifier, one_thread, train
 
 
 @dataclass(frozen=True)
@@ -203,8 +202,6 @@ def test_an_earlier_demo_is_replaced_and_other_files_are_not(ran: Ran, tmp_path:
         run(tmp_path / "mine.txt", seed=1)
     with pytest.raises(gw.SettingError, match="epochs"):
         run(tmp_path, seed=1, epochs=0)
-    from genewright.demo.folder import Folder
-
     Folder(ran.folder / "genewright-demo").prepare(force=False)
     Folder(tmp_path).prepare(force=True)
 
@@ -246,6 +243,29 @@ raise SystemExit(main(["demo"]))
     assert "scikit-learn and matplotlib" in done.stderr
     assert "pip install 'genewright[demo]'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_is_not_installed_is_one_line_and_the_rest_works(tmp_path: Path) -> None:
+    script = """
+import sys
+sys.modules["genewright_demo"] = None
+from genewright.cli import main
+assert main(["operators", "zero"]) == 0
+raise SystemExit(main(["demo"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "genewright_demo" in done.stderr
+    assert "pip install --force-reinstall 'genewright[demo]'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.report.mkdir()
+    with pytest.raises(gw.FileError, match=r"demo\.json: cannot be written"):
+        folder.write(folder.report, b"{}")
 
 
 def test_the_demo_speaks_json(tmp_path: Path) -> None:

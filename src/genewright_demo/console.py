@@ -1,4 +1,4 @@
-"""How the demo says what it does: to nobody, or through the command."""
+"""Where the demo prints what it does: nowhere, or through the command."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 Item = TypeVar("Item")
 
 
-class Tell(Protocol):
-    """What the demo needs in order to say what it does; the command's `Output` has it."""
+class Console(Protocol):
+    """What the demo prints with; the command's `Output` has these methods."""
 
     def say(self, text: str = "", *, style: str | None = None) -> None:
         """Print lines."""
@@ -37,7 +37,7 @@ class Tell(Protocol):
 
 
 class Silent:
-    """Says nothing."""
+    """Prints nothing."""
 
     def say(self, text: str = "", *, style: str | None = None) -> None:
         """Print nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genewright.errors import FileError
+import genewright as gw
 
 _REPORT = "demo.json"
 
@@ -47,6 +47,17 @@ class Folder:
         """Return the files by what they are."""
         return {name: path for name, path in vars(self).items() if name != "path"}
 
+    def write(self, path: Path, content: bytes) -> None:
+        """Write one of the files that genewright does not write itself; an old one is replaced.
+
+        Raises:
+            FileError: It cannot be written.
+        """
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise gw.FileError(f"{path}: cannot be written ({error.strerror}).") from error
+
     def prepare(self, *, force: bool) -> None:
         """Make the folder; the files of an earlier demo in it are replaced.
 
@@ -54,14 +65,14 @@ class Folder:
             FileError: It cannot be made, or holds something else and `force` is false.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise FileError(f"{self.path}: is a file. Choose another folder: --out FOLDER.")
+            raise gw.FileError(f"{self.path}: is a file. Choose another folder: --out FOLDER.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             used = any(self.path.iterdir()) and not self.report.exists()
         except OSError as error:
-            raise FileError(f"{self.path}: cannot be made ({error.strerror}).") from error
+            raise gw.FileError(f"{self.path}: cannot be made ({error.strerror}).") from error
         if used and not force:
-            raise FileError(
+            raise gw.FileError(
                 f"{self.path}: holds files that are not of an earlier demo. Choose another folder (--out), or write "
                 "among them (--force)."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits as read_digits  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 from genewright.noise import derive, permutation
-from genewright.seeding import Seed
+
+Seed = int | str | bytes
 
 _BRIGHTEST = 16  # grey levels of the images
 _HELD_OUT = 360  # of 1,797
@@ -32,9 +34,17 @@ class Digits:
     held_images: NDArray[np.float32]
     held_labels: NDArray[np.int64]
 
+    def channels_last(self) -> Digits:
+        """Return the same digits with images of shape (n, 8, 8, 1)."""
+        images, held = (np.ascontiguousarray(np.moveaxis(x, 1, -1)) for x in (self.images, self.held_images))
+        return dataclasses.replace(self, images=images, held_images=held)
+
 
 def load_digits(seed: Seed) -> Digits:
     """Return the 1,797 digits, 360 of them held out.
+
+    Args:
+        seed: Of the split.
 
     References:
         Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998 (its

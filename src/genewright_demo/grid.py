@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from genewright.backends import backend_of
-from genewright.compare import compare
-from genewright.demo.data import Digits
-from genewright.demo.tell import Tell
-from genewright.mutate import mutated
-from genewright.operators.weights.gaussian_noise import GaussianNoise
-from genewright.seeding import Seed
+import genewright as gw
+from genewright_demo.console import Console
+from genewright_demo.digits import Digits, Seed
 
 STRENGTHS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -47,20 +44,20 @@ class Cell:
         return asdict(self)
 
 
-def mutation(std: float, rate: float) -> GaussianNoise:
+def mutation(std: float, rate: float) -> gw.GaussianNoise:
     """Return the operator of a cell."""
-    return GaussianNoise(std=std, rate=rate, relative_to="tensor")
+    return gw.GaussianNoise(std=std, rate=rate, relative_to="tensor")
 
 
-def mutate_over_grid(model: Any, digits: Digits, seed: Seed, tell: Tell) -> list[Cell]:
+def mutate_over_grid(model: Any, digits: Digits, seed: Seed, console: Console) -> list[Cell]:
     """Mutate weights and biases by every strength and rate, undo it each time, and return what was found."""
     data = digits.held_images, digits.held_labels
-    kept = backend_of(model).copy(model)
+    kept = copy.deepcopy(model)
     cells: list[Cell] = []
     pairs = [(std, rate) for std in STRENGTHS for rate in RATES]
-    for std, rate in tell.track(pairs, "Mutating", len(pairs)):
-        with mutated(model, mutation(std, rate), seed=seed) as mutant:
-            found = compare(kept, mutant, data)
+    for std, rate in console.track(pairs, "Mutating", len(pairs)):
+        with gw.mutated(model, mutation(std, rate), seed=seed) as mutant:
+            found = gw.compare(kept, mutant, data)
         cells.append(
             Cell(
                 std=std,

@@ -1,4 +1,7 @@
-"""The demo: a real network trained, mutated over a grid, drawn, saved, replayed in a fresh process and undone."""
+"""The demo: a real network trained, mutated over a grid, drawn, saved, replayed in a fresh process and undone.
+
+It uses what every user of genewright can use: `import genewright as gw`, its noise and its pictures.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,13 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genewright.demo.extras import FRAMEWORKS, require_extras
-from genewright.demo.folder import Folder
-from genewright.demo.tell import Silent, Tell
-from genewright.seeding import Seed, canonical_seed
-from genewright.settings import check_choice, check_integer
+import genewright as gw
+from genewright_demo.console import Console, Silent
+from genewright_demo.folder import Folder
+from genewright_demo.framework import framework_called, require_packages
 
 if TYPE_CHECKING:
-    from genewright.demo.result import Result
+    from genewright_demo.program import Result
 
 EPOCHS = 30
 
@@ -21,11 +23,11 @@ EPOCHS = 30
 def run(
     out: str | Path = "genewright-demo",
     *,
-    seed: Seed,
+    seed: int | str | bytes,
     framework: str = "torch",
     epochs: int = EPOCHS,
     force: bool = False,
-    tell: Tell | None = None,
+    console: Console | None = None,
 ) -> Result:
     """Run the demo.
 
@@ -35,7 +37,7 @@ def run(
         framework: "torch" or "keras"; Keras runs on the backend that KERAS_BACKEND names.
         epochs: How long it trains, at least 1.
         force: Write into a folder that holds other files too.
-        tell: Where it says what it does; nowhere by default.
+        console: Where it prints what it does; nowhere by default.
 
     Returns:
         What was measured and written.
@@ -46,13 +48,12 @@ def run(
         FileError: The folder cannot be used.
         FingerprintError: The replay or the undo gave other bytes.
     """
-    check_choice("demo", "framework", framework, FRAMEWORKS)
-    check_integer("demo", "epochs", epochs, low=1)
-    require_extras(framework)
+    if epochs < 1:
+        raise gw.SettingError(f"demo: epochs must be an integer, at least 1; received {epochs!r}.")
+    require_packages(framework)
     folder = Folder(Path(out), ".keras" if framework == "keras" else ".safetensors")
     folder.prepare(force=force)
-    # Imported here, for it imports what `require_extras` has looked for.
-    steps: Any = importlib.import_module("genewright.demo.program")
-    chosen: Any = importlib.import_module("genewright.demo.framework").framework_called(framework)
-    result: Result = steps.run_demo(folder, chosen, canonical_seed(seed), tell or Silent(), epochs=epochs)
+    # Imported here, for it imports what `require_packages` has looked for.
+    steps: Any = importlib.import_module("genewright_demo.program")
+    result: Result = steps.run_demo(folder, framework_called(framework), seed, console or Silent(), epochs=epochs)
     return result

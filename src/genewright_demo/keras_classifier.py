@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import math
+import os
 import random
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,16 +12,30 @@ from typing import Any
 
 import numpy as np
 
-from genewright.backends.keras.library import keras
-from genewright.demo.data import Digits
-from genewright.demo.tell import Tell
+import genewright as gw
 from genewright.noise import derive
-from genewright.seeding import Seed
+from genewright_demo.console import Console
+from genewright_demo.digits import Digits, Seed
 
 _BATCH = 64
 _RATE = 3e-3
 _FURTHER = 5
 _LOWER_RATE = 1e-3
+
+
+def _imported() -> Any:  # Any: Keras ships no complete types, and a checker need not have it installed
+    try:
+        return importlib.import_module("keras")
+    except Exception as error:  # whatever a backend that is missing or broken raises
+        named = os.environ.get("KERAS_BACKEND", "its default")
+        reason = " ".join(str(error).split())[:300]
+        raise gw.UnsupportedError(
+            f"Keras does not start with the backend {named} ({reason}). Set KERAS_BACKEND to tensorflow, jax or torch, "
+            "whichever is installed."
+        ) from error
+
+
+keras: Any = _imported()
 
 
 def classifier() -> Any:
@@ -43,30 +60,35 @@ def classifier() -> Any:
     )
 
 
-def train(digits: Digits, seed: Seed, tell: Tell, epochs: int) -> Any:
+def parameters(model: Any) -> int:
+    """Return how many values training changes."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def train(digits: Digits, seed: Seed, console: Console, epochs: int) -> Any:
     """Return a classifier trained on the training images: Adam with a cosine schedule, cross-entropy.
 
     Python's and NumPy's generators are seeded for this alone, and are afterwards as they were.
     """
     with _seeded(seed, "training"):
         model = classifier()
-        _fit(model, digits, tell, epochs=epochs, rate=_RATE)
+        _fit(model, digits, console, epochs=epochs, rate=_RATE)
         return model
 
 
-def train_further(model: Any, digits: Digits, seed: Seed, tell: Tell) -> Any:
+def train_further(model: Any, digits: Digits, seed: Seed, console: Console) -> Any:
     """Train a mutant a little further, in place, in the same way, at a lower rate; return it."""
     with _seeded(seed, "training further"):
-        _fit(model, digits, tell, epochs=_FURTHER, rate=_LOWER_RATE)
+        _fit(model, digits, console, epochs=_FURTHER, rate=_LOWER_RATE)
         return model
 
 
-def _fit(model: Any, digits: Digits, tell: Tell, *, epochs: int, rate: float) -> None:
+def _fit(model: Any, digits: Digits, console: Console, *, epochs: int, rate: float) -> None:
     steps = epochs * -(-len(digits.images) // _BATCH)
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=["accuracy"])
-    for _ in tell.track(range(epochs), "Training", epochs):
+    for _ in console.track(range(epochs), "Training", epochs):
         model.fit(digits.images, digits.labels, batch_size=_BATCH, epochs=1, verbose=0)
 
 

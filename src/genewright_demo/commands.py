@@ -1,14 +1,50 @@
-"""The next commands to try, as they work when pasted."""
+"""The command line as the demo uses it: a replay in a process of its own, and the next commands to try."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from genewright.demo.folder import Folder
-from genewright.demo.framework import Framework
+import genewright as gw
+from genewright_demo.folder import Folder
+from genewright_demo.framework import Framework
+
+
+def replay_in_a_fresh_process(recipe: Path, base: Sequence[str], mutant: Path, out: Path) -> str:
+    """Make a mutant again with ``genewright replay`` in a process of its own, and compare the two files.
+
+    Files of safetensors are compared byte by byte; others, which hold dates, by the bytes of all tensors.
+
+    Args:
+        recipe: The recipe's file.
+        base: What names the base on the command line.
+        mutant: The mutant's file.
+        out: Where the replay goes.
+
+    Returns:
+        The fingerprint that the other process found.
+
+    Raises:
+        RecipeError: The replay was refused, or a byte differs.
+    """
+    words = ["replay", str(recipe), *base, "--out", str(out), "--force", "--json"]
+    done = subprocess.run([sys.executable, "-m", "genewright", *words], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise gw.RecipeError(f"genewright {' '.join(words)} failed: {done.stderr.strip()}")
+    document: dict[str, Any] = json.loads(done.stdout)
+    if mutant.suffix == ".safetensors":
+        same = out.read_bytes() == mutant.read_bytes()
+    else:
+        same = gw.fingerprint(gw.read_checkpoint(out)) == gw.fingerprint(gw.read_checkpoint(mutant))
+    if not same:
+        raise gw.RecipeError(f"{out} and {mutant} differ.")
+    return str(document["result"])
 
 
 def next_commands(folder: Folder, framework: Framework) -> list[str]:
