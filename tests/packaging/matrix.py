@@ -32,6 +32,11 @@ from tests.packaging.wheel import check_wheel
 PROGRAM = ROOT / "tests" / "packaging" / "programs" / "without_extras.py"
 TESTING = ("pytest>=8", "hypothesis>=6.110", "scipy>=1.13", "ml_dtypes>=0.5", "mpmath>=1.3", "expecttest>=0.3")
 NEWEST = ("-c", "constraints.txt")
+BITS = (
+    *(f"tests/noise/test_{name}.py" for name in ("golden", "words", "philox", "backends", "machine_code", "rounding")),
+    *("tests/widths", "tests/test_storage.py", "tests/test_spread.py"),
+)
+"""Tests that need no framework, of what has to be the same to the bit everywhere."""
 
 Leg = Callable[[Path], None]
 LEGS: dict[str, Leg] = {}
@@ -82,7 +87,7 @@ def on_python(version: str, wheel: Path) -> None:
     environment = fresh(f"python-{version}", interpreter(version))
     environment.install(f"{wheel}[fast]", *TESTING)
     run_program(environment, "fast")
-    run_tests(environment, "tests/noise", "tests/widths", "tests/test_storage.py", "tests/test_spread.py")
+    run_tests(environment, *BITS)
 
 
 @leg("oldest releases, no framework")
@@ -91,7 +96,7 @@ def oldest_releases(wheel: Path) -> None:
     environment = fresh("oldest")
     environment.install(str(wheel), *oldest("fast"), *TESTING)
     run_program(environment, "fast")
-    run_tests(environment, "tests/noise", "tests/widths", "tests/test_storage.py", "tests/test_spread.py")
+    run_tests(environment, *BITS)
 
 
 @leg("oldest releases, newest torch")
@@ -115,8 +120,10 @@ def oldest_torch(wheel: Path) -> None:
 
 
 TORCH_TESTS = (
-    *("tests/operators", "tests/backends/torch/structure", "tests/test_mutate.py", "tests/test_files.py"),
-    *("tests/test_where.py", "tests/test_recipe.py", "tests/test_part.py", "tests/test_conformance.py"),
+    *("tests/operators/test_golden.py", "tests/operators/test_gaussian_noise.py", "tests/operators/test_bit_flip.py"),
+    *("tests/operators/architecture/test_golden.py", "tests/operators/architecture/test_promises.py"),
+    *("tests/backends/torch/structure/test_rules.py", "tests/test_mutate.py", "tests/test_files.py"),
+    *("tests/test_where.py", "tests/test_recipe.py", "tests/test_fingerprint.py", "tests/noise/test_golden.py"),
 )
 
 
@@ -141,7 +148,13 @@ def keras_alone(wheel: Path) -> None:
     environment = fresh("keras")
     environment.install(*NEWEST, f"{wheel}[keras,fast]", "tensorflow-cpu", *TESTING)
     environment.run("-c", absent("torch", "jax"))
-    run_tests(environment, "tests/backends/keras", "tests/noise/test_golden.py", "tests/widths")
+    run_tests(environment, *KERAS_TESTS)
+
+
+KERAS_TESTS = (
+    *("tests/backends/keras/test_weights.py", "tests/backends/keras/test_files.py", "tests/operators/test_golden.py"),
+    *("tests/backends/keras/test_rules.py", "tests/backends/keras/test_sharing.py", *BITS),
+)
 
 
 def absent(*names: str) -> str:
