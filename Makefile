@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all lint format bench-architecture bench-memory bench-noise bench-speed clean
+.PHONY: help setup demo test test-all test-matrix lint format bench-architecture bench-memory bench-noise bench-speed clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -35,6 +35,9 @@ test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without th
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m ''
 
+test-matrix: $(VENV)/.test  ## the built wheel on other Pythons, on oldest releases, with one framework each (LEGS="3.13 oldest")
+	$(BIN)/python -m tests.packaging.matrix $(LEGS)
+
 bench-architecture: $(VENV)/.test  ## widen and deepen models of others and count what is kept (hours; RESUME=1 goes on)
 	$(if $(RESUME),,rm -f benchmarks/architecture/results/*.jsonl)
 	$(BIN)/python benchmarks/architecture/width.py torchvision timm transformers --fast
@@ -60,4 +63,4 @@ bench-noise: $(VENV)/.demo  ## time the noise against torch's in-place add and a
 	$(BIN)/python benchmarks/noise/run.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) genewright-demo
+	rm -rf $(VENV) .venv-matrix genewright-demo

@@ -14,7 +14,10 @@ import pytest
 from _pytest.mark import ParameterSet
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,7 +34,9 @@ _KERAS = (
 
 
 def _page(page: Path) -> ParameterSet:
-    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=_KERAS if page.name == "keras.md" else ())
+    return pytest.param(
+        page, id=str(page.relative_to(ROOT)), marks=_KERAS if "import keras\n" in page.read_text() else ()
+    )
 
 
 @pytest.mark.parametrize("page", [_page(p) for p in PAGES if _blocks(p)])

@@ -16,7 +16,7 @@ from genewright_demo.console import Console
 if TYPE_CHECKING:  # scikit-learn may be missing: `require_packages` says so
     from genewright_demo.digits import Digits, Seed
 
-    Train = Callable[[Digits, Seed, Console], Any]
+    Train = Callable[[Digits, Seed, Console, int], Any]
     TrainFurther = Callable[[Any, Digits, Seed, Console], Any]
 
 _PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
@@ -29,7 +29,7 @@ class Framework:
 
     Attributes:
         name: "torch" or "keras".
-        train: Trains the network.
+        train: Trains the network, for a number of epochs.
         train_further: Trains a network a little further, in place, and returns it.
         parameters: Counts the trainable values of a network.
         example: The shape of an input, as the command takes it.

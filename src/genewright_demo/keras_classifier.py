@@ -17,7 +17,6 @@ from genewright.noise import derive
 from genewright_demo.console import Console
 from genewright_demo.digits import Digits, Seed
 
-_EPOCHS = 30
 _BATCH = 64
 _RATE = 3e-3
 _FURTHER = 5
@@ -66,14 +65,14 @@ def parameters(model: Any) -> int:
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
-def train(digits: Digits, seed: Seed, console: Console) -> Any:
+def train(digits: Digits, seed: Seed, console: Console, epochs: int) -> Any:
     """Return a classifier trained on the training images: Adam with a cosine schedule, cross-entropy.
 
     Python's and NumPy's generators are seeded for this alone, and are afterwards as they were.
     """
     with _seeded(seed, "training"):
         model = classifier()
-        _fit(model, digits, console, epochs=_EPOCHS, rate=_RATE)
+        _fit(model, digits, console, epochs=epochs, rate=_RATE)
         return model
 
 

@@ -16,7 +16,6 @@ from genewright.noise import derive
 from genewright_demo.console import Console
 from genewright_demo.digits import Digits, Seed
 
-_EPOCHS = 30
 _BATCH = 64
 _HIGHEST_RATE = 5e-3
 _FURTHER = 5
@@ -67,7 +66,7 @@ def one_thread() -> Generator[None]:
         torch.set_num_threads(threads)
 
 
-def train(digits: Digits, seed: Seed, console: Console) -> DigitsClassifier:
+def train(digits: Digits, seed: Seed, console: Console, epochs: int) -> DigitsClassifier:
     """Return a classifier trained on the training images, in evaluation mode.
 
     Adam with one learning-rate cycle and cross-entropy. torch's generator is seeded for this alone, and is afterwards
@@ -75,7 +74,7 @@ def train(digits: Digits, seed: Seed, console: Console) -> DigitsClassifier:
     """
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.default_generator.manual_seed(derive(seed, name="training", path="/demo").key)
-        return _fit(DigitsClassifier(), digits, console, epochs=_EPOCHS, highest_rate=_HIGHEST_RATE)
+        return _fit(DigitsClassifier(), digits, console, epochs=epochs, highest_rate=_HIGHEST_RATE)
 
 
 def train_further(model: nn.Module, digits: Digits, seed: Seed, console: Console) -> nn.Module:

@@ -22,6 +22,7 @@ def run(module, *arguments, **environment):
         cwd=folder,
         env=os.environ | environment,
         capture_output=True,
+        check=False,
         text=True,
         timeout=600,
     )

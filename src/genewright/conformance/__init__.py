@@ -37,8 +37,8 @@ def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> 
         SettingError: `operator` is no operator.
 
     Example:
-        >>> import genewright as gw
-        >>> gw.check_operator(gw.SignFlip(rate=0.5))
+        >>> import torch, genewright as gw
+        >>> gw.check_operator(gw.SignFlip(rate=0.5), {"linear": torch.nn.Linear(3, 2)})
     """
     if not isinstance(operator, Operator | Combinator) and not (
         isinstance(operator, type) and issubclass(operator, Operator | Combinator)

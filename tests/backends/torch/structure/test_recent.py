@@ -13,6 +13,7 @@ from torch import nn
 
 import genewright as gw
 from genewright.backends.torch.structure.form import form_of
+from genewright.backends.torch.structure.reading import RULES
 from genewright.backends.torch.structure.widths import TorchWidths
 from tests.operators.architecture.wide_networks import Scales, make
 
@@ -122,3 +123,14 @@ def test_a_change_between_two_mutations_is_seen() -> None:
     with torch.no_grad():
         change = (again.double()(example.double()) - model.double()(example.double())).abs().max()
     assert change < 1e-9
+
+
+def test_a_rule_that_is_registered_after_a_first_look_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, example = nn.Sequential(nn.Linear(3, 5), nn.Softsign(), nn.Linear(5, 2)), torch.zeros(1, 3)
+    assert gw.knobs(model, example)["0"].free
+    monkeypatch.setitem(RULES, "aten.abs", _refuses)
+    assert not gw.knobs(model, example)["0"].free
+
+
+def _refuses(step: object) -> None:
+    raise ValueError

@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from genewright.backends.torch.structure.reading import RULES
 from genewright.backends.torch.tensors import named_layers
 
 _PLAIN = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -24,6 +25,7 @@ def form_of(model: nn.Module, example: Any) -> Hashable | None:
 
     Classes, functions and hooks count by identity; numbers, texts and configurations by value; tensors by shape, dtype,
     device and memory that they share. A copy of a model has its form, and so has a child that differs in weights.
+    A rule that is registered, or replaced, gives every model another form.
 
     Args:
         model: A module.
@@ -32,7 +34,7 @@ def form_of(model: nn.Module, example: Any) -> Hashable | None:
     walk = _Walk()
     numbers: dict[int, int] = {}
     try:
-        parts: list[Hashable] = [walk.plain(example)]
+        parts: list[Hashable] = [tuple(RULES.items()), walk.plain(example)]  # what is kept has been read by rules
         for name, module in named_layers(model):
             numbers[id(module)] = len(numbers)
             held = {key: value for key, value in vars(module).items() if key not in _LEFT_OUT}

@@ -68,14 +68,14 @@ class Result:
         }
 
 
-def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console) -> Result:
+def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console, *, epochs: int) -> Result:
     """Train, mutate over the grid, draw, save the best mutant, replay it in a fresh process, and undo it."""
     start = time.monotonic()
     digits = load_digits(seed)
     if framework.channels_last:
         digits = digits.channels_last()
     with framework.one_thread():
-        model, accuracy = _trained(framework, digits, seed, console)
+        model, accuracy = _trained(framework, digits, seed, console, epochs)
         cells = mutate_over_grid(model, digits, seed, console)
     _say_grid(cells, len(digits.held_labels), console)
     best = best_of(cells)
@@ -114,10 +114,10 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console)
     return result
 
 
-def _trained(framework: Framework, digits: Digits, seed: Seed, console: Console) -> tuple[Any, float]:
+def _trained(framework: Framework, digits: Digits, seed: Seed, console: Console, epochs: int) -> tuple[Any, float]:
     console.say("Train", style="bold")
     console.say(f"  {len(digits.labels):,} real handwritten digits; {len(digits.held_labels)} more are held out")
-    model = framework.train(digits, seed, console)
+    model = framework.train(digits, seed, console, epochs)
     found = gw.compare(model, model, (digits.held_images, digits.held_labels), metrics="accuracy")
     accuracy = found.metrics["accuracy"].before
     console.say(f"  {framework.parameters(model):,} parameters, held-out accuracy {accuracy:.2%}")

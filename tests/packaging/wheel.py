@@ -1,0 +1,35 @@
+"""What the built wheel has to hold, and what it must not."""
+
+from __future__ import annotations
+
+import email
+import zipfile
+from pathlib import Path
+
+from tests.packaging.environments import ROOT
+
+
+def check_wheel(wheel: Path) -> str:
+    """Check what is in a wheel, and return its version.
+
+    Raises:
+        AssertionError: A file is missing or too many, or two places name different versions.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = email.message_from_bytes(archive.read(next(n for n in names if n.endswith(".dist-info/METADATA"))))
+    source = ROOT / "src"
+    shipped = {p.relative_to(source).as_posix() for p in source.rglob("*") if p.suffix in {".py", ".bin", ".typed"}}
+    packaged = {name for name in names if ".dist-info/" not in name}
+    assert "genewright/py.typed" in packaged
+    assert shipped - packaged == set(), "the wheel lacks these"
+    assert packaged - shipped == set(), "the wheel holds these, which are no part of the package"
+    assert any(name.endswith("/licenses/LICENSE") for name in names), "the wheel has no licence"
+    version = str(metadata["Version"])
+    assert wheel.name == f"genewright-{version}-py3-none-any.whl"
+    assert str(metadata["License-Expression"]) == "MIT"
+    extras = set(metadata.get_all("Provides-Extra") or ())
+    assert extras == {"torch", "keras", "fast", "demo"}
+    needed = [line for line in metadata.get_all("Requires-Dist") or () if "extra ==" not in line]
+    assert {line.split(">=")[0] for line in needed} == {"numpy", "safetensors", "blake3", "typer", "rich"}
+    return version
