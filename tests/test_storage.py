@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -70,3 +71,24 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(gw.FileError, match="cannot be written"):
         write_atomically(tmp_path / "a", [b"x"])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+def test_the_umask_is_applied_and_no_thread_sees_another_one(tmp_path: Path) -> None:
+    """The umask was once read by setting it to 0: files that other threads made meanwhile were open to all."""
+    seen: set[int] = set()
+    kept = os.umask(0o027)
+    try:
+        writers = [Thread(target=lambda n=n: write_atomically(tmp_path / f"{n}", [b"x"] * 50)) for n in range(4)]
+        for writer in writers:
+            writer.start()
+        for number in range(200):
+            other = tmp_path / f"other {number}"
+            other.touch()
+            seen.add(stat.S_IMODE(other.stat().st_mode))
+        for writer in writers:
+            writer.join()
+        written = {stat.S_IMODE((tmp_path / f"{n}").stat().st_mode) for n in range(4)}
+    finally:
+        assert os.umask(kept) == 0o027
+    assert seen == written == {0o640}

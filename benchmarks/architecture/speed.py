@@ -22,7 +22,7 @@ import zoo
 from torch import nn
 
 import genewright as gw
-from genewright.backends.torch.structure.recent import forget
+from genewright.backends.torch.structure.recent import RECENT
 from genewright.backends.torch.structure.widths import TorchWidths
 from genewright.backends.torch.witness import witness
 
@@ -70,11 +70,11 @@ def main() -> None:
         given: Any = example if isinstance(example, dict) else {"x": example}
         calls: dict[str, Callable[[], Any]] = {
             "forward": lambda model=model, given=given: model(**given),
-            "record": lambda m=model, e=example, layer=layer: (forget(), TorchWidths(m, e).find(layer)),
+            "record": lambda m=model, e=example, layer=layer: (RECENT.clear(), TorchWidths(m, e).find(layer)),
             "try": lambda widths=widths, knob=knob: widths.settle(knob, round(1.3 * knob.size)),
             "check": lambda model=model, example=example: (witness(model, example), witness(model, example)),
-            "plan": lambda m=model, o=operator, e=example: (forget(), gw.plan(m, o, seed=1, example=e)),
-            "mutate": lambda m=model, o=operator, e=example: (forget(), gw.mutate(m, o, seed=1, example=e)),
+            "plan": lambda m=model, o=operator, e=example: (RECENT.clear(), gw.plan(m, o, seed=1, example=e)),
+            "mutate": lambda m=model, o=operator, e=example: (RECENT.clear(), gw.mutate(m, o, seed=1, example=e)),
             "again": lambda m=model, o=operator, e=example: gw.mutate(m, o, seed=1, example=e),
         }
         with torch.no_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -39,10 +39,9 @@ def write_atomically(path: Path, content: Iterable[bytes] | Callable[[Path], Non
     """
     refuse_existing(path, overwrite=overwrite)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        descriptor, temporary = _beside(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
-    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if callable(content):
@@ -52,7 +51,6 @@ def write_atomically(path: Path, content: Iterable[bytes] | Callable[[Path], Non
                     file.write(part)
                 file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -63,7 +61,13 @@ def write_atomically(path: Path, content: Iterable[bytes] | Callable[[Path], Non
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _beside(path: Path) -> tuple[int, Path]:
+    """Make an empty file that is not there yet, with the permissions that any new file has, and open it.
+
+    The system itself applies the umask: it could only be read by changing it, which all threads would feel.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        with contextlib.suppress(FileExistsError):
+            return os.open(temporary, flags, 0o666), temporary

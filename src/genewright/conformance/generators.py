@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from genewright.process_state import LOCK
+
 
 def states() -> dict[str, Any]:
     """Return the state of each generator, in a form that compares."""
@@ -22,7 +24,12 @@ def states() -> dict[str, Any]:
 
 @contextmanager
 def reseeded(seed: int) -> Generator[None]:
-    """Seed every global generator for the length of a block, and put it back."""
+    """Seed every global generator for the length of a block, and put it back; one thread at a time."""
+    with LOCK:
+        yield from _reseeded(seed)
+
+
+def _reseeded(seed: int) -> Generator[None]:
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one is the point
     torch = sys.modules.get("torch")
     kept = None if torch is None else torch.get_rng_state()

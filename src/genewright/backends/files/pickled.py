@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, Entry
 from genewright.errors import FileError, UnsupportedError
+from genewright.process_state import warnings_ignored
 from genewright.storage import write_atomically
 
 _NESTED = ("state_dict", "model_state_dict", "model")
@@ -30,8 +30,7 @@ def read_pickled(path: Path) -> Checkpoint:
     if not path.is_file():
         raise FileError(f"{path}: cannot be read (no such file).")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a pickle protocol that torch does not expect: it is read or refused below
+        with warnings_ignored():  # of a pickle protocol that torch does not expect: it is read or refused below
             container = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise FileError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import random
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,7 @@ from genewright.backends.keras.library import array_of, class_of, keras, said
 from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError
+from genewright.process_state import LOCK, Here, StandIn
 
 
 @functools.singledispatch
@@ -108,9 +111,43 @@ def settle(old: Any, new: Any) -> None:
 
 @contextmanager
 def python_random_kept() -> Generator[None]:
-    """Leave Python's random generator as it was: Keras draws seeds for new layers from it."""
-    state = random.getstate()
+    """Leave Python's random generator alone inside the block: Keras draws seeds for new layers from it.
+
+    Keras gets another generator on this thread, which starts alike every time; other threads notice nothing.
+    """
+    stand_in = _seeds()
+    if stand_in is not None:
+        with stand_in.inside():
+            yield
+        return
+    with LOCK:  # a version of Keras that draws them elsewhere
+        state = random.getstate()
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+@functools.cache
+def _seeds() -> StandIn | None:
+    """Return what stands in for Python's `random` in the one module of Keras 3.15 that draws from it."""
     try:
-        yield
-    finally:
-        random.setstate(state)
+        module = importlib.import_module("keras.src.random.seed_generator")
+    except ImportError:
+        return None
+    return StandIn(module, "python_random", _Random) if hasattr(module, "python_random") else None
+
+
+class _Random:
+    """Python's `random` on other threads; on threads that are inside a generator of their own."""
+
+    def __init__(self, everywhere: Any, here: Here) -> None:
+        self._everywhere, self._here = everywhere, here
+        self._own = threading.local()
+
+    def __getattr__(self, name: str) -> Any:
+        if not self._here:
+            return getattr(self._everywhere, name)
+        if not hasattr(self._own, "generator"):
+            self._own.generator = random.Random(0)  # seeds of layers whose weights are replaced
+        return getattr(self._own.generator, name)

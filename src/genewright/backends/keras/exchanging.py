@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.tracing import symbolic_inputs
 from genewright.errors import UnsupportedError
+from genewright.process_state import warnings_ignored
 
 _COMPILED = ("train_function", "test_function", "predict_function")  # they hold the old variables
 _DEEP = 4
@@ -149,8 +149,7 @@ def _run_on_shapes(model: Any) -> None:
         first, *others = inputs
         nodes = _called_before(model)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that a layer has no build method: its layers are built one by one
+            with warnings_ignored():  # that a layer has no build method: its layers are built one by one
                 for training in (False, True):
                     keywords = {"training": training} if model._call_has_training_arg else {}
                     model(inputs[first], **{key: inputs[key] for key in others}, **keywords)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.rewiring import Changes
+from genewright.process_state import warnings_ignored
 
 
 def remade(model: Any, dtype: str = "") -> Any:
@@ -51,8 +51,7 @@ def by_config(model: Any) -> Any:
     new = cloned(model)
     config = model.get_build_config()
     if config and not new.built:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what cannot be built so is refused by name, when weights are carried over
+        with warnings_ignored():  # what cannot be built so is refused by name, when weights are carried over
             new.build_from_config(config)
         new.built = True  # by its layers, which Keras has run on shapes alone
     return new

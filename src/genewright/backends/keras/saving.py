@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.own_classes import by_config, differing
 from genewright.backends.keras.store import KerasStore
 from genewright.errors import FileError, UnsupportedError
+from genewright.process_state import warnings_ignored
 from genewright.storage import refuse_existing, write_atomically
 
 
@@ -109,8 +109,7 @@ def load_model(model: Any, path: Path) -> None:
 
 
 def _write(model: Any, draft: Path, suffix: str, about: Mapping[str, str]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that .h5 is the legacy format: the caller has chosen it
+    with warnings_ignored():  # that .h5 is the legacy format: the caller has chosen it
         if suffix == ".weights.h5":
             model.save_weights(draft)
         else:

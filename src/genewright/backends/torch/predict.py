@@ -10,9 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from genewright.backends.torch.draws import OwnDraws, compiled_draws
+
 
 def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
     """Return the output tensors for one batch, in evaluation mode, without gradients.
+
+    A model that draws at random draws the same every time, and leaves torch's global generators alone.
 
     Args:
         model: Any module; each sub-module's mode is as before afterwards.
@@ -23,12 +27,11 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
         half types as float32.
     """
     modes = [(module, module.training) for module in model.modules()]
-    state = torch.random.get_rng_state()
     place = next((p for p in model.parameters()), None)
     inputs = placed(batch, place)
     try:
         model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), compiled_draws() if _is_compiled(model) else OwnDraws():
             if isinstance(inputs, dict):
                 output = model(**inputs)
             elif isinstance(inputs, tuple):
@@ -36,10 +39,13 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
             else:
                 output = model(inputs)
     finally:
-        torch.random.set_rng_state(state)
         for module, mode in modes:
             module.training = mode
     return [array_of(tensor) for tensor in tensors_of(output)]
+
+
+def _is_compiled(model: nn.Module) -> bool:
+    return any("_orig_mod" in module._modules or vars(module).get("_compiled_call_impl") for module in model.modules())  # pyright: ignore[reportPrivateUsage]
 
 
 def placed(value: Any, place: torch.Tensor | None) -> Any:

@@ -1,16 +1,22 @@
-"""Build a transformers model from its config alone: on the meta device to compare shapes, or in memory to run it."""
+"""Build a transformers model from its config alone: on the meta device to compare shapes, or in memory to run it.
+
+A constructor of transformers may wrap torch.nn.init, or set torch's default dtype, while it runs, for the whole
+process. Two at once could leave it so; ours run one after the other, under the one lock.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import sys
-from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from genewright.backends.torch.draws import OwnDraws
+from genewright.process_state import LOCK
 
 
 def has_config(model: nn.Module) -> bool:
@@ -31,7 +37,7 @@ def _is_a(value: object, name: str) -> bool:
 def build_from_config(model: nn.Module, config: Any) -> nn.Module | None:
     """Return a model of the same class, built from `config` on the meta device; None where that fails."""
     try:
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        with LOCK, torch.device("meta"), OwnDraws():
             return type(model)(config)
     except Exception:  # whatever its constructor refuses
         return None
@@ -42,7 +48,7 @@ def build_with_tensors(model: nn.Module, config: Any) -> nn.Module | None:
     try:
         saved: Any = cast(Any, type(config)).from_dict(json.loads(config.to_json_string()))
         saved._attn_implementation = config._attn_implementation  # not saved: the reader's choice
-        with _untouched(), torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        with LOCK, _ParametersElsewhere(), OwnDraws():
             made = type(model)(saved)
         for name, buffer in made.named_buffers():
             owner, _, attribute = name.rpartition(".")
@@ -69,7 +75,15 @@ def changed_config(config: Any, changes: dict[str, Any]) -> Any:
     return copied
 
 
-def _untouched() -> AbstractContextManager[Any]:
-    """Return what keeps torch from drawing initial weights, where transformers has it: they are replaced anyway."""
-    library = sys.modules.get("transformers.initialization") or sys.modules.get("transformers.modeling_utils")
-    return cast("AbstractContextManager[Any]", getattr(library, "no_init_weights", contextlib.nullcontext)())
+class _ParametersElsewhere(TorchFunctionMode):
+    """Puts what torch's layers make empty, their parameters, on the meta device: they are replaced anyway.
+
+    Nothing is allocated or drawn for them. Buffers, which a constructor computes, are real. transformers' own
+    `no_init_weights` would disable torch.nn.init for all threads.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)

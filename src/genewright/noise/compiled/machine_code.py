@@ -24,19 +24,28 @@ CHECKSUM_BYTES: Final = 32
 _LOCK: Final = Lock()
 
 
-@cache
+_KERNELS: Final[dict[str, Callable[[int], None]]] = {}
+
+
 def kernel(name: str) -> Callable[[int], None]:
     """Return a kernel that takes the address of its words (`call.py`); it lets other threads run meanwhile.
 
     Args:
         name: One of `kernels.entries.ENTRIES`.
     """
-    with _LOCK:
-        code = _read(name) or _compile(name)
-        engine = _engine()
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        function = KERNEL(engine.get_function_address(f"genewright_{name}"))
+    found = _KERNELS.get(name)
+    if found is None:
+        with _LOCK:  # two threads that miss it load it once
+            found = _KERNELS[name] = _KERNELS.get(name) or _loaded(name)
+    return found
+
+
+def _loaded(name: str) -> Callable[[int], None]:
+    code = _read(name) or _compile(name)
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    function = KERNEL(engine.get_function_address(f"genewright_{name}"))
     nothing = (ctypes.c_uint64 * 2)()
     result, error = ctypes.addressof(nothing), ctypes.addressof(nothing) + 8
 

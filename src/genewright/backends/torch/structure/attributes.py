@@ -25,24 +25,21 @@ TABLE: dict[type[nn.Module], dict[tuple[str, int], str]] = {
 _MOST_PAIRED = 6  # every try is a run; the innermost layers' attributes come first
 
 
-def bindings(reading: Reading) -> list[Binding]:
-    """Return all attributes that are known to hold a length."""
-    if not reading.tabled:
-        reading.tabled = True
-        for path, layer in reading.layers.items():
-            for kind, rows in TABLE.items():
-                if isinstance(layer, kind):
-                    for (attribute, axis), holder in rows.items():
-                        value = reading.parameters.get(reading.first_names.get(f"{path}.{attribute}".lstrip("."), ""))
-                        if value is not None:
-                            reading.bindings.append(Binding(path, holder, value.dims[axis].axis))
-    return reading.bindings
+def add_table(reading: Reading) -> None:
+    """Add what the table says of known layers to the bindings that their rules noted."""
+    for path, layer in reading.layers.items():
+        for kind, rows in TABLE.items():
+            if isinstance(layer, kind):
+                for (attribute, axis), holder in rows.items():
+                    value = reading.parameters.get(reading.first_names.get(f"{path}.{attribute}".lstrip("."), ""))
+                    if value is not None:
+                        reading.bindings.append(Binding(path, holder, value.dims[axis].axis))
 
 
 def bound_attributes(reading: Reading, leaf: Leaf) -> Iterator[str]:
     """Yield the names of the attributes that hold the length of an axis with `leaf` in it, once each."""
     seen: set[str] = set()
-    for binding in bindings(reading):
+    for binding in reading.bindings:
         if any(leaf is inner for inner in leaves(binding.axis)):
             name = f"{binding.layer}.{binding.attribute}".lstrip(".")
             if name not in seen:
@@ -53,7 +50,7 @@ def bound_attributes(reading: Reading, leaf: Leaf) -> Iterator[str]:
 def bound(reading: Reading, sizes: Mapping[Leaf, int]) -> list[Attribute]:
     """Return the attributes of known layers that change when some widths get other sizes."""
     out: dict[tuple[str, str], Attribute] = {}
-    for binding in bindings(reading):
+    for binding in reading.bindings:
         if not any(inner in sizes for inner in leaves(binding.axis)):
             continue
         path = binding.attribute if binding.entry is None else f"{binding.attribute}.{binding.entry}"

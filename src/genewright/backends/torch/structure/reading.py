@@ -84,7 +84,6 @@ class Reading:
         results: For every operation its name and the axes of what it returned.
         unknown: Operations that have no rule, with how often they were met.
         first_names: The first name of every parameter under each of its names.
-        tabled: The table of known layers has been added to the bindings.
     """
 
     parameters: dict[str, Value] = field(default_factory=dict[str, Value])
@@ -98,7 +97,6 @@ class Reading:
     )
     unknown: dict[str, int] = field(default_factory=dict[str, int])
     first_names: dict[str, str] = field(default_factory=dict[str, str])
-    tabled: bool = False
 
 
 @dataclass

@@ -15,13 +15,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
+from genewright.backends.torch import draws
 from genewright.backends.torch.predict import tensors_of
 from genewright.backends.torch.structure.shadow import call_with
 from genewright.backends.torch.structure.stages import STAGES, Stage
 from genewright.backends.torch.tensors import named_layers
 from genewright.errors import UnsupportedError
 
-LIBRARY = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent}{os.sep}")
+LIBRARY = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent}{os.sep}", draws.__file__)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,18 +6,13 @@ Whatever a forward pass leaves on its module (a cache, a counter) stays on the s
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from genewright.errors import UnsupportedError
-
-_LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 
 def shadow_of(model: nn.Module, instead: Callable[[torch.Tensor], torch.Tensor | None]) -> nn.Module:
@@ -44,24 +39,6 @@ def shadow_of(model: nn.Module, instead: Callable[[torch.Tensor], torch.Tensor |
     except Exception as error:
         raise UnsupportedError(f"This {type(model).__name__} cannot be copied to be looked at: {error}.") from error
     return shadow.eval()
-
-
-@contextmanager
-def as_plain_operations() -> Generator[None]:
-    """Let composite layers run as the plain operations that the rules know; draws leave the generators as they were."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    heard = _LOG.level
-    with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=[]))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # pyright: ignore[reportUnknownArgumentType]
-        torch.backends.mha.set_fastpath_enabled(False)
-        _LOG.setLevel(logging.CRITICAL)  # a trial that fails is an answer, not a fault to print
-        try:
-            yield
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fast)
-            _LOG.setLevel(heard)
 
 
 def call_with(model: nn.Module, example: Any) -> Any:

@@ -7,18 +7,23 @@ of one on fake tensors. Fake ones also tell devices apart, which some forwards a
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from genewright.backends.torch.structure.shadow import as_plain_operations, call_with, shadow_of
+from genewright.backends.torch.draws import OwnDraws
+from genewright.backends.torch.structure.plain_operations import plain_operations
+from genewright.backends.torch.structure.shadow import call_with, shadow_of
+from genewright.process_state import unheard
+
+_LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 Resized = Mapping[int, tuple[torch.Tensor, tuple[int, ...]]]
 """Tensors that get other shapes: by the `id` of each the tensor and its new shape."""
@@ -40,7 +45,7 @@ class Stage(ABC):
 
     def run(self, shadow: nn.Module, example: Any, watch: AbstractContextManager[Any]) -> Any:
         """Return what the shadow puts out for what `example` returned, with every operation under `watch`."""
-        with as_plain_operations(), self.modes(), watch:
+        with torch.no_grad(), self.modes(), watch, self.taken_apart():
             return call_with(shadow, example)
 
     @abstractmethod
@@ -58,6 +63,10 @@ class Stage(ABC):
     @abstractmethod
     def modes(self) -> AbstractContextManager[None]:
         """Let what the forward makes itself be of this kind too."""
+
+    def taken_apart(self) -> AbstractContextManager[None]:
+        """Let composite layers run as the plain operations that the rules know."""
+        return plain_operations()
 
 
 class Meta(Stage):
@@ -80,22 +89,25 @@ class Meta(Stage):
         with torch.device("meta"), _NormsAtOnce():
             yield
 
+    def taken_apart(self) -> AbstractContextManager[None]:
+        return nullcontext()  # torch has no fused kernels for shapes
 
-class _NormsAtOnce(TorchDispatchMode):
+
+class _NormsAtOnce(OwnDraws):
     """Says the shapes of a batch norm in evaluation; torch works them out in a hundred steps, for a third of a run."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.native_batch_norm.default and not args[5]:
             nothing = args[0].new_empty(0)  # no statistics of a batch
             return torch.empty_like(args[0]), nothing, nothing.clone()
-        return func(*args, **(kwargs or {}))
+        return super().__torch_dispatch__(func, types, args, kwargs)
 
 
 class Fake(Stage):
     """Shapes and devices; the model's own tensors stand for themselves."""
 
     def __init__(self) -> None:
-        self._fakes = FakeTensorMode(allow_non_fake_inputs=True)
+        self._fakes = _Fakes(allow_non_fake_inputs=True)
 
     def example(self, example: Any) -> Any:
         return tree_map_only(torch.Tensor, self._fakes.from_tensor, example)
@@ -109,8 +121,14 @@ class Fake(Stage):
 
     @contextmanager
     def modes(self) -> Generator[None]:
-        with self._fakes:
+        with unheard(_LOG), self._fakes:  # a trial that fails is an answer, not a fault to print
             yield
+
+
+class _Fakes(FakeTensorMode):
+    """Fake tensors of the devices that this machine has: with others torch changes settings of the whole process."""
+
+    avoid_device_init = False  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 class Real(Stage):
@@ -129,7 +147,8 @@ class Real(Stage):
 
     @contextmanager
     def modes(self) -> Generator[None]:
-        yield
+        with OwnDraws():
+            yield
 
 
 STAGES: tuple[type[Stage], ...] = (Meta, Fake, Real)

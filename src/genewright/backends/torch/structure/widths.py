@@ -43,11 +43,12 @@ class TorchWidths(Widths):
         names = {id(tensor): name for name, member in self._members.items() for tensor in member.same}
         for name, buffer in model.named_buffers():
             names.setdefault(id(buffer), name)
-        self.recording, self.reading = recorded(model, self.example, names)
+        self.recording, self.reading, self._knobs = recorded(
+            model, self.example, names, lambda reading: Knobs(tuple(_named(_knobs(reading, self._members))))
+        )
         self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
-        self._knobs: Knobs | None = None
         self._bends: dict[str, Reason] | None = None
         self._scales: dict[tuple[object, ...], float] = {}
 
@@ -59,8 +60,6 @@ class TorchWidths(Widths):
 
     def knobs(self) -> Knobs:
         """Return every width that a parameter writes or reads."""
-        if self._knobs is None:
-            self._knobs = Knobs(tuple(_named(_knobs(self.reading, self._members))))
         return self._knobs
 
     def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
