@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
@@ -133,22 +137,23 @@ class Knob:
         first = next((p for p in self.places if "writer" in p.roles), self.places[0])
         return first.size // self.size
 
-    def moved(self, place: Place, index: Sequence[int]) -> tuple[int, ...]:
+    def moved(self, place: Place, index: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return where each new position of a place comes from; -1 where `index` says so for its unit."""
-        positions = gathered(place.layout, self.leaf, [max(i, 0) for i in index])
-        new = [i < 0 for i in index]
-        if not any(new):
-            return tuple(positions)
-        units = self.new_units(place, index)
-        return tuple(-1 if u >= 0 and new[u] else p for p, u in zip(positions, units, strict=True))
+        wanted = np.asarray(index, np.int64)
+        positions = gathered(place.layout, self.leaf, np.maximum(wanted, 0))
+        new = wanted < 0
+        if new.any():
+            units = self.new_units(place, wanted)
+            positions[(units >= 0) & new[units]] = -1
+        return positions
 
-    def new_units(self, place: Place, index: Sequence[int]) -> list[int]:
+    def new_units(self, place: Place, index: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return for each new position of a place the new unit that it belongs to, -1 where to none."""
         scratch = Leaf(len(index))
         layout = exchanged(place.layout, self.leaf, scratch)
         return coordinates(layout, scratch)
 
-    def units(self, place: Place) -> list[int]:
+    def units(self, place: Place) -> NDArray[np.int64]:
         """Return for each position of a place the unit that it belongs to, -1 where to none."""
         return coordinates(place.layout, self.leaf)
 

@@ -168,7 +168,7 @@ def _run(call: _Call, tensors: Tensors) -> list[torch.Tensor]:
 
 def _gathered(tensor: torch.Tensor, value: Value, leaf: Leaf, order: Sequence[int]) -> torch.Tensor:
     for axis, dim in enumerate(value.dims):
-        tensor = tensor.index_select(axis, torch.tensor(gathered(dim.axis, leaf, order), dtype=torch.long))
+        tensor = tensor.index_select(axis, torch.tensor(gathered(dim.axis, leaf, order)))
     return tensor
 
 
