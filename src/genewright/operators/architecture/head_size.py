@@ -82,7 +82,7 @@ def shrunk_heads(knob: Knob, kept: Sequence[int], widths: Widths) -> Iterator[Ed
         for held in one.places:
             place = with_size(held, knobs[:at], size)
             queries = _queries(knob, held, size, larger) if at == 0 and scale != 1 else set[int]()
-            moved = one.moved(place, list(kept))
+            moved = tuple(one.moved(place, list(kept)).tolist())
             factor = tuple(scale if position in queries else 1.0 for position in range(len(moved))) if queries else None
             yield Reindex(tensor=place.tensor, axis=place.axis, index=moved, factor=factor)
 
@@ -102,7 +102,7 @@ def grown_heads(found: Growth, network: Network, noise: Noise) -> Iterator[Edit]
         index = [*range(knob.size), *[-1] * (found.size - knob.size)]
         for held in knob.places:
             place = with_size(held, found.knobs[:at], found.size)
-            moved = knob.moved(place, index)
+            moved = tuple(knob.moved(place, index).tolist())
             queries = set(found.queries.get(place.tensor, ()) if at == 0 else ())
             factor = None
             if queries and found.scale != 1:

@@ -29,7 +29,7 @@ def gather(knob: Knob, place: Place, index: Sequence[int], factor: Sequence[floa
     factors = None
     if factor is not None:
         factors = tuple(1.0 if unit < 0 else factor[unit] for unit in knob.new_units(place, index))
-    return Reindex(tensor=place.tensor, axis=place.axis, index=knob.moved(place, index), factor=factors)
+    return Reindex(tensor=place.tensor, axis=place.axis, index=tuple(knob.moved(place, index).tolist()), factor=factors)
 
 
 def positions(knob: Knob, place: Place, index: Sequence[int], units: Sequence[int]) -> tuple[int, ...]:
