@@ -11,7 +11,6 @@ from genewright.widths.axes import (
     Axis,
     Leaf,
     Product,
-    Reason,
     Sum,
     bind,
     coordinates,
@@ -22,6 +21,7 @@ from genewright.widths.axes import (
     resolve,
     size_of,
 )
+from genewright.widths.reasons import Cause, Reason
 
 SIZES = st.integers(1, 4)
 
@@ -137,9 +137,9 @@ def test_heads_of_a_fused_projection_are_gathered_in_every_part() -> None:
 
 def test_what_is_said_of_a_leaf_holds_for_what_it_turns_out_to_be() -> None:
     whole, outer, inner = Leaf(6), Leaf(2), Leaf(3)
-    pin(whole, Reason("it is a length of the input"))
+    pin(whole, Reason(Cause.INPUT))
     bind(whole, Product((outer, inner)))
-    assert [str(reason) for reason in inner.pins] == ["it is a length of the input"]
+    assert [str(reason) for reason in inner.pins] == ["it is a length of the model's input"]
     assert size_of(resolve(whole)) == math.prod((2, 3))
 
 

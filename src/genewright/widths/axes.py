@@ -20,23 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a width cannot change, or what happens to it.
-
-    Attributes:
-        text: The words.
-        where: The user's file and line, and the layer.
-        layer: The layer that was running.
-    """
-
-    text: str
-    where: str = ""
-    layer: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.where})" if self.where else self.text
+from genewright.widths.reasons import Reason
 
 
 @dataclass(eq=False)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
-from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, leaves, resolve, size_of
-
-CONTRACTED = "sums over it without weights"
+from genewright.widths.axes import Axis, Leaf, Product, Sum, coordinates, gathered, leaves, resolve, size_of
+from genewright.widths.reasons import Cause, Reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +123,12 @@ class Knob:
     @property
     def normalised(self) -> bool:
         """Whether all that mixes its units is a mean over them: a norm written out."""
-        return bool(self.mixes) and all(reason.text == "aten.mean runs over it" for reason in self.mixes)
+        return bool(self.mixes) and all(reason.cause is Cause.AVERAGED for reason in self.mixes)
 
     @property
     def contracted(self) -> bool:
         """Whether all that mixes its units is a product of two that weights wrote, as that of queries and keys."""
-        return bool(self.mixes) and all(CONTRACTED in reason.text for reason in self.mixes)
+        return bool(self.mixes) and all(reason.cause is Cause.CONTRACTED for reason in self.mixes)
 
     @property
     def multiple(self) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
-
-_SCALE = "the scale of the scores follows it"
+from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.MultiHeadAttention)
@@ -14,10 +13,13 @@ def attention(step: Step) -> list[Value]:
     given = _given(step)
     output = step.parameter("attention_output.kernel")
     if given is None or output is None or len(output) != 3:
-        return step.pinned("it looks over several axes, returns its scores, or is given more than plain tensors")
+        return step.pinned(
+            Cause.CALLED_OTHERWISE,
+            "it looks over several axes, returns its scores, or is given more than plain tensors",
+        )
     query, value, key = given
     heads = output[0]
-    step.pin(heads, "it counts heads")
+    step.pin(heads, Cause.COUNT, "heads")
     for name, x in (("query", query), ("key", key), ("value", value), ("gate", query)):
         kernel = step.parameter(f"{name}.kernel")
         if kernel is None:
@@ -29,7 +31,7 @@ def attention(step: Step) -> list[Value]:
             step.mark(f"{name}.kernel", 2, "writer")
             step.join(kernel[2], output[1])
         else:
-            step.pin(kernel[2], _SCALE)
+            step.pin(kernel[2], Cause.SCALE)
         _beside(step, name)
     step.mark("attention_output.kernel", 1, "reader")
     step.mark("attention_output.kernel", 2, "writer")
@@ -38,7 +40,7 @@ def attention(step: Step) -> list[Value]:
     if step.layer._output_shape is None:
         step.join(output[2], query.axes[-1])
     else:
-        step.pin(output[2], "it is an output shape in the config")
+        step.pin(output[2], Cause.LITERAL_SIZE, "the config")
     return [Value((query.axes[0], query.axes[1], output[2]))]
 
 
@@ -48,7 +50,7 @@ def grouped(step: Step) -> list[Value]:
     given = _given(step)
     output = step.parameter("attention_output.kernel")
     if given is None or output is None:
-        return step.pinned("it returns its scores, or is given more than plain tensors")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it returns its scores, or is given more than plain tensors")
     query, value, key = given
     for name, x in (("query", query), ("key", key), ("value", value), ("gate", query)):
         kernel = step.parameter(f"{name}.kernel")
@@ -56,11 +58,11 @@ def grouped(step: Step) -> list[Value]:
             continue
         step.mark(f"{name}.kernel", 0, "reader")
         step.join(x.axes[-1], kernel[0])
-        step.pin(kernel[1], "it counts heads")
-        step.pin(kernel[2], f"queries, keys and values have one size, and {_SCALE}")
+        step.pin(kernel[1], Cause.COUNT, "heads")
+        step.pin(kernel[2], Cause.SCALE)
         _beside(step, name)
-    step.pin(output[0], "it counts heads")
-    step.pin(output[1], f"queries, keys and values have one size, and {_SCALE}")
+    step.pin(output[0], Cause.COUNT, "heads")
+    step.pin(output[1], Cause.SCALE)
     step.mark("attention_output.kernel", 2, "writer")
     step.carry("attention_output.bias", output[2])
     step.join(output[2], query.axes[-1])
@@ -72,7 +74,7 @@ def dot_product(step: Step) -> list[Value]:
     """Mix places by scores of queries and keys; the units of the values stay apart."""
     given = step.args[0] if step.args else step.keywords.get("inputs")
     if not isinstance(given, list | tuple) or not all(isinstance(one, Value) for one in given):  # pyright: ignore[reportUnknownVariableType]
-        return step.pinned("it is given more than plain tensors")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it is given more than plain tensors")
     query, value, key = (*step.inputs[: len(given)], step.inputs[1])[:3]  # pyright: ignore[reportUnknownArgumentType]
     step.join(query.axes[-1], key.axes[-1])
     scale = step.parameter("scale")
@@ -80,7 +82,7 @@ def dot_product(step: Step) -> list[Value]:
         step.mark("scale", 0, "reader")  # sum of scale * tanh(query + key)
         step.join(query.axes[-1], scale[0])
     else:
-        step.mix(query.axes[-1], "the scores sum over it")
+        step.mix(query.axes[-1], Cause.CONTRACTED, "the product of queries and keys")
     made = [Value((*query.axes[:-1], value.axes[-1]))]
     return made + [Value(tuple(step.fresh(size) for size in shape)) for shape in step.shapes[1:]]
 

@@ -10,6 +10,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Rule, Step, Value, rule
 from genewright.backends.keras.widths.rules.merging import laid, merge
 from genewright.widths.axes import Axis
+from genewright.widths.reasons import Cause
 
 _UNARY = (
     "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
@@ -20,13 +21,23 @@ _BINARY = (
     "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Equal", "NotEqual", "Greater",
     "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr",
 )  # fmt: skip
-_REDUCING = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Var", "Std", "Prod", "Any", "All")
-_ACROSS = ("Softmax", "LogSoftmax", "Cumsum", "Sort", "Normalize")
+_REDUCING = {
+    **dict.fromkeys(("Mean", "Var", "Std"), Cause.AVERAGED),  # keras.ops divides a variance by all entries
+    "Sum": Cause.SUMMED,
+    **dict.fromkeys(("Max", "Min", "Amax", "Amin", "Prod", "Any", "All"), Cause.REDUCED),
+}
+_ACROSS = {
+    **dict.fromkeys(("Softmax", "LogSoftmax"), Cause.SOFTMAX),
+    **dict.fromkeys(("Cumsum", "Sort"), Cause.ORDERED),
+    "Normalize": Cause.NORMALISED,
+}
 
 
 def unary(step: Step) -> list[Value]:
     """Look at every element on its own."""
-    return [step.inputs[0]] if len(step.inputs) == 1 else step.pinned("it takes several tensors")
+    return (
+        [step.inputs[0]] if len(step.inputs) == 1 else step.pinned(Cause.CALLED_OTHERWISE, "it takes several tensors")
+    )
 
 
 def binary(step: Step) -> list[Value]:
@@ -35,16 +46,17 @@ def binary(step: Step) -> list[Value]:
         others = [a for a in (*step.args, *step.keywords.values()) if not isinstance(a, Value)]
         if all(np.size(other) == 1 for other in others if other is not None):
             return [step.inputs[0]]
-        return step.pinned("an array in the graph has this length")
+        return step.pinned(Cause.CONSTANT, "an array in the graph")
     return merge(step)
 
 
 def reducing(step: Step) -> list[Value]:
     """Take all along some axes together."""
     x, operation = step.inputs[0], step.layer
+    name = type(operation).__name__
     gone = _places(operation.axis, x)
     for place in gone:
-        step.mix(x.axes[place], f"{type(operation).__name__.lower()} runs over it")
+        step.mix(x.axes[place], _REDUCING[name], name.lower())
     keep = operation.keepdims
     kept = [step.fresh(1) if p in gone else axis for p, axis in enumerate(x.axes) if p not in gone or keep]
     return [Value(tuple(kept))]
@@ -52,8 +64,9 @@ def reducing(step: Step) -> list[Value]:
 
 def across(step: Step) -> list[Value]:
     """Return as many, each of which depends on all along an axis."""
+    name = type(step.layer).__name__
     for place in _places(getattr(step.layer, "axis", None), step.inputs[0]):
-        step.mix(step.inputs[0].axes[place], f"{type(step.layer).__name__.lower()} runs over it")
+        step.mix(step.inputs[0].axes[place], _ACROSS[name], name.lower())
     return [step.inputs[0]]
 
 
@@ -79,10 +92,10 @@ def squeezed(step: Step) -> list[Value]:
     x, shape = step.inputs[0], step.shapes[0]
     given = step.layer.axis
     if given is None or len(x.axes) - len(shape) != len(_places(given, x)):
-        return step.pinned("which axes are left out depends on their lengths")
+        return step.pinned(Cause.SQUEEZED)
     gone = _places(given, x)
     for place in gone:
-        step.pin(x.axes[place], "an axis of length one is left out")
+        step.pin(x.axes[place], Cause.SQUEEZED)
     return [Value(tuple(axis for place, axis in enumerate(x.axes) if place not in gone))]
 
 
@@ -92,7 +105,7 @@ def indexed(step: Step) -> list[Value]:
     key = step.args[1] if len(step.args) > 1 else step.keywords.get("key")
     keys: list[Any] = list(cast("tuple[Any, ...]", key)) if isinstance(key, tuple) else [key]
     if keys.count(Ellipsis) > 1 or not all(k is None or k is Ellipsis or isinstance(k, int | slice) for k in keys):
-        return step.pinned("it is indexed by more than numbers and slices")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it is indexed by more than numbers and slices")
     if Ellipsis not in keys:
         keys.append(Ellipsis)
     at = keys.index(Ellipsis)
@@ -107,7 +120,7 @@ def indexed(step: Step) -> list[Value]:
         if k == slice(None):
             axes.append(x.axes[place])
         else:
-            step.pin(x.axes[place], "a part of it is taken")
+            step.pin(x.axes[place], Cause.TAKEN, "a part")
             if isinstance(k, slice):
                 axes.append(step.fresh(step.shapes[0][len(axes)]))
         place += 1
@@ -116,7 +129,7 @@ def indexed(step: Step) -> list[Value]:
 
 def literal(step: Step) -> list[Value]:
     """Pin the lengths that a reshape in the graph says as numbers."""
-    return step.pinned("keras.ops says its length as a number in the graph; keras.layers.Reshape follows a width")
+    return step.pinned(Cause.LITERAL_SIZE, "keras.ops", "keras.layers.Reshape follows a width")
 
 
 def _with_ones(step: Step, given: Any) -> list[Value]:
