@@ -27,6 +27,8 @@ class Place:
             across units), "group" (a convolution in groups: one group a unit), "carrier" (one value a unit: biases,
             gains, statistics).
         layer: The layer that holds the tensor.
+        beside: All axes that the tensor's units are laid out over, as one expression, where these are several (heads
+            along one axis, their units along the next); None where `layout` is all.
     """
 
     tensor: str
@@ -34,11 +36,17 @@ class Place:
     layout: Axis
     roles: frozenset[str]
     layer: str
+    beside: Axis | None = None
 
     @property
     def size(self) -> int:
         """Return the length of the axis."""
         return size_of(self.layout)
+
+    @property
+    def whole(self) -> Axis:
+        """Return the tensor's units as one expression."""
+        return self.layout if self.beside is None else self.beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +105,9 @@ class Knob:
         """Return what is known of its use: "stream", "heads", "head size", "groups" or "units"."""
         if any(kind == "layer" for _, kind in self.norms) or self.normalised:
             return "stream"
-        if self.contracted and any(_is_factor(p.layout, self.leaf) for p in self.places if "writer" in p.roles):
+        if self.contracted and any(_is_factor(p.whole, self.leaf) for p in self.places if "writer" in p.roles):
             return "head size"
-        if any(_over_mixed(place.layout, self.leaf) for place in self.places if "writer" in place.roles):
+        if any(_over_mixed(place.whole, self.leaf) for place in self.places if "writer" in place.roles):
             return "heads"
         if not any("writer" in place.roles for place in self.places):
             return "groups"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.members import is_graph, layers_of, members_of
+from genewright.backends.keras.members import Member, is_graph, layers_of, members_of
 from genewright.backends.keras.tracing import inner_graph, opens, traced
 from genewright.backends.keras.widths.step import Reading as Reading
 from genewright.backends.keras.widths.step import Step as Step
@@ -82,8 +82,11 @@ class _Reader:
         by_variable = {id(member.variable): name for name, member in everything.items()}
         for layer in layers_of(model).values():
             own = [*layer._trainable_variables, *layer._non_trainable_variables]
-            known = {str(v.name): by_variable[id(v)] for v in own if id(v) in by_variable}
-            self._tensors[id(layer)] = known
+            self._tensors[id(layer)] = {
+                _attribute(everything[by_variable[id(v)]], layer, v): by_variable[id(v)]
+                for v in own
+                if id(v) in by_variable
+            }
 
     def fresh(self, shape: Sequence[int | None]) -> Value:
         return Value(tuple(Leaf(1 if size is None else size, pins=[Reason(Cause.INPUT)]) for size in shape))
@@ -132,7 +135,9 @@ class _Reader:
             reading=self.reading,
             tensors=self._all_tensors(layer),
         )
-        return outputs_of(step)
+        values = outputs_of(step)
+        self.reading.results.append((type(layer).__name__, tuple(value.axes for value in values)))
+        return values
 
     def refuse_unreached(self) -> None:
         """Refuse a subclassed model with weights that its code does not use: other code of it may."""
@@ -167,6 +172,11 @@ def outputs_of(step: Step) -> list[Value]:
         for v, s in zip(values, step.shapes, strict=True)
     )
     return values if fits else step.pinned(Cause.RULE_MISFIT, type(step.layer).__name__)
+
+
+def _attribute(member: Member, layer: Any, variable: Any) -> str:
+    """Return a variable's name in its layer: that of the attribute, where Keras has numbered the variable."""
+    return member.attribute if member.owner is layer else str(variable.name)
 
 
 def _graph(model: Any) -> Any:

@@ -59,6 +59,7 @@ class Reading:
         bindings: Entries of configs that follow an axis.
         norms: Norms across units.
         touched: Names of the layers that ran.
+        results: For every call, in order, the class of the layer or operation and the axes of what it returned.
         unknown: Classes without a rule, with how often they were met.
     """
 
@@ -67,6 +68,9 @@ class Reading:
     bindings: list[Binding] = field(default_factory=list[Binding])
     norms: list[Norm] = field(default_factory=list[Norm])
     touched: dict[str, None] = field(default_factory=dict[str, None])
+    results: list[tuple[str, tuple[tuple[Axis, ...], ...]]] = field(
+        default_factory=list[tuple[str, tuple[tuple[Axis, ...], ...]]]
+    )
     unknown: dict[str, int] = field(default_factory=dict[str, int])
 
 
