@@ -1,4 +1,4 @@
-"""Attention: heads and the size of keys stay, for the scores depend on them."""
+"""Attention: heads and the size of queries and keys stay, for the scores depend on them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ def attention(step: Step) -> list[Value]:
             continue
         step.mark(f"{name}.kernel", 0, "reader")
         step.join(x.axes[-1], kernel[0])
+        step.mark(f"{name}.kernel", 1, "writer")
+        step.mark(f"{name}.kernel", 2, "writer")
         step.join(heads, kernel[1])
         if name in ("value", "gate"):
-            step.mark(f"{name}.kernel", 2, "writer")
             step.join(kernel[2], output[1])
         else:
             step.pin(kernel[2], Cause.SCALE)
         _beside(step, name)
+    _scored(step)
+    step.mark("attention_output.kernel", 0, "reader")
     step.mark("attention_output.kernel", 1, "reader")
     step.mark("attention_output.kernel", 2, "writer")
     step.bind("value_dim", output[1])
@@ -58,11 +61,22 @@ def grouped(step: Step) -> list[Value]:
             continue
         step.mark(f"{name}.kernel", 0, "reader")
         step.join(x.axes[-1], kernel[0])
+        step.mark(f"{name}.kernel", 1, "writer")
+        step.mark(f"{name}.kernel", 2, "writer")
         step.pin(kernel[1], Cause.COUNT, "heads")
         step.pin(kernel[2], Cause.SCALE)
+        if name in ("query", "gate"):
+            step.join(kernel[1], output[0])
         _beside(step, name)
+    _scored(step)
+    values, keys = step.parameter("value.kernel"), step.parameter("key.kernel")
+    if values is not None and keys is not None:
+        step.join(values[1], keys[1])
+        step.join(values[2], output[1])
     step.pin(output[0], Cause.COUNT, "heads")
     step.pin(output[1], Cause.SCALE)
+    step.mark("attention_output.kernel", 0, "reader")
+    step.mark("attention_output.kernel", 1, "reader")
     step.mark("attention_output.kernel", 2, "writer")
     step.carry("attention_output.bias", output[2])
     step.join(output[2], query.axes[-1])
@@ -97,6 +111,14 @@ def _given(step: Step) -> tuple[Value, Value, Value] | None:
         return None
     plain = len(query.axes) == len(value.axes) == len(key.axes) == 3 and len(step.shapes) == 1
     return (query, value, key) if plain else None
+
+
+def _scored(step: Step) -> None:
+    """Note that scores sum the products of queries and keys, of one size."""
+    query, key = step.parameter("query.kernel"), step.parameter("key.kernel")
+    if query is not None and key is not None:
+        step.join(query[2], key[2])
+        step.mix(query[2], Cause.CONTRACTED, "the product of queries and keys")
 
 
 def _beside(step: Step, name: str) -> None:

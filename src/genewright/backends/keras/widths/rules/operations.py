@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +11,9 @@ import numpy as np
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Rule, Step, Value, rule
 from genewright.backends.keras.widths.rules.merging import laid, merge
-from genewright.widths.axes import Axis
+from genewright.backends.keras.widths.rules.products import einsum, matmul
+from genewright.widths.axes import Axis, pin, product, size_of
+from genewright.widths.joining import MisfitError, split
 from genewright.widths.reasons import Cause
 
 _UNARY = (
@@ -18,11 +22,12 @@ _UNARY = (
     "Log1p", "Clip", "Identity", "StopGradient", "Cast", "Sin", "Cos", "LogicalNot",
 )  # fmt: skip
 _BINARY = (
-    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Equal", "NotEqual", "Greater",
-    "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr",
+    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Power", "Equal", "NotEqual",
+    "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr",
 )  # fmt: skip
+_LITERAL = (Cause.LITERAL_SIZE, "keras.ops", "keras.layers.Reshape follows a width")
 _REDUCING = {
-    **dict.fromkeys(("Mean", "Var", "Std"), Cause.AVERAGED),  # keras.ops divides a variance by all entries
+    **dict.fromkeys(("Mean", "Var", "Std", "Moments"), Cause.AVERAGED),  # keras.ops divides a variance by all entries
     "Sum": Cause.SUMMED,
     **dict.fromkeys(("Max", "Min", "Amax", "Amin", "Prod", "Any", "All"), Cause.REDUCED),
 }
@@ -54,12 +59,12 @@ def reducing(step: Step) -> list[Value]:
     """Take all along some axes together."""
     x, operation = step.inputs[0], step.layer
     name = type(operation).__name__
-    gone = _places(operation.axis, x)
+    gone = _places(operation.axes if name == "Moments" else operation.axis, x)
     for place in gone:
         step.mix(x.axes[place], _REDUCING[name], name.lower())
     keep = operation.keepdims
     kept = [step.fresh(1) if p in gone else axis for p, axis in enumerate(x.axes) if p not in gone or keep]
-    return [Value(tuple(kept))]
+    return [Value(tuple(kept))] * len(step.shapes)
 
 
 def across(step: Step) -> list[Value]:
@@ -127,9 +132,33 @@ def indexed(step: Step) -> list[Value]:
     return [Value(tuple(axes))]
 
 
+def reshaped(step: Step) -> list[Value]:
+    """Cut the axes behind the batch anew; the lengths that the graph says as numbers are pinned."""
+    x, shape = step.inputs[0], step.shapes[0]
+    given: Any = step.layer.newshape
+    wanted = cast("Sequence[int]", given) if isinstance(given, list | tuple) else ()
+    rest: Axis = product(x.axes[1:])
+    sizes = [int(size or 0) for size in shape[1:]]
+    batch = bool(sizes) and (shape[0] or 1) == size_of(x.axes[0])
+    if not batch or len(wanted) != len(shape) or math.prod(sizes) != size_of(rest):
+        return literal(step)
+    axes: list[Axis] = []
+    try:
+        for size in sizes[:-1]:
+            head, rest = split(rest, size)
+            axes.append(head)
+    except MisfitError:
+        return literal(step)
+    axes.append(rest)
+    for axis, size in zip(axes, wanted[1:], strict=True):
+        if size != -1:
+            pin(axis, step.reason(*_LITERAL))
+    return [Value((x.axes[0], *axes))]
+
+
 def literal(step: Step) -> list[Value]:
-    """Pin the lengths that a reshape in the graph says as numbers."""
-    return step.pinned(Cause.LITERAL_SIZE, "keras.ops", "keras.layers.Reshape follows a width")
+    """Pin the lengths that an operation in the graph says as numbers."""
+    return step.pinned(*_LITERAL)
 
 
 def _with_ones(step: Step, given: Any) -> list[Value]:
@@ -161,7 +190,15 @@ def register() -> None:
     rules: dict[str, Rule] = dict.fromkeys(_UNARY, unary)
     rules |= dict.fromkeys(_BINARY, binary) | dict.fromkeys(_REDUCING, reducing) | dict.fromkeys(_ACROSS, across)
     rules |= {"Concatenate": joined, "Transpose": transposed, "ExpandDims": expanded, "Squeeze": squeezed}
-    rules |= {"GetItem": indexed, "Reshape": literal, "BroadcastTo": literal, "Tile": literal, "Split": literal}
+    rules |= {
+        "GetItem": indexed,
+        "Reshape": reshaped,
+        "Matmul": matmul,
+        "Einsum": einsum,
+        "BroadcastTo": literal,
+        "Tile": literal,
+        "Split": literal,
+    }
     for name, function in rules.items():
         if name in found:
             rule(found[name])(function)
