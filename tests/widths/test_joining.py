@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from genewright.widths.axes import Leaf, Product, Reason, Sum, leaves, resolve, size_of
+from genewright.widths.axes import Leaf, Product, Sum, leaves, resolve, size_of
 from genewright.widths.joining import MisfitError, cut, join, split, unify
+from genewright.widths.reasons import Cause, Reason
 
 
 def sizes(axis: object) -> object:
@@ -77,5 +78,9 @@ def test_lengths_that_only_look_alike_are_not_joined() -> None:
 
 def test_joining_what_does_not_fit_pins_both_and_says_where() -> None:
     a, b = Product((Leaf(2), Leaf(3))), Sum((Leaf(4), Leaf(2)))
-    join(a, b, Reason("two layouts", "net.py:7"))
-    assert all(str(leaf.pins[0]) == "two layouts (net.py:7)" for axis in (a, b) for leaf in leaves(axis))
+    join(a, b, Reason(Cause.LAYOUTS, "aten.add", "net.py:7"))
+    assert all(
+        str(leaf.pins[0]) == "aten.add meets two layouts that do not fit (net.py:7)"
+        for axis in (a, b)
+        for leaf in leaves(axis)
+    )

@@ -12,26 +12,15 @@ Everything is compared by identity, never by size: two axes of the same length a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 
-@dataclass(frozen=True)
-class Reason:
-    """Why a width cannot change, or what happens to it.
-
-    Attributes:
-        text: The words.
-        where: The user's file and line, and the layer.
-        layer: The layer that was running.
-    """
-
-    text: str
-    where: str = ""
-    layer: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.where})" if self.where else self.text
+from genewright.widths.reasons import Reason
 
 
 @dataclass(eq=False)
@@ -150,7 +139,7 @@ def bind(leaf: Leaf, axis: Axis) -> None:
         mix(axis, reason)
 
 
-def gathered(axis: Axis, leaf: Leaf, index: Sequence[int]) -> list[int]:
+def gathered(axis: Axis, leaf: Leaf, index: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Return where each new position of `axis` comes from when `leaf` is gathered by `index`.
 
     Args:
@@ -162,47 +151,45 @@ def gathered(axis: Axis, leaf: Leaf, index: Sequence[int]) -> list[int]:
         Old positions along `axis`, one for each new position.
 
     >>> heads, size = Leaf(2), Leaf(3)
-    >>> gathered(Product((heads, size)), size, [0, 1, 2, 0])
+    >>> gathered(Product((heads, size)), size, [0, 1, 2, 0]).tolist()
     [0, 1, 2, 0, 3, 4, 5, 3]
     """
-    axis = resolve(axis)
+    return _gathered(resolve(axis), leaf, np.asarray(index, np.int64))
+
+
+def _gathered(axis: Axis, leaf: Leaf, index: NDArray[np.int64]) -> NDArray[np.int64]:
     if axis is leaf:
-        return list(index)
+        return index.copy()
     if isinstance(axis, Leaf):
-        return list(range(axis.size))
+        return np.arange(axis.size, dtype=np.int64)
     if isinstance(axis, Sum):
-        out: list[int] = []
-        start = 0
-        for part in axis.parts:
-            out.extend(start + i for i in gathered(part, leaf, index))
-            start += size_of(part)
-        return out
-    positions = [0]
+        starts = itertools.accumulate(map(size_of, axis.parts), initial=0)
+        inner = [start + _gathered(part, leaf, index) for start, part in zip(starts, axis.parts, strict=False)]
+        return np.concatenate([np.empty(0, np.int64), *inner])
+    positions = np.zeros(1, np.int64)
     for factor in axis.factors:
-        width = size_of(factor)
-        inner = gathered(factor, leaf, index)
-        positions = [outer * width + i for outer in positions for i in inner]
+        positions = np.add.outer(positions * size_of(factor), _gathered(factor, leaf, index)).reshape(-1)
     return positions
 
 
-def coordinates(axis: Axis, leaf: Leaf) -> list[int]:
+def coordinates(axis: Axis, leaf: Leaf) -> NDArray[np.int64]:
     """Return for each position of `axis` the unit of `leaf` that it belongs to, -1 where to none.
 
     >>> half = Leaf(2)
-    >>> coordinates(Sum((half, Leaf(1), half)), half)
+    >>> coordinates(Sum((half, Leaf(1), half)), half).tolist()
     [0, 1, -1, 0, 1]
     """
     axis = resolve(axis)
     if axis is leaf:
-        return list(range(leaf.size))
+        return np.arange(leaf.size, dtype=np.int64)
     if isinstance(axis, Leaf):
-        return [-1] * axis.size
+        return np.full(axis.size, -1, np.int64)
     if isinstance(axis, Sum):
-        return [unit for part in axis.parts for unit in coordinates(part, leaf)]
-    units = [-1]
+        return np.concatenate([np.empty(0, np.int64), *(coordinates(part, leaf) for part in axis.parts)])
+    units = np.full(1, -1, np.int64)
     for factor in axis.factors:
         inner = coordinates(factor, leaf)
-        units = [i if i >= 0 else outer for outer in units for i in inner]
+        units = np.where(inner >= 0, inner, units[:, None]).reshape(-1)
     return units
 
 

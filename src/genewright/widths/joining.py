@@ -11,7 +11,6 @@ from genewright.widths.axes import (
     Axis,
     Leaf,
     Product,
-    Reason,
     Sum,
     bind,
     leaves,
@@ -21,6 +20,7 @@ from genewright.widths.axes import (
     size_of,
     total,
 )
+from genewright.widths.reasons import Reason
 
 
 class MisfitError(Exception):

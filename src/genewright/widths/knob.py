@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
-from genewright.widths.axes import Axis, Leaf, Product, Reason, Sum, coordinates, gathered, leaves, resolve, size_of
-
-CONTRACTED = "sums over it without weights"
+from genewright.widths.axes import Axis, Leaf, Product, Sum, coordinates, gathered, leaves, resolve, size_of
+from genewright.widths.reasons import Cause, Reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,8 @@ class Place:
             across units), "group" (a convolution in groups: one group a unit), "carrier" (one value a unit: biases,
             gains, statistics).
         layer: The layer that holds the tensor.
+        beside: All axes that the tensor's units are laid out over, as one expression, where these are several (heads
+            along one axis, their units along the next); None where `layout` is all.
     """
 
     tensor: str
@@ -31,11 +36,17 @@ class Place:
     layout: Axis
     roles: frozenset[str]
     layer: str
+    beside: Axis | None = None
 
     @property
     def size(self) -> int:
         """Return the length of the axis."""
         return size_of(self.layout)
+
+    @property
+    def whole(self) -> Axis:
+        """Return the tensor's units as one expression."""
+        return self.layout if self.beside is None else self.beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +105,9 @@ class Knob:
         """Return what is known of its use: "stream", "heads", "head size", "groups" or "units"."""
         if any(kind == "layer" for _, kind in self.norms) or self.normalised:
             return "stream"
-        if self.contracted and any(_is_factor(p.layout, self.leaf) for p in self.places if "writer" in p.roles):
+        if self.contracted and any(_is_factor(p.whole, self.leaf) for p in self.places if "writer" in p.roles):
             return "head size"
-        if any(_over_mixed(place.layout, self.leaf) for place in self.places if "writer" in place.roles):
+        if any(_over_mixed(place.whole, self.leaf) for place in self.places if "writer" in place.roles):
             return "heads"
         if not any("writer" in place.roles for place in self.places):
             return "groups"
@@ -120,12 +131,12 @@ class Knob:
     @property
     def normalised(self) -> bool:
         """Whether all that mixes its units is a mean over them: a norm written out."""
-        return bool(self.mixes) and all(reason.text == "aten.mean runs over it" for reason in self.mixes)
+        return bool(self.mixes) and all(reason.cause is Cause.AVERAGED for reason in self.mixes)
 
     @property
     def contracted(self) -> bool:
         """Whether all that mixes its units is a product of two that weights wrote, as that of queries and keys."""
-        return bool(self.mixes) and all(CONTRACTED in reason.text for reason in self.mixes)
+        return bool(self.mixes) and all(reason.cause is Cause.CONTRACTED for reason in self.mixes)
 
     @property
     def multiple(self) -> int:
@@ -133,22 +144,23 @@ class Knob:
         first = next((p for p in self.places if "writer" in p.roles), self.places[0])
         return first.size // self.size
 
-    def moved(self, place: Place, index: Sequence[int]) -> tuple[int, ...]:
+    def moved(self, place: Place, index: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return where each new position of a place comes from; -1 where `index` says so for its unit."""
-        positions = gathered(place.layout, self.leaf, [max(i, 0) for i in index])
-        new = [i < 0 for i in index]
-        if not any(new):
-            return tuple(positions)
-        units = self.new_units(place, index)
-        return tuple(-1 if u >= 0 and new[u] else p for p, u in zip(positions, units, strict=True))
+        wanted = np.asarray(index, np.int64)
+        positions = gathered(place.layout, self.leaf, np.maximum(wanted, 0))
+        new = wanted < 0
+        if new.any():
+            units = self.new_units(place, wanted)
+            positions[(units >= 0) & new[units]] = -1
+        return positions
 
-    def new_units(self, place: Place, index: Sequence[int]) -> list[int]:
+    def new_units(self, place: Place, index: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return for each new position of a place the new unit that it belongs to, -1 where to none."""
         scratch = Leaf(len(index))
         layout = exchanged(place.layout, self.leaf, scratch)
         return coordinates(layout, scratch)
 
-    def units(self, place: Place) -> list[int]:
+    def units(self, place: Place) -> NDArray[np.int64]:
         """Return for each position of a place the unit that it belongs to, -1 where to none."""
         return coordinates(place.layout, self.leaf)
 

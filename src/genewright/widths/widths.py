@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean, is_pattern, matches
-from genewright.widths.axes import Reason
 from genewright.widths.knob import Attribute, Knob, Knobs
+from genewright.widths.reasons import Reason
 
 
 class Widths(ABC):

@@ -98,7 +98,10 @@ def test_units_reach_the_columns_that_the_knob_says(name: str) -> None:
             module = layers[layer]
             plain = isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
             if place.roles == {"reader"} and plain and place.tensor.endswith(".weight"):
-                assert _reached(network, example, knob, place, layer) == knob.units(place), (knob.name, place.tensor)
+                assert _reached(network, example, knob, place, layer) == knob.units(place).tolist(), (
+                    knob.name,
+                    place.tensor,
+                )
                 looked += 1
     assert looked
 

@@ -14,6 +14,7 @@ from genewright.operators.architecture.stream_filling import STREAM_FILLS
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
+from genewright.widths.reasons import Cause
 from genewright.widths.widths import Widths
 
 INITS = ("pad", "replicate")
@@ -128,7 +129,7 @@ def _obstacle(knob: Knob) -> str:
     if not any(kind == "layer" for _, kind in knob.norms) and not knob.normalised:
         return "runs through no norm across its units. gw.Widen widens it."
     if knob.mixes and not knob.normalised:
-        other = next(reason for reason in knob.mixes if reason.text != "aten.mean runs over it")
+        other = next(reason for reason in knob.mixes if reason.cause is not Cause.AVERAGED)
         return f"is mixed by more than norms: {other}."
     if any(kind == "group" for _, kind in knob.norms):
         return "runs through a group norm."

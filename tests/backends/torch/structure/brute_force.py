@@ -23,6 +23,7 @@ from genewright.backends.torch.structure.record import Ref, record
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.backends.torch.structure.widths import rules as rules
 from genewright.widths.axes import ONE, Leaf, coordinates, gathered, leaves
+from genewright.widths.reasons import Cause
 
 Tensors = Sequence[torch.Tensor]
 
@@ -102,7 +103,7 @@ def _free(ref: Ref, name: str, *, weight: bool) -> Value:
 def _moved(
     call: _Call, given: Tensors, layouts: Sequence[Value], before: Tensors, outputs: Sequence[Value], leaf: Leaf, _: Any
 ) -> Iterator[str]:
-    if any("slides along it" in reason.text for reason in leaf.mixes):
+    if any(reason.cause is Cause.SLID for reason in leaf.mixes):
         return  # neighbours count
     order = [*range(1, leaf.size), 0]
     after = _run(call, [_gathered(t, v, leaf, order) for t, v in zip(given, layouts, strict=True)])
@@ -168,7 +169,7 @@ def _run(call: _Call, tensors: Tensors) -> list[torch.Tensor]:
 
 def _gathered(tensor: torch.Tensor, value: Value, leaf: Leaf, order: Sequence[int]) -> torch.Tensor:
     for axis, dim in enumerate(value.dims):
-        tensor = tensor.index_select(axis, torch.tensor(gathered(dim.axis, leaf, order), dtype=torch.long))
+        tensor = tensor.index_select(axis, torch.tensor(gathered(dim.axis, leaf, order)))
     return tensor
 
 

@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.members import is_graph, layers_of, members_of
+from genewright.backends.keras.members import Member, is_graph, layers_of, members_of
 from genewright.backends.keras.tracing import inner_graph, opens, traced
 from genewright.backends.keras.widths.step import Reading as Reading
 from genewright.backends.keras.widths.step import Step as Step
 from genewright.backends.keras.widths.step import Value as Value
 from genewright.errors import UnsupportedError
-from genewright.widths.axes import Axis, Leaf, Reason, leaves, pin, size_of
+from genewright.widths.axes import Axis, Leaf, leaves, pin, size_of
+from genewright.widths.reasons import Cause, Reason
 
 Rule = Callable[["Step"], list[Value]]
 RULES: dict[type, Rule] = {}
@@ -55,11 +56,11 @@ def read(model: Any) -> Reading:
     for training in (False,) if is_graph(model) else (False, True):
         reader.training = training
         inner = _graph(model) if is_graph(model) else traced(model, training=training)
-        inputs = [reader.fresh(t.shape, "it is a length of the model's input") for t in inner._inputs]
+        inputs = [reader.fresh(t.shape) for t in inner._inputs]
         outputs = reader.run(inner, "", inputs)
         for value in outputs:
             for axis in value.axes:
-                pin(axis, Reason("it is a length of the model's output"))
+                pin(axis, Reason(Cause.OUTPUT))
     if not is_graph(model):
         reader.refuse_unreached()
     return reader.reading
@@ -81,11 +82,14 @@ class _Reader:
         by_variable = {id(member.variable): name for name, member in everything.items()}
         for layer in layers_of(model).values():
             own = [*layer._trainable_variables, *layer._non_trainable_variables]
-            known = {str(v.name): by_variable[id(v)] for v in own if id(v) in by_variable}
-            self._tensors[id(layer)] = known
+            self._tensors[id(layer)] = {
+                _attribute(everything[by_variable[id(v)]], layer, v): by_variable[id(v)]
+                for v in own
+                if id(v) in by_variable
+            }
 
-    def fresh(self, shape: Sequence[int | None], text: str) -> Value:
-        return Value(tuple(Leaf(1 if size is None else size, pins=[Reason(text)]) for size in shape))
+    def fresh(self, shape: Sequence[int | None]) -> Value:
+        return Value(tuple(Leaf(1 if size is None else size, pins=[Reason(Cause.INPUT)]) for size in shape))
 
     def run(self, model: Any, path: str, inputs: list[Value]) -> list[Value]:
         known = dict(zip(map(id, model._inputs), inputs, strict=True))
@@ -106,7 +110,7 @@ class _Reader:
             if not is_graph(self._model):  # it is made again by itself, for the inputs that it says
                 for tensor in node.input_tensors:
                     for axis in known[id(tensor)].axes:
-                        pin(axis, Reason(f"it is a length of the input of {name!r}, inside a subclassed model"))
+                        pin(axis, Reason(Cause.NESTED_INPUT, repr(name)))
             return self.run(_graph(layer), name, [known[id(tensor)] for tensor in node.input_tensors])
         if not is_graph(self._model) and opens(layer) and _rule_of(layer) is None:
             every = (self._model, *layers_of(self._model).values())
@@ -131,7 +135,9 @@ class _Reader:
             reading=self.reading,
             tensors=self._all_tensors(layer),
         )
-        return outputs_of(step)
+        values = outputs_of(step)
+        self.reading.results.append((type(layer).__name__, tuple(value.axes for value in values)))
+        return values
 
     def refuse_unreached(self) -> None:
         """Refuse a subclassed model with weights that its code does not use: other code of it may."""
@@ -159,13 +165,18 @@ def outputs_of(step: Step) -> list[Value]:
     if found is None:
         kind = type(step.layer).__name__
         step.reading.unknown[kind] = step.reading.unknown.get(kind, 0) + 1
-        return step.pinned(_no_rule(kind))
+        return step.pinned(Cause.UNKNOWN_OPERATION, f"a {kind}", _known())
     values = found(step)
     fits = len(values) == len(step.shapes) and all(
         len(v.axes) == len(s) and all(n is None or size_of(a) == n for a, n in zip(v.axes, s, strict=True))
         for v, s in zip(values, step.shapes, strict=True)
     )
-    return values if fits else step.pinned(f"the rule of {type(step.layer).__name__} does not fit here")
+    return values if fits else step.pinned(Cause.RULE_MISFIT, type(step.layer).__name__)
+
+
+def _attribute(member: Member, layer: Any, variable: Any) -> str:
+    """Return a variable's name in its layer: that of the attribute, where Keras has numbered the variable."""
+    return member.attribute if member.owner is layer else str(variable.name)
 
 
 def _graph(model: Any) -> Any:
@@ -181,12 +192,9 @@ def _rule_of(layer: Any) -> Rule | None:
     return NAMED.get(type(layer).__name__) if own else None
 
 
-def _no_rule(kind: str) -> str:
+def _known() -> str:
     known = ", ".join(sorted(k.__name__ for k in RULES if issubclass(k, keras.layers.Layer)))
-    return (
-        f"no rule says what a {kind} does to widths. There are rules for {known}; add one with "
-        "genewright.backends.keras.widths.reading.rule"
-    )
+    return f"There are rules for {known}; add one with genewright.backends.keras.widths.reading.rule"
 
 
 def used_leaves(axes: Sequence[Axis]) -> list[Leaf]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from genewright.backends.keras.members import layers_of
-from genewright.widths.axes import Axis, Leaf, Reason, mix, pin
+from genewright.widths.axes import Axis, Leaf, mix, pin
 from genewright.widths.joining import join
+from genewright.widths.reasons import Cause, Reason
 
 Role = Literal["writer", "reader", "carrier", "norm", "group"]
 
@@ -58,6 +59,7 @@ class Reading:
         bindings: Entries of configs that follow an axis.
         norms: Norms across units.
         touched: Names of the layers that ran.
+        results: For every call, in order, the class of the layer or operation and the axes of what it returned.
         unknown: Classes without a rule, with how often they were met.
     """
 
@@ -66,6 +68,9 @@ class Reading:
     bindings: list[Binding] = field(default_factory=list[Binding])
     norms: list[Norm] = field(default_factory=list[Norm])
     touched: dict[str, None] = field(default_factory=dict[str, None])
+    results: list[tuple[str, tuple[tuple[Axis, ...], ...]]] = field(
+        default_factory=list[tuple[str, tuple[tuple[Axis, ...], ...]]]
+    )
     unknown: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -97,9 +102,9 @@ class Step:
     home: str = ""
     key: str = ""
 
-    def reason(self, text: str) -> Reason:
+    def reason(self, cause: Cause, detail: str = "", hint: str = "") -> Reason:
         """Return a reason that names the layer."""
-        return Reason(text, f"{self.name}, a {type(self.layer).__name__}")
+        return Reason(cause, detail, f"{self.name}, a {type(self.layer).__name__}", self.name, hint)
 
     def parameter(self, attribute: str) -> list[Axis] | None:
         """Return the axes of one of the layer's variables, or None where it has none of that name."""
@@ -114,7 +119,7 @@ class Step:
 
     def join(self, a: Axis, b: Axis) -> None:
         """Make two axes one."""
-        join(a, b, self.reason("two layouts meet that do not fit"))
+        join(a, b, self.reason(Cause.LAYOUTS, self.name))
 
     def carry(self, attribute: str, axis: Axis, place: int = -1, role: Role = "carrier") -> None:
         """Let a variable have one value for each unit of `axis`, where the layer has that variable."""
@@ -131,31 +136,36 @@ class Step:
     def norm(self, kind: Literal["layer", "group"], axis: Axis, *, centred: bool) -> None:
         """Note that the layer normalises across an axis."""
         if self.home:  # what allows for a norm changes its config, and this one is part of another layer's
-            self.mix(axis, "a norm inside another layer runs over it")
+            self.mix(axis, Cause.NORMALISED, "a norm inside another layer")
         else:
             self.reading.norms.append(Norm(self.name, kind, axis, centred))
 
-    def pin(self, axis: Axis, text: str) -> None:
+    def pin(self, axis: Axis, cause: Cause, detail: str = "") -> None:
         """Note why an axis cannot change."""
-        pin(axis, self.reason(text))
+        pin(axis, self.reason(cause, detail))
 
-    def mix(self, axis: Axis, text: str) -> None:
+    def mix(self, axis: Axis, cause: Cause, detail: str = "") -> None:
         """Note that the layer looks across the units of an axis."""
-        mix(axis, self.reason(text))
+        mix(axis, self.reason(cause, detail))
 
-    def fresh(self, size: int | None, text: str = "it is a length of an image or a sequence") -> Axis:
+    def fresh(self, size: int | None, cause: Cause = Cause.SPACE, detail: str = "") -> Axis:
         """Return a pinned axis of its own."""
-        return Leaf(1 if size is None else size, pins=[self.reason(text)])
+        return self._fresh(size, self.reason(cause, detail))
 
-    def pinned(self, text: str) -> list[Value]:
+    @staticmethod
+    def _fresh(size: int | None, reason: Reason) -> Axis:
+        return Leaf(1 if size is None else size, pins=[reason])
+
+    def pinned(self, cause: Cause, detail: str = "", hint: str = "") -> list[Value]:
         """Pin all that goes through, and return outputs of their own."""
+        reason = self.reason(cause, detail, hint)
         for value in self.inputs:
             for axis in value.axes:
-                self.pin(axis, text)
+                pin(axis, reason)
         for name in self.tensors.values():
             for axis in self.reading.parameters[name]:
-                self.pin(axis, text)
-        return [Value(tuple(self.fresh(size, text) for size in shape)) for shape in self.shapes]
+                pin(axis, reason)
+        return [Value(tuple(self._fresh(size, reason) for size in shape)) for shape in self.shapes]
 
     def inside(self, layer: Any, key: str, inputs: list[Value], shapes: list[tuple[int | None, ...]]) -> Step:
         """Return the step of a layer that this one holds, and whose config is at `key` in this one's."""

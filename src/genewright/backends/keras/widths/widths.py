@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 from genewright.backends.keras.members import layers_of, members_of
 from genewright.backends.keras.widths.reading import Reading, read, used_leaves
+from genewright.backends.keras.widths.trial import Trials
 from genewright.errors import UnsupportedError
-from genewright.widths.axes import Leaf, leaves, resized, size_of
+from genewright.widths.axes import Axis, Leaf, leaves, product
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
 
 
@@ -25,6 +28,7 @@ class KerasWidths(Widths):
         self.model = model
         self.reading: Reading = read(model)
         self._layers = layers_of(model)
+        self._trials = Trials(model, self.reading)
         self.layers = self._layers.keys()
         self.reached = self.reading.touched.keys()
         self._knobs: Knobs | None = None
@@ -36,23 +40,15 @@ class KerasWidths(Widths):
         return self._knobs
 
     def verified(self) -> Knobs:
-        return self.knobs()
+        knobs = self.knobs()
+        refused = self._trials.refusals([knob for knob in knobs if knob.free])
+        pins = {name: (Reason(Cause.TRIED, why),) for name, why in refused.items()}
+        return Knobs(tuple(replace(knob, pins=pins.get(knob.name, knob.pins)) for knob in knobs))
 
     def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
         if knob.pins:
             raise UnsupportedError(f"{knob.name!r} cannot change: {knob.pins[0]}.")
-        found: dict[tuple[str, str], Attribute] = {}
-        for binding in self.reading.bindings:
-            if knob.leaf not in used_leaves([binding.axis]):
-                continue
-            old, new = size_of(binding.axis), resized(binding.axis, {knob.leaf: size})
-            known = found.setdefault((binding.layer, binding.key), Attribute(binding.layer, binding.key, old, new))
-            if known.new != new:
-                raise UnsupportedError(
-                    f"{knob.name!r} cannot have {size} units: {binding.layer}.{binding.key} would be {known.new} at "
-                    f"one place and {new} at another."
-                )
-        return tuple(found.values())
+        return self._trials.settle(knob, size)
 
     def epsilon(self, layer: str) -> tuple[str, float] | None:
         value = getattr(self._layers[layer], "epsilon", None)
@@ -70,10 +66,15 @@ class KerasWidths(Widths):
                 roles.setdefault((mark.tensor, mark.axis, id(leaf)), set()).add(mark.role)
         places: dict[Leaf, list[Place]] = {}
         for name, axes in reading.parameters.items():
+            written = [
+                p for p, a in enumerate(axes) if any("writer" in roles.get((name, p, id(x)), ()) for x in leaves(a))
+            ]
+            units: Axis | None = product([axes[p] for p in written]) if len(written) > 1 else None
             for position, axis in enumerate(axes):
                 for leaf in used_leaves([axis]):
                     held = frozenset(roles.get((name, position, id(leaf)), {"carrier"}))
-                    place = Place(name, position, axis, held, members[name].layer)
+                    beside = units if position in written else None
+                    place = Place(name, position, axis, held, members[name].layer, beside)
                     places.setdefault(leaf, []).append(place)
         return [self._knob(leaf, held) for leaf, held in places.items() if _is_width(held)]
 
@@ -105,12 +106,13 @@ def _is_width(places: list[Place]) -> bool:
 
 
 def _numbered(knobs: list[Knob]) -> list[Knob]:
-    """Number the knobs of a layer that writes several."""
-    names = [knob.name for knob in knobs]
+    """Number the knobs of a layer that writes several; the only one that can change keeps the layer's name."""
+    names = Counter(knob.name for knob in knobs)
+    free = Counter(knob.name for knob in knobs if knob.free)
     seen: dict[str, int] = {}
     out: list[Knob] = []
     for knob in knobs:
-        if names.count(knob.name) == 1:
+        if names[knob.name] == 1 or (knob.free and free[knob.name] == 1):
             out.append(knob)
             continue
         number = seen[knob.name] = seen.get(knob.name, -1) + 1

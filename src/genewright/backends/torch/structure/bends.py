@@ -7,7 +7,7 @@ from typing import Final
 
 from genewright.backends.torch.structure.reading import is_pointwise, refs_of
 from genewright.backends.torch.structure.record import Recording, Ref
-from genewright.widths.axes import Reason
+from genewright.widths.reasons import Cause, Reason
 
 STRAIGHT: Final = {"aten.add", "aten.sub", "aten.rsub", "aten.neg", "aten.mul", "aten.div", "aten.copy", "aten.where"}
 """Pointwise operations that the mean of the units passes through; products only with a number."""
@@ -43,7 +43,7 @@ def bends_before_norms(recording: Recording) -> dict[str, Reason]:
         if name.startswith(WEIGHTED):
             continue
         if is_pointwise(call) and not _is_straight(name, given):
-            held = Reason(f"{name} comes before the norm", call.where, call.layer)
+            held = Reason(Cause.BENT, name, call.where, call.layer)
         if held is not None:
             for ref in (*refs_of(call.outputs), *(given[:1] if call.name.endswith("_") else ())):
                 bent[ref] = held

@@ -6,7 +6,7 @@ An operation without a rule pins all that goes through it, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -14,8 +14,9 @@ from torch import nn
 
 from genewright.backends.torch.structure.record import Call, Recording, Ref
 from genewright.backends.torch.structure.values import Dim, Tag, Value, fresh, strongest
-from genewright.widths.axes import ONE, Axis, Leaf, Reason, mix, note, pin, resolve
+from genewright.widths.axes import ONE, Axis, Leaf, mix, note, pin, resolve
 from genewright.widths.joining import join
+from genewright.widths.reasons import Cause, Reason
 
 Role = Literal["writer", "reader", "carrier", "norm", "group"]
 Result = Value | tuple[Any, ...] | None
@@ -133,27 +134,27 @@ class Step:
         """Return all tensors among the arguments, in order."""
         return list(_values(tuple(self.args.values())))
 
-    def reason(self, text: str) -> Reason:
+    def reason(self, cause: Cause, detail: str = "") -> Reason:
         """Return a reason that names this place."""
         inside = f"in {self.call.layer}" if self.call.layer else ""
-        return Reason(text, f"{self.call.where} {inside}".strip(), self.call.layer)
+        return Reason(cause, detail, f"{self.call.where} {inside}".strip(), self.call.layer)
 
-    def fresh(self, size: int, text: str) -> Dim:
+    def fresh(self, size: int, cause: Cause, detail: str = "") -> Dim:
         """Return a pinned axis of its own."""
-        return fresh(size, self.reason(text))
+        return fresh(size, self.reason(cause, detail))
 
     def join(self, a: Dim, b: Dim) -> Dim:
         """Make two axes one."""
-        join(a.axis, b.axis, self.reason(f"{self.call.name} meets two layouts that do not fit"))
+        join(a.axis, b.axis, self.reason(Cause.LAYOUTS, self.call.name))
         return Dim(a.axis, a.tags | b.tags)
 
-    def pin(self, dim: Dim, text: str) -> None:
+    def pin(self, dim: Dim, cause: Cause, detail: str = "") -> None:
         """Note why an axis cannot change."""
-        pin(dim.axis, self.reason(text))
+        pin(dim.axis, self.reason(cause, detail))
 
-    def mix(self, dim: Dim, text: str) -> None:
+    def mix(self, dim: Dim, cause: Cause, detail: str = "") -> None:
         """Note that an operation looks across units."""
-        mix(dim.axis, self.reason(text))
+        mix(dim.axis, self.reason(cause, detail))
 
     def mark(self, dim: Dim, role: Role, axis: Axis | None = None) -> None:
         """Note the role of the parameter axes that `dim` is; `axis` where only a part of it is in the role."""
@@ -180,7 +181,7 @@ def read(recording: Recording) -> Reading:
     reading, known = follow(recording)
     for ref in recording.outputs:
         for dim in known.get(ref, Value(())).dims:
-            pin(dim.axis, Reason("it is a length of the model's output"))
+            pin(dim.axis, Reason(Cause.OUTPUT))
     return reading
 
 
@@ -200,7 +201,7 @@ def follow(recording: Recording, given: Mapping[Ref, Value] | None = None) -> tu
         if len(results) != len(step.outputs) or any(
             v.shape != r.shape for v, r in zip(results, step.outputs, strict=False)
         ):
-            results = _pinned(step, f"the rule of {call.name} does not fit here")
+            results = _pinned(step, Cause.RULE_MISFIT, call.name)
         known.update(zip(step.outputs, results, strict=True))
         reading.results.append((call.name, tuple(tuple(dim.axis for dim in v.dims) for v in results)))
         _note_touched(reading, call, [*step.values(), *results])
@@ -215,11 +216,11 @@ def _apply(step: Step) -> Any:
         found = RULES["pointwise"]
     if found is None:
         step.reading.unknown[step.call.name] = step.reading.unknown.get(step.call.name, 0) + 1
-        return _pinned(step, f"there is no rule for {step.call.name}")
+        return _pinned(step, Cause.UNKNOWN_OPERATION, step.call.name)
     try:
         result = found(step)
     except (IndexError, KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        return _pinned(step, f"the rule of {step.call.name} does not fit here ({type(error).__name__}: {error})")
+        return _pinned(step, Cause.RULE_MISFIT, step.call.name, f"{type(error).__name__}: {error}")
     if step.call.overload._schema.is_mutable and isinstance(result, Value):
         target = next(iter(step.values()))
         target.becomes(strongest(v.source for v in step.values()))
@@ -238,8 +239,8 @@ def is_pointwise(call: Call) -> bool:
     return other is not None and any(torch.Tag.pointwise in getattr(other, o).tags for o in other.overloads())
 
 
-def _pinned(step: Step, text: str) -> list[Value]:
-    reason = step.reason(text)
+def _pinned(step: Step, cause: Cause, detail: str, hint: str = "") -> list[Value]:
+    reason = replace(step.reason(cause, detail), hint=hint)
     for value in step.values():
         for dim in value.dims:
             pin(dim.axis, reason)
@@ -252,8 +253,9 @@ def _leaf_value(ref: Ref, reading: Reading) -> Value:
         dims = tuple(Dim(Leaf(n), frozenset({(ref.name, i)})) for i, n in enumerate(ref.shape))
         value = reading.parameters[ref.name] = Value(dims, "weight", direct=True)
         return value
-    why = "it is a length of the input" if ref.origin == "input" else "a constant tensor of the model has this length"
-    dims = tuple(fresh(n, Reason(why)) for n in ref.shape)
+    constant = Reason(Cause.CONSTANT, "a constant tensor of the model")
+    why = Reason(Cause.INPUT) if ref.origin == "input" else constant
+    dims = tuple(fresh(n, why) for n in ref.shape)
     return Value(dims, "data" if ref.origin == "input" else "constant")
 
 

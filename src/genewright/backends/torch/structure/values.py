@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from genewright.widths.axes import ONE, Axis, Leaf, Reason, size_of
+from genewright.widths.axes import ONE, Axis, Leaf, size_of
+from genewright.widths.reasons import Reason
 
 Tag = tuple[str, int]
 """An axis of a parameter: its name and the axis."""

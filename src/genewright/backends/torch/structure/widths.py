@@ -19,11 +19,12 @@ from genewright.backends.torch.structure.scoring import score_scale
 from genewright.backends.torch.structure.trial import Trials
 from genewright.backends.torch.tensors import Member, members_of
 from genewright.errors import UnsupportedError
-from genewright.widths.axes import Leaf, Reason, leaves, note
+from genewright.widths.axes import Leaf, leaves, note
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
 
-_NO_STATE = Reason("a buffer that is not part of the state has this length")
+_NO_STATE = Reason(Cause.NOT_IN_STATE)
 
 
 class TorchWidths(Widths):
@@ -79,9 +80,8 @@ class TorchWidths(Widths):
     def verified(self) -> Knobs:
         knobs = self.knobs()
         refused = self._trials.refusals([knob for knob in knobs if knob.free])
-        return Knobs(
-            tuple(replace(knob, pins=(Reason(refused[knob.name]),)) if knob.name in refused else knob for knob in knobs)
-        )
+        pins = {name: (Reason(Cause.TRIED, why),) for name, why in refused.items()}
+        return Knobs(tuple(replace(knob, pins=pins.get(knob.name, knob.pins)) for knob in knobs))
 
     def epsilon(self, layer: str) -> tuple[str, float] | None:
         for name in ("eps", "epsilon", "variance_epsilon", "norm_eps", "layer_norm_eps"):
@@ -116,7 +116,7 @@ def _knobs(reading: Reading, members: dict[str, Member]) -> list[Knob]:
                     continue
                 made = made_of_others(reading.layers, member.layer)
                 if made:
-                    note(leaf.pins, Reason(made))
+                    note(leaf.pins, Reason(Cause.MADE_OF_OTHERS, made))
                 held = frozenset(roles.get((name, axis, id(leaf)), {"carrier"}))
                 places.setdefault(id(leaf), []).append(Place(name, axis, dim.axis, held, member.layer))
     norms: dict[int, list[tuple[str, str]]] = {}

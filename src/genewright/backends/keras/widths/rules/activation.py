@@ -6,6 +6,7 @@ from typing import Any
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value
+from genewright.widths.reasons import Cause
 
 _ACROSS = ("softmax", "log_softmax", "sparsemax", "glu")  # of the last axis
 
@@ -23,10 +24,10 @@ def activated(step: Step, values: list[Value], holder: Any = None) -> list[Value
         name = str(getattr(function, "__name__", type(function).__name__))
         for value in values:
             if function is not None and name in _ACROSS:
-                step.mix(value.axes[-1], f"{name} runs over it")
+                step.mix(value.axes[-1], Cause.SOFTMAX, name)
             elif function is not None and not _is_known(function):
                 for axis in value.axes[1:]:
-                    step.mix(axis, f"the activation {name!r} may look across it")
+                    step.mix(axis, Cause.UNKNOWN_ACTIVATION, repr(name))
     return values
 
 

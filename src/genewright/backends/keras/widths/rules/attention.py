@@ -1,11 +1,10 @@
-"""Attention: heads and the size of keys stay, for the scores depend on them."""
+"""Attention: heads and the size of queries and keys stay, for the scores depend on them."""
 
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
-
-_SCALE = "the scale of the scores follows it"
+from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.MultiHeadAttention)
@@ -14,23 +13,29 @@ def attention(step: Step) -> list[Value]:
     given = _given(step)
     output = step.parameter("attention_output.kernel")
     if given is None or output is None or len(output) != 3:
-        return step.pinned("it looks over several axes, returns its scores, or is given more than plain tensors")
+        return step.pinned(
+            Cause.CALLED_OTHERWISE,
+            "it looks over several axes, returns its scores, or is given more than plain tensors",
+        )
     query, value, key = given
     heads = output[0]
-    step.pin(heads, "it counts heads")
+    step.pin(heads, Cause.COUNT, "heads")
     for name, x in (("query", query), ("key", key), ("value", value), ("gate", query)):
         kernel = step.parameter(f"{name}.kernel")
         if kernel is None:
             continue
         step.mark(f"{name}.kernel", 0, "reader")
         step.join(x.axes[-1], kernel[0])
+        step.mark(f"{name}.kernel", 1, "writer")
+        step.mark(f"{name}.kernel", 2, "writer")
         step.join(heads, kernel[1])
         if name in ("value", "gate"):
-            step.mark(f"{name}.kernel", 2, "writer")
             step.join(kernel[2], output[1])
         else:
-            step.pin(kernel[2], _SCALE)
+            step.pin(kernel[2], Cause.SCALE)
         _beside(step, name)
+    _scored(step)
+    step.mark("attention_output.kernel", 0, "reader")
     step.mark("attention_output.kernel", 1, "reader")
     step.mark("attention_output.kernel", 2, "writer")
     step.bind("value_dim", output[1])
@@ -38,7 +43,7 @@ def attention(step: Step) -> list[Value]:
     if step.layer._output_shape is None:
         step.join(output[2], query.axes[-1])
     else:
-        step.pin(output[2], "it is an output shape in the config")
+        step.pin(output[2], Cause.LITERAL_SIZE, "the config")
     return [Value((query.axes[0], query.axes[1], output[2]))]
 
 
@@ -48,7 +53,7 @@ def grouped(step: Step) -> list[Value]:
     given = _given(step)
     output = step.parameter("attention_output.kernel")
     if given is None or output is None:
-        return step.pinned("it returns its scores, or is given more than plain tensors")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it returns its scores, or is given more than plain tensors")
     query, value, key = given
     for name, x in (("query", query), ("key", key), ("value", value), ("gate", query)):
         kernel = step.parameter(f"{name}.kernel")
@@ -56,11 +61,22 @@ def grouped(step: Step) -> list[Value]:
             continue
         step.mark(f"{name}.kernel", 0, "reader")
         step.join(x.axes[-1], kernel[0])
-        step.pin(kernel[1], "it counts heads")
-        step.pin(kernel[2], f"queries, keys and values have one size, and {_SCALE}")
+        step.mark(f"{name}.kernel", 1, "writer")
+        step.mark(f"{name}.kernel", 2, "writer")
+        step.pin(kernel[1], Cause.COUNT, "heads")
+        step.pin(kernel[2], Cause.SCALE)
+        if name in ("query", "gate"):
+            step.join(kernel[1], output[0])
         _beside(step, name)
-    step.pin(output[0], "it counts heads")
-    step.pin(output[1], f"queries, keys and values have one size, and {_SCALE}")
+    _scored(step)
+    values, keys = step.parameter("value.kernel"), step.parameter("key.kernel")
+    if values is not None and keys is not None:
+        step.join(values[1], keys[1])
+        step.join(values[2], output[1])
+    step.pin(output[0], Cause.COUNT, "heads")
+    step.pin(output[1], Cause.SCALE)
+    step.mark("attention_output.kernel", 0, "reader")
+    step.mark("attention_output.kernel", 1, "reader")
     step.mark("attention_output.kernel", 2, "writer")
     step.carry("attention_output.bias", output[2])
     step.join(output[2], query.axes[-1])
@@ -72,7 +88,7 @@ def dot_product(step: Step) -> list[Value]:
     """Mix places by scores of queries and keys; the units of the values stay apart."""
     given = step.args[0] if step.args else step.keywords.get("inputs")
     if not isinstance(given, list | tuple) or not all(isinstance(one, Value) for one in given):  # pyright: ignore[reportUnknownVariableType]
-        return step.pinned("it is given more than plain tensors")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it is given more than plain tensors")
     query, value, key = (*step.inputs[: len(given)], step.inputs[1])[:3]  # pyright: ignore[reportUnknownArgumentType]
     step.join(query.axes[-1], key.axes[-1])
     scale = step.parameter("scale")
@@ -80,7 +96,7 @@ def dot_product(step: Step) -> list[Value]:
         step.mark("scale", 0, "reader")  # sum of scale * tanh(query + key)
         step.join(query.axes[-1], scale[0])
     else:
-        step.mix(query.axes[-1], "the scores sum over it")
+        step.mix(query.axes[-1], Cause.CONTRACTED, "the product of queries and keys")
     made = [Value((*query.axes[:-1], value.axes[-1]))]
     return made + [Value(tuple(step.fresh(size) for size in shape)) for shape in step.shapes[1:]]
 
@@ -95,6 +111,14 @@ def _given(step: Step) -> tuple[Value, Value, Value] | None:
         return None
     plain = len(query.axes) == len(value.axes) == len(key.axes) == 3 and len(step.shapes) == 1
     return (query, value, key) if plain else None
+
+
+def _scored(step: Step) -> None:
+    """Note that scores sum the products of queries and keys, of one size."""
+    query, key = step.parameter("query.kernel"), step.parameter("key.kernel")
+    if query is not None and key is not None:
+        step.join(query[2], key[2])
+        step.mix(query[2], Cause.CONTRACTED, "the product of queries and keys")
 
 
 def _beside(step: Step, name: str) -> None:

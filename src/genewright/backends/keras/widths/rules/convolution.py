@@ -7,8 +7,7 @@ from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import ONE, Axis, product, size_of
 from genewright.widths.joining import split
-
-_WINDOW = "it is the size of a kernel"
+from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -16,11 +15,11 @@ def convolution(step: Step) -> list[Value]:
     """Read a kernel (*window, in / groups, out)."""
     kernel = step.parameter("kernel")
     if kernel is None or "lora_kernel_a" in step.tensors:
-        return step.pinned("its kernel is not a plain one")
+        return step.pinned(Cause.NOT_PLAIN, "kernel")
     x = step.inputs[0]
     channels, out = x.axes[step.channel(x)], kernel[-1]
     for axis in kernel[:-2]:
-        step.pin(axis, _WINDOW)
+        step.pin(axis, Cause.WINDOW)
     if step.layer.groups == 1:
         step.mark("kernel", len(kernel) - 2, "reader")
         step.mark("kernel", len(kernel) - 1, "writer")
@@ -29,7 +28,7 @@ def convolution(step: Step) -> list[Value]:
         group, inside = split(out, step.layer.groups)
         own: Axis = kernel[-2]
         if size_of(own) == 1:
-            step.pin(own, "it is the one channel of a group")
+            step.pin(own, Cause.GROUP_CHANNEL)
             own = ONE
         step.join(channels, product((group, own)))
         if size_of(own) > 1:
@@ -59,7 +58,7 @@ def separable(step: Step) -> list[Value]:
     middle = _by_channel(step, x.axes[step.channel(x)], "depthwise_kernel")
     kernel = step.parameter("pointwise_kernel") or []
     for axis in kernel[:-2]:
-        step.pin(axis, _WINDOW)
+        step.pin(axis, Cause.WINDOW)
     step.mark("pointwise_kernel", len(kernel) - 2, "reader")
     step.mark("pointwise_kernel", len(kernel) - 1, "writer")
     step.join(middle, kernel[-2])
@@ -74,7 +73,7 @@ def transposed(step: Step) -> list[Value]:
     kernel = step.parameter("kernel") or []
     x = step.inputs[0]
     for axis in kernel[:-2]:
-        step.pin(axis, _WINDOW)
+        step.pin(axis, Cause.WINDOW)
     step.mark("kernel", len(kernel) - 1, "reader")
     step.mark("kernel", len(kernel) - 2, "writer")
     step.join(x.axes[step.channel(x)], kernel[-1])
@@ -86,12 +85,12 @@ def transposed(step: Step) -> list[Value]:
 def _by_channel(step: Step, channels: Axis, attribute: str) -> Axis:
     kernel = step.parameter(attribute) or []
     for axis in kernel[:-2]:
-        step.pin(axis, _WINDOW)
+        step.pin(axis, Cause.WINDOW)
     step.join(channels, kernel[-2])
     step.mark(attribute, len(kernel) - 2, "group")
     multiplier = kernel[-1]
     if size_of(multiplier) == 1:
-        step.pin(multiplier, "it is the one channel of a group")
+        step.pin(multiplier, Cause.GROUP_CHANNEL)
         return kernel[-2]
-    step.pin(multiplier, "it is a depth multiplier")
+    step.pin(multiplier, Cause.DEPTH_MULTIPLIER)
     return product((kernel[-2], multiplier))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
+from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.Dense)
@@ -12,7 +13,7 @@ def dense(step: Step) -> list[Value]:
     """Read y = activation(x @ kernel + bias)."""
     kernel = step.parameter("kernel")
     if kernel is None or "lora_kernel_a" in step.tensors:
-        return step.pinned("its kernel is not a plain one")
+        return step.pinned(Cause.NOT_PLAIN, "kernel")
     x = step.inputs[0]
     step.mark("kernel", 0, "reader")
     step.mark("kernel", 1, "writer")
@@ -27,8 +28,8 @@ def embedding(step: Step) -> list[Value]:
     """Look up rows."""
     table = step.parameter("embeddings")
     if table is None or "lora_embeddings_a" in step.tensors:
-        return step.pinned("its table is not a plain one")
-    step.pin(table[0], "it is the size of the vocabulary")
+        return step.pinned(Cause.NOT_PLAIN, "table")
+    step.pin(table[0], Cause.COUNT, "the words of a vocabulary")
     step.mark("embeddings", 1, "writer")
     step.bind("output_dim", table[1])
     return [Value((*step.inputs[0].axes, table[1]))]

@@ -6,6 +6,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import Axis, size_of
+from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.EinsumDense)
@@ -19,7 +20,7 @@ def einsum(step: Step) -> list[Value]:
     x = step.inputs[0]
     terms = _letters(str(step.layer.equation), len(x.axes))
     if kernel is None or terms is None or "lora_kernel_a" in step.tensors:
-        return step.pinned("its kernel or its equation is not a plain one")
+        return step.pinned(Cause.NOT_PLAIN, "kernel or its equation")
     given, held, made = terms
     known = dict(zip(given, x.axes, strict=True))
     for place, letter in enumerate(held):
@@ -32,7 +33,7 @@ def einsum(step: Step) -> list[Value]:
         known.setdefault(letter, kernel[place])
     for letter in given:
         if letter not in held and letter not in made:
-            step.mix(known[letter], "it is summed over without weights")
+            step.mix(known[letter], Cause.SUMMED, "the equation")
     values = Value(tuple(known[letter] for letter in made))
     _carried(step, made, values)
     _bound(step, made, known)
@@ -61,7 +62,7 @@ def _carried(step: Step, made: str, value: Value) -> None:
         if made[place] in str(step.layer.bias_axes):
             step.carry("bias", value.axes[place], place)
         else:
-            step.pin(axis, "the bias is the same along it")
+            step.pin(axis, Cause.SHARED, "bias")
 
 
 def _bound(step: Step, made: str, known: dict[str, Axis]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.widths.axes import Axis, size_of, total
+from genewright.widths.reasons import Cause
 
 _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 
@@ -14,7 +15,7 @@ def merge(step: Step) -> list[Value]:
     """Combine tensors element by element, with broadcasting."""
     rank = max(len(value.axes) for value in step.inputs)
     if any(len(value.axes) != rank for value in step.inputs):
-        return step.pinned("it combines tensors of different ranks")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it combines tensors of different ranks")
     axes = list(step.inputs[0].axes)
     for value in step.inputs[1:]:
         for place, axis in enumerate(value.axes):
@@ -39,7 +40,7 @@ def dot(step: Step) -> list[Value]:
     places = [axes, axes] if isinstance(axes, int) else list(axes)
     one, other = (int(place) % len(value.axes) for place, value in zip(places, step.inputs, strict=True))
     step.join(first.axes[one], second.axes[other])
-    step.mix(first.axes[one], "a dot product sums over it")
+    step.mix(first.axes[one], Cause.CONTRACTED, "a dot product")
     made = [axis for place, axis in enumerate(first.axes) if place != one]
     made += [axis for place, axis in enumerate(second.axes) if place not in (0, other)]
     return [Value(tuple(made) if len(made) > 1 else (*made, step.fresh(1)))]

@@ -6,6 +6,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.widths.axes import product
 from genewright.widths.joining import split
+from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.BatchNormalization)
@@ -50,5 +51,5 @@ def unit(step: Step) -> list[Value]:
     """Divide by the length along some axes."""
     x = step.inputs[0]
     for place in step.places(x):
-        step.mix(x.axes[place], "a norm runs over it")
+        step.mix(x.axes[place], Cause.NORMALISED, "UnitNormalization")
     return [x]

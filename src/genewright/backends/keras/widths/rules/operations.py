@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +11,10 @@ import numpy as np
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Rule, Step, Value, rule
 from genewright.backends.keras.widths.rules.merging import laid, merge
-from genewright.widths.axes import Axis
+from genewright.backends.keras.widths.rules.products import einsum, matmul
+from genewright.widths.axes import Axis, pin, product, size_of
+from genewright.widths.joining import MisfitError, split
+from genewright.widths.reasons import Cause
 
 _UNARY = (
     "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
@@ -17,16 +22,27 @@ _UNARY = (
     "Log1p", "Clip", "Identity", "StopGradient", "Cast", "Sin", "Cos", "LogicalNot",
 )  # fmt: skip
 _BINARY = (
-    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Equal", "NotEqual", "Greater",
-    "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr",
+    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Power", "Equal", "NotEqual",
+    "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr",
 )  # fmt: skip
-_REDUCING = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Var", "Std", "Prod", "Any", "All")
-_ACROSS = ("Softmax", "LogSoftmax", "Cumsum", "Sort", "Normalize")
+_LITERAL = (Cause.LITERAL_SIZE, "keras.ops", "keras.layers.Reshape follows a width")
+_REDUCING = {
+    **dict.fromkeys(("Mean", "Var", "Std", "Moments"), Cause.AVERAGED),  # keras.ops divides a variance by all entries
+    "Sum": Cause.SUMMED,
+    **dict.fromkeys(("Max", "Min", "Amax", "Amin", "Prod", "Any", "All"), Cause.REDUCED),
+}
+_ACROSS = {
+    **dict.fromkeys(("Softmax", "LogSoftmax"), Cause.SOFTMAX),
+    **dict.fromkeys(("Cumsum", "Sort"), Cause.ORDERED),
+    "Normalize": Cause.NORMALISED,
+}
 
 
 def unary(step: Step) -> list[Value]:
     """Look at every element on its own."""
-    return [step.inputs[0]] if len(step.inputs) == 1 else step.pinned("it takes several tensors")
+    return (
+        [step.inputs[0]] if len(step.inputs) == 1 else step.pinned(Cause.CALLED_OTHERWISE, "it takes several tensors")
+    )
 
 
 def binary(step: Step) -> list[Value]:
@@ -35,25 +51,27 @@ def binary(step: Step) -> list[Value]:
         others = [a for a in (*step.args, *step.keywords.values()) if not isinstance(a, Value)]
         if all(np.size(other) == 1 for other in others if other is not None):
             return [step.inputs[0]]
-        return step.pinned("an array in the graph has this length")
+        return step.pinned(Cause.CONSTANT, "an array in the graph")
     return merge(step)
 
 
 def reducing(step: Step) -> list[Value]:
     """Take all along some axes together."""
     x, operation = step.inputs[0], step.layer
-    gone = _places(operation.axis, x)
+    name = type(operation).__name__
+    gone = _places(operation.axes if name == "Moments" else operation.axis, x)
     for place in gone:
-        step.mix(x.axes[place], f"{type(operation).__name__.lower()} runs over it")
+        step.mix(x.axes[place], _REDUCING[name], name.lower())
     keep = operation.keepdims
     kept = [step.fresh(1) if p in gone else axis for p, axis in enumerate(x.axes) if p not in gone or keep]
-    return [Value(tuple(kept))]
+    return [Value(tuple(kept))] * len(step.shapes)
 
 
 def across(step: Step) -> list[Value]:
     """Return as many, each of which depends on all along an axis."""
+    name = type(step.layer).__name__
     for place in _places(getattr(step.layer, "axis", None), step.inputs[0]):
-        step.mix(step.inputs[0].axes[place], f"{type(step.layer).__name__.lower()} runs over it")
+        step.mix(step.inputs[0].axes[place], _ACROSS[name], name.lower())
     return [step.inputs[0]]
 
 
@@ -79,10 +97,10 @@ def squeezed(step: Step) -> list[Value]:
     x, shape = step.inputs[0], step.shapes[0]
     given = step.layer.axis
     if given is None or len(x.axes) - len(shape) != len(_places(given, x)):
-        return step.pinned("which axes are left out depends on their lengths")
+        return step.pinned(Cause.SQUEEZED)
     gone = _places(given, x)
     for place in gone:
-        step.pin(x.axes[place], "an axis of length one is left out")
+        step.pin(x.axes[place], Cause.SQUEEZED)
     return [Value(tuple(axis for place, axis in enumerate(x.axes) if place not in gone))]
 
 
@@ -92,7 +110,7 @@ def indexed(step: Step) -> list[Value]:
     key = step.args[1] if len(step.args) > 1 else step.keywords.get("key")
     keys: list[Any] = list(cast("tuple[Any, ...]", key)) if isinstance(key, tuple) else [key]
     if keys.count(Ellipsis) > 1 or not all(k is None or k is Ellipsis or isinstance(k, int | slice) for k in keys):
-        return step.pinned("it is indexed by more than numbers and slices")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it is indexed by more than numbers and slices")
     if Ellipsis not in keys:
         keys.append(Ellipsis)
     at = keys.index(Ellipsis)
@@ -107,16 +125,40 @@ def indexed(step: Step) -> list[Value]:
         if k == slice(None):
             axes.append(x.axes[place])
         else:
-            step.pin(x.axes[place], "a part of it is taken")
+            step.pin(x.axes[place], Cause.TAKEN, "a part")
             if isinstance(k, slice):
                 axes.append(step.fresh(step.shapes[0][len(axes)]))
         place += 1
     return [Value(tuple(axes))]
 
 
+def reshaped(step: Step) -> list[Value]:
+    """Cut the axes behind the batch anew; the lengths that the graph says as numbers are pinned."""
+    x, shape = step.inputs[0], step.shapes[0]
+    given: Any = step.layer.newshape
+    wanted = cast("Sequence[int]", given) if isinstance(given, list | tuple) else ()
+    rest: Axis = product(x.axes[1:])
+    sizes = [int(size or 0) for size in shape[1:]]
+    batch = bool(sizes) and (shape[0] or 1) == size_of(x.axes[0])
+    if not batch or len(wanted) != len(shape) or math.prod(sizes) != size_of(rest):
+        return literal(step)
+    axes: list[Axis] = []
+    try:
+        for size in sizes[:-1]:
+            head, rest = split(rest, size)
+            axes.append(head)
+    except MisfitError:
+        return literal(step)
+    axes.append(rest)
+    for axis, size in zip(axes, wanted[1:], strict=True):
+        if size != -1:
+            pin(axis, step.reason(*_LITERAL))
+    return [Value((x.axes[0], *axes))]
+
+
 def literal(step: Step) -> list[Value]:
-    """Pin the lengths that a reshape in the graph says as numbers."""
-    return step.pinned("keras.ops says its length as a number in the graph; keras.layers.Reshape follows a width")
+    """Pin the lengths that an operation in the graph says as numbers."""
+    return step.pinned(*_LITERAL)
 
 
 def _with_ones(step: Step, given: Any) -> list[Value]:
@@ -148,7 +190,15 @@ def register() -> None:
     rules: dict[str, Rule] = dict.fromkeys(_UNARY, unary)
     rules |= dict.fromkeys(_BINARY, binary) | dict.fromkeys(_REDUCING, reducing) | dict.fromkeys(_ACROSS, across)
     rules |= {"Concatenate": joined, "Transpose": transposed, "ExpandDims": expanded, "Squeeze": squeezed}
-    rules |= {"GetItem": indexed, "Reshape": literal, "BroadcastTo": literal, "Tile": literal, "Split": literal}
+    rules |= {
+        "GetItem": indexed,
+        "Reshape": reshaped,
+        "Matmul": matmul,
+        "Einsum": einsum,
+        "BroadcastTo": literal,
+        "Tile": literal,
+        "Split": literal,
+    }
     for name, function in rules.items():
         if name in found:
             rule(found[name])(function)

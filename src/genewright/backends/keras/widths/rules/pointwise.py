@@ -8,6 +8,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import size_of
+from genewright.widths.reasons import Cause
 
 _LAYERS = (
     "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise",
@@ -33,14 +34,14 @@ def activation(step: Step) -> list[Value]:
 def softmax(step: Step) -> list[Value]:
     """Normalise over an axis."""
     for place in step.places(step.inputs[0]):
-        step.mix(step.inputs[0].axes[place], "softmax runs over it")
+        step.mix(step.inputs[0].axes[place], Cause.SOFTMAX, "softmax")
     return [step.inputs[0]]
 
 
 @rule(keras.layers.Masking)
 def masking(step: Step) -> list[Value]:
     """Leave out the places where all units are the same value."""
-    step.mix(step.inputs[0].axes[-1], "a mask looks whether all of it is one value")
+    step.mix(step.inputs[0].axes[-1], Cause.MASKED)
     return [step.inputs[0]]
 
 
@@ -53,7 +54,7 @@ def prelu(step: Step) -> list[Value]:
         if size_of(slopes[position]) == size_of(axis):
             step.carry("alpha", axis, position)
         else:
-            step.pin(slopes[position], "one slope is shared along it")
+            step.pin(slopes[position], Cause.SHARED, "slope")
     return [x]
 
 
@@ -62,7 +63,7 @@ def rescaling(step: Step) -> list[Value]:
     """Multiply and add numbers."""
     x = step.inputs[0]
     if np.size(step.layer.scale) > 1 or np.size(step.layer.offset) > 1:
-        step.pin(x.axes[-1], "there is a number for each in its config")
+        step.pin(x.axes[-1], Cause.CONSTANT, "a list of numbers in the config")
     return [x]
 
 
@@ -70,5 +71,5 @@ def rescaling(step: Step) -> list[Value]:
 def normalization(step: Step) -> list[Value]:
     """Subtract means and divide by spreads that are part of the layer."""
     for axis in step.inputs[0].axes[1:]:
-        step.pin(axis, "there are statistics for each in the layer")
+        step.pin(axis, Cause.CONSTANT, "an array of statistics in the layer")
     return [step.inputs[0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.widths.reasons import Cause
 
 _CATEGORIES = (
     "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
@@ -27,16 +28,16 @@ def _kinds(names: tuple[str, ...]) -> list[type]:
 @rule(*_kinds(_CATEGORIES))
 def categories(step: Step) -> list[Value]:
     """Turn categories or text into numbers."""
-    return step.pinned("it is a number of categories or of words")
+    return step.pinned(Cause.PREPARED, "a number of categories or of words")
 
 
 @rule(*_kinds(_IMAGES))
 def images(step: Step) -> list[Value]:
     """Change images, when training."""
-    return step.pinned("it is a length of an image, colours included")
+    return step.pinned(Cause.PREPARED, "a length of an image, colours included")
 
 
 @rule(*_kinds(_SOUND))
 def sound(step: Step) -> list[Value]:
     """Turn sound into frequencies."""
-    return step.pinned("it is a length of a spectrogram")
+    return step.pinned(Cause.PREPARED, "a length of a spectrogram")

@@ -7,6 +7,7 @@ from genewright.backends.keras.members import layers_of
 from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import Axis, Leaf, bind, total
+from genewright.widths.reasons import Cause
 
 _GATES = {
     "LSTM": 4, "GRU": 3, "SimpleRNN": 1, "LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1,
@@ -21,9 +22,9 @@ def recurrent(step: Step) -> list[Value]:
     """Read kernel (in, gates * units), recurrent kernel (units, gates * units) and bias; states are units."""
     kind = _kind(step.layer)
     if step.layer.stateful:
-        return step.pinned("its state stays from batch to batch")
+        return step.pinned(Cause.RECURRENT, "stays from batch to batch")
     if len(step.inputs) - 1 not in (0, _STATES[kind]):
-        return step.pinned("its state is not handed over as plain tensors")
+        return step.pinned(Cause.CALLED_OTHERWISE, "its state is not handed over as plain tensors")
     x, *states = step.inputs
     units = _cell(step, _prefix(step), kind, x.axes[-1])
     step.bind("units", units)
@@ -39,7 +40,7 @@ def recurrent(step: Step) -> list[Value]:
 def convolutional(step: Step) -> list[Value]:
     """Read kernel (*window, in, gates * filters), recurrent kernel (*window, filters, gates * filters) and bias."""
     if step.layer.stateful or step.layer.return_state or len(step.inputs) > 1:
-        return step.pinned("its state is handed on")
+        return step.pinned(Cause.RECURRENT, "is handed on")
     x = step.inputs[0]
     channel = 2 if step.layer.data_format == "channels_first" else len(x.axes) - 1
     filters = _cell(step, _prefix(step), _kind(step.layer), x.axes[channel])
@@ -55,11 +56,11 @@ def cells(step: Step) -> list[Value]:
     """Read a cell of Keras's own, or several of them one after the other."""
     layer, x = step.layer, step.inputs[0]
     if layer.stateful or layer.return_state or len(step.inputs) > 1:
-        return step.pinned("its state is handed on")
+        return step.pinned(Cause.RECURRENT, "is handed on")
     stacked = isinstance(layer.cell, keras.layers.StackedRNNCells)
     chain = list(layer.cell.cells) if stacked else [layer.cell]
     if not all(type(cell) in _CELLS for cell in chain):
-        return step.pinned("its cell is not one of Keras's own, so that no rule says what it does to widths")
+        return step.pinned(Cause.UNKNOWN_OPERATION, "its cell, which is not one of Keras's own,")
     units = x.axes[-1]
     for position, cell in enumerate(chain):
         path = next(path for path, found in layers_of(layer).items() if found is cell)
@@ -85,7 +86,7 @@ def _cell(step: Step, cell: str, kind: str, given: Axis) -> Axis:
     units = inner[-2]
     for attribute, axes in (("kernel", kernel), ("recurrent_kernel", inner)):
         for axis in axes[:-2]:
-            step.pin(axis, "it is the size of a kernel")
+            step.pin(axis, Cause.WINDOW)
         _gated(step, axes[-1], units, _GATES[kind])
         step.mark(f"{cell}.{attribute}", len(axes) - 1, "writer")
         step.mark(f"{cell}.{attribute}", len(axes) - 2, "reader")
@@ -94,7 +95,7 @@ def _cell(step: Step, cell: str, kind: str, given: Axis) -> Axis:
         _gated(step, bias[-1], units, _GATES[kind])
         step.mark(f"{cell}.bias", len(bias) - 1, "carrier")
         if len(bias) == 2:
-            step.pin(bias[0], "it counts a GRU's two biases")
+            step.pin(bias[0], Cause.COUNT, "a GRU's two biases")
     step.join(given, kernel[-2])
     return units
 

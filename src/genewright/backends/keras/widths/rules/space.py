@@ -6,6 +6,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.widths.reading import Step, Value, rule
 from genewright.widths.axes import Axis, product
 from genewright.widths.joining import MisfitError, split
+from genewright.widths.reasons import Cause
 
 _POOLS = [f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)]
 _PADS = [f"{kind}{n}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for n in (1, 2, 3)]
@@ -48,14 +49,14 @@ def reshape(step: Step) -> list[Value]:
     rest: Axis = product(x.axes[1:])
     shape = step.shapes[0][1:]
     if any(size is None for size in shape):
-        return step.pinned("its shape is not known")
+        return step.pinned(Cause.CALLED_OTHERWISE, "its shape is not known")
     axes: list[Axis] = []
     try:
         for size in shape[:-1]:
             head, rest = split(rest, int(size or 0))
             axes.append(head)
     except MisfitError:
-        return step.pinned("a reshape cuts across it")
+        return step.pinned(Cause.RESHAPED)
     axes.append(rest)
     for position, (axis, wanted) in enumerate(zip(axes, step.layer.target_shape, strict=True)):
         if wanted != -1:

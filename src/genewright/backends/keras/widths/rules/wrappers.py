@@ -6,6 +6,7 @@ from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph
 from genewright.backends.keras.widths.reading import Step, Value, outputs_of, rule
 from genewright.widths.axes import total
+from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.TimeDistributed)
@@ -13,7 +14,7 @@ def distributed(step: Step) -> list[Value]:
     """Apply a layer to every entry along the axis behind the batch."""
     inner, x = step.layer.layer, step.inputs[0]
     if is_graph(inner):
-        return step.pinned("it is a length inside a model that a TimeDistributed holds")
+        return step.pinned(Cause.NESTED, "a TimeDistributed")
     shapes = [(shape[0], *shape[2:]) for shape in step.shapes]
     made = outputs_of(step.inside(inner, "layer.config", [Value((x.axes[0], *x.axes[2:]))], shapes))
     return [Value((value.axes[0], x.axes[1], *value.axes[1:])) for value in made]
@@ -27,7 +28,7 @@ def bidirectional(step: Step) -> list[Value]:
     """
     layer = step.layer
     if layer.return_state or len(step.inputs) > 1:
-        return step.pinned("the states of both directions are handed on")
+        return step.pinned(Cause.RECURRENT, "of both directions is handed on")
     shape = step.shapes[0]
     if layer.merge_mode == "concat":
         shape = (*shape[:-1], (shape[-1] or 0) // 2)
@@ -43,4 +44,4 @@ def bidirectional(step: Step) -> list[Value]:
 @rule(keras.layers.SpectralNormalization)
 def spectral(step: Step) -> list[Value]:
     """Divide a kernel by its largest singular value, which every unit has a part in."""
-    return step.pinned("its kernel is divided by its largest singular value")
+    return step.pinned(Cause.SPECTRAL)

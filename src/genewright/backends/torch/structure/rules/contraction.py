@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
-from genewright.widths.knob import CONTRACTED
+from genewright.widths.reasons import Cause
 
 
 @rule("aten.mm", "aten.bmm", "aten.mv", "aten.dot", "aten.matmul")
@@ -32,7 +32,7 @@ def add_sum_of_products(step: Step) -> Value:
     """Read bias + the sum over n of a[n] @ b[n]."""
     bias, a, b = step.values()[:3]
     out = contract(step, a, b)
-    step.mix(out.dims[0], "products are summed over it")
+    step.mix(out.dims[0], Cause.SUMMED, step.call.name)
     return broadcast(step, [out.with_dims(out.dims[1:]), bias], step.shape)
 
 
@@ -64,7 +64,7 @@ def trilinear(step: Step) -> Value:
         for dim in weights:
             step.mark(dim, "reader" if gone else "writer")
         if gone and not weights:
-            step.mix(met[0][1], f"{step.call.name} {CONTRACTED}")
+            step.mix(met[0][1], Cause.CONTRACTED, step.call.name)
         if not gone:
             out.append(Dim(met[0][1].axis))
     return step.computed(out)
@@ -76,7 +76,7 @@ def grouped(step: Step) -> Value:
     x, weight = step.args["self"], step.args["mat2"]
     if len(x.dims) != 2 or len(weight.dims) != 3:
         raise ValueError("groups along another axis")
-    step.pin(weight.dims[0], "its entries are experts, which rows are dealt to by number")
+    step.pin(weight.dims[0], Cause.COUNT, "experts, which rows are dealt to by number")
     summed(step, x, x.dims[1], weight, weight.dims[1], (), (weight.dims[2],))
     return step.computed([Dim(x.dims[0].axis), Dim(weight.dims[2].axis)])
 
@@ -124,4 +124,4 @@ def summed(
         for dim in a_kept:
             step.mark(dim, "writer")
     else:
-        step.mix(a_summed, f"{step.call.name} {CONTRACTED}")
+        step.mix(a_summed, Cause.CONTRACTED, step.call.name)

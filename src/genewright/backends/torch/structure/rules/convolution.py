@@ -10,6 +10,7 @@ from genewright.backends.torch.structure.rules.space import slid
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE, product, size_of
 from genewright.widths.joining import split
+from genewright.widths.reasons import Cause
 
 
 @rule("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
@@ -24,7 +25,7 @@ def convolution(step: Step) -> Value:
         group, fast = split(first.axis, groups)
     inside, outside = (fast, second.axis) if step.args["transposed"] else (second.axis, fast)
     if groups > 1 and size_of(inside) == 1:
-        step.pin(Dim(inside), "it is the one channel of a group")
+        step.pin(Dim(inside), Cause.GROUP_CHANNEL)
         inside = ONE
     tags_in, tags_out = (first.tags, second.tags) if step.args["transposed"] else (second.tags, first.tags)
     channels = x.dims[1]
@@ -43,6 +44,6 @@ def convolution(step: Step) -> Value:
         if groups > 1:
             step.bind("groups", group)
     for dim in weight.dims[2:]:
-        step.pin(dim, "it is the size of a kernel")
+        step.pin(dim, Cause.WINDOW)
     places = [slid(step, dim, size) for dim, size in zip(x.dims[2:], step.shape[2:], strict=True)]
     return Value((x.dims[0], Dim(out.axis), *places), strongest(v.source for v in (x, weight)))

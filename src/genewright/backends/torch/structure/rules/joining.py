@@ -8,6 +8,7 @@ from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
 from genewright.widths.axes import ONE, Leaf, leaves, product, total
 from genewright.widths.joining import cut
+from genewright.widths.reasons import Cause
 
 
 @rule("aten.cat", "aten.concat", "aten.concatenate")
@@ -30,7 +31,7 @@ def cat(step: Step) -> Value:
 def _laid(step: Step, meeting: Sequence[Dim]) -> Dim:
     for dim in meeting:
         if dim.size == 1 and isinstance(dim.axis, Leaf) and all(not leaf.pins for leaf in leaves(dim.axis)):
-            step.pin(dim, "its one entry is laid beside others")
+            step.pin(dim, Cause.ONE_ENTRY, "laid beside others")
     return Dim(total([dim.axis for dim in meeting]), frozenset[tuple[str, int]]().union(*(d.tags for d in meeting)))
 
 
@@ -47,7 +48,7 @@ def stack(step: Step) -> Value:
     values = step.args["tensors"]
     at = step.args["dim"] % (len(values[0].dims) + 1)
     dims = [_all_one(step, [v.dims[i] for v in values]) for i in range(len(values[0].dims))]
-    dims.insert(at, step.fresh(len(values), "it counts what is stacked"))
+    dims.insert(at, step.fresh(len(values), Cause.COUNT, "what is stacked"))
     source = strongest(v.source for v in values)
     return Value(tuple(dim if source == "weight" else Dim(dim.axis) for dim in dims), source)
 
@@ -62,10 +63,10 @@ def repeat(step: Step) -> Value:
         if dim.size == size:
             dims.append(dim)
         elif dim.size == 1:
-            step.pin(dim, "its one entry is repeated")
+            step.pin(dim, Cause.ONE_ENTRY, "repeated")
             dims.append(Dim(Leaf(size)))
         else:
-            times = fresh(size // dim.size, step.reason("it counts repetitions"))
+            times = fresh(size // dim.size, step.reason(Cause.COUNT, "repetitions"))
             dims.append(Dim(product((times.axis, dim.axis)), dim.tags))
     return Value(tuple(dims), x.source)
 

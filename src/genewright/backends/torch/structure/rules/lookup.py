@@ -6,13 +6,14 @@ from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE
+from genewright.widths.reasons import Cause
 
 
 @rule("aten.embedding")
 def embedding(step: Step) -> Value:
     """Look rows up; the columns are written."""
     weight, indices = step.args["weight"], step.args["indices"]
-    step.pin(weight.dims[0], "its rows are looked up by number")
+    step.pin(weight.dims[0], Cause.LOOKED_UP)
     step.mark(weight.dims[1], "writer")
     step.bind("embedding_dim", weight.dims[1])
     source = strongest((weight.source, indices.source))
@@ -28,7 +29,7 @@ def index(step: Step) -> Value:
     indices += [None] * (len(x.dims) - len(indices))
     used = [at for at, one in enumerate(indices) if one is not None]
     for at in used:
-        step.pin(x.dims[at], "its entries are looked up by number")
+        step.pin(x.dims[at], Cause.LOOKED_UP)
     given = [one for one in indices if one is not None]
     rank = max(len(one.dims) for one in given)
     kept_before = used[0] if used == list(range(used[0], used[-1] + 1)) else 0
@@ -45,7 +46,7 @@ def index_select(step: Step) -> Value:
     """Take entries of one axis, which pins it."""
     x: Value = step.args["self"]
     at = step.position(x)
-    step.pin(x.dims[at], "its entries are looked up by number")
+    step.pin(x.dims[at], Cause.LOOKED_UP)
     dims = [Dim(dim.axis, dim.tags) for dim in x.dims]
     numbers: Value = step.args["index"]
     dims[at] = Dim(numbers.dims[0].axis) if numbers.dims else Dim(ONE)
@@ -58,13 +59,13 @@ def gather(step: Step) -> Value:
     x: Value = step.args["self"]
     numbers: Value = step.args["index"]
     at = step.position(x)
-    step.pin(x.dims[at], "its entries are looked up by number")
+    step.pin(x.dims[at], Cause.LOOKED_UP)
     dims: list[Dim] = []
     for position, (mine, theirs) in enumerate(zip(x.dims, numbers.dims, strict=True)):
         if position != at and mine.size == theirs.size:
             step.join(mine, theirs)
         elif position != at:
-            step.pin(mine, "a part of it is gathered")
+            step.pin(mine, Cause.TAKEN, "a part")
         dims.append(Dim(theirs.axis))
     return step.computed(dims)
 
@@ -79,13 +80,13 @@ def index_put(step: Step) -> Value:
     kept = [dim for dim, one in zip(x.dims, indices, strict=True) if one is None]
     for dim, one in zip(x.dims, indices, strict=True):
         if one is not None:
-            step.pin(dim, "its entries are written by number")
+            step.pin(dim, Cause.WRITTEN)
     for mine, theirs in zip(reversed(kept), reversed(written.dims), strict=False):
         if mine.size == theirs.size:
             step.join(mine, theirs)
     numbers = [dim for one in indices if one is not None for dim in one.dims]
     for dim in (*numbers, *written.dims[: max(len(written.dims) - len(kept), 0)]):
-        step.pin(dim, "its entries say what is written where")
+        step.pin(dim, Cause.INDEX)
     return step.computed([Dim(dim.axis) for dim in x.dims])
 
 
@@ -95,21 +96,21 @@ def scatter(step: Step) -> Value:
     x: Value = step.args["self"]
     at = step.position(x)
     if x.dims:
-        step.pin(x.dims[at], "its entries are written by number")
+        step.pin(x.dims[at], Cause.WRITTEN)
     for name in ("index", "src", "source"):
         other = step.args.get(name)
         if isinstance(other, Value) and len(other.dims) == len(x.dims):
             for position, (mine, theirs) in enumerate(zip(x.dims, other.dims, strict=True)):
                 if position == at:
-                    step.pin(theirs, "its entries are written by number")
+                    step.pin(theirs, Cause.WRITTEN)
                 elif mine.size == theirs.size:
                     step.join(mine, theirs)
                 else:
-                    step.pin(mine, "a part of it is written")
-                    step.pin(theirs, "it is written to a part")
+                    step.pin(mine, Cause.WRITTEN)
+                    step.pin(theirs, Cause.WRITTEN)
         elif isinstance(other, Value):
             for dim in other.dims:
-                step.pin(dim, "its entries say what is written where")
+                step.pin(dim, Cause.INDEX)
     return step.computed([Dim(dim.axis) for dim in x.dims])
 
 
@@ -118,7 +119,7 @@ def masked_scatter(step: Step) -> Value:
     """Write where a mask says so: in order, so that every axis of what is written is pinned."""
     x: Value = step.args["self"]
     for dim in (*x.dims, *step.args["mask"].dims, *step.args["source"].dims):
-        step.pin(dim, "entries are written where a mask says so")
+        step.pin(dim, Cause.MASKED)
     return step.computed([Dim(dim.axis) for dim in x.dims])
 
 
@@ -127,9 +128,7 @@ def counted(step: Step) -> Value | tuple[Value, ...]:
     """Count or find entries: new lengths come of the values."""
     for value in step.values():
         for dim in value.dims:
-            step.pin(dim, f"{step.call.name} looks at its entries")
+            step.pin(dim, Cause.VALUES, step.call.name)
     source = strongest(value.source for value in step.values())
-    out = tuple(
-        Value(tuple(step.fresh(n, "its length comes of values") for n in ref.shape), source) for ref in step.outputs
-    )
+    out = tuple(Value(tuple(step.fresh(n, Cause.FROM_VALUES) for n in ref.shape), source) for ref in step.outputs)
     return out[0] if len(out) == 1 else out

@@ -9,6 +9,7 @@ from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
 from genewright.widths.axes import ONE, product
 from genewright.widths.joining import split
+from genewright.widths.reasons import Cause
 
 
 @rule("aten.native_layer_norm", "aten._fused_rms_norm", "aten.rms_norm")
@@ -53,7 +54,7 @@ def batch_norm(step: Step) -> tuple[Value, ...]:
         step.bind("num_features", channel)
     if step.args.get("training"):
         for dim in (x.dims[0], *x.dims[2:]):
-            step.mix(dim, "its statistics are taken over it")
+            step.mix(dim, Cause.NORMALISED, "a batch norm in training")
     tags = x.source == "weight"
     out = Value(tuple(dim if tags else Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
     rest = [
@@ -86,7 +87,7 @@ def group_norm(step: Step) -> tuple[Value, ...]:
         step.bind("num_groups", group)
     step.norm(inside, "group")
     for dim in x.dims[2:]:
-        step.mix(dim, "a group norm runs over it")
+        step.mix(dim, Cause.NORMALISED, "a group norm")
     out = Value(tuple(Dim(dim.axis) for dim in x.dims), strongest(v.source for v in step.values()))
     kept = (Dim(x.dims[0].axis), Dim(group))
     return (out, *(Value(kept, out.source) for _ in step.outputs[1:]))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE, Leaf
+from genewright.widths.reasons import Cause
 
 
 @rule(
@@ -61,7 +62,7 @@ def triangle(step: Step) -> Value:
     """Keep what is on one side of the diagonal, which pins both of its axes."""
     x: Value = step.args["self"]
     for dim in x.dims[-2:]:
-        step.pin(dim, "entries on one side of the diagonal are kept")
+        step.pin(dim, Cause.DIAGONAL)
     return Value(x.dims, x.source)
 
 
@@ -69,7 +70,7 @@ def triangle(step: Step) -> Value:
 def bucketize(step: Step) -> Value:
     """Say between which of some boundaries every entry lies."""
     x: Value = step.args["self"]
-    step.pin(step.args["boundaries"].dims[0], "its entries are boundaries, in order")
+    step.pin(step.args["boundaries"].dims[0], Cause.ORDERED, step.call.name)
     return Value(x.dims, x.source)
 
 
@@ -102,7 +103,7 @@ def _meet(step: Step, meeting: Sequence[Dim], size: int, source: str) -> Dim:
     if size != 1:
         for dim in meeting:
             if dim.size == 1 and isinstance(dim.axis, Leaf):
-                step.pin(dim, "its one entry is stretched")
+                step.pin(dim, Cause.ONE_ENTRY, "stretched")
     else:
         held = [dim for dim in full if isinstance(dim.axis, Leaf)]
         full = held or full[:1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import ONE
+from genewright.widths.reasons import Cause
 
 
 @rule(
@@ -51,20 +52,30 @@ def reduce(step: Step) -> Value | tuple[Value, ...]:
             dims.append(dim)
             continue
         if dim.size != 1:
-            step.mix(dim, f"{step.call.name} runs over it")
+            step.mix(dim, _cause(step), step.call.name)
             if step.call.name in ("aten.argmax", "aten.argmin") or (numbered and len(step.outputs) == 2):
-                step.pin(dim, f"{step.call.name} says which of its entries it is by number")
+                step.pin(dim, Cause.NUMBERED, step.call.name)
         if keep:
             dims.append(Dim(ONE))
     out = Value(tuple(dims), x.source)
     return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
 
 
+def _cause(step: Step) -> Cause:
+    """Return what a reduction is; a variance is a mean of squares where it divides by the number of entries."""
+    name = step.call.name.removeprefix("aten.")
+    if name in ("sum", "nansum"):
+        return Cause.SUMMED
+    squares = name in ("var", "std", "var_mean", "std_mean")
+    plain = squares and (step.args.get("correction") == 0 or step.args.get("unbiased") is False)
+    return Cause.AVERAGED if plain or name == "mean" else Cause.REDUCED
+
+
 @rule("aten._softmax", "aten.softmax", "aten._safe_softmax", "aten._log_softmax", "aten.log_softmax")
 def softmax(step: Step) -> Value:
     """Normalise along one axis, which mixes it."""
     x: Value = step.args["self"]
-    step.mix(x.dims[step.position(x)], "a softmax runs over it")
+    step.mix(x.dims[step.position(x)], Cause.SOFTMAX, "a softmax")
     return Value(x.dims, x.source)
 
 
@@ -73,7 +84,7 @@ def along(step: Step) -> Value | tuple[Value, ...]:
     """Go along one axis, which pins it: its order matters."""
     x: Value = step.args["self"]
     if x.dims:
-        step.pin(x.dims[step.position(x)], f"{step.call.name} goes along it")
+        step.pin(x.dims[step.position(x)], Cause.ORDERED, step.call.name)
     out = Value(x.dims, x.source)
     return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
 
@@ -84,9 +95,9 @@ def fourier(step: Step) -> Value:
     x: Value = step.args["self"]
     dims = [Dim(dim.axis) for dim in x.dims]
     for at in map(int, step.args["dim"]):
-        step.pin(x.dims[at], "a Fourier transform runs along it")
+        step.pin(x.dims[at], Cause.ORDERED, "a Fourier transform")
         if x.dims[at].size != step.shape[at]:
-            dims[at] = step.fresh(step.shape[at], "it counts frequencies")
+            dims[at] = step.fresh(step.shape[at], Cause.COUNT, "frequencies")
     return Value(tuple(dims), x.source)
 
 
@@ -95,9 +106,9 @@ def topk(step: Step) -> tuple[Value, ...]:
     """Take the largest along one axis, which pins it."""
     x: Value = step.args["self"]
     at = step.position(x)
-    step.pin(x.dims[at], "the largest of it are taken")
+    step.pin(x.dims[at], Cause.ORDERED, step.call.name)
     dims = [Dim(dim.axis) for dim in x.dims]
-    dims[at] = step.fresh(step.shape[at], "it counts the largest that are taken")
+    dims[at] = step.fresh(step.shape[at], Cause.COUNT, "the largest that are taken")
     return tuple(Value(tuple(dims), x.source) for _ in step.outputs)
 
 

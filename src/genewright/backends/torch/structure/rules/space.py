@@ -6,18 +6,19 @@ from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import leaves, product, total
 from genewright.widths.joining import cut, split
+from genewright.widths.reasons import Cause
 
 
 def slid(step: Step, dim: Dim, size: int) -> Dim:
     """Return the axis after a window slid along it: another one; a width (channels under a 1-D window) is mixed."""
     free = [leaf for leaf in leaves(dim.axis) if not leaf.pins]
     if not free:
-        return step.fresh(size, "it is a length in space")
-    step.mix(dim, f"{step.call.name} slides along it")
+        return step.fresh(size, Cause.SPACE)
+    step.mix(dim, Cause.SLID, step.call.name)
     if size == dim.size:
         return Dim(dim.axis)
-    step.pin(dim, f"{step.call.name} slides along it")
-    return step.fresh(size, "it is a length in space")
+    step.pin(dim, Cause.SLID, step.call.name)
+    return step.fresh(size, Cause.SPACE)
 
 
 def _over(count: int, *names: str) -> None:
@@ -78,7 +79,7 @@ def sampled(step: Step) -> Value:
     x, grid = step.args["input"], step.args["grid"]
     places = x.dims[2:]
     for dim in (*places, grid.dims[-1]):
-        step.pin(dim, f"{step.call.name} finds its entries by coordinates")
+        step.pin(dim, Cause.COORDINATES, step.call.name)
     batch = step.join(x.dims[0], grid.dims[0])
     return step.computed([Dim(batch.axis), Dim(x.dims[1].axis), *(Dim(dim.axis) for dim in grid.dims[1:-1])])
 
@@ -96,14 +97,14 @@ def pad(step: Step) -> Value:
         if before == after == 0:
             continue
         if all(leaf.pins for leaf in leaves(dim.axis)):
-            dims[at] = step.fresh(step.shape[at], "it is a padded length")
+            dims[at] = step.fresh(step.shape[at], Cause.PADDING)
             continue
         axis = dim.axis
         if before < 0:
             axis = cut(axis, -before)[1]
         if after < 0:
             axis = cut(axis, dim.size + min(before, 0) + after)[0]
-        ends = [step.fresh(max(n, 0), "it is padding").axis for n in (before, after)]
+        ends = [step.fresh(max(n, 0), Cause.PADDING).axis for n in (before, after)]
         dims[at] = Dim(total([ends[0], axis, ends[1]]), dim.tags)
     return Value(tuple(dims), x.source)
 
@@ -113,7 +114,7 @@ def pixel_shuffle(step: Step) -> Value:
     """Read (c r r) h w -> c (h r) (w r)."""
     x: Value = step.args["self"]
     channels, window = split(x.dims[-3].axis, step.shape[-3])
-    step.pin(Dim(window), "it is a window")
+    step.pin(Dim(window), Cause.WINDOW)
     places = [slid(step, d, n) for d, n in zip(x.dims[-2:], step.shape[-2:], strict=True)]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(channels), *places])
 
@@ -122,7 +123,7 @@ def pixel_shuffle(step: Step) -> Value:
 def pixel_unshuffle(step: Step) -> Value:
     """Read c (h r) (w r) -> (c r r) h w."""
     x: Value = step.args["self"]
-    window = step.fresh(int(step.args["downscale_factor"]) ** 2, "it is a window").axis
+    window = step.fresh(int(step.args["downscale_factor"]) ** 2, Cause.WINDOW).axis
     places = [slid(step, d, n) for d, n in zip(x.dims[-2:], step.shape[-2:], strict=True)]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(product((x.dims[-3].axis, window))), *places])
 
@@ -132,10 +133,10 @@ def im2col(step: Step) -> Value:
     """Read c h w -> (c window) positions."""
     x: Value = step.args["self"]
     for dim in x.dims[-2:]:
-        step.pin(dim, "a window slides along it")
+        step.pin(dim, Cause.SLID, "a window")
     height, width = step.args["kernel_size"]
-    window = step.fresh(height * width, "it is a window").axis
-    place = step.fresh(step.shape[-1], "it is a length in space")
+    window = step.fresh(height * width, Cause.WINDOW).axis
+    place = step.fresh(step.shape[-1], Cause.SPACE)
     return step.computed([*(Dim(d.axis) for d in x.dims[:-3]), Dim(product((x.dims[-3].axis, window))), place])
 
 
@@ -143,10 +144,10 @@ def im2col(step: Step) -> Value:
 def col2im(step: Step) -> Value:
     """Read (c window) positions -> c h w."""
     x: Value = step.args["self"]
-    step.pin(x.dims[-1], "it counts the places of a window")
+    step.pin(x.dims[-1], Cause.WINDOW)
     channels, window = split(x.dims[-2].axis, step.shape[-3])
-    step.pin(Dim(window), "it is a window")
-    places = [step.fresh(n, "it is a length in space") for n in step.shape[-2:]]
+    step.pin(Dim(window), Cause.WINDOW)
+    places = [step.fresh(n, Cause.SPACE) for n in step.shape[-2:]]
     return step.computed([*(Dim(d.axis) for d in x.dims[:-2]), Dim(channels), *places])
 
 
@@ -155,10 +156,10 @@ def unfold(step: Step) -> Value:
     """Slide a window along one axis, and lay its content last."""
     x: Value = step.args["self"]
     at = int(step.args["dimension"]) % len(x.dims)
-    step.pin(x.dims[at], "a window slides along it")
+    step.pin(x.dims[at], Cause.SLID, "a window")
     dims = [Dim(d.axis) for d in x.dims]
-    dims[at] = step.fresh(step.shape[at], "it is a length in space")
-    return step.computed([*dims, step.fresh(step.shape[-1], "it is a window")])
+    dims[at] = step.fresh(step.shape[at], Cause.SPACE)
+    return step.computed([*dims, step.fresh(step.shape[-1], Cause.WINDOW)])
 
 
 @rule("aten.roll", "aten.flip")
@@ -167,5 +168,5 @@ def move(step: Step) -> Value:
     x: Value = step.args["self"]
     chosen = step.args["dims"] or range(len(x.dims))
     for at in [chosen] if isinstance(chosen, int) else chosen:
-        step.pin(x.dims[at], f"{step.call.name} moves its entries")
+        step.pin(x.dims[at], Cause.ORDERED, step.call.name)
     return Value(x.dims, x.source)

@@ -10,6 +10,7 @@ from genewright.backends.torch.structure.reading import Step, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import ONE, Axis, Leaf, product
 from genewright.widths.joining import MisfitError, cut, split, unify
+from genewright.widths.reasons import Cause
 
 
 @rule("aten.view", "aten._unsafe_view", "aten.reshape", "aten._reshape_alias", "aten.flatten", "aten.unflatten")
@@ -53,8 +54,8 @@ def _group(step: Step, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
             out.append(Dim(head, tags))
     except MisfitError:
         for dim in taken:
-            step.pin(dim, "a reshape mixes it with its neighbours")
-        return [step.fresh(size, "a reshape mixes it with its neighbours") for size in made]
+            step.pin(dim, Cause.RESHAPED)
+        return [step.fresh(size, Cause.RESHAPED) for size in made]
     return out
 
 
@@ -113,7 +114,7 @@ def expand(step: Step) -> Value:
         if dim.size == size:
             dims.append(dim)
         else:
-            step.pin(dim, "its one entry is stretched")
+            step.pin(dim, Cause.ONE_ENTRY, "stretched")
             dims.append(Dim(Leaf(size)))
     return _look(x, dims)
 
@@ -128,8 +129,8 @@ def slice_(step: Step) -> Value:
     start, stop, stride = chosen.indices(dim.size)
     dims = list(x.dims)
     if stride != 1:
-        step.pin(dim, "every n-th entry is taken")
-        dims[at] = step.fresh(step.shape[at], "every n-th entry is taken")
+        step.pin(dim, Cause.TAKEN, "every n-th entry")
+        dims[at] = step.fresh(step.shape[at], Cause.TAKEN, "every n-th entry")
     elif (start, stop) != (0, dim.size):
         dims[at] = Dim(part(step, dim, start, max(start, stop)), dim.tags)
     return _look(x, dims)
@@ -141,8 +142,8 @@ def part(step: Step, dim: Dim, start: int, stop: int) -> Axis:
         axis = cut(dim.axis, stop)[0] if stop < dim.size else dim.axis
         return cut(axis, start)[1] if start else axis
     except MisfitError:
-        step.pin(dim, f"entries {start} to {stop} are cut out across its layout")
-        return step.fresh(stop - start, "it is cut out across a layout").axis
+        step.pin(dim, Cause.CUT_ACROSS, f"{start} to {stop}")
+        return step.fresh(stop - start, Cause.CUT_ACROSS, f"{start} to {stop}").axis
 
 
 @rule("aten.select")
@@ -150,7 +151,7 @@ def select(step: Step) -> Value:
     """Take one entry."""
     x: Value = step.args["self"]
     at = step.position(x)
-    step.pin(x.dims[at], f"entry {step.args['index']} of it is taken")
+    step.pin(x.dims[at], Cause.TAKEN, f"entry {step.args['index']}")
     return _look(x, [*x.dims[:at], *x.dims[at + 1 :]])
 
 
@@ -159,7 +160,7 @@ def unbind(step: Step) -> tuple[Value, ...]:
     """Take every entry apart."""
     x: Value = step.args["self"]
     at = step.position(x)
-    step.pin(x.dims[at], "its entries are taken one by one")
+    step.pin(x.dims[at], Cause.TAKEN, "each entry by itself")
     return tuple(_look(x, [*x.dims[:at], *x.dims[at + 1 :]]) for _ in step.outputs)
 
 
@@ -201,7 +202,7 @@ def split_alike(step: Step) -> tuple[Value, ...]:
 def view_as_complex(step: Step) -> Value:
     """Read pairs as complex numbers."""
     x: Value = step.args["self"]
-    step.pin(x.dims[-1], "its two entries are one complex number")
+    step.pin(x.dims[-1], Cause.COMPLEX)
     return _look(x, x.dims[:-1])
 
 
@@ -209,7 +210,7 @@ def view_as_complex(step: Step) -> Value:
 def view_as_real(step: Step) -> Value:
     """Read complex numbers as pairs."""
     x: Value = step.args["self"]
-    return _look(x, [*x.dims, step.fresh(2, "its two entries are one complex number")])
+    return _look(x, [*x.dims, step.fresh(2, Cause.COMPLEX)])
 
 
 @rule("aten.as_strided")
