@@ -9,7 +9,7 @@ import typer
 from genewright.errors import GenewrightError
 
 
-class UsageError(GenewrightError):
+class UsageError(GenewrightError, ValueError):
     """The words of the command are wrong; nothing has been read or written yet."""
 
 

@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError
 from genewright.noise.key import Stream
 from genewright.noise.philox import HALF
 from genewright.noise.words import Purpose, counter_words
@@ -29,16 +30,16 @@ def permutation(stream: Stream, size: int, index: int = 0) -> NDArray[np.int64]:
         int64 of shape (size,).
 
     Raises:
-        ValueError: If size or index is out of range.
+        SettingError: If size or index is out of range.
 
     Example:
         >>> sorted(permutation(Stream(key=1, tweak=2), 5).tolist())
         [0, 1, 2, 3, 4]
     """
     if not 0 <= size < 1 << 33:
-        raise ValueError(f"a permutation's size must be from 0 to 2**33 - 1, got {size}")
+        raise SettingError(f"a permutation's size must be from 0 to 2**33 - 1, got {size}")
     if not 0 <= index < 1 << 32:
-        raise ValueError(f"a permutation's index must be from 0 to 2**32 - 1, got {index}")
+        raise SettingError(f"a permutation's index must be from 0 to 2**32 - 1, got {index}")
     counter = np.arange((size + 1) // 2, dtype=np.uint64) + (np.uint64(index) << HALF)
     word = counter_words(stream, Purpose.PERMUTATION, counter)
     keys = np.stack([word[0] | word[1] << HALF, word[2] | word[3] << HALF], axis=1).ravel()[:size]
@@ -60,14 +61,14 @@ def choice(stream: Stream, weights: Sequence[float], index: int = 0) -> int:
         A position in `weights`.
 
     Raises:
-        ValueError: If the weights or the index are out of range.
+        SettingError: If the weights or the index are out of range.
 
     Example:
         >>> choice(Stream(key=1, tweak=2), [0, 1, 0])
         1
     """
     if not weights or not all(isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
-        raise ValueError(f"weights are finite, at least 0, one above 0, got {list(weights)!r}: write weights=[2, 1]")
+        raise SettingError(f"weights are finite, at least 0, one above 0, got {list(weights)!r}: write weights=[2, 1]")
     sums = list(accumulate(Fraction(weight) for weight in weights))
     return bisect_right(sums, Fraction(_bits64(stream, Purpose.CHOICE, index), 1 << 64) * sums[-1])
 
@@ -91,6 +92,6 @@ def uniform01(stream: Stream, index: int = 0) -> float:
 
 def _bits64(stream: Stream, purpose: Purpose, index: int) -> int:
     if not 0 <= index < 1 << 64:
-        raise ValueError(f"an index must be from 0 to 2**64 - 1, got {index}")
+        raise SettingError(f"an index must be from 0 to 2**64 - 1, got {index}")
     low, high, _, _ = counter_words(stream, purpose, np.array([index], np.uint64))
     return int(low[0]) | int(high[0]) << 32
