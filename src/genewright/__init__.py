@@ -26,6 +26,7 @@ from genewright.errors import FunctionError as FunctionError
 from genewright.errors import GenewrightError as GenewrightError
 from genewright.errors import RecipeError as RecipeError
 from genewright.errors import RecipeVersionError as RecipeVersionError
+from genewright.errors import RunError as RunError
 from genewright.errors import SeedError as SeedError
 from genewright.errors import SelectionError as SelectionError
 from genewright.errors import SettingError as SettingError

@@ -1,19 +1,22 @@
 """One tree of exceptions; each also is the builtin that it resembles, so `except ValueError` works as people expect.
 
     GenewrightError
-    ├── SettingError (ValueError)          a setting is out of range, unknown or of the wrong kind
+    ├── SettingError (ValueError)          a setting or an argument is out of range, unknown or does not fit the others
     │   └── ExampleError                   a sample input is missing that an operator has to see the model run on
     ├── SeedError (TypeError)              a seed is missing or cannot be one
     ├── UnknownNameError (LookupError)     no operator, layer or tensor has this name
     ├── SelectionError (LookupError)       `where` chooses nothing
-    ├── UnsupportedError (TypeError)       a model, tensor or file of a kind that is not handled
-    │   └── FunctionError                  a mutation would change outputs that its operator claims to keep
+    ├── UnsupportedError (TypeError)       a model, tensor, array or file of a kind that is not handled
+    ├── FunctionError (ValueError)         a mutation would change outputs that its operator claims to keep
     ├── EditError (ValueError)             an operator proposes an edit that does not fit its tensor
     ├── DataError (ValueError)             samples or targets are missing, or do not fit the model
     ├── RecipeError (ValueError)           a recipe is damaged or incomplete
     │   ├── RecipeVersionError             it was written by a newer version
     │   └── FingerprintError               base or result is not the network that the recipe names
     ├── FileError (OSError)                a file cannot be read or written
+    ├── RunError (RuntimeError)            what the library compiled, or built into a model, cannot run
+    ├── MisfitError (ValueError)           two layouts of an axis do not fit: raised and caught by rules (widths/)
+    ├── UsageError (ValueError)            the words of a command are wrong (cli/)
     └── ConformanceError (AssertionError)  an operator breaks a promise (`gw.check_operator`)
 
 A message says who, what was expected, what was received, and how to fix it.
@@ -27,7 +30,7 @@ class GenewrightError(Exception):
 
 
 class SettingError(GenewrightError, ValueError):
-    """A setting is out of its range, unknown, or of the wrong kind."""
+    """A setting or an argument is out of its range, unknown, of the wrong kind, or does not fit the others."""
 
 
 class ExampleError(SettingError):
@@ -47,10 +50,10 @@ class SelectionError(GenewrightError, LookupError):
 
 
 class UnsupportedError(GenewrightError, TypeError):
-    """A model, tensor or file is of a kind that cannot be handled; the message names it and says what to do."""
+    """A model, tensor, array or file is of a kind that cannot be handled; the message says what to do."""
 
 
-class FunctionError(UnsupportedError):
+class FunctionError(GenewrightError, ValueError):
     """A mutation by an operator that claims to keep the outputs would change them on this model and example."""
 
 
@@ -76,6 +79,10 @@ class FingerprintError(RecipeError):
 
 class FileError(GenewrightError, OSError):
     """A file cannot be read (missing, truncated, hostile) or written (it exists, the disk is full)."""
+
+
+class RunError(GenewrightError, RuntimeError):
+    """A compiled kernel, or a layer that the library built into a model, cannot run as it was called."""
 
 
 class ConformanceError(GenewrightError, AssertionError):

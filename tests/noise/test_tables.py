@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from genewright.errors import FileError
 from genewright.noise import tables
 
 from . import make_tables
@@ -37,6 +38,6 @@ def test_tables_are_read_only():
 def test_damage_is_noticed(monkeypatch):
     monkeypatch.setitem(tables.HASHES, "exp2", "0" * 64)
     tables.table.cache_clear()
-    with pytest.raises(RuntimeError, match="reinstall"):
+    with pytest.raises(FileError, match="reinstall"):
         tables.table("exp2")
     tables.table.cache_clear()

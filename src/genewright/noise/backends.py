@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError
 from genewright.noise import reference
 from genewright.noise.change import Change
 from genewright.noise.key import Stream
@@ -45,11 +46,11 @@ class Chooser:
         """Return the named backend, or the one that is fastest for this process.
 
         Raises:
-            ValueError: If there is no backend of that name.
+            SettingError: If there is no backend of that name.
             ImportError: If "numba" is asked for and not installed.
         """
         if name is not None and name not in get_args(Name):
-            raise ValueError(f"unknown backend {name!r}: 'numba', 'numpy', or None for the faster one")
+            raise SettingError(f"unknown backend {name!r}: 'numba', 'numpy', or None for the faster one")
         if name == "numba":
             return compiled()
         return compiled() if name is None and self.prefers_compiled(size) else reference.apply

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Final, Literal, get_args
 
+from genewright.errors import SettingError
 from genewright.noise.distributions import DISTRIBUTIONS, check_distribution
 from genewright.noise.masks import check_rate
 
@@ -44,7 +45,7 @@ class Change:
         bits: For xor only: bit positions of the tensor's type, 0 the least significant.
 
     Raises:
-        ValueError: If a setting is out of range, or does not go with the others.
+        SettingError: If a setting is out of range, or does not go with the others.
 
     Example:
         >>> Change(combine="add", scale=0.1, rate=0.5).distribution
@@ -60,9 +61,9 @@ class Change:
 
     def __post_init__(self) -> None:
         if self.combine not in get_args(Combine):
-            raise ValueError(f"unknown combine={self.combine!r}: one of {', '.join(get_args(Combine))}")
+            raise SettingError(f"unknown combine={self.combine!r}: one of {', '.join(get_args(Combine))}")
         if self.rounding not in get_args(Rounding):
-            raise ValueError(f"rounding is 'nearest' or 'stochastic', got {self.rounding!r}")
+            raise SettingError(f"rounding is 'nearest' or 'stochastic', got {self.rounding!r}")
         check_rate(self.rate)
         check_distribution(self.distribution, (*DISTRIBUTIONS, "constant"))
         self._check_scale()
@@ -70,11 +71,13 @@ class Change:
 
     def _check_scale(self) -> None:
         if not isfinite(self.scale):
-            raise ValueError(f"scale must be finite, got {self.scale!r}")
+            raise SettingError(f"scale must be finite, got {self.scale!r}")
         if self.scale < 0 and self.distribution != "constant":
-            raise ValueError(f"scale must be at least 0 (noise is symmetric), got {self.scale!r}: try {-self.scale!r}")
+            raise SettingError(
+                f"scale must be at least 0 (noise is symmetric), got {self.scale!r}: try {-self.scale!r}"
+            )
         if self.combine == "multiply" and self.distribution not in ("normal", "constant"):
-            raise ValueError(
+            raise SettingError(
                 f"multiply takes distribution='normal' (the factor exp(scale * z)) or 'constant', "
                 f"got {self.distribution!r}"
             )
@@ -82,11 +85,11 @@ class Change:
     def _check_bits(self) -> None:
         if self.combine == "xor":
             if not self.bits:
-                raise ValueError("xor needs the bits to choose from: write bits=(22,)")
+                raise SettingError("xor needs the bits to choose from: write bits=(22,)")
             if not all(0 <= bit < 64 for bit in self.bits) or len(set(self.bits)) < len(self.bits):
-                raise ValueError(f"bits are different positions from 0 to 63, got {self.bits!r}")
+                raise SettingError(f"bits are different positions from 0 to 63, got {self.bits!r}")
         elif self.bits:
-            raise ValueError(f"bits={self.bits!r} go with combine='xor' only, not with {self.combine!r}")
+            raise SettingError(f"bits={self.bits!r} go with combine='xor' only, not with {self.combine!r}")
 
     @property
     def idle(self) -> bool:

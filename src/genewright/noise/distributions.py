@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError
 from genewright.noise.key import Stream
 from genewright.noise.philox import U32
 from genewright.noise.quantile import magnitude, split
@@ -57,7 +58,7 @@ def draw(
         An array of the index's shape and of that dtype.
 
     Raises:
-        ValueError: If the distribution or the dtype is unknown.
+        SettingError: If the distribution or the dtype is unknown.
 
     Example:
         >>> stream = Stream(key=1, tweak=2)
@@ -67,7 +68,7 @@ def draw(
     """
     check_distribution(distribution, DISTRIBUTIONS)
     if dtype not in ("float32", "float64"):
-        raise ValueError(f"draw returns float32 or float64, got dtype={dtype!r}")
+        raise SettingError(f"draw returns float32 or float64, got dtype={dtype!r}")
     codes = encode(words(stream, Purpose.NOISE, index), distribution)
     return decode(codes, distribution, np.dtype(dtype))
 
@@ -100,8 +101,8 @@ def decode(code: U32, distribution: str, dtype: np.dtype[np.floating]) -> NDArra
 
 
 def check_distribution(name: str, known: tuple[str, ...]) -> None:
-    """Raise a ValueError that names the nearest distribution, unless the name is known."""
+    """Raise a SettingError that names the nearest distribution, unless the name is known."""
     if name not in known:
         near = get_close_matches(str(name), known, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown distribution {name!r}.{hint} Known: {', '.join(known)}")
+        raise SettingError(f"unknown distribution {name!r}.{hint} Known: {', '.join(known)}")

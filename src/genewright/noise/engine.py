@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError, UnsupportedError
 from genewright.noise import masks, reference
 from genewright.noise.backends import Chooser, Name, compiled_mask
 from genewright.noise.change import Change
@@ -50,8 +51,8 @@ def apply(
         The `Undo` whose restore() brings every byte back, or None without a journal.
 
     Raises:
-        TypeError: If `values` is not an array that holds that dtype.
-        ValueError: If the array's layout or a setting does not fit. Nothing has changed then.
+        UnsupportedError: If `values` is not an array that holds that dtype.
+        SettingError: If the array's layout or a setting does not fit. Nothing has changed then.
 
     Example:
         >>> weights = np.zeros(4, np.float32)
@@ -67,7 +68,7 @@ def apply(
     _check_change(change, dtype)
     end = start + len(values)
     if not 0 <= start <= end <= (end if size is None else size):
-        raise ValueError(f"elements [{start}, {end}) are not inside a tensor of {size} elements")
+        raise SettingError(f"elements [{start}, {end}) are not inside a tensor of {size} elements")
     if change.idle or not len(values):
         nothing = np.empty(0, np.uint32), np.empty(0, values.dtype)
         return Undo(*nothing, length=len(values)) if journal else None
@@ -103,7 +104,7 @@ def mask(
         int64 positions in the full tensor, ascending.
 
     Raises:
-        ValueError: If the rate is outside [0, 1] or NaN, or the range outside the tensor.
+        SettingError: If the rate is outside [0, 1] or NaN, or the range outside the tensor.
 
     Example:
         >>> stream = Stream(key=1, tweak=2)
@@ -120,13 +121,13 @@ def mask(
 
 def _check_values(values: NDArray[Any], dtype: str) -> None:
     if dtype not in STORED:
-        raise ValueError(f"dtype must be one of {', '.join(STORED)}, got {dtype!r}")
+        raise SettingError(f"dtype must be one of {', '.join(STORED)}, got {dtype!r}")
     if not isinstance(values, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance] callers without types
-        raise TypeError(f"values must be a NumPy array, got {type(values).__name__}")
+        raise UnsupportedError(f"values must be a NumPy array, got {type(values).__name__}")
     if values.dtype != np.dtype(STORED[dtype]):
-        raise TypeError(f"{dtype} values come as an array of {STORED[dtype]}, got {values.dtype}")
+        raise UnsupportedError(f"{dtype} values come as an array of {STORED[dtype]}, got {values.dtype}")
     if values.ndim != 1 or not values.flags.c_contiguous or not values.flags.writeable:
-        raise ValueError(
+        raise SettingError(
             f"values must be a contiguous, writable array of one dimension, got shape {values.shape}, "
             f"strides {values.strides}, writeable={values.flags.writeable}"
         )
@@ -135,7 +136,7 @@ def _check_values(values: NDArray[Any], dtype: str) -> None:
 def _check_change(change: Change, dtype: str) -> None:
     computing = np.finfo(np.float64 if dtype == "float64" else np.float32)
     if abs(change.scale) > float(computing.max):
-        raise ValueError(f"scale={change.scale!r} is not finite in {computing.dtype}, in which {dtype} computes")
+        raise SettingError(f"scale={change.scale!r} is not finite in {computing.dtype}, in which {dtype} computes")
     width = 8 * np.dtype(STORED[dtype]).itemsize
     if any(bit >= width for bit in change.bits):
-        raise ValueError(f"bits={change.bits!r}: {dtype} has the bits 0 to {width - 1}")
+        raise SettingError(f"bits={change.bits!r}: {dtype} has the bits 0 to {width - 1}")

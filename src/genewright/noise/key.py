@@ -10,6 +10,8 @@ from hashlib import blake2b
 from numbers import Integral
 from typing import Final
 
+from genewright.errors import SeedError, SettingError
+
 SPEC: Final = "gw1"
 
 
@@ -22,7 +24,7 @@ class Stream:
         tweak: 56 more bits, which fill the counter words above the index.
 
     Raises:
-        ValueError: If a value does not fit its width.
+        SettingError: If a value does not fit its width.
     """
 
     key: int
@@ -31,7 +33,7 @@ class Stream:
     def __post_init__(self) -> None:
         for name, value, width in (("key", self.key, 64), ("tweak", self.tweak, 56)):
             if not 0 <= value < 1 << width:
-                raise ValueError(f"Stream's {name} must fit {width} bits, got {value}: make streams by derive()")
+                raise SettingError(f"Stream's {name} must fit {width} bits, got {value}: make streams by derive()")
 
 
 def derive(seed: int | str | bytes, *, name: str, path: str, salt: str = "") -> Stream:
@@ -51,7 +53,7 @@ def derive(seed: int | str | bytes, *, name: str, path: str, salt: str = "") -> 
         The stream.
 
     Raises:
-        TypeError: If the seed is a bool, a float or any other type.
+        SeedError: If the seed is a bool, a float or any other type.
 
     Example:
         >>> derive(246, name="fc.weight", path="0") == derive(246, name="fc.weight", path="0")
@@ -77,7 +79,7 @@ def derive(seed: int | str | bytes, *, name: str, path: str, salt: str = "") -> 
 
 def _canonical(seed: object) -> tuple[bytes, bytes]:
     if isinstance(seed, bool):
-        raise TypeError(f"a seed is an int, a str or bytes, got the bool {seed}: write seed=246")
+        raise SeedError(f"a seed is an int, a str or bytes, got the bool {seed}: write seed=246")
     if isinstance(seed, Integral):
         # hex, not decimal: the time is linear, and Python refuses the decimal text of very long integers
         return b"i", format(int(seed), "x").encode()
@@ -85,7 +87,7 @@ def _canonical(seed: object) -> tuple[bytes, bytes]:
         return b"s", _text(seed)
     if isinstance(seed, bytes):
         return b"b", seed
-    raise TypeError(f"a seed is an int, a str or bytes, got {type(seed).__name__} {seed!r}: write seed=246")
+    raise SeedError(f"a seed is an int, a str or bytes, got {type(seed).__name__} {seed!r}: write seed=246")
 
 
 def _text(text: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError
 from genewright.noise.distributions import MAGNITUDE, SIGN, encode
 from genewright.noise.key import Stream
 from genewright.noise.philox import LOW, U32, U64
@@ -64,16 +65,16 @@ def factor(stream: Stream, scale: float, index: Index, dtype: str = "float32") -
         Positive factors, of the index's shape.
 
     Raises:
-        ValueError: If the scale is negative or not finite, or the dtype unknown.
+        SettingError: If the scale is negative or not finite, or the dtype unknown.
 
     Example:
         >>> factor(Stream(key=1, tweak=2), 0.0, range(3)).tolist()
         [1.0, 1.0, 1.0]
     """
     if not 0 <= scale < float("inf"):
-        raise ValueError(f"a factor's scale must be finite and at least 0, got {scale!r}")
+        raise SettingError(f"a factor's scale must be finite and at least 0, got {scale!r}")
     if dtype not in ("float32", "float64"):
-        raise ValueError(f"factor returns float32 or float64, got dtype={dtype!r}")
+        raise SettingError(f"factor returns float32 or float64, got dtype={dtype!r}")
     codes = encode(words(stream, Purpose.NOISE, index), "normal")
     mantissa, exponent = factor_parts(codes, *multiplier(scale))
     return power(mantissa, exponent, np.dtype(dtype))

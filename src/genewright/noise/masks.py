@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError
 from genewright.noise.binomial import BLOCK, thresholds
 from genewright.noise.key import Stream
 from genewright.noise.philox import HALF
@@ -78,15 +79,15 @@ def draws(stream: Stream, block: int, groups: int) -> I64:
 
 
 def check_range(rate: float, size: int, start: int, stop: int | None) -> tuple[int, int]:
-    """Return (start, stop), or raise a ValueError about the rate or the range."""
+    """Return (start, stop), or raise a SettingError about the rate or the range."""
     check_rate(rate)
     end = size if stop is None else stop
     if not 0 <= start <= end <= size:
-        raise ValueError(f"need 0 <= start <= stop <= size, got start={start}, stop={end}, size={size}")
+        raise SettingError(f"need 0 <= start <= stop <= size, got start={start}, stop={end}, size={size}")
     return start, end
 
 
 def check_rate(rate: float) -> None:
-    """Raise a ValueError unless the rate is a probability."""
+    """Raise a SettingError unless the rate is a probability."""
     if not 0 <= rate <= 1:
-        raise ValueError(f"rate is the share of elements that change, from 0 to 1, got {rate!r}")
+        raise SettingError(f"rate is the share of elements that change, from 0 to 1, got {rate!r}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError
 from genewright.noise.change import Change
 from genewright.noise.engine import apply
 from genewright.noise.key import Stream
@@ -45,7 +46,7 @@ def runs(shape: Sequence[int], offset: Sequence[int], block: Sequence[int]) -> I
         block: The shape of the block.
 
     Raises:
-        ValueError: If the block does not lie inside the tensor.
+        SettingError: If the block does not lie inside the tensor.
 
     Example:
         >>> list(runs((4, 6), (1, 2), (2, 3)))
@@ -55,7 +56,7 @@ def runs(shape: Sequence[int], offset: Sequence[int], block: Sequence[int]) -> I
     """
     axes = list(zip(shape, offset, block, strict=True))
     if not all(0 <= begin <= begin + length <= size for size, begin, length in axes):
-        raise ValueError(f"a block of shape {tuple(block)} at {tuple(offset)} is not inside {tuple(shape)}")
+        raise SettingError(f"a block of shape {tuple(block)} at {tuple(offset)} is not inside {tuple(shape)}")
     if 0 in block:
         return
     inner = len(axes)  # the axes behind `inner` are whole, so everything from the axis before them on is one run
@@ -95,8 +96,8 @@ def apply_shard(
         The `ShardUndo`, or None without a journal.
 
     Raises:
-        TypeError: If `values` does not hold that dtype.
-        ValueError: If the block is not contiguous or not inside the shape.
+        UnsupportedError: If `values` does not hold that dtype.
+        SettingError: If the block is not contiguous or not inside the shape.
 
     Example:
         >>> change, stream = Change(combine="add"), Stream(key=1, tweak=2)
@@ -107,7 +108,7 @@ def apply_shard(
         True
     """
     if not values.flags.c_contiguous:
-        raise ValueError(f"a shard must be contiguous, got strides {values.strides}")
+        raise SettingError(f"a shard must be contiguous, got strides {values.strides}")
     flat, size = values.reshape(-1), prod(shape)
     stretches = list(runs(shape, offset, values.shape))
     undos = [

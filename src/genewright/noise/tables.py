@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from genewright.errors import FileError
 from genewright.noise.philox import U64
 
 HASHES: Final = {
@@ -36,7 +37,7 @@ def table(name: str) -> U64:
         uint64 entries.
 
     Raises:
-        RuntimeError: If the installed data differ from the specification's.
+        FileError: If the installed data differ from the specification's.
 
     Example:
         >>> table("normal").shape
@@ -44,7 +45,5 @@ def table(name: str) -> U64:
     """
     data = (files("genewright.noise") / "data" / f"{name}.bin").read_bytes()
     if sha256(data).hexdigest() != HASHES[name]:
-        raise RuntimeError(
-            f"the table {name}.bin of genewright.noise is damaged (its hash differs): reinstall genewright"
-        )
+        raise FileError(f"the table {name}.bin of genewright.noise is damaged (its hash differs): reinstall genewright")
     return np.frombuffer(data, dtype="<u8").astype(np.uint64, copy=False)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Undo:
@@ -33,10 +35,10 @@ class Undo:
         """Write every old byte back into the array that was changed.
 
         Raises:
-            ValueError: If the array is not the one that was changed, by its length and type.
+            SettingError: If the array is not the one that was changed, by its length and type.
         """
         if values.shape != (self.length,) or values.dtype != self.old.dtype:
-            raise ValueError(
+            raise SettingError(
                 f"this journal belongs to {self.length} elements of {self.old.dtype}, "
                 f"got {values.dtype} of shape {values.shape}"
             )

@@ -13,6 +13,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.errors import SettingError, UnsupportedError
 from genewright.noise.key import Stream
 from genewright.noise.philox import HALF, LOW, U32, U64, philox
 
@@ -52,8 +53,8 @@ def words(stream: Stream, purpose: Purpose, index: Index) -> U32:
         uint32, of the index's shape.
 
     Raises:
-        TypeError: If the index is not made of integers.
-        ValueError: If an index is negative.
+        UnsupportedError: If the index is not made of integers.
+        SettingError: If an index is negative.
 
     Example:
         >>> stream = Stream(key=1, tweak=2)
@@ -74,7 +75,7 @@ def as_index(index: Index) -> U64:
     else:
         array = np.asarray(index)
         if array.dtype.kind not in "iu":
-            raise TypeError(f"an index is a range or an integer array, got an array of {array.dtype}")
+            raise UnsupportedError(f"an index is a range or an integer array, got an array of {array.dtype}")
     if array.size and int(array.min()) < 0:
-        raise ValueError(f"an index counts from 0, got {int(array.min())}")
+        raise SettingError(f"an index counts from 0, got {int(array.min())}")
     return array.astype(np.uint64)

@@ -6,6 +6,7 @@ unless the network does.
 
 from __future__ import annotations
 
+from genewright.errors import GenewrightError
 from genewright.widths.axes import (
     ONE,
     Axis,
@@ -23,7 +24,7 @@ from genewright.widths.axes import (
 from genewright.widths.reasons import Reason
 
 
-class MisfitError(Exception):
+class MisfitError(GenewrightError, ValueError):
     """Two layouts of an axis have no common refinement; whoever asked pins both."""
 
 

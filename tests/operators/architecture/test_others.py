@@ -32,7 +32,7 @@ def test_insert_behind_an_attribute_keeps_names_and_classes() -> None:
 
 
 def test_insert_of_an_activation_that_would_change_something_is_refused() -> None:
-    with pytest.raises(gw.UnsupportedError, match="would change the outputs by"):
+    with pytest.raises(gw.FunctionError, match="would change the outputs by"):
         _mutant("mlp", gw.InsertLayer(after="0", activation="Tanh"))
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from genewright.errors import RunError
 from genewright.journal import Journal
 
 GRAFT = "graft"
@@ -82,7 +83,7 @@ class Tap(nn.Module):
         """Return what was seen and let go of it."""
         seen, self.seen = self.seen, None
         if seen is None:
-            raise RuntimeError("The start of this path was not called before its end.")
+            raise RunError("The start of this path was not called before its end.")
         return seen
 
     def __getstate__(self) -> dict[str, Any]:

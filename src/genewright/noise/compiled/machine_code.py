@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from genewright.errors import RunError
 from genewright.noise.backends import LOGGER, patiently
 
 llvm: Any = import_module("llvmlite.binding")  # it has no types
@@ -51,7 +52,7 @@ def _loaded(name: str) -> Callable[[int], None]:
 
     def call(words: int, keep: Any = nothing) -> None:
         if status := function(result, error, words):
-            raise RuntimeError(f"the noise kernel {name!r} returned status {status}")
+            raise RunError(f"the noise kernel {name!r} returned status {status}")
 
     return call
 
@@ -116,7 +117,7 @@ def _compile(name: str) -> bytes:
         module = llvm.parse_assembly(code_of(name))
         called = sorted(f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm."))
         if called:
-            raise RuntimeError(f"the noise kernel {name!r} calls {', '.join(called)}: it must stand alone")
+            raise RunError(f"the noise kernel {name!r} calls {', '.join(called)}: it must stand alone")
         return _machine().emit_object(module)
 
     code, reason = patiently(compiled), OSError()

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import triton.language as tl
 
+from genewright.errors import SettingError, UnsupportedError
 from genewright.noise.binomial import BLOCK, thresholds
 from genewright.noise.change import Change
 from genewright.noise.cuda.kernel import kernel
@@ -77,16 +78,16 @@ def apply(
         The `DeviceUndo`, or None without a journal.
 
     Raises:
-        TypeError: If the tensor's dtype is none of the four.
-        ValueError: If its layout or a setting does not fit. Nothing has changed then.
+        UnsupportedError: If the tensor's dtype is none of the four.
+        SettingError: If its layout or a setting does not fit. Nothing has changed then.
     """
     number = values.numel()
     if values.dtype not in DTYPES:
-        raise TypeError(f"values must be one of {', '.join(DTYPES.values())}, got {values.dtype}")
+        raise UnsupportedError(f"values must be one of {', '.join(DTYPES.values())}, got {values.dtype}")
     if values.ndim != 1 or not values.is_contiguous():
-        raise ValueError(f"values must be contiguous and of one dimension, got {tuple(values.shape)}")
+        raise SettingError(f"values must be contiguous and of one dimension, got {tuple(values.shape)}")
     if not 0 <= start <= start + number <= (start + number if size is None else size):
-        raise ValueError(f"elements [{start}, {start + number}) are not inside a tensor of {size} elements")
+        raise SettingError(f"elements [{start}, {start + number}) are not inside a tensor of {size} elements")
     patterns = values.detach().view(SIGNED[values.element_size()])
     undo = _journal(patterns, change, stream, start) if journal else None
     if number and not change.idle:

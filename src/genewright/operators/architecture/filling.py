@@ -11,17 +11,13 @@ from genewright.edits import Copy, Edit, Gather, Map, Place, Share
 from genewright.edits.functions import Negate
 from genewright.index import Index
 from genewright.network import Network
-from genewright.noise import uniform01 as _one
+from genewright.noise import uniform01
 from genewright.operators.architecture.moving import draw, gather
 from genewright.part import along
 from genewright.seeding import Noise
 from genewright.widths import knob as widths
 from genewright.widths.knob import Attribute, Knob
 from genewright.widths.layouts import by_unit
-
-
-def uniform01(stream, indices):
-    return np.array([_one(stream, int(i)) for i in indices])
 
 
 @dataclass(frozen=True)

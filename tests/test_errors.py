@@ -1,0 +1,113 @@
+"""One tree: what the library raises on purpose is a GenewrightError, and the tree that is drawn is the one there is."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from genewright import errors
+
+HOUSE = Path(__file__).parents[1] / "src" / "genewright"
+FILES = sorted(HOUSE.rglob("*.py"))
+NOT_OURS = {
+    ("__init__.py", "AttributeError"): "module __getattr__: Python asks for it",
+    ("__main__.py", "SystemExit"): "the exit code",
+    ("cli/compare.py", "typer.Exit"): "the exit code",
+    ("cli/diff.py", "typer.Exit"): "the exit code",
+    ("backends/files/hdf5.py", "ValueError"): "the reader of the same file catches it, and adds the file's name",
+    ("backends/files/keras_archive.py", "ValueError"): "likewise",
+    ("backends/files/safetensors.py", "ValueError"): "likewise",
+    ("backends/files/safetensors.py", "OSError"): "storage.write_atomically catches it, and adds the file's name",
+    ("backends/files/pickled.py", "OSError"): "likewise",
+    ("backends/torch/structure/rules/contraction.py", "ValueError"): "reading catches it, and pins with these words",
+    ("backends/torch/structure/rules/normalisation.py", "ValueError"): "likewise",
+    ("backends/torch/structure/rules/reduction.py", "TypeError"): "likewise",
+    ("backends/torch/structure/rules/views.py", "ValueError"): "likewise",
+    ("backends/torch/structure/stages.py", "TypeError"): "shadow catches it, and says it in an UnsupportedError",
+    ("backends/torch/structure/blocks.py", "_Enough"): "ends a run whose rest is of no use",
+    ("backends/torch/structure/form.py", "_UnknownFormError"): "caught in the same file: the form is not kept",
+    ("conformance/promises.py", "_Stop"): "ends a `with` block",
+    ("noise/compiled/backend.py", "errors[0]"): "what a thread raised, raised again",
+    ("noise/compiled/kernels/combine.py", "NotImplementedError"): "the signature of a Numba overload, never called",
+    ("noise/compiled/kernels/steps.py", "NotImplementedError"): "likewise",
+}
+"""(file, class) -> why it stands outside the tree."""
+
+
+TREES = {path: ast.parse(path.read_text()) for path in FILES}
+
+
+def bases() -> dict[str, set[str]]:
+    """Return the bases of every class of the library, by name."""
+    found: dict[str, set[str]] = {}
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, set()).update(ast.unparse(base).split(".")[-1] for base in node.bases)
+    return found
+
+
+def makers() -> dict[str, set[str]]:
+    """Return what the functions of a name say that they return."""
+    found: dict[str, set[str]] = {}
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, set()).add(ast.unparse(node.returns) if node.returns else "")
+    return found
+
+
+BASES = bases()
+MAKERS = makers()
+
+
+def is_ours(name: str) -> bool:
+    return name == "GenewrightError" or any(is_ours(base) for base in BASES.get(name, ()))
+
+
+def raised(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield each class, or function that makes an error, that a file raises; not what it caught and raises again."""
+    caught = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            made = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            if not (isinstance(made, ast.Name) and made.id in caught):
+                yield node.lineno, ast.unparse(made)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
+def test_what_is_raised_is_of_the_tree(path: Path) -> None:
+    file = str(path.relative_to(HOUSE))
+    for line, name in raised(TREES[path]):
+        if (file, name) in NOT_OURS:
+            continue
+        function = name.removeprefix("self.")
+        if function in MAKERS:
+            kinds = {kind for kind in MAKERS[function] if kind.endswith("Error")}
+            assert kinds, f"{file}:{line}: {name}() is not annotated with what it returns"
+            assert all(map(is_ours, kinds)), f"{file}:{line}: {name}() returns {kinds}"
+        else:
+            assert is_ours(name), f"{file}:{line}: {name} is no GenewrightError"
+
+
+def test_every_exception_to_it_is_still_there() -> None:
+    seen = {(str(path.relative_to(HOUSE)), name) for path in FILES for _, name in raised(TREES[path])}
+    assert set(NOT_OURS) <= seen
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    text = errors.__doc__ or ""
+    drawn: dict[str, set[str]] = {"GenewrightError": {"Exception"}}
+    path = ["GenewrightError"]
+    for marks, name, builtin in re.findall(r"^    ([│ ]*[├└]── )(\w+)(?: \((\w+)\))?", text, re.MULTILINE):
+        del path[len(marks) // 4 :]
+        drawn[name] = {path[-1], builtin} - {""}
+        path.append(name)
+    assert drawn == {name: parents for name, parents in BASES.items() if is_ours(name)}
+    for parents in drawn.values():
+        assert all(parent in drawn or issubclass(getattr(builtins, parent), Exception) for parent in parents)
