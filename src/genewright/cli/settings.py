@@ -176,7 +176,8 @@ def _where_parameters() -> list[inspect.Parameter]:
                 typer.Option(
                     "--where",
                     metavar="PATTERN",
-                    help="A glob on tensor or layer names; '!...' excludes. May be repeated. Default: all trainable.",
+                    help="A pattern on tensor or layer names (* is any text, ? any one character); '!...' excludes. "
+                    "May be repeated. Default: all trainable.",
                     show_default=False,
                 ),
             ],
@@ -202,7 +203,7 @@ def _where_parameters() -> list[inspect.Parameter]:
                 typer.Option(
                     "--layers",
                     metavar="TYPE",
-                    help="Only layers of these types (Conv2d) or names (globs). May be repeated.",
+                    help="Only layers of these types (Conv2d) or names (patterns). May be repeated.",
                     show_default=False,
                 ),
             ],
