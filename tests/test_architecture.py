@@ -168,5 +168,5 @@ def test_every_operator_says_formula_settings_errors_example_and_source(name: st
 def test_operators_import_no_framework_and_draw_from_no_other_generator(name: str) -> None:
     source = Path(inspect.getfile(OURS[name])).read_text()
     imported = {node.names[0].name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)}
-    assert imported <= {"math", "numpy", "dataclasses", "fnmatch", "functools", "itertools"}
+    assert imported <= {"math", "numpy", "dataclasses", "functools", "itertools"}
     assert "np.random" not in source
