@@ -14,7 +14,7 @@
     │   ├── RecipeVersionError             it was written by a newer version
     │   └── FingerprintError               base or result is not the network that the recipe names
     ├── FileError (OSError)                a file cannot be read or written
-    └── ConformanceError (AssertionError)  an operator breaks a promise (`gw.check_operator`)
+    └── ConformanceError (AssertionError)  an operator breaks an invariant (`gw.check_operator`)
 
 A message says who, what was expected, what was received, and how to fix it.
 """
@@ -79,4 +79,4 @@ class FileError(GenewrightError, OSError):
 
 
 class ConformanceError(GenewrightError, AssertionError):
-    """An operator does not keep a promise that `gw.check_operator` checks."""
+    """An operator does not keep an invariant that `gw.check_operator` checks."""
