@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from genewright.backends import backend_of
@@ -39,6 +40,10 @@ class Case(ABC):
     def reordered(self, model: Any, *, runs: bool) -> Any:
         """Return `model` with its tensors listed in reverse, as far as it still `runs` where that is asked."""
 
+    def exactly(self) -> AbstractContextManager[object]:
+        """Return the context in which what `doubled` returns computes in float64."""
+        return nullcontext()
+
     def doubled(self) -> Any:
         """Return a copy in float64, or None where that has no meaning."""
         return None
@@ -55,10 +60,15 @@ def as_case(name: str, model: Any) -> Case:
 
 
 def built_in() -> list[Case]:
-    """Return the built-in networks: checkpoints, and modules where torch is installed."""
+    """Return the built-in networks: checkpoints, modules where torch is installed, and Keras models where it is in use.
+
+    Keras is not imported for it: that takes seconds, and settles for the whole process which framework runs it.
+    """
     frameworks = ["files"]
     if "torch" in sys.modules or importlib.util.find_spec("torch") is not None:
         frameworks.append("torch")
+    if sys.modules.get("keras") is not None:
+        frameworks.append("keras")
     return [as_case(name, model) for each in frameworks for name, model in _of(each).networks().items()]
 
 
