@@ -1,4 +1,4 @@
-"""Every operator keeps every promise on every network, as a module and as a file; and broken operators are caught."""
+"""Every operator keeps every invariant on every network, as a module and as a file; and broken operators are caught."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import genewright as gw
-from genewright.conformance.specimens import built_in
+from genewright.conformance.cases import built_in
 from genewright.edits import Assign, Edit, Gather, Perturb, Place, Write
 from genewright.index import Index
 from genewright.network import Network
@@ -24,7 +24,7 @@ from genewright.seeding import Noise
 from genewright.where import Where, as_where
 from tests.networks import NETWORKS, make
 
-# Architecture operators need an example and change names: tests/operators/architecture holds their promises.
+# Architecture operators need an example and change names: tests/operators/architecture holds their invariants.
 DEFAULTS = {
     name: cls()
     for name, cls in registered().items()
@@ -85,7 +85,7 @@ def _check(operator: Any, name: str, model: Any, *, refuses: bool) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("operator", CROSSED)
-def test_operator_keeps_its_promises_on_modules(operator: str, name: str) -> None:
+def test_operator_keeps_its_invariants_on_modules(operator: str, name: str) -> None:
     _check(OPERATORS[operator], name, make(name), refuses=name in REFUSED_MODULES.get(operator, ()))
 
 
@@ -98,25 +98,25 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("operator", CROSSED)
-def test_operator_keeps_its_promises_on_files(operator: str, checkpoints: dict[str, Any]) -> None:
+def test_operator_keeps_its_invariants_on_files(operator: str, checkpoints: dict[str, Any]) -> None:
     refusing = REFUSED_FILES.get(operator, set())
     for name, checkpoint in checkpoints.items():
         _check(OPERATORS[operator], name, checkpoint, refuses=name in refusing)
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_operator_class_keeps_its_promises_on_the_built_in_networks(name: str) -> None:
+def test_operator_class_keeps_its_invariants_on_the_built_in_networks(name: str) -> None:
     gw.check_operator(operator_class(name))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_variant_keeps_its_promises_on_the_built_in_networks(name: str) -> None:
+def test_variant_keeps_its_invariants_on_the_built_in_networks(name: str) -> None:
     gw.check_operator(VARIANTS[name])
 
 
 def test_built_in_networks_hold_checkpoints_and_modules() -> None:
-    kinds = {type(specimen).__name__ for specimen in built_in()}
-    assert kinds == {"CheckpointSpecimen", "TorchSpecimen"}
+    kinds = {type(case).__name__ for case in built_in()}
+    assert kinds == {"CheckpointCase", "TorchCase"}
 
 
 def test_a_mutant_of_a_module_and_of_its_file_have_the_same_bytes(checkpoints: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ def test_a_mutant_of_a_module_and_of_its_file_have_the_same_bytes(checkpoints: d
         assert gw.fingerprint(on_module) == gw.fingerprint(on_file), name
 
 
-# What is broken must be caught: one operator for every promise.
+# What is broken must be caught: one operator for every invariant.
 
 
 class _Broken(gw.Operator, ABC):
@@ -152,8 +152,8 @@ def test_a_faultless_operator_passes() -> None:
     gw.check_operator(Faultless)
 
 
-def _caught(operator: Any, promise: str, networks: dict[str, Any] | None = None) -> None:
-    with pytest.raises(gw.ConformanceError, match=promise):
+def _caught(operator: Any, invariant: str, networks: dict[str, Any] | None = None) -> None:
+    with pytest.raises(gw.ConformanceError, match=invariant):
         gw.check_operator(operator, networks)
 
 

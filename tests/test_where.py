@@ -14,7 +14,7 @@ from torch import nn
 import genewright as gw
 from genewright.backends import backend_of
 from genewright.tensor import ROLES
-from genewright.where import as_where
+from genewright.where import as_layers, as_where
 from tests.networks import make
 
 
@@ -40,7 +40,6 @@ ALL = ["0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias"]
         ("*.bias", ["0.bias", "1.bias", "3.bias"]),
         (("*", "!*.bias"), ["0.weight", "1.weight", "3.weight"]),
         ("!1.*", ["0.weight", "0.bias", "3.weight", "3.bias"]),
-        ("[03].weight", ["0.weight", "3.weight"]),
         ("?.weight", ["0.weight", "1.weight", "3.weight"]),
         (gw.where(roles="kernel"), ["0.weight", "3.weight"]),
         (gw.where(roles=["bias", "norm_bias"]), ["0.bias", "1.bias", "3.bias"]),
@@ -55,6 +54,65 @@ ALL = ["0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias"]
 def test_what_is_chosen(where: Any, names: list[str], net: nn.Module) -> None:
     found = chosen(net, where)
     assert [n for n in found if n != "1.num_batches_tracked"] == names
+
+
+BRACKETS = {"a[0]": nn.Linear(3, 4), "a[1]": nn.Linear(3, 4), "a0": nn.Linear(3, 4), "!b": nn.ReLU()}
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ("a[0].weight", ["a[0].weight"]),
+        ("a[0]", ["a[0].weight", "a[0].bias"]),
+        ("a[*].bias", ["a[0].bias", "a[1].bias"]),
+        ("a[?].bias", ["a[0].bias", "a[1].bias"]),
+        (("*.bias", "!a[0]"), ["a[1].bias", "a0.bias"]),
+        (gw.where("*.bias", layers="a[1]"), ["a[1].bias"]),
+        (gw.where(units={"a[1]": [2]}), ["a[1].weight", "a[1].bias"]),
+        (gw.where(units={"a[*]": [2]}), ["a[0].weight", "a[0].bias", "a[1].weight", "a[1].bias"]),
+    ],
+)
+def test_brackets_are_part_of_a_name(where: Any, names: list[str]) -> None:
+    assert chosen(nn.ModuleDict(BRACKETS), where) == names
+
+
+def test_brackets_are_no_class_of_characters(net: nn.Module) -> None:
+    with pytest.raises(gw.SelectionError, match=r"no tensor matches '\[03\]\.weight'"):
+        chosen(net, "[03].weight")
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ((), True),
+        ("stages.0", True),
+        ("stages", True),
+        ("st?ges.*.act[0]", True),
+        ("act[0]", False),
+        ("ReLU", True),
+        (("*", "!stages.0"), False),
+        (("*", "!ReLU"), False),
+        (gw.where(layers="ReLU"), True),
+        (gw.where("stages.1", layers="ReLU"), False),
+        (gw.where("stages", layers=["GELU", "*act[0]"]), True),
+        (gw.where("stages", layers="GELU"), False),
+    ],
+)
+def test_layers_are_chosen_by_name_and_class(where: Any, expected: bool) -> None:
+    assert as_layers("Somebody", where).has_layer("stages.0.act[0]", "ReLU") is expected
+
+
+@pytest.mark.parametrize(
+    ("where", "received"),
+    [
+        (gw.where("a", roles="kernel"), "roles="),
+        (gw.where(units=[0]), "units="),
+        (gw.where(frozen=True), "frozen=True"),
+    ],
+)
+def test_layers_have_no_roles_units_or_values(where: gw.Where, received: str) -> None:
+    with pytest.raises(gw.SettingError, match=rf"Somebody: where chooses layers.*{received}.*Write where="):
+        as_layers("Somebody", where)
 
 
 def test_a_pattern_does_not_match_a_part_of_a_name() -> None:

@@ -17,7 +17,7 @@
     ├── RunError (RuntimeError)            what the library compiled, or built into a model, cannot run
     ├── MisfitError (ValueError)           two layouts of an axis do not fit: raised and caught by rules (widths/)
     ├── UsageError (ValueError)            the words of a command are wrong (cli/)
-    └── ConformanceError (AssertionError)  an operator breaks a promise (`gw.check_operator`)
+    └── ConformanceError (AssertionError)  an operator breaks an invariant (`gw.check_operator`)
 
 A message says who, what was expected, what was received, and how to fix it.
 """
@@ -86,4 +86,4 @@ class RunError(GenewrightError, RuntimeError):
 
 
 class ConformanceError(GenewrightError, AssertionError):
-    """An operator does not keep a promise that `gw.check_operator` checks."""
+    """An operator does not keep an invariant that `gw.check_operator` checks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable
 
@@ -31,13 +32,20 @@ def is_pattern(name: str) -> bool:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name is one that a pattern stands for. Brackets are plain text: knobs are called ``qkv[0]``.
+    """Whether a name is one that a pattern stands for: ``*`` is any text, ``?`` any one character.
+
+    The one pattern language of the library, for tensors, layers and knobs. Brackets are plain text, which they are not
+    for `fnmatch`: knobs are called ``qkv[0]``.
 
     >>> matches("layers.*.qkv[0]", "layers.11.qkv[0]")
     True
     """
-    plain = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(plain, name, re.DOTALL) is not None
+    return _compiled(pattern).fullmatch(name) is not None
+
+
+@functools.lru_cache(maxsize=512)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
 
 
 def did_you_mean(name: str, known: Iterable[str], *, shown: int = 5) -> str:

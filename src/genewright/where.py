@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from genewright.errors import RecipeError, SelectionError, SettingError
-from genewright.names import did_you_mean
+from genewright.names import did_you_mean, matches
 from genewright.network import Network
 from genewright.part import Part, along
 from genewright.tensor import ROLES, Tensor
@@ -45,9 +44,9 @@ class Where:
     """A choice of tensors; make one with `gw.where`.
 
     Attributes:
-        patterns: Globs on tensor and layer names; those that begin with ``!`` exclude.
+        patterns: Patterns on tensor and layer names; those that begin with ``!`` exclude.
         roles: Roles to keep; empty keeps all.
-        layers: Class names of layers, or globs on layer names, to keep; empty keeps all.
+        layers: Class names of layers, or patterns on layer names, to keep; empty keeps all.
         units: Chosen units.
         frozen: Also choose frozen parameters and buffers.
     """
@@ -89,6 +88,21 @@ class Where:
                 )
         return selected
 
+    def has_layer(self, name: str, kind: str) -> bool:
+        """Return whether a layer is chosen: patterns are read as names of layers, or as class names.
+
+        Args:
+            name: The layer's name.
+            kind: Its class name.
+
+        Example:
+            >>> where("blocks.*", "!blocks.0").has_layer("blocks.1.act", "ReLU"), where("GELU").has_layer("act", "ReLU")
+            (True, False)
+        """
+        if self.layers and not any(pattern == kind or matches(pattern, name) for pattern in self.layers):
+            return False
+        return self._allows(lambda pattern: pattern == kind or _covers(pattern, name))
+
     def to_json(self) -> Any:
         """Return the shortest JSON form: a list of patterns where that is all, else an object."""
         if not (self.roles or self.layers or self.units or self.frozen):
@@ -123,21 +137,24 @@ class Where:
         if self.roles and tensor.role not in self.roles:
             return False
         if self.layers and not any(
-            pattern == tensor.layer_type or fnmatch.fnmatchcase(tensor.layer, pattern) for pattern in self.layers
+            pattern == tensor.layer_type or matches(pattern, tensor.layer) for pattern in self.layers
         ):
             return False
+        names = (tensor.name, *tensor.aliases)
+        return self._allows(lambda pattern: any(_covers(pattern, name) for name in names))
+
+    def _allows(self, covers: Callable[[str], bool]) -> bool:
+        """Whether patterns choose what they cover: one of the plain ones does, if there are any, and no ``!`` does."""
         wanted = [p for p in self.patterns if not p.startswith("!")]
         unwanted = [p[1:] for p in self.patterns if p.startswith("!")]
-        if wanted and not any(_covers(p, tensor) for p in wanted):
-            return False
-        return not any(_covers(p, tensor) for p in unwanted)
+        return (not wanted or any(map(covers, wanted))) and not any(map(covers, unwanted))
 
     def _names(self, tensor: Tensor) -> bool:
         return any(name in self.patterns for name in (tensor.name, *tensor.aliases))
 
     def _units_of(self, tensor: Tensor) -> tuple[int, ...] | None:
         for choice in self.units:
-            if tensor.unit_axis is None or not fnmatch.fnmatchcase(tensor.layer, choice.layer):
+            if tensor.unit_axis is None or not matches(choice.layer, tensor.layer):
                 continue
             count = tensor.shape[tensor.unit_axis] if tensor.shape else 0
             if choice.count is not None and choice.count != count:
@@ -186,11 +203,11 @@ def where(
     tensor is named in full (``"bn1.running_mean"``) or `frozen` is true.
 
     Args:
-        *patterns: Globs on names: ``"layer1.*"``, ``"*.bias"``; a layer's name chooses all that is under it;
-            ``"!head.*"`` excludes.
+        *patterns: Patterns on names: ``"layer1.*"``, ``"*.bias"``; ``*`` is any text, ``?`` any one character, and all
+            else is itself, brackets too; a layer's name chooses all that is under it; ``"!head.*"`` excludes.
         roles: Roles of tensors, such as ``"kernel"`` or ``"bias"`` (see `genewright.network.ROLES`).
-        layers: Class names of layers (``"Conv2d"``, ``"Dense"``) or globs on layer names.
-        units: Units that may change: a boolean mask or positions, for every chosen layer, or a dict from (globs on)
+        layers: Class names of layers (``"Conv2d"``, ``"Dense"``) or patterns on layer names.
+        units: Units that may change: a boolean mask or positions, for every chosen layer, or a dict from (patterns on)
             layer names to such.
         frozen: Also choose frozen parameters and buffers.
 
@@ -227,6 +244,26 @@ def as_where(value: Where | str | Iterable[str] | None) -> Where:
         raise SettingError(f"where: expected gw.where(...), a str or a list of str; received {value!r}.") from None
 
 
+def as_layers(who: str, value: Where | str | Iterable[str] | None) -> Where:
+    """Return a `Where` that chooses whole layers, for all the forms that a `where` setting accepts.
+
+    Args:
+        who: The operator, for the message.
+        value: The setting.
+
+    Raises:
+        SettingError: It also chooses by role, unit or frozen tensor, which a layer as a whole does not have.
+    """
+    chosen = as_where(value)
+    odd = [f"{key}={getattr(chosen, key)!r}" for key in ("roles", "units", "frozen") if getattr(chosen, key)]
+    if odd:
+        raise SettingError(
+            f"{who}: where chooses layers, by name or class name; received {', '.join(odd)} as well, which choose "
+            "tensors and units. Write where='blocks.*.act', where='ReLU', or gw.where('blocks.*', layers='ReLU')."
+        )
+    return chosen
+
+
 def describe(chosen: Where) -> str:
     """Say a choice in words, for messages and plans."""
     parts = [repr(p) for p in chosen.patterns]
@@ -235,13 +272,10 @@ def describe(chosen: Where) -> str:
     return ", ".join(parts) or "(everything trainable)"
 
 
-def _covers(pattern: str, tensor: Tensor) -> bool:
-    """Whether a pattern matches one of the tensor's names or a layer around it."""
-    for name in (tensor.name, *tensor.aliases):
-        parts = name.split(".")
-        if any(fnmatch.fnmatchcase(".".join(parts[:end]), pattern) for end in range(1, len(parts) + 1)):
-            return True
-    return False
+def _covers(pattern: str, name: str) -> bool:
+    """Whether a pattern matches the name of a tensor or layer, or that of a layer around it."""
+    parts = name.split(".")
+    return any(matches(pattern, ".".join(parts[:end])) for end in range(1, len(parts) + 1))
 
 
 def _unit_choices(units: UnitsLike | None) -> tuple[UnitChoice, ...]:

@@ -130,3 +130,60 @@ def test_knobs_are_listed_shown_and_written_as_json(genewright: Any) -> None:
     unknown = genewright("knobs", *VIT, *IMAGE, "--layer", "blocks.0.upp")
     assert unknown.code == 1
     assert "Did you mean 'blocks.0.up'" in unknown.err
+
+
+FUSED = """
+import torch
+
+
+class Fused(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.sizes = [6, 4]
+        self.both, self.first, self.second = torch.nn.Linear(4, 10), torch.nn.Linear(6, 2), torch.nn.Linear(4, 2)
+
+    def forward(self, x):
+        first, second = self.both(x).split(self.sizes, -1)
+        return self.first(torch.relu(first)) + self.second(torch.sigmoid(second))
+"""
+
+
+def test_a_knob_whose_name_has_brackets_is_named_as_it_is(genewright: Any) -> None:
+    Path("fused.py").write_text(FUSED)
+    model = "fused:Fused", "--example", "2x4"
+
+    def named(pattern: str) -> list[str]:
+        return [k["name"] for k in genewright("knobs", *model, "--layer", pattern, "--json").json()["knobs"]]
+
+    assert named("both[0]") == ["both[0]"]
+    assert named("both[?]") == named("b*]") == ["both[0]", "both[1]"]
+    planned = genewright("plan", "widen", *model, "--layer", "both[1]", "--num-units", "3", "--seed", "1", "--json")
+    assert planned.code == 0, planned.err
+    edits = planned.json()["steps"][0]["edits"]
+    assert {edit["tensor"] for edit in edits} >= {"both.weight", "second.weight"}
+    assert "first.weight" not in {edit["tensor"] for edit in edits}
+    both = genewright("plan", "widen", *model, "--layer", "both[?]", "--seed", "1")
+    assert "'both[0]' and 'both[1]' both stand in axis 0" in both.err
+
+
+def test_brackets_in_where_are_plain_text(genewright: Any) -> None:
+    said = genewright("plan", "gaussian-noise", "net.pt", "--where", "[03].weight", "--seed", "1")
+    assert said.code == 1
+    assert "no tensor matches '[03].weight'" in said.err
+    Path("listed.py").write_text(
+        "from torch import nn\n\ndef net():\n    return nn.ModuleDict({'a[0]': nn.Linear(3, 2)})\n"
+    )
+    said = genewright("plan", "gaussian-noise", "listed:net", "--where", "a[0].weight", "--seed", "1", "--json")
+    assert said.code == 0, said.err
+    assert [edit["tensor"] for edit in said.json()["steps"][0]["edits"]] == ["a[0].weight"]
+
+
+def test_the_command_chooses_activations_as_everything_else_is_chosen(genewright: Any) -> None:
+    words = "plan", "replace-activation", *VIT, "--to", "SiLU", "--seed", "1"
+    said = genewright(*words, "--where", "blocks", "--where", "!blocks.1", "--json")
+    assert said.code == 0, said.err
+    assert [edit["tensor"] for edit in said.json()["steps"][0]["edits"]] == ["blocks.0.act"]
+    assert "blocks.1.act" in genewright(*words, "--layers", "GELU").out
+    refused = genewright(*words, "--roles", "kernel")
+    assert refused.code == 2
+    assert "where chooses layers" in refused.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from typing import Annotated, Any
 
 import typer
@@ -13,12 +12,17 @@ from genewright.cli.models import is_factory
 from genewright.cli.output import Output
 from genewright.errors import ExampleError, UnknownNameError
 from genewright.knobs import knobs as widths_of
-from genewright.names import did_you_mean
+from genewright.names import did_you_mean, matches
 from genewright.widths.knob import Knob
 
 Layer = Annotated[
     str | None,
-    typer.Option("--layer", metavar="GLOB", help="Only knobs of these names; with all places.", show_default=False),
+    typer.Option(
+        "--layer",
+        metavar="PATTERN",
+        help="Only knobs of these names (* is any text, ? any one character); with all places.",
+        show_default=False,
+    ),
 ]
 
 
@@ -42,7 +46,7 @@ def knobs(
         if not is_factory(model):
             raise cannot_run(model) from error
         raise missing_option(ctx, "--example", "the model has to run once", "1x3x224x224") from error
-    found = [knob for knob in every if layer is None or fnmatch.fnmatchcase(knob.name, layer)]
+    found = [knob for knob in every if layer is None or matches(layer, knob.name)]
     if layer is not None and not found:
         raise UnknownNameError(f"No knob is called {layer!r}. {did_you_mean(layer, [knob.name for knob in every])}")
     if layer is None:
@@ -51,7 +55,7 @@ def knobs(
             ((k.name, str(k.size), k.kind, str(len(k.places)), _verdict(k)) for k in found),
             numbers=("units", "places"),
         )
-        output.say("\nAll about some: genewright knobs ... --layer 'GLOB'")
+        output.say("\nAll about some: genewright knobs ... --layer 'PATTERN'")
     else:
         output.say("\n".join(map(str, found)))
     output.document({"model": model, "knobs": [_form(knob) for knob in found]})

@@ -1,19 +1,19 @@
-"""gw.check_operator: the promises that every operator keeps, checked on networks."""
+"""gw.check_operator: the invariants that every operator keeps, checked on networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from genewright.conformance.promises import Trial
+from genewright.conformance.cases import Case, as_case, built_in
+from genewright.conformance.invariants import CaseCheck
 from genewright.conformance.settings import check_settings
-from genewright.conformance.specimens import Specimen, as_specimen, built_in
 from genewright.errors import ConformanceError, SettingError
 from genewright.operator import Combinator, Operator
 
 
 def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> None:
-    """Check that an operator keeps what every operator promises.
+    """Check the invariants that every operator keeps.
 
     1. Its defaults are valid, its settings are frozen, and JSON holds them exactly.
     2. It fits at least one of the networks. On one that it fits it proposes at least one edit (a rate of 0 may change
@@ -33,7 +33,7 @@ def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> 
             where torch is installed, modules.
 
     Raises:
-        ConformanceError: A promise is broken; the message names it, the operator and the network.
+        ConformanceError: An invariant is broken; the message names it, the operator and the network.
         SettingError: `operator` is no operator.
 
     Example:
@@ -45,27 +45,27 @@ def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> 
     ):
         raise SettingError(f"check_operator: expected an operator or the class of one; received {operator!r}.")
     instance = check_settings(operator)
-    specimens = built_in() if networks is None else [as_specimen(name, model) for name, model in networks.items()]
-    check_on(instance, specimens)
+    cases = built_in() if networks is None else [as_case(name, model) for name, model in networks.items()]
+    check_on(instance, cases)
 
 
-def check_on(operator: Operator | Combinator, specimens: list[Specimen]) -> None:
-    """Check an operator on specimens.
+def check_on(operator: Operator | Combinator, cases: list[Case]) -> None:
+    """Check an operator on test cases.
 
     Raises:
-        ConformanceError: A promise is broken.
+        ConformanceError: An invariant is broken.
     """
-    trials = [Trial(operator, specimen) for specimen in specimens]
-    fitting = [trial for trial in trials if trial.accepted()]
+    checks = [CaseCheck(operator, case) for case in cases]
+    fitting = [check for check in checks if check.accepted()]
     who = type(operator).__name__
     if not fitting:
-        reasons = "; ".join(f"{trial.specimen.name}: {trial.refusal}" for trial in trials[:3])
-        raise ConformanceError(f"{who} breaks the promise 'it fits a network': it refused all of them ({reasons}).")
-    for trial in fitting:
-        trial.check()
-    drawing = [trial for trial in fitting if trial.draws()]
-    if drawing and not any(trial.differs_by_seed() for trial in drawing):
+        reasons = "; ".join(f"{check.case.name}: {check.refusal}" for check in checks[:3])
+        raise ConformanceError(f"{who} breaks the invariant 'it fits a network': it refused all of them ({reasons}).")
+    for check in fitting:
+        check.check()
+    drawing = [check for check in fitting if check.draws()]
+    if drawing and not any(check.differs_by_seed() for check in drawing):
         raise ConformanceError(
-            f"{who} breaks the promise 'another seed, other bytes': it asks for noise, but 8 seeds gave the same bytes "
-            f"on each of {', '.join(trial.specimen.name for trial in drawing)}. Draw from the stream that it asks for."
+            f"{who} breaks the invariant 'another seed, other bytes': it asks for noise, but 8 seeds gave the same "
+            f"bytes on each of {', '.join(check.case.name for check in drawing)}. Draw from the stream it asks for."
         )

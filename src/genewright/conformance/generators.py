@@ -1,7 +1,8 @@
-"""The global random generators of Python, NumPy and torch: no operator reads or moves them."""
+"""The global random generators of Python, NumPy, torch and Keras: no operator reads or moves them."""
 
 from __future__ import annotations
 
+import importlib
 import random
 import sys
 from collections.abc import Generator
@@ -19,6 +20,9 @@ def states() -> dict[str, Any]:
     torch = sys.modules.get("torch")
     if torch is not None:
         found["torch"] = torch.get_rng_state().tolist()
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        found["Keras"] = keras.ops.convert_to_numpy(_of_keras().state).tolist()
     return found
 
 
@@ -31,12 +35,15 @@ def reseeded(seed: int) -> Generator[None]:
 
 def _reseeded(seed: int) -> Generator[None]:
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one is the point
-    torch = sys.modules.get("torch")
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     kept = None if torch is None else torch.get_rng_state()
+    of_keras = None if keras is None else np.array(keras.ops.convert_to_numpy(_of_keras().state))
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # the global one is the point
     if torch is not None:
         torch.random.default_generator.manual_seed(seed)
+    if of_keras is not None:
+        _of_keras().state.assign(np.array([seed, 0], of_keras.dtype))
     try:
         yield
     finally:
@@ -44,3 +51,14 @@ def _reseeded(seed: int) -> Generator[None]:
         np.random.set_state(numpy)  # noqa: NPY002  # the global one is the point
         if torch is not None:
             torch.set_rng_state(kept)
+        if of_keras is not None:
+            _of_keras().state.assign(of_keras)
+
+
+def _of_keras() -> Any:
+    """Return the generator that keras.random draws from where no seed is given; Keras has no public name for it."""
+    python = random.getstate()
+    try:
+        return importlib.import_module("keras.src.random.seed_generator").global_seed_generator()
+    finally:
+        random.setstate(python)  # the first call makes it, with a seed from there

@@ -149,6 +149,42 @@ def test_the_whole_is_compared_in_float64(model: Any) -> None:
     assert seen.outputs[0].dtype == np.float64
 
 
+@pytest.mark.parametrize("policy", ["float64", "bfloat16", "mixed_float16"])
+def test_a_copy_has_the_dtypes_that_were_set_when_it_was_made(keras: Any, own: Any, policy: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = own()
+        model(BATCH)
+    finally:
+        keras.config.set_dtype_policy(before)
+    mutant = gw.mutate(model, gw.SignFlip(rate=0.5), seed=1)
+    for one, other in zip(model._flatten_layers(), mutant._flatten_layers(), strict=True):
+        assert one.dtype_policy.name == other.dtype_policy.name == policy
+    assert [v.dtype for v in mutant.weights] == [v.dtype for v in model.weights]
+    undone = gw.mutate(mutant, gw.SignFlip(rate=0.5), seed=1)
+    assert gw.fingerprint(undone) == gw.fingerprint(model)
+
+
+def test_a_copy_of_another_dtype_is_refused(keras: Any) -> None:
+    class Scaled(keras.Model):
+        def build(self, shape: Any) -> None:
+            self.scale = self.add_weight(shape=shape[-1:], dtype=keras.config.floatx(), name="scale")
+
+        def call(self, x: Any) -> Any:
+            return x * keras.ops.cast(self.scale, x.dtype)
+
+    keras.config.set_floatx("float64")
+    try:
+        model = Scaled()
+        model(BATCH)
+    finally:
+        keras.config.set_floatx("float32")
+    with pytest.raises(gw.UnsupportedError, match=r"'scale', float64 of shape \(4,\), is float32 of shape \(4,\)"):
+        gw.mutate(model, gw.Zero(), seed=1)
+    assert gw.mutate(model, gw.Zero(rate=1.0), seed=1, inplace=True) is model
+
+
 def test_new_wiring_is_refused_by_the_class_and_nothing_changes(model: Any) -> None:
     mark = gw.fingerprint(model)
     for operator in (

@@ -36,20 +36,20 @@ CASES = {f"small {name}": (networks, name) for name in networks.NETWORKS} | {
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_every_operator_keeps_every_promise_on_the_built_in_networks(name: str) -> None:
+def test_every_operator_keeps_every_invariant_on_the_built_in_networks(name: str) -> None:
     gw.check_operator(DEFAULTS[name])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_variant_keeps_every_promise_on_the_built_in_networks(name: str) -> None:
+def test_every_variant_keeps_every_invariant_on_the_built_in_networks(name: str) -> None:
     gw.check_operator(VARIANTS[name])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", [*DEFAULTS, *VARIANTS])
-def test_every_operator_keeps_every_promise_or_refuses(name: str, case: str) -> None:
+def test_every_operator_keeps_every_invariant_or_refuses(name: str, case: str) -> None:
     room, network = CASES[case]
     try:
         gw.check_operator({**DEFAULTS, **VARIANTS}[name], {case: room.make(network)})
@@ -70,8 +70,8 @@ class _Deeper(gw.Operator, ABC):
         yield from gw.InsertLayer(init="noise").settled(network, noise).propose(network, noise)
 
 
-def _caught(operator: Any, promise: str) -> None:
-    with pytest.raises(gw.ConformanceError, match=promise):
+def _caught(operator: Any, invariant: str) -> None:
+    with pytest.raises(gw.ConformanceError, match=invariant):
         gw.check_operator(operator)
 
 

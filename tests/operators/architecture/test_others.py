@@ -109,10 +109,30 @@ def test_a_replaced_layer_keeps_mode_dtype_hooks_and_every_place() -> None:
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("where", ["act", "ReLU", ("nothing", "a*")])
-def test_activations_are_found_by_name_glob_and_class(where: Any) -> None:
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("act", "ReLU", ("nothing", "a*"), ["act"]),
+        *(gw.where("act"), gw.where(layers="ReLU"), gw.where("a*", layers=["ReLU", "GELU"]), gw.where("*", "!conv")),
+    ],
+)
+def test_activations_are_found_by_name_pattern_and_class(where: Any) -> None:
     mutant, _, _ = _mutant("plain", gw.ReplaceActivation(where=where, to="Mish"))
     assert isinstance(mutant.act, nn.Mish)
+
+
+def test_what_is_under_a_layer_is_chosen_by_the_layer() -> None:
+    mutant, _, _ = _mutant("resnet", gw.ReplaceActivation(where=("stage", "!stage.1"), to="Mish"))
+    kinds = [type(block.relu) for block in (*mutant.stage, mutant.last)]
+    assert kinds == [nn.Mish, nn.ReLU, nn.ReLU]
+
+
+@pytest.mark.parametrize(
+    "where", [gw.where(roles="kernel"), gw.where("act", units=[0]), gw.where(frozen=True), 3, [1], [""]]
+)
+def test_a_choice_of_other_things_than_layers_is_refused(where: Any) -> None:
+    with pytest.raises(gw.SettingError, match=r"where chooses layers.*Write where=|where: expected|a pattern is a str"):
+        gw.ReplaceActivation(where=where)
 
 
 def test_an_activation_that_is_not_there_has_near_names() -> None:

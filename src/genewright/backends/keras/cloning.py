@@ -70,7 +70,7 @@ def transfer(old: Sequence[Member], model: Any) -> None:
     """Assign the values of variables to those of the same names in `model`, and tie what was tied.
 
     Raises:
-        UnsupportedError: A name is missing or has another shape; nothing has been changed then.
+        UnsupportedError: A name is missing or has another shape or dtype; nothing has been changed then.
     """
     tie_again(old, model)
     new = members_of(model)
@@ -78,17 +78,21 @@ def transfer(old: Sequence[Member], model: Any) -> None:
     for member in old:
         name = member.names[0]
         found = new.get(name)
-        if found is None or tuple(found.variable.shape) != tuple(member.variable.shape):
-            shape = "is missing" if found is None else f"has the shape {tuple(found.variable.shape)}"
+        wanted, has = _kind(member.variable), "missing" if found is None else _kind(found.variable)
+        if found is None or has != wanted:
             raise UnsupportedError(
-                f"The model made again from its config differs: {name!r} of shape {tuple(member.variable.shape)} "
-                f"{shape} there. Mutate it in place (inplace=True), or for a while with gw.mutated(...)."
+                f"The model made again from its config differs: {name!r}, {wanted}, is {has} there. Mutate it in place "
+                "(inplace=True), or for a while with gw.mutated(...)."
             )
         pairs.append((member.variable, found.variable))
     for source, target in pairs:
         target.assign(np.array(array_of(source)))
         if target.trainable != source.trainable:
             target.trainable = source.trainable
+
+
+def _kind(variable: Any) -> str:
+    return f"{variable.dtype} of shape {tuple(variable.shape)}"
 
 
 def settle(old: Any, new: Any) -> None:

@@ -19,11 +19,13 @@ class NewLayer:
         spec: ``{"class_name": ..., "config": {...}}`` as Keras writes it.
         name: Its name.
         copied: The layer of the model whose weights it takes over, or "".
+        dtype: The dtype policy that it has where its config names none: that of the layer beside it.
     """
 
     spec: dict[str, Any]
     name: str
     copied: str = ""
+    dtype: str | None = None
 
     def make(self) -> Any:
         """Return the layer, not built yet.
@@ -31,7 +33,7 @@ class NewLayer:
         Raises:
             SettingError: Keras has no such layer, or its config is wrong.
         """
-        config = {**self.spec.get("config", {}), "name": self.name}
+        config = {"dtype": self.dtype, **self.spec.get("config", {}), "name": self.name}
         spec = {"module": "keras.layers", "registered_name": None, **self.spec, "config": config}
         try:
             return keras.saving.deserialize_keras_object(spec)
@@ -50,11 +52,13 @@ class NewLayers:
         layers: The layers.
         gate: The gate at first, or None for none.
         name: What the names of the gate and the sum begin with.
+        dtype: Their dtype policy.
     """
 
     layers: tuple[NewLayer, ...]
     gate: float | None
     name: str
+    dtype: str | None = None
 
     @functools.cached_property
     def chain(self) -> list[Any]:
@@ -73,7 +77,7 @@ class NewLayers:
                 f"A gated layer has to return the shape that it is given, {tuple(given.shape)}; it returns "
                 f"{tuple(made.shape)}."
             )
-        return added(given, made, self.gate, self.name)
+        return added(given, made, self.gate, self.name, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -100,17 +104,19 @@ class Blend:
     def on(self, given: Any, made: Any) -> Any:
         """Return what follows from a layer that was given `given` and returned `made`."""
         old, x = (made, given) if self.old is None else (self.old.make()(made), made)
-        difference = keras.layers.Subtract(name=f"{self.name}_subtract")([self.new.make()(x), old])
-        return added(old, difference, self.gate, self.name)
+        dtype = self.new.dtype
+        difference = keras.layers.Subtract(dtype=dtype, name=f"{self.name}_subtract")([self.new.make()(x), old])
+        return added(old, difference, self.gate, self.name, dtype)
 
 
-def added(made: Any, path: Any, gate: float, name: str) -> Any:
+def added(made: Any, path: Any, gate: float, name: str, dtype: str | None) -> Any:
     """Return made + gate * path, with a trainable gate for each channel: two layers of Keras's own."""
     letters = "abcdefghijk"[: len(made.shape)]
     gated = keras.layers.EinsumDense(
         f"{letters},{letters[-1]}->{letters}",
         output_shape=tuple(made.shape[1:]),
         kernel_initializer=keras.initializers.Constant(gate),
+        dtype=dtype,
         name=f"{name}_gate",
     )
-    return keras.layers.Add(name=f"{name}_add")([made, gated(path)])
+    return keras.layers.Add(dtype=dtype, name=f"{name}_add")([made, gated(path)])

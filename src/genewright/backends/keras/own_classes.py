@@ -37,10 +37,10 @@ def remade(model: Any, dtype: str = "") -> Any:
             fresh[name] = Rebuilder(layer, Changes(dtype=dtype)).model()
         else:
             fresh[name] = cloned(layer, functools.partial(_config, dtype))
-    if dtype:
-        for owner in (new, *layers_of(new).values()):
-            if not is_of_keras(owner):
-                attributes_of(owner)["_dtype_policy"] = keras.DTypePolicy(dtype)
+    owners = {"": model, **layers}
+    for name, owner in {"": new, **layers_of(new)}.items():
+        if name in owners and not is_of_keras(owner):  # their config need not hold it
+            attributes_of(owner)["_dtype_policy"] = keras.DTypePolicy(dtype) if dtype else owners[name].dtype_policy
     if fresh:
         exchange(new, _shared(fresh, model))
     return new
@@ -87,10 +87,14 @@ def _said(layer: Any) -> Any:
 
 
 def _nameless(config: Any) -> Any:
-    """Return a config without the names that count layers, and without shapes that were built for."""
+    """Return a config without the names that count layers, and without shapes that were built for.
+
+    The name of a dtype policy is what it is: "float64".
+    """
     if isinstance(config, Mapping):
         known = cast("Mapping[str, Any]", config)
-        return {key: _nameless(value) for key, value in known.items() if key not in ("name", "build_config")}
+        kept = {key: value for key, value in known.items() if key not in ("name", "build_config")}
+        return {key: value if key == "dtype" else _nameless(value) for key, value in kept.items()}
     if isinstance(config, list | tuple):
         return [_nameless(one) for one in cast("list[Any]", config)]
     return config

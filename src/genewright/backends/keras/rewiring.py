@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers, added
-from genewright.backends.keras.specs import blended, free_name, layer_called, new_layers
+from genewright.backends.keras.specs import blended, free_name, layer_called, new_layers, policy_of
 from genewright.edits import InsertLayer, RemoveLayer, ReplaceLayer, Rewire
 from genewright.errors import UnsupportedError
 
@@ -41,7 +41,7 @@ class Skip:
                 f"of {self.end!r}, of shape {tuple(made.shape)}. Name layers with one shape, or give a path that leads "
                 "from one to the other."
             )
-        return added(made, path, self.gate, self.name)
+        return added(made, path, self.gate, self.name, self.path.dtype)
 
 
 @dataclass
@@ -133,7 +133,7 @@ def _insert(edit: InsertLayer, model: Any) -> Changes:
     if isinstance(edit.layer, Mapping) and edit.layer.get("layer") == "Blend":
         _refuse_shared(edit.after, model)
         return Changes(blends={edit.after: blended(edit.layer, edit.after, model)})
-    new = new_layers(edit.layer, edit.name, own, model)
+    new = new_layers(edit.layer, edit.name, own, model, layer_called(edit.after, model))
     if new.gate is not None:
         _refuse_shared(edit.after, model)
     return Changes(inserted={edit.after: new})
@@ -147,19 +147,19 @@ def _remove(edit: RemoveLayer, model: Any) -> Changes:
 
 @_changes_of.register
 def _replace(edit: ReplaceLayer, model: Any) -> Changes:
-    layer_called(edit.layer, model)
+    old = layer_called(edit.layer, model)
     owner = layers_of(model).get(_parent(edit.layer), model)  # an entry of a list has no layer for a parent
     if is_graph(model) or is_of_keras(owner):  # code of the user's calls whatever layer is in that place
         _refuse_outside_graph(edit.layer, model)
     own = edit.layer.rsplit(".", 1)[-1]
     chain = list(edit.new.get("layers", ())) if isinstance(edit.new, Mapping) else []
     if len(chain) > 1 and chain[-1] == {"copy": edit.layer}:  # the layer itself, behind others
-        first = new_layers({"layer": "Sequential", "layers": chain[:-1]}, None, own, model)
+        first = new_layers({"layer": "Sequential", "layers": chain[:-1]}, None, own, model, old)
         return Changes(before={edit.layer: first})
-    new = new_layers(edit.new, own, own, model)
+    new = new_layers(edit.new, own, own, model, old)
     if len(new.layers) != 1 or new.gate is not None:
         raise UnsupportedError("A Keras layer is replaced by one layer; insert further ones with gw.InsertLayer.")
-    return Changes(replaced={edit.layer: NewLayer(new.layers[0].spec, own, new.layers[0].copied)})
+    return Changes(replaced={edit.layer: replace(new.layers[0], name=own)})
 
 
 @_changes_of.register
@@ -169,7 +169,10 @@ def _rewire(edit: Rewire, model: Any) -> Changes:
     if _parent(edit.start) != _parent(edit.end):
         raise UnsupportedError(f"{edit.start!r} and {edit.end!r} lie in different models; a path joins layers of one.")
     base = free_name(f"{edit.end.rsplit('.', 1)[-1]}_skip", model)
-    path = NewLayers((), None, base) if edit.path == "identity" else new_layers(edit.path, f"{base}_path", base, model)
+    end = layer_called(edit.end, model)
+    path = NewLayers((), None, base, policy_of(end))
+    if edit.path != "identity":
+        path = new_layers(edit.path, f"{base}_path", base, model, end)
     return Changes(skips=(Skip(edit.start, edit.end, path, edit.gate, base),))
 
 

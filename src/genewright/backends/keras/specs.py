@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from genewright.backends.keras.members import layers_of
+from genewright.backends.keras.library import keras
+from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers
 from genewright.errors import SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
@@ -30,26 +32,31 @@ def blended(spec: Mapping[str, Any], after: str, model: Any) -> Blend:
     `old` is {"copy": after} where the layer itself is the old activation.
     """
     own = after.rsplit(".", 1)[-1]
+    beside = layer_called(after, model)
     first, second = spec["layers"]
-    old = None if first == {"copy": after} else new_layers(first, None, own, model).layers[0]
-    new = new_layers(second, None, own, model).layers[0]
+    old = None if first == {"copy": after} else new_layers(first, None, own, model, beside).layers[0]
+    new = new_layers(second, None, own, model, beside).layers[0]
     if old is not None and old.name == new.name:
-        new = NewLayer(new.spec, f"{new.name}_1")
+        new = replace(new, name=f"{new.name}_1")
     return Blend(old, new, float(spec["blend"]), free_name(f"{own}_blend", model))
 
 
-def new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLayers:
-    """Return the layers of a specification: of one layer, of a sequence, or of a gated one."""
+def new_layers(spec: Spec, name: str | None, after: str, model: Any, beside: Any) -> NewLayers:
+    """Return the layers of a specification: of one layer, of a sequence, or of a gated one.
+
+    They compute in the dtype of the layer `beside` them, unless they say their own.
+    """
+    dtype = policy_of(beside)
     gate: float | None = None
     specs: list[Spec] = [spec]
     if isinstance(spec, Mapping) and spec.get("layer") in ("Sequential", "Gated"):
         inner = (
-            new_layers({"layer": "Sequential", "layers": spec["layers"]}, name, after, model)
+            new_layers({"layer": "Sequential", "layers": spec["layers"]}, name, after, model, beside)
             if (spec["layer"] == "Gated")
             else None
         )
         if inner is not None:
-            return NewLayers(inner.layers, 0.0, inner.name)
+            return NewLayers(inner.layers, 0.0, inner.name, dtype)
         specs = list(spec["layers"])
     if isinstance(spec, Mapping) and "copy" in spec and "gate" in spec:
         gate = float(spec["gate"])
@@ -60,8 +67,17 @@ def new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLayer
         own = made.get("config", {}).get("name")
         wanted = name if name and len(specs) == 1 else own or f"{name or after}_{kind}"
         copied = str(one["copy"]) if isinstance(one, Mapping) and "copy" in one else ""
-        layers.append(NewLayer(made, free_name(str(wanted), model, [layer.name for layer in layers]), copied))
-    return NewLayers(tuple(layers), gate, layers[0].name if layers else after)
+        layers.append(NewLayer(made, free_name(str(wanted), model, [layer.name for layer in layers]), copied, dtype))
+    return NewLayers(tuple(layers), gate, layers[0].name if layers else after, dtype)
+
+
+def policy_of(layer: Any) -> str:
+    """Return the name of the dtype policy for a new layer beside `layer`: its own, or that of a model's last layer."""
+    while is_graph(layer) and layer.layers:
+        layer = layer.layers[-1]
+    policy = layer.dtype_policy
+    quantized = isinstance(policy, keras.dtype_policies.QuantizedDTypePolicy)
+    return str(policy.compute_dtype if quantized else policy.name)
 
 
 def _flat(specs: Sequence[Spec]) -> Iterator[Spec]:

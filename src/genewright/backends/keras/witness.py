@@ -23,7 +23,7 @@ def witness(model: Any, example: Any) -> Witness:
     if is_graph(model) or isinstance(model, keras.Model):
         with double_precision() as possible:
             try:
-                outputs = predict(_in_float64(model), _doubled(example)) if possible else None
+                outputs = predict(in_float64(model), _doubled(example)) if possible else None
             except Exception:  # a layer, a class or a device without float64: then as it is
                 outputs = None
         if outputs is not None and all(output.dtype != np.float32 for output in outputs):
@@ -41,7 +41,8 @@ def _doubled(example: Any) -> Any:
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def _in_float64(model: Any) -> Any:
+def in_float64(model: Any) -> Any:
+    """Return a copy of a model with the same weights that computes in float64; inside `double_precision`."""
     with python_random_kept():
         rebuilder = Rebuilder(model, Changes(dtype="float64")) if is_graph(model) else None
         new = rebuilder.model() if rebuilder else remade(model, "float64")

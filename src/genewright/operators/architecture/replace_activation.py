@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from genewright.operator import Operator
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
 from genewright.spec import as_spec
+from genewright.where import Where, as_layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +25,17 @@ class ReplaceActivation(Operator):
     b; with b = 0 at first the function is kept.
 
     Args:
-        where: Globs on the names of activation layers, or their class names ("ReLU"); all of them by default. Only
-            activations that are layers can be replaced, not those that forward code calls as functions. On Keras also
-            layers whose config has an activation, and the names of such activations ("relu"); not recurrent layers, nor
-            layers inside others than models.
+        where: Patterns of the names of activation layers or of layers around them, or their class names ("ReLU"); all
+            activations by default. Only activations that are layers can be replaced, not those that forward code calls
+            as functions. On Keras also layers whose config has an activation, and the names of such activations
+            ("relu"); not recurrent layers, nor layers inside others than models.
         to: The new activation: a kind of torch.nn, with its settings where it needs any; on Keras a name that
             keras.activations knows.
         blend: The blend at first, in [0, 1]; None replaces at once. On Keras one for each channel is trained.
 
     Raises:
-        SettingError: `blend` is out of range, or `to` is no layer.
+        SettingError: `blend` is out of range, `to` is no layer, or `where` has roles, units or frozen, which layers do
+            not have.
         SelectionError: `where` matches no activation layer.
 
     Example:
@@ -47,13 +48,12 @@ class ReplaceActivation(Operator):
         Ramachandran, Zoph and Le, "Searching for Activation Functions", arXiv:1710.05941 (activations worth trying).
     """
 
-    where: tuple[str, ...] = field(default=(), kw_only=False)
+    where: Where = field(default_factory=Where, kw_only=False)
     to: Any = field(default="GELU", kw_only=False)
     blend: float | None = None
 
     def __post_init__(self) -> None:
-        where = (self.where,) if isinstance(self.where, str) else tuple(self.where)
-        object.__setattr__(self, "where", where)
+        object.__setattr__(self, "where", as_layers("ReplaceActivation", self.where))
         object.__setattr__(self, "to", as_spec("ReplaceActivation", self.to))
         if self.blend is not None:
             check_fraction(self, "blend", self.blend)
@@ -68,14 +68,11 @@ class ReplaceActivation(Operator):
 
     def _chosen(self, network: Network) -> list[str]:
         kinds = network.activations()
-        found = [
-            name
-            for name, kind in kinds.items()
-            if not self.where or any(kind == p or fnmatch.fnmatchcase(name, p) for p in self.where)
-        ]
+        found = [name for name, kind in kinds.items() if self.where.has_layer(name, kind)]
         if not found:
-            asked = ", ".join(map(repr, self.where)) or "(all)"
-            hint = did_you_mean(self.where[0], [*kinds, *kinds.values()]) if self.where and kinds else ""
+            patterns = (*self.where.patterns, *self.where.layers)
+            asked = ", ".join(map(repr, patterns)) or "(all)"
+            hint = did_you_mean(patterns[0], [*kinds, *kinds.values()]) if patterns and kinds else ""
             raise SelectionError(
                 f"ReplaceActivation: no activation layer matches {asked}; the network has {len(kinds)}. Activations "
                 f"that forward code calls as functions cannot be replaced. {hint}".rstrip()

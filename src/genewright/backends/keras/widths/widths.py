@@ -65,7 +65,10 @@ class KerasWidths(Widths):
             for leaf in leaves(mark.part):
                 roles.setdefault((mark.tensor, mark.axis, id(leaf)), set()).add(mark.role)
         places: dict[Leaf, list[Place]] = {}
-        for name, axes in reading.parameters.items():
+        # In the order in which layers run: which width comes first is not a matter of how a class lists its layers.
+        ran = {layer: at for at, layer in enumerate(self.reached)}
+        order = {name: (ran.get(self._called(members[name].layer), len(ran)), name) for name in reading.parameters}
+        for name, axes in sorted(reading.parameters.items(), key=lambda entry: order[entry[0]]):
             written = [
                 p for p, a in enumerate(axes) if any("writer" in roles.get((name, p, id(x)), ()) for x in leaves(a))
             ]

@@ -1,11 +1,42 @@
-"""The built-in checkpoints that operators are checked on."""
+"""Checkpoints as test cases, and the built-in ones."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from genewright.backends import backend_of
 from genewright.backends.files.checkpoint import Checkpoint, Entry
+from genewright.conformance.cases import Case
 from genewright.elements import encoded
+
+
+class CheckpointCase(Case):
+    """A checkpoint."""
+
+    def fresh(self) -> Any:
+        return backend_of(self.model).copy(self.model)
+
+    def traits(self, model: Checkpoint) -> dict[str, object]:
+        tied = {
+            name: tuple(other for other, e in model.entries.items() if e.data is entry.data)
+            for name, entry in model.entries.items()
+        }
+        return {name: (entry.dtype, entry.shape, tied[name]) for name, entry in model.entries.items()}
+
+    def content(self, model: Checkpoint) -> dict[str, bytes]:
+        return {name: entry.data.tobytes() for name, entry in model.entries.items()}
+
+    def places(self, model: Checkpoint) -> dict[str, object]:
+        return {name: id(entry.data) for name, entry in model.entries.items()}
+
+    def reordered(self, model: Checkpoint, *, runs: bool) -> Any:
+        model.entries = dict(reversed(model.entries.items()))
+        return model
+
+
+CASE = CheckpointCase
 
 
 def networks() -> dict[str, Checkpoint]:

@@ -1,18 +1,19 @@
-"""The promises of one operator on one network, one method each."""
+"""The invariants of one operator on one network, one method each."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from genewright.backends import Backend, backend_of
+from genewright.conformance.cases import Case
 from genewright.conformance.generators import reseeded, states
-from genewright.conformance.specimens import Specimen
 from genewright.edits import EDITS, Edit, Map, Perturb
-from genewright.errors import ConformanceError, FunctionError, GenewrightError
+from genewright.errors import ConformanceError, FunctionError, GenewrightError, SelectionError
 from genewright.mutate import fingerprint, mutate, mutated, plan, recipe, replay
+from genewright.network import Network
 from genewright.operator import Combinator, Operator
 from genewright.recipe import Recipe, Step
 from genewright.seeding import Noise
@@ -38,23 +39,23 @@ class _ListeningNoise(Noise):
         return super().stream(name)
 
 
-class Trial:
-    """One operator on one specimen; a broken promise raises `ConformanceError`."""
+class CaseCheck:
+    """One operator on one case; a broken invariant raises `ConformanceError`."""
 
-    def __init__(self, operator: Operator | Combinator, specimen: Specimen) -> None:
+    def __init__(self, operator: Operator | Combinator, case: Case) -> None:
         self.operator = operator
-        self.specimen = specimen
+        self.case = case
         self.refusal = ""
-        self._base = specimen.fresh()
+        self._base = case.fresh()
         self._backend: Backend = backend_of(self._base)
-        self._content = specimen.content(self._base)
-        self._traits = specimen.traits(self._base)
+        self._content = case.content(self._base)
+        self._traits = case.traits(self._base)
         self._result = ""
 
     def accepted(self) -> bool:
         """Mutate in place; return whether the operator fits, having checked that a refusal is clean."""
-        model = self.specimen.fresh()
-        places = self.specimen.places(model)
+        model = self.case.fresh()
+        places = self.case.places(model)
         try:
             returned = self._mutant(model, seed=_SEED, inplace=True)
         except FunctionError as error:
@@ -73,7 +74,7 @@ class Trial:
             ) from error
         self._require(returned is model, "in place is in place", "another object came back")
         self._require(
-            self.specimen.places(model) == places or not self._keeps("shape"),
+            self.case.places(model) == places or not self._keeps("shape"),
             "in place keeps the tensors' objects and memory",
             "they moved",
         )
@@ -81,7 +82,7 @@ class Trial:
         return True
 
     def check(self) -> None:
-        """Check every promise on a network that the operator fits."""
+        """Check every invariant on a network that the operator fits."""
         mutant = self._mutate_untouched()
         self._proposes(mutant)
         self._repeats(mutant)
@@ -95,21 +96,19 @@ class Trial:
             self._keeps_function()
         if isinstance(self.operator, Operator) and self.operator.inverse:
             twice = self._mutant(mutant)
-            self._require(
-                self.specimen.content(twice) == self._content, "it is its own inverse", "twice gave other bytes"
-            )
+            self._require(self.case.content(twice) == self._content, "it is its own inverse", "twice gave other bytes")
 
     def claims_function(self) -> bool:
         """Whether it claims to keep the function, and the network can be run."""
-        return self.specimen.example is not None and self._keeps("function")
+        return self.case.example is not None and self._keeps("function")
 
     def draws(self) -> bool:
         """Whether the bytes that it made depend on noise that it asked for."""
-        if self.specimen.content(self._mutant(self._base)) == self._content:
+        if self.case.content(self._mutant(self._base)) == self._content:
             return False
         for step in self._steps():
             noise = _ListeningNoise(step.seed, step.path, step.operator.name)
-            edits = tuple(step.operator.propose((self._backend.network(self._base, self.specimen.example),), noise))
+            edits = tuple(step.operator.propose((self._backend.network(self._base, self.case.example),), noise))
             if any(_draws(edit, asked=bool(noise.asked)) for edit in edits):
                 return True
         return False
@@ -125,18 +124,18 @@ class Trial:
         return False
 
     def _mutant(self, model: Any, *, seed: int = _SEED, inplace: bool = False) -> Any:
-        return mutate(model, self.operator, seed=seed, example=self.specimen.example, inplace=inplace)
+        return mutate(model, self.operator, seed=seed, example=self.case.example, inplace=inplace)
 
     def _mutate_untouched(self) -> Any:
         """Mutate a copy: the input and the global generators stay."""
         before = states()
-        places = self.specimen.places(self._base)
+        places = self.case.places(self._base)
         mutant = self._mutant(self._base)
         moved = [name for name, state in states().items() if state != before.get(name, state)]
         self._require(not moved, "global random generators stay as they were", f"that of {', '.join(moved)} moved")
         self._same(self._base, "the input is untouched")
         self._require(not self._backend.history(self._base), "the input is untouched", "it has a recipe now")
-        shared = set(self.specimen.places(mutant).values()) & set(places.values())
+        shared = set(self.case.places(mutant).values()) & set(places.values())
         self._require(not {s for s in shared if s}, "a mutant has memory of its own", "it shares the input's")
         return mutant
 
@@ -147,26 +146,26 @@ class Trial:
             strange = [edit for edit in edits if type(edit) not in EDITS]
             self._require(not strange, "it proposes edits", f"it proposed {strange[:1]}")
         self._same(self._base, "propose writes nothing")
-        plan(self._base, self.operator, seed=_SEED, example=self.specimen.example)
+        plan(self._base, self.operator, seed=_SEED, example=self.case.example)
         self._same(self._base, "a plan changes nothing")
 
     def _proposed(self, step: Step) -> tuple[Edit, ...]:
-        network = self._backend.network(self._base, self.specimen.example)
+        network = self._backend.network(self._base, self.case.example)
         return tuple(step.operator.propose((network,), step.noise()))
 
     def _repeats(self, mutant: Any) -> None:
-        promise = "same base and same seed, same bytes"
-        self._require(fingerprint(mutant) == self._result, promise, "a copy and the model in place differ")
+        invariant = "same base and same seed, same bytes"
+        self._require(fingerprint(mutant) == self._result, invariant, "a copy and the model in place differ")
         for state in (11, 12):
             with reseeded(state):
                 again = fingerprint(self._mutant(self._base))
-            self._require(again == self._result, promise, "the bytes depend on a global generator or on hidden state")
+            self._require(again == self._result, invariant, "the bytes depend on a global generator or on hidden state")
 
     def _order_does_not_matter(self) -> None:
         runs = self._keeps("function") or not self._works_without_example()
-        other = self.specimen.reordered(self.specimen.fresh(), runs=runs)
-        example = self.specimen.example if runs else None
-        result = fingerprint(mutate(other, self.operator, seed=_SEED, example=example))
+        other = self.case.reordered(self.case.fresh(), runs=runs)
+        example = self.case.example if runs else None
+        result = fingerprint(mutate(other, self.operator, seed=_SEED, example=example, inplace=True))  # a copy may sort
         self._require(
             result == self._result, "the order of the tensors does not matter", "listed in reverse they differ"
         )
@@ -179,18 +178,18 @@ class Trial:
         return True
 
     def _replays(self, mutant: Any) -> None:
-        promise = "a recipe replays from JSON"
+        invariant = "a recipe replays from JSON"
         text = recipe(mutant).to_json()
         read = Recipe.from_json(text)
-        self._require(read.to_json() == text, promise, "its JSON changes when it is read and written")
+        self._require(read.to_json() == text, invariant, "its JSON changes when it is read and written")
         try:
-            again = replay(read, self._base, example=self.specimen.example)
+            again = replay(read, self._base, example=self.case.example)
         except GenewrightError as error:
-            raise self._broken(promise, str(error)) from error
-        self._require(fingerprint(again) == self._result, promise, "the replay has other bytes")
+            raise self._broken(invariant, str(error)) from error
+        self._require(fingerprint(again) == self._result, invariant, "the replay has other bytes")
 
     def _keeps_traits(self, mutant: Any) -> None:
-        made = self.specimen.traits(mutant)
+        made = self.case.traits(mutant)
         changed = [name for name, trait in self._traits.items() if name in made and made[name] != trait]
         if self._keeps("shape"):
             changed += sorted(self._traits.keys() ^ made.keys())
@@ -201,7 +200,7 @@ class Trial:
         """Frozen parameters, buffers and what `where` leaves out have their old bytes."""
         network, made = self._backend.network(self._base), self._backend.network(mutant)
         choice = getattr(operator, "where", None)
-        chosen = {s.tensor.name for s in choice.select(network)} if isinstance(choice, Where) else None
+        chosen = _chosen(choice, network) if isinstance(choice, Where) else None
         for name, tensor in network.tensors.items():
             allowed = tensor.trainable if chosen is None else name in chosen
             if allowed or name not in made.tensors:
@@ -221,12 +220,10 @@ class Trial:
         network = self._backend.network(self._base)
         trainable = [tensor for tensor in network.tensors.values() if tensor.trainable and tensor.size]
         for tensor in trainable[:1]:
-            limited: Any = dataclasses.replace(self.operator, where=where(tensor.name))  # type: ignore[type-var]
-            mutant = self._mutant_or_none(limited)
+            limited, mutant = self._limited(where(tensor.name))
             if mutant is not None:
                 self._leaves_alone(mutant, limited)
-        limited = dataclasses.replace(self.operator, where=where(units=[0]))  # type: ignore[type-var]
-        mutant = self._mutant_or_none(limited)
+        _, mutant = self._limited(where(units=[0]))
         if mutant is None:
             return
         made = self._backend.network(mutant)
@@ -239,11 +236,13 @@ class Trial:
                 _same_numbers(old, new), "`where` limits the units", f"another unit of {tensor.name!r} changed"
             )
 
-    def _mutant_or_none(self, operator: Any) -> Any:
+    def _limited(self, choice: Where) -> tuple[Any, Any]:
+        """Return the operator with another `where`, and its mutant; (None, None) where it refuses that."""
         try:
-            return mutate(self._base, operator, seed=_SEED, example=self.specimen.example)
+            limited = dataclasses.replace(cast(Any, self.operator), where=choice)
+            return limited, mutate(self._base, limited, seed=_SEED, example=self.case.example)
         except GenewrightError:
-            return None
+            return None, None
         except Exception as error:
             raise self._broken(
                 "what does not fit is refused with a GenewrightError", f"{type(error).__name__}: {error}"
@@ -251,9 +250,9 @@ class Trial:
 
     def _undoes(self) -> None:
         for leave_by in ("the end of the block", "an exception"):
-            model = self.specimen.fresh()
+            model = self.case.fresh()
             try:
-                with mutated(model, self.operator, seed=_SEED, example=self.specimen.example) as mutant:
+                with mutated(model, self.operator, seed=_SEED, example=self.case.example) as mutant:
                     self._require(
                         fingerprint(mutant) == self._result, "gw.mutated makes the same mutant", "its bytes differ"
                     )
@@ -264,11 +263,12 @@ class Trial:
             self._same(model, f"undo restores every byte after {leave_by}")
 
     def _keeps_function(self) -> None:
-        model = None if self.specimen.example is None else self.specimen.doubled()
-        if model is None:
-            return
-        before = self._backend.predict(model, self.specimen.example)
-        after = self._backend.predict(self._mutant(model), self.specimen.example)
+        with self.case.exactly():
+            model = self.case.doubled()
+            if model is None:
+                return
+            before = self._backend.predict(model, self.case.example)
+            after = self._backend.predict(self._mutant(model), self.case.example)
         for old, new in zip(before, after, strict=True):
             scale = float(np.max(np.abs(old), initial=0.0)) or 1.0
             error = float(np.max(np.abs(old - new), initial=0.0)) / scale
@@ -276,27 +276,27 @@ class Trial:
 
     def _steps(self) -> tuple[Step, ...]:
         return tuple(
-            planned.step for planned in plan(self._base, self.operator, seed=_SEED, example=self.specimen.example).steps
+            planned.step for planned in plan(self._base, self.operator, seed=_SEED, example=self.case.example).steps
         )
 
     def _keeps(self, claim: str) -> bool:
         return all(claim in step.operator.claims() for step in self._steps())
 
-    def _same(self, model: Any, promise: str) -> None:
-        content, traits = self.specimen.content(model), self.specimen.traits(model)
+    def _same(self, model: Any, invariant: str) -> None:
+        content, traits = self.case.content(model), self.case.traits(model)
         changed = [name for name, data in self._content.items() if content.get(name) != data]
         changed += [name for name, trait in self._traits.items() if traits.get(name) != trait]
         changed += sorted(traits.keys() - self._traits.keys())
-        self._require(not changed, promise, f"{', '.join(map(repr, changed[:3]))} changed")
+        self._require(not changed, invariant, f"{', '.join(map(repr, changed[:3]))} changed")
 
-    def _require(self, kept: bool, promise: str, detail: str) -> None:
+    def _require(self, kept: bool, invariant: str, detail: str) -> None:
         if not kept:
-            raise self._broken(promise, detail)
+            raise self._broken(invariant, detail)
 
-    def _broken(self, promise: str, detail: str) -> ConformanceError:
+    def _broken(self, invariant: str, detail: str) -> ConformanceError:
         who = type(self.operator).__name__
         return ConformanceError(
-            f"{who} breaks the promise '{promise}' on the network {self.specimen.name!r}: {detail}."
+            f"{who} breaks the invariant '{invariant}' on the network {self.case.name!r}: {detail}."
         )
 
 
@@ -312,6 +312,14 @@ def _draws(edit: Edit, *, asked: bool) -> bool:
     if change.combine == "xor":
         return len(change.bits) > 1
     return change.rate > 0 and change.combine != "negate" and change.distribution != "constant" and change.scale > 0
+
+
+def _chosen(choice: Where, network: Network) -> set[str]:
+    """Return the names of the tensors that a choice allows to change; none where it names layers without tensors."""
+    try:
+        return {selected.tensor.name for selected in choice.select(network)}
+    except SelectionError:
+        return set()
 
 
 def _same_numbers(old: Any, new: Any) -> bool:

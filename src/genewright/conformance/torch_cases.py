@@ -1,4 +1,4 @@
-"""The built-in torch modules that operators are checked on, and what is asked of a module."""
+"""torch modules as test cases, and the built-in ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from genewright.backends.torch.copying import copy_module
+from genewright.conformance.cases import Case
 from genewright.conformance.generators import reseeded
-from genewright.conformance.specimens import Specimen
 
 
-class TorchSpecimen(Specimen):
+class TorchCase(Case):
     """A torch module."""
 
     def fresh(self) -> nn.Module:
@@ -68,7 +68,7 @@ class TorchSpecimen(Specimen):
         return self.fresh().double()
 
 
-SPECIMEN = TorchSpecimen
+CASE = TorchCase
 _ORDERED = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # their order is what they compute
 
 
