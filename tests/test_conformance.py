@@ -230,7 +230,6 @@ def test_moving_a_global_generator_is_caught(which: str) -> None:
     @dataclass(frozen=True, kw_only=True)
     class GlobalMover(_Broken):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             move()
             yield from super().propose(networks, noise)
 
@@ -255,9 +254,7 @@ def test_noise_that_depends_on_the_order_of_tensors_is_caught() -> None:
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
             network = networks[0]
             for place, selected in enumerate(Where().select(network)):
-                yield Perturb(
-                    tensor=selected.tensor.name, change=Change(combine="add"), stream=str(place)
-                )
+                yield Perturb(tensor=selected.tensor.name, change=Change(combine="add"), stream=str(place))
 
     _caught(Counting, "the order of the tensors does not matter")
 
@@ -266,7 +263,6 @@ def test_an_empty_proposal_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Idle(_Broken):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             yield from ()
 
     _caught(Idle, "it proposes an edit or refuses")
@@ -276,7 +272,6 @@ def test_an_error_of_another_kind_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Clumsy(_Broken):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             raise KeyError("weight")
             yield
 
@@ -287,7 +282,6 @@ def test_refusing_everything_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Shy(_Broken):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             raise gw.UnsupportedError("not this one")
             yield
 
@@ -420,7 +414,6 @@ def test_an_edit_outside_its_tensor_is_refused_before_anything_changes(part: Any
     @dataclass(frozen=True, kw_only=True)
     class Outside(_Broken):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             yield from super().propose(networks, noise)
             yield Write(tensor="2.weight", values=lambda old: old, part=part)
 
@@ -452,7 +445,6 @@ def test_an_edit_that_does_not_fit_is_refused(edit: Edit) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Misfit(_Broken):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             yield edit
 
     with pytest.raises(gw.EditError, match=r"0\.weight"):
@@ -466,7 +458,6 @@ def test_a_function_that_fails_half_way_leaves_every_byte_in_place() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Stumbling(_Broken):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             yield from super().propose(networks, noise)
             yield Write(tensor="2.weight", values=fail)
 

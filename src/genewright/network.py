@@ -44,7 +44,7 @@ class Network(ABC):
         """Whether somebody has asked how the model computes."""
         return False
 
-    def forget_structure(self) -> None:
+    def forget_structure(self) -> None:  # noqa: B027  # a checkpoint has none
         """Values have changed: what one run showed of the model no longer holds."""
 
     def kinds(self) -> dict[str, str]:

@@ -186,8 +186,7 @@ def _nodes(text: str | bytes) -> list[Any]:
     version = entries["genewright"]
     if isinstance(version, int) and version > FORMAT:
         raise RecipeVersionError(
-            f"The recipe has format {version}; this version reads format {FORMAT}. "
-            "Upgrade: pip install -U genewright"
+            f"The recipe has format {version}; this version reads format {FORMAT}. Upgrade: pip install -U genewright"
         )
     if isinstance(version, bool) or version != FORMAT:
         raise RecipeError(f"The recipe is damaged: its format is {version!r}.")

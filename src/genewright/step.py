@@ -111,7 +111,11 @@ class Step:
         named = {"operator": entries.get("operator"), "settings": entries.get("settings", {})}
         if not isinstance(named["operator"], str) or not isinstance(named["settings"], Mapping):
             raise RecipeError('The recipe is damaged: a step\'s operator is "name@version" with an object of settings.')
-        parents, edits, rerun = entries.get("parents", [PREVIOUS]), entries.get("edits", []), entries.get("rerun", False)
+        parents, edits, rerun = (
+            entries.get("parents", [PREVIOUS]),
+            entries.get("edits", []),
+            entries.get("rerun", False),
+        )
         if not isinstance(parents, list) or not parents or not all(isinstance(p, str) for p in cast(Any, parents)):
             raise RecipeError("The recipe is damaged: a step's parents are a list of fingerprints.")
         if not isinstance(edits, list) or not isinstance(rerun, bool):

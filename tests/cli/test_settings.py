@@ -42,7 +42,6 @@ class OptionsProbe(Operator):
     parts: tuple[AnyOperator, ...] = ()
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-        network = networks[0]
         yield from ()
 
 

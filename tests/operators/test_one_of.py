@@ -50,7 +50,7 @@ def test_what_cannot_act_here_is_left_out() -> None:
     assert set(counts) == {"zero", "sign_flip"}
     assert stats.chisquare([counts["zero"], counts["sign_flip"]], [250, 750]).pvalue > 1e-3
     strict = gw.OneOf(operators=operator.operators, weights=operator.weights, fitting=False)
-    with pytest.raises(gw.GenewrightError, match="AddHeads|example"):
+    with pytest.raises(gw.GenewrightError, match=r"AddHeads|example"):
         [gw.mutate(layer(), strict, seed=seed) for seed in range(5)]
 
 

@@ -33,7 +33,8 @@ class Codec(NamedTuple):
 class Formed:
     """A frozen dataclass with a JSON form: its name and the fields that are not as by default.
 
-    Fields are of the types in `CODECS`, by the words of their annotations. Derive, and decorate with a frozen dataclass.
+    Fields are of the types in `CODECS`, by the words of their annotations. Derive, and decorate with a frozen
+    dataclass.
     """
 
     name: ClassVar[str]

@@ -53,6 +53,8 @@ class Following:
     value: Any
 
 
+_NONE = Index()
+
 Places = tuple[Place, ...]
 Attributes = tuple[Following, ...]
 
@@ -77,7 +79,7 @@ class Gather(Edit):
     width: str
     size: int
     index: Index
-    new: Index = Index()
+    new: Index = _NONE
     places: Places = ()
     attributes: Attributes = ()
 
@@ -101,10 +103,11 @@ class Gather(Edit):
         new = self.new.size <= self.index.size and self.new.within(0, max(self.index.size, 1))
         if self.size < 0 or not self.index.within(-1, self.size) or not new:
             raise EditError(
-                f"Gather of {self.width!r}: it has {self.size} units, and its index is {self.index} (-1 is a new entry)."
+                f"Gather of {self.width!r} in {self._where()}: it has {self.size} units, and its index is "
+                f"{self.index} (-1 is a new entry)."
             )
         if not self.index.size and self.size:
-            raise EditError(f"Gather of {self.width!r}: none of its {self.size} units would stay.")
+            raise EditError(f"Gather of {self.width!r} in {self._where()}: none of its {self.size} units would stay.")
         for place in self.places:
             tensor = views[0].tensor(place.tensor)
             fault = self._fault(place, tensor)
@@ -141,6 +144,9 @@ class Gather(Edit):
         wanted = np.zeros(self.index.size + 1, np.bool_)  # the last entry: positions of no unit
         wanted[(self.new if chosen is None else chosen).array] = True
         return np.flatnonzero(wanted[units(place.layout, self.index.size)])
+
+    def _where(self) -> str:
+        return ", ".join(map(repr, self.tensors()))
 
     def _fault(self, place: Place, tensor: Tensor) -> str:
         size = tensor.shape[place.axis] if 0 <= place.axis < len(tensor.shape) else -1

@@ -107,7 +107,7 @@ class Store(ABC):
             "command line package.module:factory with --weights."
         )
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027  # most backends have nothing that waits
         """Carry out what had to wait for the last edit of a step.
 
         Raises:
@@ -125,17 +125,13 @@ class Site:
         donors: Stores of the networks that weights may come from.
     """
 
-    def __init__(
-        self, store: Store, noise: Noise, journal: Journal | None = None, donors: Sequence[Any] = ()
-    ) -> None:
+    def __init__(self, store: Store, noise: Noise, journal: Journal | None = None, donors: Sequence[Any] = ()) -> None:
         self.store = store
         self.noise = noise
         self.journal = journal
         self.donors = donors
 
-    def rewrite(
-        self, name: str, part: Part, new: Callable[[Array], Array], *, numbers: bool = True
-    ) -> None:
+    def rewrite(self, name: str, part: Part, new: Callable[[Array], Array], *, numbers: bool = True) -> None:
         """Replace a part of a tensor by a function of it.
 
         Args:
@@ -161,7 +157,9 @@ class Site:
             made = np.asarray(new(given.copy() if given is old else given))
             shaped[place] = encoded(made, tensor.dtype) if numbers else made
 
-    def _rewrite_on_device(self, held: Array, place: tuple[Any, ...], new: Callable[[Array], Array], *, numbers: bool) -> None:
+    def _rewrite_on_device(
+        self, held: Array, place: tuple[Any, ...], new: Callable[[Array], Array], *, numbers: bool
+    ) -> None:
         old = held[place].clone()
         if self.journal is not None:
 
@@ -245,9 +243,7 @@ def _put_back(memory: Memory, place: tuple[Any, ...], old: NDArray[Any]) -> Call
     return restore
 
 
-def _noted(
-    add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int
-) -> Callable[[Undo], None]:
+def _noted(add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int) -> Callable[[Undo], None]:
     def note(undo: Undo) -> None:
         def restore() -> None:
             with memory.open() as values:

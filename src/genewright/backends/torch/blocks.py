@@ -47,8 +47,8 @@ def _on_device(block: Block, change: Change, stream: Stream, part: Part, journal
     if not block.local.is_contiguous():
         return False
     flat = block.local.view(-1)
-    return all(
-        [perturb_on_device(flat[place], change, stream, part, journal, start=start) for place, start in block.runs()]
+    return all(  # the first one says no, or none does
+        perturb_on_device(flat[place], change, stream, part, journal, start=start) for place, start in block.runs()
     )
 
 

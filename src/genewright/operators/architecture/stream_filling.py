@@ -24,9 +24,7 @@ def _norm_layers(knob: Knob) -> dict[str, bool]:
     return {**{layer: True for layer, kind in knob.norms if kind == "layer"}, **written_out}
 
 
-def _padded(
-    knob: Knob, size: int, attributes: Sequence[Attribute], network: Network, widths: Widths
-) -> Iterator[Edit]:
+def _padded(knob: Knob, size: int, attributes: Sequence[Attribute], network: Network, widths: Widths) -> Iterator[Edit]:
     norms = _norm_layers(knob)
     new = Index.of(range(knob.size, size))
     moved = gather(knob, Index.of([*range(knob.size), *([-1] * (size - knob.size))]), new=new, attributes=attributes)

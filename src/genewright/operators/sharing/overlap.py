@@ -132,9 +132,7 @@ def _first(sizes: tuple[int, ...], shape: tuple[int, ...]) -> Part:
     return tuple(part)
 
 
-def _nothing(
-    source: str, target: str, network: Network, donor: Network, skipped: list[tuple[str, str]]
-) -> str:
+def _nothing(source: str, target: str, network: Network, donor: Network, skipped: list[tuple[str, str]]) -> str:
     if skipped:
         name, reason = skipped[0]
         near = did_you_mean(name, donor.tensors)

@@ -64,7 +64,8 @@ class Transfer(Operator):
         True
 
     References:
-        Yosinski et al., "How transferable are features in deep neural networks?", arXiv:1411.1792, section 2; Chen, Goodfellow and Shlens, "Net2Net", arXiv:1511.05641 (a smaller network as the start of a larger).
+        Yosinski et al., "How transferable are features in deep neural networks?", arXiv:1411.1792, section 2;
+        Chen, Goodfellow and Shlens, "Net2Net", arXiv:1511.05641 (a smaller network as the start of a larger one).
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
@@ -91,7 +92,9 @@ class Transfer(Operator):
                 f"need as many; they have {stars[0]} and {stars[1]}."
             )
         if self.fraction != 1 or self.axis != "out":
-            raise SettingError("Transfer: fraction and axis are for layers of one network; leave them out with a donor.")
+            raise SettingError(
+                "Transfer: fraction and axis are for layers of one network; leave them out with a donor."
+            )
 
     def donors(self) -> tuple[str, ...]:
         return () if self.donor is None else (self.donor,)

@@ -27,9 +27,7 @@ _NUMBERS = re.compile(r"(?!.*(out|stage|channel|token|feature|proj)).*(layers|la
 _PLAIN = (str, int, float, bool, type(None))
 
 
-def renumber(
-    model: nn.Module, container: nn.Module, order: Sequence[int], journal: Journal, *, before: int
-) -> None:
+def renumber(model: nn.Module, container: nn.Module, order: Sequence[int], journal: Journal, *, before: int) -> None:
     """Adapt numbers to a container whose layers have been inserted, removed or moved.
 
     Args:

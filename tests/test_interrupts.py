@@ -1,0 +1,145 @@
+"""Ctrl-C at any instant: real signals, hundreds of them, in the change, in the block and in the undo."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import genewright as gw
+
+INSTANTS = 60  # for each of six kinds of mutation
+CASES: dict[str, Any] = {
+    "dense": gw.GaussianNoise(std=1.0),
+    "sparse": gw.GaussianNoise(std=1.0, rate=0.01),
+    "unit masks": gw.GaussianNoise(std=1.0, rate=0.5, where=gw.where(units=[0, 2, 5])),
+    "moved bits": gw.Shuffle(rate=0.5),
+    "layers and shapes": gw.Widen("0", factor=1.5),
+    "several": [gw.GaussianNoise(std=1.0), gw.Widen("0", factor=1.5), gw.Zero(rate=0.5)],
+}
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(40, 60), nn.BatchNorm1d(60), nn.ReLU(), nn.Linear(60, 30))
+
+
+@contextmanager
+def signal_after(seconds: float) -> Iterator[None]:
+    """Have a real signal come after some time, whose handler raises KeyboardInterrupt as Ctrl-C's does."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.fixture(autouse=True)
+def _handler() -> Iterator[None]:
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+def length_of(work: Callable[[], None]) -> float:
+    times: list[float] = []
+    for _ in range(5):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[2]
+
+
+def content(module: nn.Module) -> dict[str, bytes]:
+    return {name: tensor.numpy().tobytes() for name, tensor in module.state_dict().items()} | {
+        "attributes": repr(module).encode()
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_whatever_the_instant_every_byte_is_back(name: str) -> None:
+    net, x = model(), torch.randn(4, 40)
+
+    def work() -> None:
+        with gw.mutated(net, CASES[name], seed=1, example=x) as mutant, torch.no_grad():
+            mutant(x)  # the block: in training mode it moves running statistics, too
+
+    work()
+    before, handler = content(net), signal.getsignal(signal.SIGALRM)
+    whole = 1.2 * length_of(work)
+    interrupted = 0
+    for instant in np.linspace(whole / INSTANTS, whole, INSTANTS):
+        try:
+            with signal_after(float(instant)):
+                work()
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert content(net) == before, f"after {instant:.6f} s"
+        assert signal.getsignal(signal.SIGALRM) is handler
+    assert interrupted > INSTANTS / 3  # the signals did come while we worked
+
+
+@pytest.mark.parametrize("name", ["dense", "sparse", "several"])
+def test_a_mutation_in_place_is_whole_or_has_not_been(name: str) -> None:
+    base, x = model(), torch.randn(4, 40)
+    before = content(base)
+    after = content(gw.mutate(base, CASES[name], seed=1, example=x))
+
+    def work() -> nn.Module:
+        net = model()
+        with signal_after(instant):
+            try:
+                gw.mutate(net, CASES[name], seed=1, example=x, inplace=True)
+            except KeyboardInterrupt:
+                seen.append(content(net) == after)
+        return net
+
+    seen: list[bool] = []
+    instant = 10.0
+    whole = 1.2 * length_of(lambda: work() and None)
+    for instant in np.linspace(whole / INSTANTS, whole, INSTANTS):  # noqa: B007  # `work` reads it
+        assert content(work()) in (before, after)
+    assert seen
+
+
+def test_a_signal_in_the_block_comes_at_once() -> None:
+    net = model()
+    with pytest.raises(KeyboardInterrupt), gw.mutated(net, gw.Zero(rate=0.5), seed=1):  # noqa: PT012
+        signal.raise_signal(signal.SIGALRM)
+        pytest.fail("the block goes on")
+
+
+def test_a_handler_that_the_block_sets_stays() -> None:
+    net = model()
+
+    def mine(number: int, frame: Any) -> None:
+        """Do nothing."""
+
+    with gw.mutated(net, gw.Zero(rate=0.5), seed=1):
+        signal.signal(signal.SIGALRM, mine)
+    assert signal.getsignal(signal.SIGALRM) is mine
+
+
+def test_in_another_thread_no_handler_is_touched() -> None:
+    handler = signal.getsignal(signal.SIGALRM)
+    seen: list[Any] = []
+
+    def work() -> None:
+        with gw.mutated(model(), gw.Zero(rate=0.5), seed=1):
+            seen.append(signal.getsignal(signal.SIGALRM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [handler]
