@@ -317,7 +317,7 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
 
 def _act(change: Transaction, operators: tuple[AnyOperator, ...], noise: Noise) -> None:
     """Let operators act in order; combinators choose when their turn comes, and see the network then."""
-    more = len(operators) > 1 or isinstance(operators[0], Combinator)
+    more = len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)
     for position, operator in enumerate(operators):
         for leaf, own in _resolved(change, operator, noise.child(position)):
             change.step(leaf, own, more=more)

@@ -201,7 +201,7 @@ def operator_from_json(form: Any) -> AnyOperator:
         RecipeError: It is damaged.
         RecipeVersionError: The operator is of another version.
     """
-    entry = cast("Mapping[str, Any]", form) if isinstance(form, Mapping) else {}
+    entry: dict[str, Any] = dict(cast("Mapping[str, Any]", form)) if isinstance(form, Mapping) else {}
     named, settings = entry.get("operator"), entry.get("settings", {})
     if not isinstance(named, str):
         raise RecipeError(f'An operator in JSON is {{"operator": name, "settings": {{...}}}}; received {form!r}.')

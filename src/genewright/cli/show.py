@@ -65,8 +65,9 @@ def _recipe_lines(recipe: Recipe | None) -> list[str]:
     for step in recipe.steps:
         settings = ", ".join(f"{name}={_short(value)}" for name, value in step.operator.settings().items())
         lines.append(f"             {type(step.operator).__name__}({settings}), seed {step.seed!r}")
-    if recipe.parent is not None:
-        lines.append(f"             the base was made from {recipe.parent.base}, then changed by other means")
+    if recipe.steps[0].trained_from is not None:
+        first = recipe.all_steps()[0].parents[0]
+        lines.append(f"             the base was made from {first}, then changed by other means")
     return lines
 
 

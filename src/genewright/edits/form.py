@@ -94,6 +94,10 @@ def plain(value: Any, depth: int = 0) -> Any:
     raise RecipeError(f"The recipe is damaged: {type(cast(object, value)).__name__} is no plain data.")
 
 
+def _itself(value: Any) -> Any:
+    return value
+
+
 def _instance(*types: type) -> Codec:
     names = " or ".join("null" if one is type(None) else one.__name__ for one in types)
 
@@ -103,7 +107,7 @@ def _instance(*types: type) -> Codec:
             raise RecipeError(f"The recipe is damaged: expected {names}, received {str(value)[:80]!r}.")
         return value
 
-    return Codec(lambda value: value, read)
+    return Codec(_itself, read)
 
 
 def _number(value: Any) -> float:
@@ -121,8 +125,10 @@ def _change_from_json(form: Any) -> Change:
     if not isinstance(form, Mapping):
         raise RecipeError("The recipe is damaged: a change is an object.")
     entries = dict(cast("Mapping[str, Any]", form))
+    if isinstance(entries.get("bits"), list):
+        entries["bits"] = tuple(entries["bits"])
     try:
-        return Change(**{key: tuple(v) if isinstance(v, list) else v for key, v in entries.items()})  # pyright: ignore[reportUnknownArgumentType]
+        return Change(**entries)
     except (GenewrightError, TypeError, ValueError) as error:
         raise RecipeError(f"The recipe is damaged: a change cannot be read ({error}).") from None
 

@@ -168,19 +168,36 @@ def _place_to_json(place: Place) -> list[Any]:
     return entry
 
 
+def _places_to_json(places: Places) -> list[Any]:
+    return [_place_to_json(place) for place in places]
+
+
+def _attributes_to_json(attributes: Attributes) -> list[Any]:
+    return [[each.layer, each.attribute, plain(each.value)] for each in attributes]
+
+
 def _entries(form: Any, what: str) -> list[list[Any]]:
-    entries = cast("list[Any]", form) if isinstance(form, list) else [None]
+    entries: list[Any] = cast("list[Any]", form) if isinstance(form, list) else [None]
     if not all(isinstance(entry, list) and cast("list[Any]", entry) for entry in entries):
         raise RecipeError(f"The recipe is damaged: {what} are lists in a list.")
     return entries
 
 
 def _place(entry: list[Any]) -> Place:
-    tensor, axis, layout, blank = (*entry, *(None, 0, UNIT, False)[len(entry) :])[:4]
+    plainest: list[Any] = [None, 0, UNIT, False]
+    tensor, axis, layout, blank = [*entry, *plainest[len(entry) :]][:4]
     whole = isinstance(tensor, str) and isinstance(axis, int) and isinstance(blank, bool) and not isinstance(axis, bool)
     if not whole or len(entry) > 4:
         raise RecipeError("The recipe is damaged: a place is [tensor, axis, layout, blank].")
     return Place(tensor, axis, layout_from_json(layout), blank)
+
+
+def _places(form: Any) -> Places:
+    return tuple(_place(entry) for entry in _entries(form, "places"))
+
+
+def _attributes(form: Any) -> Attributes:
+    return tuple(_following(entry) for entry in _entries(form, "attributes"))
 
 
 def _following(entry: list[Any]) -> Following:
@@ -189,11 +206,5 @@ def _following(entry: list[Any]) -> Following:
     return Following(entry[0], entry[1], plain(entry[2]))
 
 
-CODECS["Places"] = Codec(
-    lambda places: [_place_to_json(place) for place in places],
-    lambda form: tuple(_place(entry) for entry in _entries(form, "places")),
-)
-CODECS["Attributes"] = Codec(
-    lambda attributes: [[each.layer, each.attribute, plain(each.value)] for each in attributes],
-    lambda form: tuple(_following(entry) for entry in _entries(form, "attributes")),
-)
+CODECS["Places"] = Codec(_places_to_json, _places)
+CODECS["Attributes"] = Codec(_attributes_to_json, _attributes)

@@ -48,24 +48,17 @@ class Perturb(ValueEdit):
         return self.change.rate
 
     def words(self) -> str:
-        return _CHANGES[self.change.combine](self.change) + (
-            f", rate {self.change.rate:g}" if self.change.rate < 1 else ""
-        )
+        return _words(self.change) + (f", rate {self.change.rate:g}" if self.change.rate < 1 else "")
 
 
-def _replacing(change: Change) -> str:
-    return f"{change.scale:.6g}" if change.distribution == "constant" else _drawn(change)
-
-
-def _drawn(change: Change) -> str:
-    return f"{change.scale:.6g} * {change.distribution}"
-
-
-_CHANGES = {
-    "add": lambda change: f"w + {_drawn(change)}",
-    "add_relative": lambda change: f"w + {_drawn(change)} * |w|",
-    "multiply": lambda change: f"w * exp({change.scale:.6g} * normal)",
-    "replace": _replacing,
-    "negate": lambda change: "-w",
-    "xor": lambda change: f"flip one of bits {','.join(map(str, change.bits))}",
-}
+def _words(change: Change) -> str:
+    drawn = f"{change.scale:.6g} * {change.distribution}"
+    constant = change.distribution == "constant"
+    return {
+        "add": f"w + {drawn}",
+        "add_relative": f"w + {drawn} * |w|",
+        "multiply": f"w * {change.scale:.6g}" if constant else f"w * exp({change.scale:.6g} * normal)",
+        "replace": f"{change.scale:.6g}" if constant else drawn,
+        "negate": "-w",
+        "xor": f"flip one of bits {','.join(map(str, change.bits))}",
+    }[change.combine]

@@ -95,6 +95,13 @@ def fresh_layers(
     return found, pairs
 
 
+def exchangeable(model: Any) -> list[str]:
+    """Return the layers that can each be exchanged by itself: Keras's own, graphs, and what has no layers inside."""
+    layers = layers_of(model)
+    parts = dict.fromkeys(part_around(name, model) for name in layers)
+    return [n for n in parts if is_graph(layers[n]) or is_of_keras(layers[n]) or not layers_of(layers[n])]
+
+
 def part_around(name: str, model: Any) -> str:
     """Return what can be exchanged by itself: the layer, or the outermost graph or layer of Keras's around it."""
     layers, parts = layers_of(model), name.split(".")

@@ -148,7 +148,7 @@ def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Move | None:
 
 def moved(values: NDArray[Any], move: Move) -> NDArray[Any]:
     """Return values gathered along an axis, zeros where the index is -1."""
-    index = move.index
+    index = move.places
     taken: NDArray[Any] = np.take(values, np.maximum(index, 0), axis=move.axis)
     taken[(slice(None),) * move.axis + (index < 0,)] = 0
     return taken

@@ -13,11 +13,11 @@ from genewright.backends.keras.members import Member, members_of
 
 
 class Move(NamedTuple):
-    """How a variable was gathered along an axis: new[i] = old[index[i]], -1 for a new entry."""
+    """How a variable was gathered along an axis: new[i] = old[places[i]], -1 for a new entry."""
 
     tensor: str
     axis: int
-    index: NDArray[np.int64]
+    places: NDArray[np.int64]
 
 
 def carry_training(
@@ -83,7 +83,7 @@ def moved_state(values: NDArray[Any], move: Move) -> NDArray[Any]:
 
     Zero there would make the first steps of Adam too large.
     """
-    index = move.index
+    index = move.places
     if move.axis >= values.ndim or values.shape[move.axis] == 0:
         return values
     taken: NDArray[Any] = np.take(values, np.maximum(index, 0), axis=move.axis)

@@ -14,6 +14,7 @@ from genewright.backends.keras.cloning import python_random_kept
 from genewright.backends.keras.configs import with_entry
 from genewright.backends.keras.exchanging import exchange, fresh_layers
 from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.held import snapshot
 from genewright.backends.keras.library import said
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of, members_of
 from genewright.backends.keras.own_classes import remade
@@ -123,11 +124,12 @@ class Trials:
             self._copy = remade(self.model)
         held = {name.rpartition(".")[0] for name in self._touched(sizes)}
         fresh, _ = fresh_layers(self._copy, changes, [name for name in layers_of(self._copy) if name in held])
-        undo = exchange(self._copy, fresh)
+        restore = snapshot(self._copy)
         try:
+            exchange(self._copy, fresh)
             return self._otherwise(self._copy, sizes)
         finally:
-            undo()
+            restore()
 
     def _touched(self, sizes: Mapping[Leaf, int]) -> list[str]:
         """Return the variables whose shapes become other ones."""
