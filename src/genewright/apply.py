@@ -38,17 +38,17 @@ class Store(ABC):
         bfloat16 comes as uint16 bit patterns. A contiguous tensor in main memory is given without a copy.
         """
 
-    def perturb(self, edit: Perturb, *, keep: bool) -> Undo | None:
+    def perturb(self, edit: Perturb, *, journal: Callable[[Undo], object] | None) -> bool:
         """Draw and apply an edit where the tensor lies, with the bits that `noise.apply` gives.
 
         Args:
             edit: The edit.
-            keep: Whether what is returned must bring the old bytes back.
+            journal: Called, before anything changes, with what takes a change back (one for each stretch of it).
 
         Returns:
-            What takes it back; None where the store leaves it to the core, which does it in main memory.
+            Whether it is done; the store may leave it to the core, which does it in main memory.
         """
-        return None
+        return False
 
     def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
         """Give a tensor another shape; it stays the same object, ties included.
@@ -260,8 +260,9 @@ def apply_one(edit: Edit, store: Store, *, keep: bool = False) -> Undo:
         with store.elements(tensor.name) as values:
             gathered = _gathered(values, edit, tensor)
         return store.replace(tensor.name, gathered, edit)
-    if isinstance(edit, Perturb) and (undo := store.perturb(edit, keep=keep)) is not None:
-        return undo
+    kept = Journal()
+    if isinstance(edit, Perturb) and store.perturb(edit, journal=kept.add if keep else None):
+        return kept.restore
     with store.elements(tensor.name) as values:
         match edit:
             case Perturb():
@@ -332,18 +333,15 @@ def _perturb(
     for start, stop, inside in pieces(edit.part, tensor.shape):
         place = values[start:stop]
         old = None if inside is None else (place.copy(), ~inside)
-        undo = noise.apply(
-            place, edit.change, edit.stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=keep
-        )
+        journal = _on_range(undos, start, stop) if keep else None
+        noise.apply(place, edit.change, edit.stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=journal)
         if old is not None:
             np.copyto(place, old[0], where=old[1])
-        if undo is not None:
-            undos.append(_on_range(undo.restore, start, stop))
     return undos
 
 
-def _on_range(restore: Callable[[NDArray[Any]], None], start: int, stop: int) -> Callable[[NDArray[Any]], None]:
-    return lambda values: restore(values[start:stop])
+def _on_range(undos: list[Callable[[NDArray[Any]], None]], start: int, stop: int) -> Callable[[noise.Undo], None]:
+    return lambda undo: undos.append(lambda values: undo.restore(values[start:stop]))
 
 
 def _overwrite(

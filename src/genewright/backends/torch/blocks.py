@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,18 +17,16 @@ from genewright.backends.torch.sharding import Block, whole
 from genewright.edit import Perturb
 
 
-def perturb_block(block: Block, edit: Perturb, *, keep: bool) -> Undo:
+def perturb_block(block: Block, edit: Perturb, *, journal: Callable[[Undo], object] | None) -> None:
     """Draw and apply an edit of a tensor to a block of it, without a look at the others.
 
     Args:
         block: The block.
         edit: An edit of the whole tensor.
-        keep: Whether the undo must bring the old bytes back.
-
-    Returns:
-        What takes the change back on this process.
+        journal: Called, before anything changes, with what takes the change back on this process.
     """
-    return _on_device(block, edit, keep=keep) or _in_main_memory(block, edit, keep=keep)
+    if not _on_device(block, edit, journal=journal):
+        _in_main_memory(block, edit, journal=journal)
 
 
 @contextmanager
@@ -40,44 +38,34 @@ def gathered_elements(block: Block) -> Generator[NDArray[Any]]:
     block.local.copy_(full[block.slices()])
 
 
-def _on_device(block: Block, edit: Perturb, *, keep: bool) -> Undo | None:
-    """Launch a kernel for every consecutive stretch; None, before the first, where none can be launched."""
+def _on_device(block: Block, edit: Perturb, *, journal: Callable[[Undo], object] | None) -> bool:
+    """Launch a kernel for every consecutive stretch; False, before the first, where none can be launched."""
     if not block.local.is_contiguous():
-        return None
+        return False
     flat = block.local.view(-1)
-    undos = list[Undo]()
-    for place, start in block.runs():
-        undo = perturb_on_device(flat[place], edit, keep=keep, start=start)
-        if undo is None:
-            return None
-        undos.append(undo)
-
-    def undo_all() -> None:
-        for undo in reversed(undos):
-            undo()
-
-    return undo_all
+    return all(perturb_on_device(flat[place], edit, journal=journal, start=start) for place, start in block.runs())
 
 
-def _in_main_memory(block: Block, edit: Perturb, *, keep: bool) -> Undo:
+def _in_main_memory(block: Block, edit: Perturb, *, journal: Callable[[Undo], object] | None) -> None:
+    def note(old: noise.ShardUndo) -> None:
+        def undo() -> None:
+            with elements_of(block.local) as values:
+                old.restore(values)
+
+        if journal is not None:
+            journal(undo)
+
     with elements_of(block.local) as values:
         shaped = values.reshape(tuple(block.local.shape))
         outside = (shaped.copy(), ~block.inside(edit.part)) if edit.part else None
-        journal = noise.apply_shard(
+        noise.apply_shard(
             shaped,
             edit.change,
             edit.stream,
             dtype=str(block.local.dtype).removeprefix("torch."),
             shape=block.shape,
             offset=block.offset,
-            journal=keep,
+            journal=None if journal is None else note,
         )
         if outside is not None:
             np.copyto(shaped, outside[0], where=outside[1])
-
-    def undo() -> None:
-        if journal is not None:
-            with elements_of(block.local) as values:
-                journal.restore(values)
-
-    return undo

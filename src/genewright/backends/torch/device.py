@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,30 +15,32 @@ from genewright.apply import Undo
 from genewright.edit import Perturb
 
 
-def perturb_on_device(tensor: torch.Tensor, edit: Perturb, *, keep: bool, start: int = 0) -> Undo | None:
+def perturb_on_device(
+    tensor: torch.Tensor, edit: Perturb, *, journal: Callable[[Undo], object] | None, start: int = 0
+) -> bool:
     """Draw and apply an edit where the tensor lies.
 
     Args:
         tensor: Any tensor.
         edit: The edit.
-        keep: Whether the undo must bring the old bytes back.
+        journal: Called, before anything changes, with what takes the change back.
         start: The index, in the whole tensor, of the first element of this stretch of it.
 
     Returns:
-        What takes the change back; None where this is not possible, and nothing has changed: the tensor is in main
-        memory, only a part of it may change, its memory is not in row-major order, or Triton is not installed.
+        Whether it is done; where this is not possible nothing has changed: the tensor is in main memory, only a part
+        of it may change, its memory is not in row-major order, or Triton is not installed.
     """
     if edit.part or not _reachable(tensor) or not tensor.is_contiguous() or not _installed():
-        return None
+        return False
     kernels: Any = importlib.import_module("genewright.noise.cuda")
     flat = tensor.detach().view(-1)
-    journal: Any = kernels.apply(flat, edit.change, edit.stream, start=start, journal=keep)
 
-    def undo() -> None:
+    def note(old: Any) -> None:
         if journal is not None:
-            journal.restore(flat)
+            journal(lambda: old.restore(flat))
 
-    return undo
+    kernels.apply(flat, edit.change, edit.stream, start=start, journal=None if journal is None else note)
+    return True
 
 
 def _reachable(tensor: torch.Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -39,11 +40,12 @@ class TorchStore(Store):
         tensor = self._member(name).tensor
         return gathered_elements(block_of(name, tensor)) if is_sharded(tensor) else elements_of(tensor)
 
-    def perturb(self, edit: Perturb, *, keep: bool) -> Undo | None:
+    def perturb(self, edit: Perturb, *, journal: Callable[[Undo], object] | None) -> bool:
         tensor = self._member(edit.tensor).tensor
-        if is_sharded(tensor):
-            return perturb_block(block_of(edit.tensor, tensor), edit, keep=keep)
-        return perturb_on_device(tensor, edit, keep=keep)
+        if not is_sharded(tensor):
+            return perturb_on_device(tensor, edit, journal=journal)
+        perturb_block(block_of(edit.tensor, tensor), edit, journal=journal)
+        return True
 
     def replace(self, name: str, values: NDArray[Any], moved: Reindex) -> Undo:
         refuse_wrapped(self._model)
