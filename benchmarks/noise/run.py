@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genewright.noise import Change, Stream
+from genewright.noise import Change, Stream, Undo
 from genewright.noise.compiled import apply as compiled
 
 STREAM = Stream(key=246, tweak=135)
@@ -83,7 +83,7 @@ def speeds(dtype: str, counts: tuple[int, ...], rounds: int) -> None:
 
             def ours(threads: int, change: Change = change, array: np.ndarray = array, repeat: int = repeat) -> None:
                 for _ in range(repeat):
-                    compiled(array, change, STREAM, dtype, 0, False, threads=threads)
+                    compiled(array, change, STREAM, dtype, 0, None, threads=threads)
 
             def floor(values: torch.Tensor = values, ready: torch.Tensor = ready, repeat: int = repeat) -> None:
                 for _ in range(repeat):
@@ -128,7 +128,7 @@ def kinds(count: int, rounds: int) -> None:
         for dtype in rows[0][1:]:
             array = as_array(tensor(count, dtype))
             best = least(
-                {"ours": lambda c=change, a=array, d=dtype: compiled(a, c, STREAM, d, 0, False, threads=1)},
+                {"ours": lambda c=change, a=array, d=dtype: compiled(a, c, STREAM, d, 0, None, threads=1)},
                 time.process_time,
                 rounds,
             )
@@ -164,7 +164,7 @@ def models(rounds: int) -> None:
 
             def ours(change: Change = change, arrays: list[np.ndarray] = arrays) -> None:
                 for number, array in enumerate(arrays):
-                    compiled(array, change, Stream(key=number, tweak=1), "float32", 0, False, threads=1)
+                    compiled(array, change, Stream(key=number, tweak=1), "float32", 0, None, threads=1)
 
             def usual(rate: float = rate, parameters: list[torch.Tensor] = parameters) -> None:
                 for values in parameters:
@@ -172,7 +172,11 @@ def models(rounds: int) -> None:
 
             best = least({"ours": ours}, time.process_time, rounds)["ours"]
             other = least({"usual": usual}, time.process_time, 2)["usual"]
-            undo = sum(compiled(array, change, STREAM, "float32", 0, True, threads=1).nbytes for array in arrays)
+            undos: list[Undo] = []
+            for array in arrays:
+                compiled(array, change, STREAM, "float32", 0, undos.append, threads=1)
+            undo = sum(one.nbytes for one in undos)
+            undos.clear()
             rows.append(
                 [
                     name,
@@ -195,20 +199,22 @@ def peak(count: int) -> None:
         values = np.zeros(count, np.float32)
         values += 1
         change = Change(combine="add", scale=1e-6, rate=rate)
-        compiled(values[:5000], change, STREAM, "float32", 0, journal)
+        undos: list[Undo] = []
+        note = undos.append if journal else None
+        compiled(values[:5000], change, STREAM, "float32", 0, note)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        undo = compiled(values, change, STREAM, "float32", 0, journal)
+        compiled(values, change, STREAM, "float32", 0, note)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         rows.append(
             [
                 f"{count:.0e}",
                 f"{rate:g}",
-                "yes" if undo else "no",
+                "yes" if undos else "no",
                 f"{values.nbytes / 1e6:.0f}",
                 f"{(after - before) / 1e3:.1f}",
             ]
         )
-        del values, undo
+        del values, undos
     table("### Peak memory (of a process that has run nothing larger)", rows)
 
 

@@ -17,6 +17,19 @@ def apply(request):
     return partial(noise.apply, backend=request.param)
 
 
+@pytest.fixture(scope="session")
+def journalled(apply):
+    """`apply` that returns the undo that it has handed out."""
+
+    def journalled(*arguments, **settings):
+        kept = []
+        apply(*arguments, **settings, journal=kept.append)
+        (undo,) = kept
+        return undo
+
+    return journalled
+
+
 @pytest.fixture(scope="session", params=BACKENDS)
 def mask(request):
     """`mask` with each backend in turn."""

@@ -46,12 +46,12 @@ def raw(values):
 @pytest.mark.parametrize("change", CHANGES, ids=lambda c: f"{c.combine}-{c.distribution}-{c.rate}-{c.rounding}")
 @settings(max_examples=12, deadline=None)
 @given(size=st.integers(0, 9000), start=st.sampled_from([0, 1, 127, 4095, 2**32 - 3000]), cut=st.floats(0, 1))
-def test_any_cut_any_start_and_every_byte_back(apply, change, dtype, size, start, cut):
+def test_any_cut_any_start_and_every_byte_back(apply, journalled, change, dtype, size, start, cut):
     before = weights(size, dtype)
     whole, parts = before.copy(), before.copy()
-    undo = apply(whole, change, STREAM, dtype=dtype, start=start, journal=True)
+    undo = journalled(whole, change, STREAM, dtype=dtype, start=start)
     middle = int(cut * size)
-    assert apply(parts[:middle], change, STREAM, dtype=dtype, start=start, size=start + size) is None
+    apply(parts[:middle], change, STREAM, dtype=dtype, start=start, size=start + size)
     apply(parts[middle:], change, STREAM, dtype=dtype, start=start + middle)
     assert raw(whole) == raw(parts)
     hit = np.zeros(size, bool)
@@ -183,23 +183,23 @@ def test_overflow_is_infinity(apply):
         assert (half == largest + 1).all()
 
 
-def test_a_scale_of_zero_changes_no_byte(apply):
+def test_a_scale_of_zero_changes_no_byte(journalled):
     for combine in ("add", "add_relative", "multiply"):
         values = np.tile(SPECIALS32, 50).view(np.float32)
         before = raw(values)
-        undo = apply(values, Change(combine=combine, scale=0.0), STREAM, dtype="float32", journal=True)
+        undo = journalled(values, Change(combine=combine, scale=0.0), STREAM, dtype="float32")
         assert raw(values) == before
         assert undo.nbytes == 0
         undo.restore(values)
 
 
-def test_nothing_to_do(apply):
+def test_nothing_to_do(apply, journalled):
     values = weights(100, "float32")
     before = raw(values)
-    assert apply(values, Change(combine="replace", rate=0.0), STREAM, dtype="float32") is None
-    apply(values, Change(combine="replace", rate=0.0), STREAM, dtype="float32", journal=True).restore(values)
+    apply(values, Change(combine="replace", rate=0.0), STREAM, dtype="float32")
+    journalled(values, Change(combine="replace", rate=0.0), STREAM, dtype="float32").restore(values)
     empty = np.empty(0, np.float32)
-    apply(empty, Change(combine="add"), STREAM, dtype="float32", journal=True).restore(empty)
+    journalled(empty, Change(combine="add"), STREAM, dtype="float32").restore(empty)
     assert raw(values) == before
 
 
@@ -227,11 +227,11 @@ def test_contracted_arithmetic_would_be_noticed(apply, combine):
     assert 0.001 < np.mean(fused != after) < 0.2
 
 
-def test_journals_are_small_where_few_are_hit(apply):
+def test_journals_are_small_where_few_are_hit(journalled):
     values = weights(400_000, "float32")
-    undo = apply(values, Change(combine="add", rate=0.01), STREAM, dtype="float32", journal=True)
+    undo = journalled(values, Change(combine="add", rate=0.01), STREAM, dtype="float32")
     assert undo.nbytes < 0.025 * values.nbytes
-    full = apply(values, Change(combine="add", rate=0.9), STREAM, dtype="float32", journal=True)
+    full = journalled(values, Change(combine="add", rate=0.9), STREAM, dtype="float32")
     assert full.nbytes == values.nbytes
     with pytest.raises(ValueError, match="this journal belongs to 400000 elements"):
         undo.restore(values[:-1])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genewright.noise import Change, Stream, apply, apply_shard
+from genewright.noise import Change, ShardUndo, Stream, apply, apply_shard
 from genewright.noise.shards import runs
 
 STREAM = Stream(key=47, tweak=53)
@@ -26,9 +26,12 @@ def test_a_shard_is_the_slice_of_the_whole(block, rate, journal):
     part = np.array(whole[cut], order="C").reshape(lengths)
     before = part.copy()
     apply(whole.reshape(-1), change, STREAM, dtype="float32")
-    undo = apply_shard(part, change, STREAM, dtype="float32", shape=shape, offset=offset, journal=journal)
+    undos = []
+    note = undos.append if journal else None
+    apply_shard(part, change, STREAM, dtype="float32", shape=shape, offset=offset, journal=note)
     assert np.array_equal(part, whole[cut])
-    if journal:
+    for undo in undos:
+        undo.restore(part)
         undo.restore(part)
         assert np.array_equal(part, before)
         assert undo.nbytes >= 0
@@ -44,6 +47,8 @@ def test_rows_are_one_run():
 def test_bad_blocks():
     with pytest.raises(ValueError, match="not inside"):
         list(runs((4, 4), (3, 0), (2, 4)))
+    with pytest.raises(ValueError, match=r"contiguous shard of shape \(4, 4\)"):
+        ShardUndo((4, 4)).restore(np.zeros((4, 4), np.float32).T)
     with pytest.raises(ValueError, match="contiguous"):
         apply_shard(
             np.zeros((4, 4), np.float32).T, Change(combine="add"), STREAM, dtype="float32", shape=(4, 4), offset=(0, 0)

@@ -1,11 +1,14 @@
 """Run by test_cuda.py in a process of its own, with TRITON_INTERPRET=1: the Triton kernel against the reference."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from genewright.noise import Change, Stream, apply
 from genewright.noise.cuda import apply as triton_apply
+from genewright.noise.cuda import backend
 
 from .test_backends import DTYPES, any_patterns
 
@@ -49,13 +52,67 @@ def main(device: str, extent: str) -> None:
         expected, made = before.copy(), torch.from_numpy(before.copy())
         made = (made.view(torch.bfloat16) if dtype == "bfloat16" else made).to(device)
         apply(expected, change, stream, dtype=dtype, start=start, backend="numpy")
-        undo = triton_apply(made, change, stream, start=start, journal=True)
+        undos = []
+        triton_apply(made, change, stream, start=start, journal=undos.append)
         signed = made.view(torch.int16) if made.element_size() == 2 else made
         assert signed.cpu().numpy().tobytes() == expected.tobytes(), (change, dtype, size, start)
-        undo.restore(made)
+        undos[0].restore(made)
         assert signed.cpu().numpy().tobytes() == before.tobytes(), ("undo", change, dtype, size, start)
         done += 1
+    interrupted_anywhere(device)
     print(done)
+
+
+HOUSE = str(Path(backend.__file__).parent)
+
+
+class Instant:
+    """Raises a KeyboardInterrupt at the k-th line or return of the room, counted from 1; 0 only counts them."""
+
+    def __init__(self, instant: int) -> None:
+        self.instant, self.passed = instant, 0
+
+    def __enter__(self) -> "Instant":
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _trace(self, frame: Any, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(HOUSE):
+            return None
+        if event in ("line", "return"):
+            self.passed += 1
+            if self.passed == self.instant:
+                raise KeyboardInterrupt
+        return self._trace
+
+
+def interrupted_anywhere(device: str) -> None:
+    """Interrupt the change at some of its lines, before, in (under the interpreter) and after the kernel."""
+    stream = Stream(key=3, tweak=5)
+    for change in (Change(combine="add"), Change(combine="negate", rate=0.9), Change(combine="negate", rate=0.01)):
+        before = torch.from_numpy(any_patterns(700, "float32", 7)).to(device).view(torch.int32)
+        values = before.clone()
+        with Instant(0) as whole:
+            triton_apply(values.view(torch.float32), change, stream, start=4096)
+        values.copy_(before)
+        outcomes = set[bool]()
+        for number in range(8):
+            undos: list[Any] = []
+            try:
+                with Instant(whole.passed if number == 7 else 1 + number * whole.passed // 7):
+                    triton_apply(values.view(torch.float32), change, stream, start=4096, journal=undos.append)
+            except KeyboardInterrupt:
+                outcomes.add(torch.equal(values, before))
+            assert undos or torch.equal(values, before)
+            for undo in undos * 2:
+                undo.restore(values.view(torch.float32))
+            assert torch.equal(values, before), (change, number)
+        assert True in outcomes, change
+        if device == "cpu":
+            assert False in outcomes, change
 
 
 if __name__ == "__main__":

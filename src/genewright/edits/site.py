@@ -183,11 +183,7 @@ class Site:
                 place = values[start:stop]
                 old = None if inside is None else (place.copy(), ~inside)
                 note = None if add is None else _noted(add, memory, start, stop)
-                undo = gw_noise.apply(
-                    place, change, stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=note is not None
-                )
-                if note is not None and undo is not None:
-                    note(undo)
+                gw_noise.apply(place, change, stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=note)
                 if old is not None:
                     np.copyto(place, old[0], where=old[1])
 

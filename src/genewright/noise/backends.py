@@ -18,7 +18,7 @@ from genewright.errors import SettingError
 from genewright.noise import reference
 from genewright.noise.change import Change
 from genewright.noise.key import Stream
-from genewright.noise.undo import Undo
+from genewright.noise.undo import Journal
 
 Name = Literal["numpy", "numba"]
 LOGGER: Final = logging.getLogger("genewright.noise")
@@ -30,9 +30,9 @@ class Backend(Protocol):
     """What a backend is: one function. All backends write the same bytes."""
 
     def __call__(
-        self, values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool, /
-    ) -> Undo | None:
-        """Change the values in place; the arguments have been checked."""
+        self, values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: Journal | None, /
+    ) -> None:
+        """Hand the undo to the journal, then change the values in place; the arguments have been checked."""
         ...
 
 

@@ -11,7 +11,7 @@ from genewright.noise import masks, reference
 from genewright.noise.backends import Chooser, Name, compiled_mask
 from genewright.noise.change import Change
 from genewright.noise.key import Stream
-from genewright.noise.undo import Undo
+from genewright.noise.undo import Journal, Undo
 
 STORED: Final = {"float32": "float32", "float64": "float64", "float16": "float16", "bfloat16": "uint16"}
 """dtype -> the type of the NumPy array that holds it."""
@@ -28,9 +28,9 @@ def apply(
     dtype: str,
     start: int = 0,
     size: int | None = None,
-    journal: bool = False,
+    journal: Journal | None = None,
     backend: Name | None = None,
-) -> Undo | None:
+) -> None:
     """Change the elements [start, start + len(values)) of a tensor, in place.
 
     The result does not depend on how a tensor is cut into calls, on the backend or on the number of
@@ -44,11 +44,9 @@ def apply(
         dtype: "float32", "float64", "float16" or "bfloat16".
         start: The index, in the full tensor, of the first value.
         size: The number of elements of the full tensor; start + len(values) by default.
-        journal: Whether to return an `Undo`.
+        journal: Called with the `Undo` before anything changes. From then on, whatever happens to this call, the
+            undo's restore() brings every byte back.
         backend: "numpy", "numba", or None: Numba where it is installed and the work is worth loading it.
-
-    Returns:
-        The `Undo` whose restore() brings every byte back, or None without a journal.
 
     Raises:
         UnsupportedError: If `values` is not an array that holds that dtype.
@@ -57,10 +55,11 @@ def apply(
     Example:
         >>> weights = np.zeros(4, np.float32)
         >>> change = Change(combine="add", scale=0.1)
-        >>> undo = apply(weights, change, Stream(key=1, tweak=2), dtype="float32", journal=True)
+        >>> undo = []
+        >>> apply(weights, change, Stream(key=1, tweak=2), dtype="float32", journal=undo.append)
         >>> bool(weights.any())
         True
-        >>> undo.restore(weights)
+        >>> undo[0].restore(weights)
         >>> bool(weights.any())
         False
     """
@@ -70,12 +69,13 @@ def apply(
     if not 0 <= start <= end <= (end if size is None else size):
         raise SettingError(f"elements [{start}, {end}) are not inside a tensor of {size} elements")
     if change.idle or not len(values):
-        nothing = np.empty(0, np.uint32), np.empty(0, values.dtype)
-        return Undo(*nothing, length=len(values)) if journal else None
+        if journal is not None:
+            journal(Undo(len(values), values.dtype))
+        return
     if change.combine == "replace" and change.scale == 0:
         change = replace(change, distribution="constant", scale=0.0)  # +0.0, not a signed zero per element
     run = _CHOOSER.choose(backend, len(values))
-    return run(np.asarray(values), change, stream, dtype, start, journal)
+    run(np.asarray(values), change, stream, dtype, start, journal)
 
 
 def mask(

@@ -13,7 +13,7 @@ from genewright.noise.lognormal import factor_parts, multiplier, power
 from genewright.noise.masks import blocks
 from genewright.noise.philox import U64
 from genewright.noise.rounding import narrow, widen
-from genewright.noise.undo import Undo, sparse_pays
+from genewright.noise.undo import Journal, Noted, Undo, position_type, sparse_pays
 from genewright.noise.words import Purpose, words
 
 CHUNK: Final = 1 << 16
@@ -22,32 +22,28 @@ CHUNK: Final = 1 << 16
 FloatArray = NDArray[np.floating]
 
 
-def apply(values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: bool) -> Undo | None:
+def apply(
+    values: NDArray[Any], change: Change, stream: Stream, dtype: str, start: int, journal: Journal | None
+) -> None:
     """Change the values in place (arguments as `engine.apply` has checked them)."""
+    noted: list[Noted] | None = None
+    if journal is not None:
+        sparse = change.rate < 1 and sparse_pays(change.rate, values)
+        undo = Undo(len(values), values.dtype, [] if sparse else [Noted(0, values.copy())])
+        noted = undo.noted if sparse else None
+        journal(undo)
     if change.rate == 1:
-        old = values.copy() if journal else None
         for first in range(0, len(values), CHUNK):
             part = slice(first, min(first + CHUNK, len(values)))
             index = np.arange(part.start, part.stop, dtype=np.uint64) + np.uint64(start)
             values[part] = changed(values[part], index, change, stream, dtype)
-        return None if old is None else Undo(None, old, len(values))
-    sparse = sparse_pays(change.rate, values)
-    copy = values.copy() if journal and not sparse else None
-    kept: list[tuple[NDArray[Any], NDArray[Any]]] = []
-    narrowest = np.uint32 if len(values) < 1 << 32 else np.uint64
+        return
     for found in _gathered(blocks(stream, change.rate, start, start + len(values))):
         place = found - start
         old = values[place]
-        if journal and sparse:
-            kept.append((place.astype(narrowest), old))
+        if noted is not None:
+            noted.append(Noted(0, old, place.astype(position_type(values))))
         values[place] = changed(old, found.astype(np.uint64), change, stream, dtype)
-    if not journal:
-        return None
-    if copy is not None:
-        return Undo(None, copy, len(values))
-    kept.append((np.empty(0, narrowest), np.empty(0, values.dtype)))
-    places, olds = zip(*kept, strict=True)
-    return Undo(np.concatenate(places), np.concatenate(olds), len(values))
 
 
 def _gathered(parts: Iterator[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:

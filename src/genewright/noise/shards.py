@@ -4,8 +4,8 @@ A value depends on its index in the full tensor, so a process that holds one sha
 axis) needs to know only the full shape and where its block begins.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -16,17 +16,34 @@ from genewright.errors import SettingError
 from genewright.noise.change import Change
 from genewright.noise.engine import apply
 from genewright.noise.key import Stream
-from genewright.noise.undo import Undo
+from genewright.noise.undo import Journal, Undo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardUndo:
-    """The journals of a shard's runs."""
+    """The journals of a shard's runs: it grows while they are changed, each run's journal before the run.
 
-    runs: tuple[tuple[slice, Undo], ...]
+    Args:
+        shape: Of the shard.
+        runs: Where in the shard, taken as one row of elements, a run lies, and its undo.
+    """
+
+    shape: tuple[int, ...]
+    runs: list[tuple[slice, Undo]] = field(default_factory=list[tuple[slice, Undo]])
 
     def restore(self, values: NDArray[Any]) -> None:
-        """Write every old byte back into the shard that was changed."""
+        """Write every old byte back into the shard that was changed, however far the change came.
+
+        It may be called at any time and any number of times.
+
+        Raises:
+            SettingError: If the array has not as many elements as the shard, in one piece.
+        """
+        if values.size != prod(self.shape) or not values.flags.c_contiguous:
+            raise SettingError(
+                f"this journal belongs to a contiguous shard of shape {self.shape}, "
+                f"got shape {values.shape}, strides {values.strides}"
+            )
         flat = values.reshape(-1)
         for place, undo in self.runs:
             undo.restore(flat[place])
@@ -79,8 +96,8 @@ def apply_shard(
     dtype: str,
     shape: Sequence[int],
     offset: Sequence[int],
-    journal: bool = False,
-) -> ShardUndo | None:
+    journal: Callable[[ShardUndo], object] | None = None,
+) -> None:
     """Change a block of a tensor in place, as `apply` on the whole tensor would change that part of it.
 
     Args:
@@ -90,10 +107,7 @@ def apply_shard(
         dtype: As for `apply`.
         shape: Of the full tensor.
         offset: Where the block begins, per axis.
-        journal: Whether to return a `ShardUndo`.
-
-    Returns:
-        The `ShardUndo`, or None without a journal.
+        journal: Called with the `ShardUndo` before anything changes, as `apply` calls its.
 
     Raises:
         UnsupportedError: If `values` does not hold that dtype.
@@ -111,8 +125,13 @@ def apply_shard(
         raise SettingError(f"a shard must be contiguous, got strides {values.strides}")
     flat, size = values.reshape(-1), prod(shape)
     stretches = list(runs(shape, offset, values.shape))
-    undos = [
-        (place, apply(flat[place], change, stream, dtype=dtype, start=start, size=size, journal=journal))
-        for place, start in stretches
-    ]
-    return ShardUndo(tuple((place, undo) for place, undo in undos if undo is not None)) if journal else None
+    undo = ShardUndo(values.shape)
+    if journal is not None:
+        journal(undo)
+    for place, start in stretches:
+        note = None if journal is None else _noting(undo, place)
+        apply(flat[place], change, stream, dtype=dtype, start=start, size=size, journal=note)
+
+
+def _noting(undo: ShardUndo, place: slice) -> Journal:
+    return lambda run: undo.runs.append((place, run))

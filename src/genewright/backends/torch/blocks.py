@@ -53,24 +53,25 @@ def _on_device(block: Block, change: Change, stream: Stream, part: Part, journal
 
 
 def _in_main_memory(block: Block, change: Change, stream: Stream, part: Part, journal: Add | None) -> None:
+    def note(old: noise.ShardUndo) -> None:
+        def restore() -> None:
+            with elements_of(block.local) as values:
+                old.restore(values)
+
+        if journal is not None:
+            journal(restore)
+
     with elements_of(block.local) as values:
         shaped = values.reshape(tuple(block.local.shape))
         outside = (shaped.copy(), ~block.inside(part)) if part else None
-        undo = noise.apply_shard(
+        noise.apply_shard(
             shaped,
             change,
             stream,
             dtype=str(block.local.dtype).removeprefix("torch."),
             shape=block.shape,
             offset=block.offset,
-            journal=journal is not None,
+            journal=None if journal is None else note,
         )
         if outside is not None:
             np.copyto(shaped, outside[0], where=outside[1])
-    if journal is not None and undo is not None:
-
-        def restore() -> None:
-            with elements_of(block.local) as values:
-                undo.restore(values)
-
-        journal(restore)

@@ -38,9 +38,12 @@ def perturb_on_device(
         return False
     kernels: Any = importlib.import_module("genewright.noise.cuda")
     flat = tensor.detach().view(-1)
-    undo: Any = kernels.apply(flat, change, stream, start=start, journal=journal is not None)
-    if journal is not None and undo is not None:
-        journal(lambda: undo.restore(flat))
+
+    def note(old: Any) -> None:
+        if journal is not None:
+            journal(lambda: old.restore(flat))
+
+    kernels.apply(flat, change, stream, start=start, journal=None if journal is None else note)
     return True
 
 

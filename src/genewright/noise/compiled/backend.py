@@ -1,12 +1,14 @@
 """`apply` by compiled kernels: cut the tensor into one part per thread, run the driver on each, keep the journal."""
 
+from __future__ import annotations
+
 import os
 import struct
 from array import array
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from itertools import pairwise
-from threading import Thread, local
+from threading import local
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +18,13 @@ from genewright.noise.binomial import thresholds
 from genewright.noise.change import Change
 from genewright.noise.compiled import call
 from genewright.noise.compiled.call import BLOCK
+from genewright.noise.compiled.crew import Crew
 from genewright.noise.compiled.machine_code import kernel
 from genewright.noise.distributions import FRACTION_BITS
 from genewright.noise.key import Stream
 from genewright.noise.lognormal import multiplier
 from genewright.noise.masks import hits
-from genewright.noise.undo import Undo, sparse_pays
+from genewright.noise.undo import Journal, Noted, Undo, position_type, sparse_pays
 from genewright.noise.words import Purpose
 
 PARALLEL: Final = 1 << 18
@@ -29,6 +32,9 @@ PARALLEL: Final = 1 << 18
 
 CROWDED: Final = 0.35
 """The rate above which whole blocks are changed and the hits copied."""
+
+FEW: Final = 16
+"""Blocks for whose hits more room than they need is cheaper than drawing how many there are."""
 
 _KEPT: Final = local()
 
@@ -42,21 +48,37 @@ def apply(
     stream: Stream,
     dtype: str,
     start: int,
-    journal: bool,
+    journal: Journal | None,
     threads: int | None = None,
     parallel: int = PARALLEL,
-) -> Undo | None:
+) -> None:
     """Change the values in place (arguments as `engine.apply` has checked them)."""
-    kernel(f"{'dense' if change.rate == 1 else 'sparse'}{8 * values.itemsize}")  # before a byte changes
-    work = len(values) if change.rate == 1 else int(min(change.rate * 8, 1) * len(values))
+    masked = change.rate < 1
+    run = kernel(f"{'sparse' if masked else 'dense'}{8 * values.itemsize}")  # before a byte changes
+    work = int(min(change.rate * 8, 1) * len(values)) if masked else len(values)
     parts = _parts(len(values), start, min(threads or _cores(), max(work * 2 // parallel, 1)))
+    sparse = masked and journal is not None and sparse_pays(change.rate, values)
     flips = _flips(change, values.itemsize)
     words = _described(change, stream, dtype, flips)
-    if change.rate == 1:
-        old = values.copy() if journal else None
-        _run([lambda a=a, b=b: _call("dense", values[a:b], start + a, words) for a, b in parts])
-        return None if old is None else Undo(None, old, len(values))
-    return _sparse(values, change, stream, start, journal, parts, words)
+    tables = None
+    if masked:
+        tables = _quantiles(change.rate)
+        _describe_mask(words, change.rate, stream, tables)
+        words[call.CROWDED] = int(change.rate > CROWDED and words[call.OPERATION] != call.FLIP and not sparse)
+    told = [_told(words, values[a:b], start + a) for a, b in parts]
+    tasks = [partial(_call, run, each, (values, flips, tables)) for each in told]
+    crew = Crew(tasks) if len(tasks) > 1 else None
+    if journal is not None:
+        noted = [
+            _noted(each, values[a:b], a, _room(stream, change.rate, start + a, start + b))
+            for (a, b), each in zip(parts if sparse else (), told, strict=False)
+        ]
+        old = noted if sparse else [Noted(0, values.copy())]
+        journal(Undo(len(values), values.dtype, old, settle=None if crew is None else crew.settle))
+    if crew is not None:
+        crew.run()
+    else:
+        tasks[0]()
 
 
 def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64]:
@@ -73,61 +95,33 @@ def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64
     return out[: told[call.WRITTEN]].view(np.int64) + start
 
 
-def _sparse(
-    values: NDArray[Any],
-    change: Change,
-    stream: Stream,
-    start: int,
-    journal: bool,
-    parts: list[tuple[int, int]],
-    words: Words,
-) -> Undo | None:
-    tables = _quantiles(change.rate)  # held here while the kernels read them
-    _describe_mask(words, change.rate, stream, tables)
-    if not (journal and sparse_pays(change.rate, values)):
-        old = values.copy() if journal else None
-        words[call.CROWDED] = int(change.rate > CROWDED and words[call.OPERATION] != call.FLIP)
-        _run([lambda a=a, b=b: _call("sparse", values[a:b], start + a, words) for a, b in parts])
-        return None if old is None else Undo(None, old, len(values))
-    room = [_room(stream, change.rate, start + a, start + b) for a, b in parts]
-    ends = np.cumsum([0, *room]).tolist()
-    hit = np.empty(ends[-1], np.uint32 if len(values) < 1 << 32 else np.uint64)
-    olds = np.empty(ends[-1], values.dtype)
-    written = [0] * len(parts)
-
-    def run(part: int) -> None:
-        (a, b), (low, high) = parts[part], (ends[part], ends[part + 1])
-        written[part] = _call("sparse", values[a:b], start + a, words, hit[low:high], olds[low:high])
-        hit[low : low + written[part]] += hit.dtype.type(a)
-
-    _run([lambda part=part: run(part) for part in range(len(parts))])
-    filled = [slice(low, low + count) for low, count in zip(ends, written, strict=False)]
-    return Undo(
-        np.concatenate([hit[part] for part in filled]), np.concatenate([olds[part] for part in filled]), len(values)
-    )
-
-
-def _call(
-    name: str,
-    values: NDArray[Any],
-    first: int,
-    words: Words,
-    places: NDArray[Any] | None = None,
-    olds: NDArray[Any] | None = None,
-) -> int:
-    """Run a kernel on a part of the values; return how many hits it noted."""
-    told = array("Q", words)  # each thread has its own
+def _told(words: Words, values: NDArray[Any], first: int) -> array[int]:
+    """Return what a kernel is told of a part of the values."""
+    told = array("Q", words)
     told[call.VALUES], told[call.SIZE], told[call.FIRST] = _address(values), len(values), first
-    told[call.SCRATCH] = _scratch()
-    if places is not None and olds is not None:
-        told[call.PLACES], told[call.PLACES_SIZE], told[call.PLACES_WIDE] = (
-            _address(places),
-            len(places),
-            int(places.itemsize == 8),
-        )
-        told[call.OLDS], told[call.OLDS_SIZE] = _address(olds), len(olds)
-    kernel(f"{name}{8 * values.itemsize}")(told.buffer_info()[0])
-    return told[call.WRITTEN]
+    return told
+
+
+def _noted(told: array[int], values: NDArray[Any], offset: int, room: int) -> Noted:
+    """Make room for the hits of a part, and tell the kernel, which fills it.
+
+    The kernel notes hits, then counts them, and only then changes them, some thousand at a time. Python sees the
+    memory before the kernel has begun or after it has ended, since nothing interrupts a call into machine code.
+    """
+    places, olds = np.empty(room, position_type(values)), np.empty(room, values.dtype)
+    told[call.PLACES], told[call.PLACES_SIZE], told[call.PLACES_WIDE] = (
+        _address(places),
+        room,
+        int(places.itemsize == 8),
+    )
+    told[call.OLDS], told[call.OLDS_SIZE] = _address(olds), room
+    return Noted(offset, olds, places, np.frombuffer(told, np.uint64)[call.WRITTEN : call.WRITTEN + 1])
+
+
+def _call(run: Callable[[int], None], told: array[int], held: object) -> None:
+    """Run a kernel; `held` is what the addresses that it is told belong to."""
+    told[call.SCRATCH] = _scratch()  # of the thread that runs it
+    run(told.buffer_info()[0])
 
 
 def _described(change: Change, stream: Stream, dtype: str, flips: NDArray[Any]) -> Words:
@@ -191,10 +185,17 @@ def _quantiles(rate: float) -> tuple[NDArray[Any], NDArray[Any], int]:
 
 
 def _room(stream: Stream, rate: float, start: int, stop: int) -> int:
-    """Return how many hits the blocks that touch [start, stop) have."""
+    """Return a number of hits that [start, stop) does not exceed: that of the blocks which touch it.
+
+    Of a few blocks it is the highest number that 64 random bits can give, which costs no draw.
+    """
     first, last = start // BLOCK, -(-stop // BLOCK)
+    if last - first <= FEW:
+        table, _, below = _quantiles(rate)
+        each = below + len(table) if rate <= 0.5 else BLOCK - below
+        return min((last - first) * each, stop - start)
     drawn = int(hits(stream, rate, first, last).sum())
-    return drawn if rate <= 0.5 else (last - first) * BLOCK - drawn
+    return min(drawn if rate <= 0.5 else (last - first) * BLOCK - drawn, stop - start)
 
 
 def _cores() -> int:
@@ -207,23 +208,3 @@ def _parts(size: int, start: int, number: int) -> list[tuple[int, int]]:
     edges = [size * part // number for part in range(number + 1)]
     edges[1:-1] = [min(max((start + edge) // BLOCK * BLOCK - start, 0), size) for edge in edges[1:-1]]
     return [(a, b) for a, b in pairwise(edges) if a < b]
-
-
-def _run(tasks: Sequence[Callable[[], object]]) -> None:
-    """Run the tasks side by side, the last one here. The first error of any is raised when all have ended."""
-    errors: list[BaseException] = []
-
-    def guarded(task: Callable[[], object]) -> None:
-        try:
-            task()
-        except BaseException as error:
-            errors.append(error)
-
-    helpers = [Thread(target=guarded, args=(task,), daemon=True) for task in tasks[:-1]]
-    for helper in helpers:
-        helper.start()
-    guarded(tasks[-1])
-    for helper in helpers:
-        helper.join()
-    if errors:
-        raise errors[0]

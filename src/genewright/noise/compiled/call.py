@@ -60,7 +60,7 @@ DRAWS: Final = 2048
     PLACES_WIDE,  # whether as uint64
     OLDS,
     OLDS_SIZE,
-    WRITTEN,  # out: how many hits there were
+    WRITTEN,  # out: how many hits are noted; it grows before they change
 ) = (0, 1, 2, 3, 7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
 WORDS: Final = 41
 

@@ -2,6 +2,7 @@
 # torch and triton are optional and may be absent where the types are checked.
 """`apply` for torch tensors on a CUDA device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -36,13 +37,16 @@ PROGRAMS: Final = 1056
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceUndo:
-    """A journal of old values on the device: sparse where few are hit, else a copy."""
+    """A journal of old values on the device, all taken before the change: sparse where few are hit, else a copy.
+
+    What brings them back is queued behind the kernel that changes the tensor, so the host may ask for it at any time.
+    """
 
     places: torch.Tensor | None
     old: torch.Tensor
 
     def restore(self, values: torch.Tensor) -> None:
-        """Write every old byte back into the tensor that was changed."""
+        """Write every old byte back into the tensor that was changed; it may be called any number of times."""
         if self.places is None:
             values.view(self.old.dtype).copy_(self.old)
         else:
@@ -62,8 +66,8 @@ def apply(
     *,
     start: int = 0,
     size: int | None = None,
-    journal: bool = False,
-) -> DeviceUndo | None:
+    journal: Callable[[DeviceUndo], object] | None = None,
+) -> None:
     """Change the elements [start, start + len(values)) of a tensor, in place, on its device.
 
     Args:
@@ -72,10 +76,7 @@ def apply(
         stream: From `derive`.
         start: The index, in the full tensor, of the first value.
         size: The number of elements of the full tensor; start + len(values) by default.
-        journal: Whether to return a `DeviceUndo`. Its positions are drawn on the CPU.
-
-    Returns:
-        The `DeviceUndo`, or None without a journal.
+        journal: Called with the `DeviceUndo` before anything changes. Its positions are drawn on the CPU.
 
     Raises:
         UnsupportedError: If the tensor's dtype is none of the four.
@@ -89,13 +90,13 @@ def apply(
     if not 0 <= start <= start + number <= (start + number if size is None else size):
         raise SettingError(f"elements [{start}, {start + number}) are not inside a tensor of {size} elements")
     patterns = values.detach().view(SIGNED[values.element_size()])
-    undo = _journal(patterns, change, stream, start) if journal else None
+    if journal is not None:
+        journal(_undo(patterns, change, stream, start))
     if number and not change.idle:
         _launch(patterns, change, stream, DTYPES[values.dtype], start)
-    return undo
 
 
-def _journal(patterns: torch.Tensor, change: Change, stream: Stream, start: int) -> DeviceUndo:
+def _undo(patterns: torch.Tensor, change: Change, stream: Stream, start: int) -> DeviceUndo:
     number, item = patterns.numel(), patterns.element_size()
     if change.idle:
         return DeviceUndo(torch.empty(0, dtype=torch.int64, device=patterns.device), patterns[:0].clone())

@@ -156,16 +156,15 @@ def _sparse(width: int) -> Callable[[Any], None]:
             array_of_u64(words[PLACES], room if wide else 0),
             values_at(words[OLDS], _whole(words, OLDS_SIZE)),
         )
-        words[WRITTEN] = U(
-            sparse(
-                values_at(words[VALUES], _whole(words, SIZE)),
-                words[FIRST],
-                job(words),
-                _mask(words),
-                buffers(words),
-                _finding(words[SCRATCH] + U(32 * LINE)),
-                journal,
-            )
+        sparse(
+            values_at(words[VALUES], _whole(words, SIZE)),
+            words[FIRST],
+            job(words),
+            _mask(words),
+            buffers(words),
+            _finding(words[SCRATCH] + U(32 * LINE)),
+            journal,
+            words,
         )
 
     return entry

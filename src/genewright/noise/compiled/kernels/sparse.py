@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genewright.noise.compiled.call import BLOCK, COUNTS, FULL
+from genewright.noise.compiled.call import BLOCK, COUNTS, FULL, WRITTEN
 from genewright.noise.compiled.kernels.bits import kernel, trailing_zeros, wide
 from genewright.noise.compiled.kernels.draws import U
 from genewright.noise.compiled.kernels.hits import count_bits, mark, quantile
@@ -136,8 +136,8 @@ def note(journal: Any, written: Any, places: Any, values: Any, count: Any) -> No
 
 
 @kernel
-def sparse(values: Any, first: Any, job: Any, mask: Any, buffers: Any, finding: Any, journal: Any) -> Any:
-    """Change the hit values; return how many there were.
+def sparse(values: Any, first: Any, job: Any, mask: Any, buffers: Any, finding: Any, journal: Any, told: Any) -> None:
+    """Change the hit values; each is noted, and counted as noted, before it is changed.
 
     Args:
         values: Patterns: uint16, uint32 or uint64.
@@ -147,6 +147,7 @@ def sparse(values: Any, first: Any, job: Any, mask: Any, buffers: Any, finding: 
         buffers: Scratch space for FULL + BLOCK values.
         finding: Scratch space for the places.
         journal: Where to note them with their values (a crowded mask keeps no journal).
+        told: The words of the call, in which WRITTEN says how many are noted.
     """
     size = np.int64(len(values))
     waiting, bitmap, draws, bits = finding
@@ -171,7 +172,8 @@ def sparse(values: Any, first: Any, job: Any, mask: Any, buffers: Any, finding: 
         if filled >= FULL or block == end:
             gather(values, waiting, filled, buffers.gathered)
             note(journal, written, waiting, buffers.gathered, filled)
+            written += filled
+            told[WRITTEN] = U(written)
             change_scattered(filled, job, buffers, waiting, first)
             scatter(values, waiting, filled, buffers.gathered)
-            written, filled = written + filled, 0
-    return written
+            filled = 0
