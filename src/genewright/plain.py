@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from genewright.errors import SettingError, UnsupportedError
@@ -23,7 +23,7 @@ def check_name(part: str, path: str, who: str) -> None:
         )
 
 
-def fitting(value: object, old: object, what: str) -> Any:
+def fitting(value: Any, old: Any, what: str) -> Any:
     """Return `value` in the form in which it can take the place of `old`.
 
     | old | new |
@@ -49,26 +49,31 @@ def fitting(value: object, old: object, what: str) -> Any:
     return _fitting(value, old, what, 0)
 
 
-def _fitting(value: object, old: object, what: str, level: int) -> Any:
+def _fitting(value: Any, old: Any, what: str, level: int) -> Any:
     if level > MOST_LEVELS:
         raise SettingError(f"{what}: more than {MOST_LEVELS} lists lie in each other.")
-    if isinstance(old, list | tuple) and type(value) in (list, tuple):
-        before, after = cast("Sequence[Any]", old), cast("Sequence[Any]", value)
-        entries = [_entry(one, before, place, f"{what}.{place}", level) for place, one in enumerate(after)]
-        return entries if isinstance(old, list) else _like_tuple(entries, cast("tuple[Any, ...]", old))
-    if type(old) is dict and type(value) is dict:
-        known, given = cast("Mapping[Any, Any]", old), cast("Mapping[Any, Any]", value)
-        if known.keys() == given.keys():
-            return {key: _fitting(given[key], known[key], f"{what}.{key}", level + 1) for key in known}
-    elif _is_scalar(value, old):
-        return float(cast(float, value)) if type(old) is float else value
+    if _is_sequence(old) and type(value) in (list, tuple):
+        entries = [_entry(one, old, place, f"{what}.{place}", level) for place, one in enumerate(value)]
+        return entries if isinstance(old, list) else _like_tuple(entries, old)
+    if _has_keys_of(value, old):
+        return {key: _fitting(value[key], old[key], f"{what}.{key}", level + 1) for key in old}
+    if _is_scalar(value, old):
+        return float(value) if type(old) is float else value
     raise SettingError(
-        f"{what}: expected what can take the place of {_shown(old)} (a {type(old).__name__}); received {_shown(value)} "
-        f"(a {type(value).__name__})."
+        f"{what}: expected what can take the place of {_shown(old)} (a {_kind(old)}); received {_shown(value)} "
+        f"(a {_kind(value)})."
     )
 
 
-def _is_scalar(value: object, old: object) -> bool:
+def _is_sequence(old: Any) -> bool:
+    return isinstance(old, list | tuple)
+
+
+def _has_keys_of(value: Any, old: Any) -> bool:
+    return isinstance(old, dict) and type(value) is dict and cast(Any, old).keys() == cast(Any, value).keys()
+
+
+def _is_scalar(value: Any, old: Any) -> bool:
     if type(value) is float and not math.isfinite(value):
         return False
     if old is None:
@@ -78,7 +83,7 @@ def _is_scalar(value: object, old: object) -> bool:
     return type(old) in (bool, int, str) and type(value) is type(old)
 
 
-def _entry(value: object, before: Sequence[Any], place: int, what: str, level: int) -> Any:
+def _entry(value: Any, before: Sequence[Any], place: int, what: str, level: int) -> Any:
     """Return an entry that fits the one in its place, or else any other; what follows an empty list is a scalar."""
     if not before:
         return _fitting(value, value if isinstance(value, bool | int | float | str) else None, what, level + 1)
@@ -91,15 +96,21 @@ def _entry(value: object, before: Sequence[Any], place: int, what: str, level: i
 
 def _like_tuple(entries: list[Any], old: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a tuple of the old one's type: a torch.Size or a named tuple stays one."""
-    if type(old) is tuple:
+    kind: Any = type(old)
+    if kind is tuple:
         return tuple(entries)
-    if hasattr(old, "_fields"):
+    if hasattr(kind, "_fields"):
         if len(entries) != len(old):
-            raise SettingError(f"A {type(old).__name__} has {len(old)} entries; received {len(entries)}.")
-        return tuple.__new__(type(old), entries)
-    return type(old)(entries)
+            raise SettingError(f"A {kind.__name__} has {len(old)} entries; received {len(entries)}.")
+        return cast(Any, tuple).__new__(kind, entries)
+    return kind(entries)
 
 
-def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, bool | int | float | str | list | tuple | dict | None) else "an object"
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _shown(value: Any) -> str:
+    shown = value is None or type(value) in (bool, int, float, str, list, tuple, dict)
+    text = repr(value) if shown else "an object"
     return text if len(text) <= 60 else text[:57] + "..."

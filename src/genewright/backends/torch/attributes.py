@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import types
 from collections import OrderedDict
-from collections.abc import Mapping, MutableMapping, MutableSequence
+from collections.abc import Iterable, Mapping, MutableMapping, MutableSequence
 from typing import Any, cast
 
 import torch
@@ -25,7 +25,6 @@ from genewright.plain import check_name, fitting
 _SCALARS = (type(None), bool, int, float, str)
 # What may lie beside settings: values that hold none themselves, and are neither stepped through nor exchanged.
 _BESIDE = (torch.dtype, torch.device, enum.Enum, type, types.FunctionType, types.BuiltinFunctionType)
-_CONTAINERS = (list, tuple, torch.Size, dict, OrderedDict)
 _MOST_LEVELS = 8
 
 
@@ -69,7 +68,7 @@ def set_value(owner: Any, path: str, value: Any, *, layer: str = "") -> Undo:
     holder = value_at(owner, head, layer=layer) if head else owner
     old = _step(holder, last, path, who)
     if not is_settings(old) or _is_object(old):
-        raise UnsupportedError(f"{who}: {path!r} cannot be set: it holds a {type(old).__name__}, which is no plain data.")
+        raise UnsupportedError(f"{who}: {path!r} cannot be set: a {type(old).__name__} is no plain data.")
     new = fitting(value, old, f"{who}: {path!r}")
     if isinstance(holder, tuple):
         entries = list(cast("tuple[Any, ...]", holder))
@@ -86,7 +85,7 @@ def set_value(owner: Any, path: str, value: Any, *, layer: str = "") -> Undo:
     return undo
 
 
-def is_settings(value: object, level: int = 0) -> bool:
+def is_settings(value: Any, level: int = 0) -> bool:
     """Whether a value is plain data, or an object that holds nothing but such: what a library calls a config.
 
     A mapping of globals is none, for it holds modules; a logger or a thread is none, for it holds locks.
@@ -95,17 +94,21 @@ def is_settings(value: object, level: int = 0) -> bool:
         return True
     if level > _MOST_LEVELS:
         return False
-    if type(value) in _CONTAINERS or (isinstance(value, tuple) and hasattr(value, "_fields")):
-        entries = cast("Mapping[Any, Any]", value).items() if isinstance(value, dict) else cast("list[Any]", value)
-        return all(isinstance(entry, _BESIDE) or is_settings(entry, level + 1) for entry in entries)
-    if isinstance(value, set | frozenset):
-        return all(type(entry) in _SCALARS for entry in cast("set[Any]", value))
-    return _is_object(value) and all(
-        isinstance(entry, _BESIDE) or is_settings(entry, level + 1) for entry in vars(value).values()
-    )
+    parts = _parts_of(value)
+    return parts is not None and all(isinstance(one, _BESIDE) or is_settings(one, level + 1) for one in parts)
 
 
-def _is_object(value: object) -> bool:
+def _parts_of(value: Any) -> Iterable[Any] | None:
+    """Return what a container or an object consists of; None of anything else."""
+    kind = cast(Any, type(value))
+    if kind in (dict, OrderedDict):
+        return (part for item in value.items() for part in item)
+    if kind in (list, tuple, set, frozenset, torch.Size) or (isinstance(value, tuple) and hasattr(kind, "_fields")):
+        return cast("Iterable[Any]", value)
+    return vars(value).values() if _is_object(value) else None
+
+
+def _is_object(value: Any) -> bool:
     """Whether a value is an instance of a class that is written in Python, and holds its attributes in a dict."""
     if isinstance(value, (*_SCALARS, *_BESIDE, nn.Module, types.ModuleType, types.MethodType)):
         return False
@@ -119,8 +122,8 @@ def _step(owner: Any, part: str, path: str, who: str) -> Any:
     check_name(part, path, who)
     if not isinstance(owner, nn.Module) and not is_settings(owner):
         raise UnsupportedError(
-            f"{who}: {path!r} leads through a {type(cast(object, owner)).__name__} on the way to {part!r}. A path leads "
-            "through layers and the settings that they hold; through no function, class or module."
+            f"{who}: {path!r} leads through a {type(cast(object, owner)).__name__} on the way to {part!r}. A path "
+            "leads through layers and the settings that they hold; through no function, class or module."
         )
     held = _held(owner)
     key = _key(owner, held, part)
@@ -135,10 +138,9 @@ def _step(owner: Any, part: str, path: str, who: str) -> Any:
 def _held(owner: Any) -> Mapping[Any, Any]:
     """Return what a layer, an object or a container holds, by name, key or position."""
     if isinstance(owner, nn.Module):
-        modules = cast(Any, owner)._modules
-        return {**vars(owner), **{name: module for name, module in modules.items() if module is not None}}
+        return {**vars(owner), **dict(owner.named_children())}
     if isinstance(owner, dict):
-        return cast("Mapping[Any, Any]", owner)
+        return cast("dict[Any, Any]", owner)
     if isinstance(owner, list | tuple):
         return dict(enumerate(cast("list[Any]", owner)))
     return vars(owner) if _is_object(owner) else {}
@@ -150,8 +152,8 @@ def _key(owner: Any, held: Mapping[Any, Any], part: str) -> Any:
         return part
     if isinstance(owner, dict | list | tuple):
         return next((key for key in held if type(key) is int and str(key) == part), None)
-    renamed = getattr(type(owner), "attribute_map", None)
-    other = cast("dict[Any, Any]", renamed).get(part) if type(renamed) is dict else None
+    renamed: Any = getattr(cast(Any, type(owner)), "attribute_map", None)
+    other = renamed.get(part) if type(renamed) is dict else None
     return other if isinstance(other, str) and other in held and not other.startswith("_") else None
 
 

@@ -42,8 +42,8 @@ def make_layer(spec: Spec, model: nn.Module, *, limit: int | None = None) -> nn.
     """Make the layer that `spec` describes, with the same values every time.
 
     What its kind draws at random starts at zero here (an operator draws it by seeded noise); gains and running
-    statistics start as the kind sets them. A copy has the weights of what it is a copy of. Nothing is drawn from torch's
-    own generators, and nothing is allocated before its size is known.
+    statistics start as the kind sets them. A copy has the weights of what it is a copy of. Nothing is drawn from
+    torch's own generators, and nothing is allocated before its size is known.
 
     Args:
         spec: "identity", {"layer": "Linear", "in_features": 4, ...}, {"layer": "Sequential", "layers": [...]} or
@@ -72,7 +72,7 @@ class _Making:
     layers: int = 0
     size: int = 0
 
-    def made(self, spec: Spec, level: int) -> nn.Module:
+    def made(self, spec: object, level: int) -> nn.Module:
         self.layers += 1
         if self.layers > _MOST_LAYERS or level > MOST_LEVELS:
             raise UnsupportedError(
@@ -80,7 +80,7 @@ class _Making:
             )
         if not isinstance(spec, str | Mapping):
             raise SettingError(f"A new layer is a name or an object with the entry 'layer'; received {_shown(spec)}.")
-        settings: dict[str, Any] = {"layer": spec} if isinstance(spec, str) else dict(spec)
+        settings = {"layer": spec} if isinstance(spec, str) else dict(cast("Mapping[str, Any]", spec))
         if "copy" in settings and settings.keys() <= {"copy", "gate"}:
             return self._copied(settings)
         kind = str(settings.pop("layer", None)).lower()
@@ -90,9 +90,9 @@ class _Making:
                 f"'out_features': 8}}, or {{'copy': name}}; received {_shown(spec)}. {did_you_mean(kind, KINDS)}"
             )
         parts = settings.pop("layers", ())
-        if not isinstance(parts, list | tuple) or (parts and kind not in HOLDERS):
+        if type(parts) not in (list, tuple) or (parts and kind not in HOLDERS):
             raise SettingError(f"{KINDS[kind].__name__}: 'layers' is a list of layers, for kinds that hold some.")
-        inner = [self.made(cast(Spec, part), level + 1) for part in cast("list[Any]", parts)]
+        inner = [self.made(part, level + 1) for part in cast("list[object]", parts)]
         if kind in HOLDERS:  # what they are made of is there already; what is copied of it counts too
             self._count(_tensors_of(inner), times=int(_stacked(settings)))
             return _constructed(kind, inner, settings)
