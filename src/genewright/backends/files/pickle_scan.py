@@ -1,7 +1,7 @@
 """A pickle read without making anything of it: what it would call, and how much memory it would ask for.
 
-`torch.load(weights_only=True)` executes no code, but believes sizes: a storage of a terabyte, a record that is shorter
-than its tensor (which torch then reads past its end), a bytearray of any length. So the pickle is walked through first,
+`torch.load(weights_only=True)` executes no code, but believes sizes: a storage of a terabyte, a bytearray of
+any length, elements that are repeated without end. So the pickle is walked through first,
 by a machine that knows numbers, texts, tuples and names, and of anything else only that it is there.
 """
 

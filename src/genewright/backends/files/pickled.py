@@ -55,7 +55,7 @@ def read_pickled(path: Path) -> Checkpoint:
         raise FileError(f"{path}: is damaged or truncated ({first}). Copy or download it again.") from error
     state = _state_dict(container, path)
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    if not all(isinstance(name, str) for name in tensors):
+    if not all(type(name) is str for name in tensors):
         raise FileError(f"{path}: has tensors whose names are no text.")
     # A tensor that repeats one element takes no room in the file, and all of it here.
     wanted = {_place(tensor): tensor.numel() * tensor.element_size() for tensor in tensors.values()}

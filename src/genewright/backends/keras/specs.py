@@ -70,7 +70,7 @@ def new_layers(spec: Spec, name: str | None, after: str, model: Any) -> NewLayer
         kind = snake_case(str(made.get("class_name", "layer")))
         own = made.get("config", {}).get("name")
         wanted = name if name and len(specs) == 1 else own or f"{name or after}_{kind}"
-        copied = str(one["copy"]) if isinstance(one, Mapping) and "copy" in one else ""
+        copied = str(cast(Any, one)["copy"]) if isinstance(one, Mapping) and "copy" in one else ""
         layers.append(NewLayer(made, free_name(str(wanted), model, [layer.name for layer in layers]), copied))
     return NewLayers(tuple(layers), gate, layers[0].name if layers else after)
 

@@ -138,12 +138,11 @@ def _step(owner: Any, part: str, path: str, who: str) -> Any:
 def _held(owner: Any) -> Mapping[Any, Any]:
     """Return what a layer, an object or a container holds, by name, key or position."""
     if isinstance(owner, nn.Module):
-        return {**vars(owner), **dict(owner.named_children())}
-    if isinstance(owner, dict):
-        return cast("dict[Any, Any]", owner)
+        children = {name: child for name, child in vars(owner)["_modules"].items() if child is not None}
+        return {**vars(owner), **children}
     if isinstance(owner, list | tuple):
         return dict(enumerate(cast("list[Any]", owner)))
-    return vars(owner) if _is_object(owner) else {}
+    return cast("Mapping[Any, Any]", owner if isinstance(owner, dict) else vars(owner) if _is_object(owner) else {})
 
 
 def _key(owner: Any, held: Mapping[Any, Any], part: str) -> Any:
@@ -153,7 +152,7 @@ def _key(owner: Any, held: Mapping[Any, Any], part: str) -> Any:
     if isinstance(owner, dict | list | tuple):
         return next((key for key in held if type(key) is int and str(key) == part), None)
     renamed: Any = getattr(cast(Any, type(owner)), "attribute_map", None)
-    other = renamed.get(part) if type(renamed) is dict else None
+    other = cast("dict[str, Any]", renamed).get(part) if isinstance(renamed, dict) else None
     return other if isinstance(other, str) and other in held and not other.startswith("_") else None
 
 

@@ -89,10 +89,10 @@ class _Making:
                 f"A new layer is a kind of torch.nn, such as 'identity' or {{'layer': 'Linear', 'in_features': 8, "
                 f"'out_features': 8}}, or {{'copy': name}}; received {_shown(spec)}. {did_you_mean(kind, KINDS)}"
             )
-        parts = settings.pop("layers", ())
+        parts = cast("list[object]", settings.pop("layers", ()))
         if type(parts) not in (list, tuple) or (parts and kind not in HOLDERS):
             raise SettingError(f"{KINDS[kind].__name__}: 'layers' is a list of layers, for kinds that hold some.")
-        inner = [self.made(part, level + 1) for part in cast("list[object]", parts)]
+        inner = [self.made(part, level + 1) for part in parts]
         if kind in HOLDERS:  # what they are made of is there already; what is copied of it counts too
             self._count(_tensors_of(inner), times=int(_stacked(settings)))
             return _constructed(kind, inner, settings)
@@ -106,7 +106,12 @@ class _Making:
         if "gate" in settings and (type(gate) not in (int, float) or not math.isfinite(cast(float, gate))):
             raise SettingError(f"The gate of a copy is a number; received {_shown(gate)}.")
         self._count(_tensors_of([layer]))
-        copied = copy.deepcopy(layer)
+        try:
+            copied = copy.deepcopy(layer)
+        except Exception as error:  # whatever the layer holds
+            raise UnsupportedError(
+                f"{settings['copy']!r} of class {type(layer).__name__} cannot be copied: {error}"
+            ) from error
         return copied if gate is None else gated(copied, float(gate))
 
     def _count(self, tensors: Iterable[torch.Tensor], *, times: int = 1) -> None:
