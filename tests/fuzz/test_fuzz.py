@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 from typing import Any
 
@@ -31,6 +32,13 @@ def _read(name: str, data: Any) -> BaseException | None:
 def _warm(name: str) -> None:
     """Let libraries import what they import late: a good input, and a broken one."""
     surface = SURFACES[name]
+    for encoding in (
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32-le",
+        "utf-32-be",
+    ):  # json tells them apart, and imports them late
+        codecs.lookup(encoding)
     for data in (surface.good, surface.good[:-1] if isinstance(surface.good, bytes) else "_"):
         _put(name, data)
         with contextlib.suppress(Exception):

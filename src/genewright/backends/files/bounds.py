@@ -59,7 +59,7 @@ def read_json(text: str | bytes, what: str, *, held: int | None = None) -> Any:
     if sum(map(data.count, (b",", b"[", b"{"))) > _PARTS:  # text may hold these too: look again without it
         check_parts(sum(map(_TEXT.sub(b"", data).count, (b",", b"[", b"{"))), size, what)
     try:
-        made = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
+        made = json.loads(str(data, "utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         reason = "lists lie too deep in each other" if isinstance(error, RecursionError) else str(error)
         raise FileError(f"{what}: is not the JSON that belongs there ({reason}).") from None

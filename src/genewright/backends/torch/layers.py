@@ -90,7 +90,7 @@ class _Making:
                 f"'out_features': 8}}, or {{'copy': name}}; received {_shown(spec)}. {did_you_mean(kind, KINDS)}"
             )
         parts = cast("list[object]", settings.pop("layers", ()))
-        if type(parts) not in (list, tuple) or (parts and kind not in HOLDERS):
+        if not _is_many(parts) or (parts and kind not in HOLDERS):
             raise SettingError(f"{KINDS[kind].__name__}: 'layers' is a list of layers, for kinds that hold some.")
         inner = [self.made(part, level + 1) for part in parts]
         if kind in HOLDERS:  # what they are made of is there already; what is copied of it counts too
@@ -141,6 +141,10 @@ def _constructed(kind: str, inner: list[nn.Module], settings: Mapping[str, Any],
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SettingError(f"{name} cannot be made of {_shown(dict(settings))}: {reason}") from error
+
+
+def _is_many(parts: object) -> bool:
+    return isinstance(parts, list | tuple)
 
 
 def _stacked(settings: Mapping[str, Any]) -> int:
