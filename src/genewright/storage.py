@@ -1,4 +1,4 @@
-"""Writing files so that nothing is lost: the old file stays until the new one is whole."""
+"""Files read whole, and written so that nothing is lost: the old file stays until the new one is whole."""
 
 from __future__ import annotations
 
@@ -23,6 +23,23 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise FileError(f"{path}: exists already. Choose another path, or overwrite it (overwrite=True, --force).")
     if not path.parent.is_dir():
         raise FileError(f"{path}: the folder {path.parent} does not exist. Make it first.")
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        FileError: It is missing, cannot be read, or is no regular file: a pipe or a device may never end.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise FileError(f"{path}: cannot be read: it is no regular file.")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FileError(f"{path}: cannot be read ({reason}).") from error
 
 
 def write_atomically(path: Path, content: Iterable[bytes] | Callable[[Path], None], *, overwrite: bool = False) -> None:

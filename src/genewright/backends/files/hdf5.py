@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import json
 import math
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.backends.files.bounds import check_size, read_json
 from genewright.backends.files.checkpoint import RECIPE, TIES, Checkpoint, Entry
 from genewright.backends.files.keras_config import LayerConfigs, refuse_code
 from genewright.backends.files.keras_layout import (
@@ -29,12 +29,13 @@ from genewright.backends.files.keras_layout import (
     variable_names,
 )
 from genewright.errors import FileError
-from genewright.storage import write_atomically
+from genewright.storage import read_file, write_atomically
 from genewright.tensor import FLOATS, Tensor
 
 _METADATA = (RECIPE, TIES)
-_BOMB_BYTES = 1 << 32  # above this, a dataset must hold in the file at least a thousandth of what it declares
-_BOMB_FACTOR = 1000
+_FILTERS = (1, 2, 3)  # deflate, shuffle, checksum: built in; of any other, HDF5 would load a library
+_KINDS = "biufc"
+_MOST_LEVELS = 100
 
 
 @dataclass
@@ -51,11 +52,7 @@ def read_hdf5(path: Path) -> Checkpoint:
     Raises:
         FileError: It is missing, truncated, hostile (links to other files, code), or holds no weights of Keras.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror}).") from error
-    return checkpoint_of_hdf5(data, str(path), None)
+    return checkpoint_of_hdf5(read_file(path), str(path), None)
 
 
 def checkpoint_of_hdf5(data: bytes, place: str, configs: LayerConfigs | None) -> Checkpoint:
@@ -73,24 +70,26 @@ def checkpoint_of_hdf5(data: bytes, place: str, configs: LayerConfigs | None) ->
     places: dict[str, str] = {}
     metadata: dict[str, str] = {}
     with opened(data, place) as file:
-        legacy = file.get("model_weights", file if "layer_names" in file.attrs else None)
+        legacy = file if "layer_names" in file.attrs else None
+        if _holds(file, "model_weights"):
+            legacy = _group(file, "model_weights")
         text = file.attrs.get("model_config")
         if text is not None:
-            config = json.loads(text)
+            config = read_json(text, f"{place}: its model_config", held=len(data))
             refuse_code(config, place)
             configs = LayerConfigs(config)
-        configs = configs or LayerConfigs({})
-        found = _legacy(legacy) if legacy is not None else _numbered(file, "", "", configs)
+        reading = _Reading(configs or LayerConfigs({}), len(data), place)
+        found = reading.legacy(legacy) if legacy is not None else reading.numbered(file, "", "")
         for layer, kind, names, datasets in found:
             for name, dataset in zip(names, datasets, strict=True):
                 full = f"{layer}.{name}" if layer else name
                 if full in entries:
                     raise FileError(f"{place}: two tensors are called {full!r}.")
-                entries[full] = _entry(dataset, full, layer, name, configs.class_of(layer) or kind, place)
+                entries[full] = _entry(dataset, full, layer, name, reading.configs.class_of(layer) or kind)
                 places[full] = dataset.name
         for key in _METADATA:
-            if key in file:
-                metadata[key] = bytes(_read(file[key], place)).decode()
+            if _holds(file, key):
+                metadata[key] = bytes(_read(reading.dataset(file, key))).decode()
     if not entries:
         raise FileError(f"{place}: holds no weights that Keras wrote.")
     return Checkpoint(entries, metadata, Hdf5Container(data, places))
@@ -142,7 +141,7 @@ def opened(data: bytes, place: str) -> Generator[Any]:
             yield file
     except FileError:
         raise
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, UnicodeError) as error:
+    except (OSError, LookupError, ValueError, RuntimeError, TypeError, AttributeError, ArithmeticError) as error:
         hint = " It may be truncated: copy it again." if data else " It is empty."
         raise FileError(
             f"{place}: is not a whole HDF5 file of Keras ({' '.join(str(error).split())}).{hint}"
@@ -159,52 +158,95 @@ def _library() -> Any:
 _Layer = tuple[str, str, list[str], list[Any]]  # name, class, variables' names, datasets
 
 
-def _numbered(group: Any, path: str, kind: str, configs: LayerConfigs) -> Iterator[_Layer]:
-    """Yield the layers of a file as Keras 3 writes it: groups by class, variables by number."""
-    if "vars" in group:
-        variables = _group(group, "vars")
-        datasets = [_dataset(variables, key) for key in sorted(variables, key=lambda k: (len(k), k))]
-        if datasets:
-            named = configs.class_of(path)
-            shapes = [tuple(dataset.shape) for dataset in datasets]
-            names = variable_names(file_class(named) if named else kind, configs.config_of(path), shapes)
-            yield path, kind, names, datasets
-    for key in group:
-        if key == "vars" or (not path and key in ("optimizer", *_METADATA)):
-            continue
-        if isinstance(group.get(key, getlink=True), _library().HardLink) and not isinstance(
-            group[key], _library().Group
-        ):
-            continue
-        child = _group(group, key)
-        if key == "layers":
-            for member in child:
-                inner = _group(child, member)
-                name = _own_name(inner) or member
-                yield from _numbered(inner, f"{path}.{name}" if path else name, group_class(member), configs)
-        else:
-            inside = is_composite(kind)
-            name = (_own_name(child) if inside else None) or key.removeprefix("_")
-            # what a layer of Keras's own holds is called by an attribute, not by its class
-            yield from _numbered(
-                child, f"{path}.{name}" if path else name, kind if inside else group_class(key), configs
-            )
+@dataclass
+class _Reading:
+    """One file, read with a budget: nothing twice, nothing larger than the file allows, nothing outside it.
 
+    Attributes:
+        configs: What is known of the layers.
+        size: The file's size.
+        place: What to call the file in messages.
+        seen: Addresses of the groups that have been met. A group under two names could hold itself.
+        wanted: The bytes that its tensors take so far.
+    """
 
-def _legacy(group: Any) -> Iterator[_Layer]:
-    """Yield the layers of a legacy file: a group a layer, variables under their paths."""
-    for key in _texts(group, "layer_names"):
-        holder = _group(group, key)
-        layers: dict[str, tuple[list[str], list[Any]]] = {}
-        for weight in _texts(holder, "weight_names"):
-            *above, name = weight.split(":", 1)[0].split("/")
-            # Keras 2 leaves the layer's own name out; a Sequential model of Keras 3 puts its own before it.
-            above = above[above.index(key) :] if key in above else [key, *above]
-            names, datasets = layers.setdefault(".".join(above), ([], []))
-            names.append(name)
-            datasets.append(_dataset(holder, weight))
-        for layer, (names, datasets) in layers.items():
-            yield layer, "", names, datasets
+    configs: LayerConfigs
+    size: int
+    place: str
+    seen: set[Any] = field(default_factory=set[Any])
+    wanted: int = 0
+
+    def numbered(self, group: Any, path: str, kind: str, level: int = 0) -> Iterator[_Layer]:
+        """Yield the layers of a file as Keras 3 writes it: groups by class, variables by number."""
+        self._enter(group, level)
+        if _holds(group, "vars"):
+            variables = _group(group, "vars")
+            datasets = [self.dataset(variables, key) for key in sorted(variables, key=lambda k: (len(k), k))]
+            if datasets:
+                named = self.configs.class_of(path)
+                shapes = [tuple(dataset.shape) for dataset in datasets]
+                names = variable_names(file_class(named) if named else kind, self.configs.config_of(path), shapes)
+                yield path, kind, names, datasets
+        for key in group:
+            if key == "vars" or (not path and key in ("optimizer", *_METADATA)):
+                continue
+            if _holds(group, key) and not isinstance(group[key], _library().Group):
+                continue
+            child = _group(group, key)
+            if key == "layers":
+                self._enter(child, level)
+                for member in child:
+                    inner = _group(child, member)
+                    name = _own_name(inner) or member
+                    yield from self.numbered(inner, f"{path}.{name}" if path else name, group_class(member), level + 1)
+            else:
+                inside = is_composite(kind)
+                name = (_own_name(child) if inside else None) or key.removeprefix("_")
+                # what a layer of Keras's own holds is called by an attribute, not by its class
+                inner_kind = kind if inside else group_class(key)
+                yield from self.numbered(child, f"{path}.{name}" if path else name, inner_kind, level + 1)
+
+    def legacy(self, group: Any) -> Iterator[_Layer]:
+        """Yield the layers of a legacy file: a group a layer, variables under their paths."""
+        for key in _texts(group, "layer_names"):
+            holder = _group(group, key)
+            self._enter(holder, 0)
+            layers: dict[str, tuple[list[str], list[Any]]] = {}
+            for weight in _texts(holder, "weight_names"):
+                *above, name = weight.split(":", 1)[0].split("/")
+                # Keras 2 leaves the layer's own name out; a Sequential model of Keras 3 puts its own before it.
+                above = above[above.index(key) :] if key in above else [key, *above]
+                names, datasets = layers.setdefault(".".join(above), ([], []))
+                names.append(name)
+                datasets.append(self.dataset(holder, weight))
+            for layer, (names, datasets) in layers.items():
+                yield layer, "", names, datasets
+
+    def dataset(self, parent: Any, key: str) -> Any:
+        """Return a dataset whose elements lie in this file, and are numbers, and no more than it can hold."""
+        found = _hard(parent, key)
+        if not isinstance(found, _library().Dataset):
+            raise ValueError(f"{key!r} is no dataset")  # noqa: TRY004  # of a file, not of a type
+        if found.external or found.is_virtual:
+            raise ValueError(f"{key!r} reads from another file; that is not allowed")
+        if found.shape is None or (found.dtype.kind not in _KINDS and not _is_bfloat16(found.dtype)):
+            raise ValueError(f"{key!r} holds elements of type {found.dtype}, no numbers")
+        plan = found.id.get_create_plist()
+        if any(plan.get_filter(place)[0] not in _FILTERS for place in range(plan.get_nfilters())):
+            raise ValueError(f"{key!r} is packed by a filter that is not built in")
+        for shape in filter(None, (found.shape, found.chunks)):  # HDF5 makes room for a whole chunk
+            check_size(math.prod(shape) * found.dtype.itemsize, self.size, f"{self.place}: {key!r}")
+        self.wanted += math.prod(found.shape) * found.dtype.itemsize
+        check_size(self.wanted, self.size, f"{self.place}: {key!r}")
+        return found
+
+    def _enter(self, group: Any, level: int) -> None:
+        if level > _MOST_LEVELS:
+            raise ValueError(f"more than {_MOST_LEVELS} groups lie in each other")
+        about = _library().h5o.get_info(group.id)
+        if (about.fileno, about.addr) in self.seen:
+            raise ValueError(f"the group {group.name!r} has two names")
+        self.seen.add((about.fileno, about.addr))
 
 
 def _texts(group: Any, attribute: str) -> list[str]:
@@ -217,7 +259,7 @@ def _texts(group: Any, attribute: str) -> list[str]:
 
 
 def _own_name(group: Any) -> str | None:
-    name = group["vars"].attrs.get("name") if "vars" in group else None
+    name = group["vars"].attrs.get("name") if _holds(group, "vars") else None
     return None if name is None else str(name)
 
 
@@ -228,16 +270,13 @@ def _group(parent: Any, key: str) -> Any:
     return found
 
 
-def _dataset(parent: Any, key: str) -> Any:
-    found = _hard(parent, key)
-    if not isinstance(found, _library().Dataset):
-        raise ValueError(f"{key!r} is no dataset")  # noqa: TRY004  # of a file, not of a type
-    if found.external or found.is_virtual:
-        raise ValueError(f"{key!r} reads from another file; that is not allowed")
-    declared = math.prod(found.shape) * found.dtype.itemsize
-    if declared > _BOMB_BYTES and declared > _BOMB_FACTOR * found.id.get_storage_size():
-        raise ValueError(f"{key!r} declares {declared} bytes, and the file holds a fraction of that")
-    return found
+def _holds(parent: Any, key: str) -> bool:
+    """Whether a group has a member of this name itself; the name of a link is not followed to see."""
+    return isinstance(parent.get(key, getlink=True, default=None), _library().HardLink)
+
+
+def _is_bfloat16(dtype: Any) -> bool:
+    return dtype.kind == "V" and dtype.itemsize == 2 and dtype.fields is None and dtype.subdtype is None
 
 
 def _hard(parent: Any, key: str) -> Any:
@@ -250,18 +289,21 @@ def _hard(parent: Any, key: str) -> Any:
     return parent
 
 
-def _read(dataset: Any, place: str) -> NDArray[np.uint8]:
-    return np.frombuffer(bytearray(np.ascontiguousarray(dataset[()]).tobytes()), np.uint8)  # to be written in place
+def _read(dataset: Any) -> NDArray[np.uint8]:
+    array = cast("NDArray[Any]", np.empty(dataset.shape, dataset.dtype))
+    if array.size:
+        dataset.read_direct(array)
+    return cast("NDArray[np.uint8]", array.reshape(-1).view(np.uint8))
 
 
-def _entry(dataset: Any, full: str, layer: str, name: str, kind: str, place: str) -> Entry:
+def _entry(dataset: Any, full: str, layer: str, name: str, kind: str) -> Entry:
     stored = dataset.attrs.get("dtype")
     dtype = "bfloat16" if stored == "bfloat16" or dataset.dtype.kind == "V" else str(np.dtype(dataset.dtype).name)
     shape = tuple(int(size) for size in dataset.shape)
     trained = is_trained(name) and dtype in FLOATS
     role = role_of(name, shape, is_parameter=trained)
     fan_in, fan_out = fans_of(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
-    data = _read(dataset, place)
+    data = _read(dataset)
     unit_axis = unit_axis_of((kind,), name, role, shape)
     about = Tensor(
         name=full,

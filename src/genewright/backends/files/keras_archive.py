@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from genewright.backends.files.archive import members_of
+from genewright.backends.files.bounds import read_json
 from genewright.backends.files.checkpoint import Checkpoint
 from genewright.backends.files.hdf5 import Hdf5Container, checkpoint_of_hdf5, metadata_of, patched
 from genewright.backends.files.keras_config import LayerConfigs, refuse_code
 from genewright.errors import FileError
-from genewright.storage import write_atomically
+from genewright.storage import read_file, write_atomically
 
 METADATA = "metadata.json"
 CONFIG = "config.json"
@@ -35,20 +37,18 @@ def read_archive(path: Path) -> Checkpoint:
     Raises:
         FileError: It is missing, truncated, hostile (code, a bomb), or no file of Keras.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename: _bounded(archive, info) for info in archive.infolist()}
-        metadata, config = (json.loads(members[name]) for name in (METADATA, CONFIG))
-        weights = members.pop(WEIGHTS)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except KeyError as error:
-        raise FileError(f"{path}: is not a .keras file: {error} is missing in it.") from None
-    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise FileError(f"{path}: is not a whole .keras file ({error}). It may be truncated: copy it again.") from error
+    data = read_file(path)
+    members = members_of(data, str(path))
+    missing = [name for name in (METADATA, CONFIG, WEIGHTS) if name not in members]
+    if missing:
+        raise FileError(f"{path}: is not a .keras file: {missing[0]!r} is missing in it.")
+    metadata, config = (read_json(members[name], f"{path}: {name}", held=len(data)) for name in (METADATA, CONFIG))
+    weights = members.pop(WEIGHTS)
+    if not isinstance(metadata, dict) or not isinstance(config, dict):
+        raise FileError(f"{path}: is not a .keras file: its {METADATA} or {CONFIG} is no object.")
     refuse_code(config, str(path))
-    checkpoint = checkpoint_of_hdf5(weights, str(path), LayerConfigs(config))
-    checkpoint.metadata = metadata_of(metadata)
+    checkpoint = checkpoint_of_hdf5(weights, str(path), LayerConfigs(cast(Any, config)))
+    checkpoint.metadata = metadata_of(cast(Any, metadata))
     checkpoint.container = ArchiveContainer(members, checkpoint.container)
     return checkpoint
 
@@ -86,9 +86,3 @@ def archived(members: Mapping[str, bytes]) -> bytes:
         for name, data in members.items():
             archive.writestr(name, data)
     return buffer.getvalue()
-
-
-def _bounded(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.file_size > (1 << 30) and info.file_size > 100 * max(1, info.compress_size):
-        raise ValueError(f"{info.filename!r} declares {info.file_size} bytes, and the file holds a fraction of that")
-    return archive.read(info)

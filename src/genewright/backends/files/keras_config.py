@@ -44,6 +44,8 @@ def refuse_code(config: Any, place: str) -> None:
     for entry in _objects(config):
         kind = entry.get("class_name")
         about = entry.get("config")
+        if not isinstance(kind, str):
+            continue
         name = cast(Mapping[str, Any], about).get("name") if isinstance(about, Mapping) else None
         who = f"the layer {name!r} of class {kind}"
         if kind == "__lambda__" or (kind == "Lambda" and _holds_code(about)):

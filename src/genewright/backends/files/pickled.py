@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -11,10 +12,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.backends.files.archive import sizes_of
+from genewright.backends.files.bounds import check_depth, check_size
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, Entry
+from genewright.backends.files.pickle_scan import Scan
 from genewright.errors import FileError, UnsupportedError
 from genewright.process_state import warnings_ignored
-from genewright.storage import write_atomically
+from genewright.storage import read_file, write_atomically
 
 _NESTED = ("state_dict", "model_state_dict", "model")
 
@@ -27,30 +31,92 @@ def read_pickled(path: Path) -> Checkpoint:
         UnsupportedError: torch is not installed, or the file has no state dict.
     """
     torch = _torch(path)
-    if not path.is_file():
-        raise FileError(f"{path}: cannot be read (no such file).")
+    data = read_file(path)
     try:
+        _check(data, str(path))
         with warnings_ignored():  # of a pickle protocol that torch does not expect: it is read or refused below
-            container = torch.load(path, map_location="cpu", weights_only=True)
+            container = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        check_depth(container, str(path))
+    except _CodeError as error:
+        raise FileError(
+            f"{path}: holds pickled code or objects, or is damaged; it was not executed. Save the state dict alone: "
+            f"torch.save(model.state_dict(), path). ({error})"
+        ) from error
+    except FileError:
+        raise
     except pickle.UnpicklingError as error:
         raise FileError(
             f"{path}: holds pickled code or objects, or is damaged; it was not executed. Save the state dict alone: "
             f"torch.save(model.state_dict(), path). ({str(error).splitlines()[0]})"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError) as error:
+    except Exception as error:  # torch's reader meets damage in many ways
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise FileError(f"{path}: is damaged or truncated ({first}). Copy or download it again.") from error
     state = _state_dict(container, path)
-    entries: dict[str, Entry] = {}
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    if not all(type(name) is str for name in tensors):
+        raise FileError(f"{path}: has tensors whose names are no text.")
+    # A tensor that repeats one element takes no room in the file, and all of it here.
+    wanted = {_place(tensor): tensor.numel() * tensor.element_size() for tensor in tensors.values()}
+    check_size(sum(wanted.values()), len(data), str(path))
     shared: dict[object, NDArray[np.uint8]] = {}
-    for name, tensor in state.items():
-        if isinstance(tensor, torch.Tensor):
-            entries[name] = _entry(name, tensor, shared, torch)
+    entries = {name: _entry(name, tensor, shared, torch) for name, tensor in tensors.items()}
     metadata: dict[str, str] = {}
-    about = getattr(state, "_metadata", {})
-    if isinstance(about, Mapping) and RECIPE in about:
-        metadata[RECIPE] = str(cast(Mapping[str, Any], about)[RECIPE]["json"])
+    about: Any = getattr(state, "_metadata", {})
+    ours = cast("Mapping[str, Any]", about).get(RECIPE) if isinstance(about, Mapping) else None
+    if isinstance(ours, Mapping) and isinstance(cast("Mapping[str, Any]", ours).get("json"), str):
+        metadata[RECIPE] = cast("Mapping[str, Any]", ours)["json"]
     return Checkpoint(entries, metadata, container)
+
+
+class _CodeError(ValueError):
+    """A pickle does more than hold tensors."""
+
+
+def _check(data: bytes, place: str) -> None:
+    """Refuse what asks for more memory than the file's size allows, or for what lies outside it.
+
+    Raises:
+        FileError: It does.
+        _CodeError: It holds more than tensors and plain containers.
+    """
+    scan = Scan(len(data), place)
+    zipped = data[:4] == b"PK\x03\x04"
+    if zipped:
+        _check_archive(data, place, scan)
+    else:
+        stream = io.BytesIO(data)
+        for _ in range(5):  # a number that says what it is, the version, the system, the objects, the storages' keys
+            _walk(scan, stream)
+    check_size(sum(scan.storages.values()), len(data), place)
+
+
+def _check_archive(data: bytes, place: str, scan: Scan) -> None:
+    if data[-22:-18] != b"PK\x05\x06" or data[-2:] != b"\0\0":
+        raise FileError(f"{place}: is damaged or truncated (something follows the archive). Copy or download it again.")
+    members = sizes_of(data, place)
+    pickles = [name for name in members if name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise FileError(f"{place}: is no checkpoint of torch: it holds {len(pickles)} files data.pkl.")
+    start, size = members[pickles[0]]
+    _walk(scan, io.BytesIO(data[start : start + size]))
+    folder = pickles[0].removesuffix("data.pkl")
+    for key, wanted in scan.storages.items():
+        held = members.get(f"{folder}data/{key}")
+        if held is None or held[1] != wanted:
+            found = "no bytes" if held is None else f"{held[1]:,} bytes"
+            raise FileError(
+                f"{place}: is damaged: the storage {key!r} takes {wanted:,} bytes, and the file has {found}."
+            )
+
+
+def _walk(scan: Scan, stream: io.BytesIO) -> None:
+    try:
+        scan.read(stream)
+    except FileError:
+        raise
+    except ValueError as error:
+        raise _CodeError(str(error)) from None
 
 
 def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
@@ -100,19 +166,21 @@ def _state_dict(container: Any, path: Path) -> Mapping[str, Any]:
 
 
 def _entry(name: str, tensor: Any, shared: dict[object, NDArray[np.uint8]], torch: Any) -> Entry:
-    if tensor.is_quantized or tensor.layout != torch.strided:
+    if tensor.is_quantized or tensor.layout != torch.strided or tensor.is_meta:
         raise UnsupportedError(f"{name!r} is quantised or sparse ({tensor.dtype}, {tensor.layout}).")
-    key = (
-        tensor.untyped_storage().data_ptr(),
-        tensor.storage_offset(),
-        tensor.shape,
-        tensor.stride(),
-        tensor.dtype,
-    )
+    key = _place(tensor)
     if not tensor.numel() or key not in shared:
         flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
         shared[key] = flat.numpy().copy()
     return Entry(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), shared[key])
+
+
+def _place(tensor: Any) -> object:
+    """Return what tensors have in common that are one; those without memory of their own have nothing."""
+    if tensor.layout.__str__() != "torch.strided" or tensor.is_meta:
+        return id(tensor)
+    storage = tensor.untyped_storage().data_ptr()
+    return storage, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
 
 
 def _torch(path: Path) -> Any:

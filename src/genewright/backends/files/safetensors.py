@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -10,9 +9,10 @@ from typing import Any, cast
 import numpy as np
 import safetensors as library
 
+from genewright.backends.files.bounds import read_json
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.errors import FileError
-from genewright.storage import write_atomically
+from genewright.storage import read_file, write_atomically
 
 _NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -29,26 +29,38 @@ def read_safetensors(path: Path) -> Checkpoint:
     Raises:
         FileError: It is missing, truncated or no safetensors file.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror}).") from error
+    data = read_file(path)
+    header = _header(data, path)
     try:
         parts: list[tuple[str, Mapping[str, Any]]] = library.deserialize(data)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         entries = {
             name: Entry(_NAMES[part["dtype"]], tuple(part["shape"]), np.frombuffer(part["data"], np.uint8))
-            for name, part in sorted(cast(Any, parts))
+            for name, part in sorted(cast(Any, parts), key=lambda named: named[0])
         }
     except library.SafetensorError as error:
         hint = " It may be truncated: copy or download it again." if data else " It is empty."
         raise FileError(f"{path}: is not a whole safetensors file ({error}).{hint}") from error
     except KeyError as error:
         raise FileError(f"{path}: has tensors of dtype {error}, which this version does not know.") from None
-    metadata: dict[str, str] = header.get("__metadata__", {})
-    checkpoint = Checkpoint(entries, dict(metadata))
+    checkpoint = Checkpoint(entries, dict(header.get("__metadata__") or {}))
     _tie(checkpoint, path)
     return checkpoint
+
+
+def _header(data: bytes, path: Path) -> dict[str, Any]:
+    """Return the header, before the library makes anything of it: it takes the last of two entries of one name.
+
+    Raises:
+        FileError: It is damaged, or describes more than the file can hold.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > len(data) - 8:
+        hint = "It may be truncated: copy or download it again." if data else "It is empty."
+        raise FileError(f"{path}: is not a whole safetensors file (its header ends behind its end). {hint}")
+    header = read_json(data[8 : 8 + length], f"{path}: its header", held=len(data))
+    if not isinstance(header, dict):
+        raise FileError(f"{path}: is not a whole safetensors file (its header is no object).")
+    return cast("dict[str, Any]", header)
 
 
 def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
@@ -79,7 +91,7 @@ def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: bool) ->
 def _tie(checkpoint: Checkpoint, path: Path) -> None:
     """Let names that the file says are tied share one array again."""
     try:
-        ties = dict(json.loads(checkpoint.metadata.get(TIES, "{}")))
+        ties = dict(read_json(checkpoint.metadata.get(TIES, "{}"), f"{path}: its list of tied tensors"))
         for alias, name in ties.items():
             entry, first = checkpoint.entries[alias], checkpoint.entries[name]
             if entry.data.tobytes() != first.data.tobytes() or entry.shape != first.shape:

@@ -28,11 +28,6 @@ def grown_kernel(network: Network, layer: str, by: int) -> Iterator[Edit]:
     if not isinstance(padding, str):
         wider = [int(p) + m for p, m in zip(padding, more, strict=True)]
         yield SetAttribute(layer=layer, attribute="padding", value=wider)
-    if network.attribute(layer, "padding_mode") != "zeros" or isinstance(padding, str):
-        old = network.attribute(layer, "_reversed_padding_repeated_twice")
-        around = [m for m in reversed(more) for _ in (0, 1)]
-        repeated = [int(p) + m for p, m in zip(old, around, strict=True)]
-        yield SetAttribute(layer=layer, attribute="_reversed_padding_repeated_twice", value=repeated)
     weight = f"{layer}.weight" if layer else "weight"
     for axis, size in enumerate(sizes):
         index = Index.of((*(-1,) * half, *range(size), *(-1,) * half))

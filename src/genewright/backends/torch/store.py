@@ -15,12 +15,13 @@ from genewright.backends.torch.device import perturb_on_device
 from genewright.backends.torch.memory import elements_of
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
+from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.sharding import Block, block_of, is_sharded
 from genewright.backends.torch.tensors import Member, unwrapped
 from genewright.backends.torch.training import Training
 from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
-from genewright.edits import Edit, Memory, Store
+from genewright.edits import Edit, InsertLayer, Memory, ReplaceLayer, Rewire, Store
 from genewright.journal import Journal
 from genewright.noise import Change, Stream
 from genewright.part import Part
@@ -96,6 +97,8 @@ class TorchStore(Store):
 
     def restructure(self, edit: Edit) -> None:
         refuse_wrapped(self._model)
+        if self.limit is not None and isinstance(edit, InsertLayer | ReplaceLayer | Rewire):
+            new_layer(edit, unwrapped(self._model), self.limit)  # refuses what is too large, before it is made
         self._view = None
         restructure(edit, unwrapped(self._model), self.journal or Journal())
 

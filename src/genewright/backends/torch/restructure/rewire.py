@@ -37,9 +37,9 @@ def _rewire(edit: Rewire, model: nn.Module, journal: Journal) -> None:
         set_children(graft, {**children_of(graft), str(len(graft)): path}, journal)
 
 
-def new_path(edit: Rewire, model: nn.Module) -> Path:
+def new_path(edit: Rewire, model: nn.Module, limit: int | None = None) -> Path:
     """Return the gated path, not yet attached."""
-    return Path(make_layer(edit.path, model), edit.gate)
+    return Path(make_layer(edit.path, model, limit=limit), edit.gate)
 
 
 def path_name(edit: Rewire, model: nn.Module) -> str:

@@ -54,6 +54,8 @@ def bound(reading: Reading, sizes: Mapping[Leaf, int]) -> list[Attribute]:
         if not any(inner in sizes for inner in leaves(binding.axis)):
             continue
         path = binding.attribute if binding.entry is None else f"{binding.attribute}.{binding.entry}"
+        if binding.attribute not in vars(reading.layers[binding.layer]):
+            continue  # a property, or an attribute of the class: what is computed from others is not set
         old = value_at(reading.layers[binding.layer], path)
         new = resized(binding.axis, sizes)
         if isinstance(old, int) and old == size_of(binding.axis):

@@ -1,0 +1,84 @@
+"""What is promised of any input, and how it is seen: errors of ours, in time, in bounds, nothing executed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import genewright as gw
+
+SECONDS = 5.0  # of the processor, so that a busy machine changes nothing
+FACTOR = 4
+CONSTANT = 16 << 20
+
+# What code, processes or other files would show as (docs of Python: "Audit events table").
+_FORBIDDEN = (
+    "exec", "compile", "import", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "subprocess.Popen",
+    "pickle.find_class", "marshal.loads", "code.__new__", "function.__new__", "ctypes.dlopen", "socket.connect",
+    "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.putenv", "shutil.rmtree",
+    "tempfile.mkstemp", "tempfile.mkdtemp", "urllib.Request", "webbrowser.open",
+)  # fmt: skip
+
+_state: dict[str, Any] = {"watching": False, "installed": False}
+_seen: list[str] = []
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if not _state["watching"]:
+        return
+    if event in _FORBIDDEN:
+        _seen.append(f"{event} {args!r:.200}")
+    elif event == "open":
+        mode, flags = args[1], args[2]
+        writes = isinstance(mode, str) and any(letter in mode for letter in "wax+")
+        if writes or (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)):
+            _seen.append(f"open for writing {args!r:.200}")
+
+
+def held(action: Callable[[], object], size: int) -> BaseException | None:
+    """Let `action` read an input of `size` bytes; return the error of ours that it was refused with, or None.
+
+    Raises:
+        AssertionError: It broke a promise: which one is named.
+    """
+    if not _state["installed"]:
+        sys.addaudithook(_hook)
+        _state["installed"] = True
+    _seen.clear()
+    refusal: BaseException | None = None
+    tracemalloc.start()
+    try:
+        with _in_time():
+            _state["watching"] = True
+            try:
+                action()
+            except gw.GenewrightError as error:
+                refusal = error
+            finally:
+                _state["watching"] = False
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert not _seen, f"something was executed or written: {_seen}"
+    assert peak <= FACTOR * size + CONSTANT, f"{peak:,} bytes of memory for an input of {size:,}"
+    return refusal
+
+
+@contextlib.contextmanager
+def _in_time() -> Iterator[None]:
+    def late(signum: int, frame: object) -> None:
+        _state["watching"] = False
+        raise AssertionError(f"more than {SECONDS} s of the processor's time")
+
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
