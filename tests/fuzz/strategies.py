@@ -20,6 +20,7 @@ import genewright as gw
 from genewright.backends.torch.attributes import set_value, value_at
 from genewright.backends.torch.kinds import KINDS
 from genewright.backends.torch.layers import make_layer
+from genewright.journal import Journal
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="genewright-fuzz-"))
 
@@ -257,9 +258,10 @@ def _set(given: tuple[str, Any]) -> None:
     before = dict(globals())
     try:
         old = value_at(model, path)
-        back = set_value(model, path, value)
+        journal = Journal()
+        set_value(model, path, value, journal)
         assert type(value_at(model, path)) is type(old) or old is None or isinstance(old, tuple)
-        back()
+        journal.restore()
         assert value_at(model, path) == old
     finally:
         assert globals() == before
