@@ -19,7 +19,7 @@ from genewright.names import did_you_mean
 from genewright.plain import MOST_LEVELS
 from genewright.spec import Spec
 
-_MOST_LAYERS = 4096  # of one specification
+_MOST_LAYERS = 512  # of one specification, beside twice as many as the model has
 _MOST_ENTRIES = 64  # of a list among a layer's settings: sizes, windows, shapes
 _MOST_STACKED = 1024  # `num_layers` and the like: torch makes each in a loop
 
@@ -60,7 +60,7 @@ def make_layer(spec: Spec, model: nn.Module, *, limit: int | None = None) -> nn.
         >>> make_layer({"layer": "Linear", "in_features": 2, "out_features": 1}, nn.Sequential()).weight.tolist()
         [[0.0, 0.0]]
     """
-    return _Making(model, limit).made(spec, 0)
+    return _Making(model, limit, _MOST_LAYERS + 2 * _size(model)).made(spec, 0)
 
 
 @dataclass
@@ -69,15 +69,12 @@ class _Making:
 
     model: nn.Module
     limit: int | None
+    most: int
     layers: int = 0
     size: int = 0
 
     def made(self, spec: object, level: int) -> nn.Module:
-        self.layers += 1
-        if self.layers > _MOST_LAYERS or level > MOST_LEVELS:
-            raise UnsupportedError(
-                f"A new layer is made of at most {_MOST_LAYERS} layers, at most {MOST_LEVELS} inside each other."
-            )
+        self._number(1, level)
         if not isinstance(spec, str | Mapping):
             raise SettingError(f"A new layer is a name or an object with the entry 'layer'; received {_shown(spec)}.")
         settings = {"layer": spec} if isinstance(spec, str) else dict(cast("Mapping[str, Any]", spec))
@@ -87,14 +84,17 @@ class _Making:
         if kind not in KINDS:
             raise SettingError(
                 f"A new layer is a kind of torch.nn, such as 'identity' or {{'layer': 'Linear', 'in_features': 8, "
-                f"'out_features': 8}}, or {{'copy': name}}; received {_shown(spec)}. {did_you_mean(kind, KINDS)}"
+                f"'out_features': 8}}, or {{'copy': name}}; received {_shown(cast(object, spec))}. "
+                f"{did_you_mean(kind, KINDS)}"
             )
         parts = cast("list[object]", settings.pop("layers", ()))
         if not _is_many(parts) or (parts and kind not in HOLDERS):
             raise SettingError(f"{KINDS[kind].__name__}: 'layers' is a list of layers, for kinds that hold some.")
         inner = [self.made(part, level + 1) for part in parts]
         if kind in HOLDERS:  # what they are made of is there already; what is copied of it counts too
-            self._count(_tensors_of(inner), times=int(_stacked(settings)))
+            times = _stacked(settings)
+            self._number(times * sum(_size(layer) for layer in inner))
+            self._count(_tensors_of(inner), times=times)
             return _constructed(kind, inner, settings)
         layer = _constructed(kind, [], settings, device="meta")
         self._count(_tensors_of([layer]))
@@ -105,6 +105,7 @@ class _Making:
         gate = settings.get("gate")
         if "gate" in settings and (type(gate) not in (int, float) or not math.isfinite(cast(float, gate))):
             raise SettingError(f"The gate of a copy is a number; received {_shown(gate)}.")
+        self._number(_size(layer))
         self._count(_tensors_of([layer]))
         try:
             copied = copy.deepcopy(layer)
@@ -113,6 +114,13 @@ class _Making:
                 f"{settings['copy']!r} of class {type(layer).__name__} cannot be copied: {error}"
             ) from error
         return copied if gate is None else gated(copied, float(gate))
+
+    def _number(self, more: int, level: int = 0) -> None:
+        self.layers += more
+        if self.layers > self.most or level > MOST_LEVELS:
+            raise UnsupportedError(
+                f"A new layer is made of at most {self.most:,} layers here, at most {MOST_LEVELS} inside each other."
+            )
 
     def _count(self, tensors: Iterable[torch.Tensor], *, times: int = 1) -> None:
         self.size += times * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
@@ -141,6 +149,11 @@ def _constructed(kind: str, inner: list[nn.Module], settings: Mapping[str, Any],
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SettingError(f"{name} cannot be made of {_shown(dict(settings))}: {reason}") from error
+
+
+def _size(layer: nn.Module) -> int:
+    """Return how many layers a layer consists of."""
+    return sum(1 for _ in layer.modules())
 
 
 def _is_many(parts: object) -> bool:
