@@ -138,6 +138,18 @@ def test_a_late_import_is_seen_however_it_is_written() -> None:
     assert late_imports(ast.parse("NAME = 'genewright.noise'")) == set()
 
 
+def test_no_function_of_a_package_has_the_name_of_a_module_in_it() -> None:
+    """Importing the module would put it in the function's place."""
+    clashes = [
+        f"{path}: {node.name}"
+        for path in [*HOUSE.rglob("__init__.py"), *DEMO.rglob("__init__.py")]
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and (path.with_name(f"{node.name}.py").exists() or path.with_name(node.name).is_dir())
+    ]
+    assert clashes == []
+
+
 def test_imports_have_no_cycle() -> None:
     """Between files: what one line of the page leaves open. (What is loaded only when it is used comes later.)"""
     edges = {name: {o for node in tree.body for o in _named(node)} - {name} for name, tree in TREES.items()}
