@@ -26,9 +26,9 @@ def gather(knob: Knob, place: Place, index: Sequence[int], factor: Sequence[floa
         index: Old units, one for each new unit; -1 for one that starts at zero.
         factor: A factor a new unit.
     """
-    factors = None
+    factors: tuple[float, ...] | None = None
     if factor is not None:
-        factors = tuple(1.0 if unit < 0 else factor[unit] for unit in knob.new_units(place, index))
+        factors = tuple(1.0 if unit < 0 else factor[unit] for unit in map(int, knob.new_units(place, index)))
     return Reindex(tensor=place.tensor, axis=place.axis, index=tuple(knob.moved(place, index).tolist()), factor=factors)
 
 

@@ -61,7 +61,7 @@ def fitted(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
         yield Write(
             tensor=place.tensor,
             values=functools.partial(
-                _taken_over, axis=place.axis, units=knob.units(place), kept=kept, gone=tuple(gone), share=share
+                _taken_over, axis=place.axis, units=knob.units(place).tolist(), kept=kept, gone=tuple(gone), share=share
             ),
             summary=f"columns of {len(gone)} units taken over along axis {place.axis}, by least squares on "
             f"{'the weights' if seen is None else 'the example'}",
