@@ -34,7 +34,7 @@ def _used() -> Iterator[tuple[str, Cause, bool]]:
             if not isinstance(node, ast.Call) or ast.unparse(node.func) == "dict.fromkeys":
                 continue
             for position, given in enumerate(node.args):
-                if ast.unparse(given).startswith("Cause."):
+                if isinstance(given, ast.Attribute) and ast.unparse(given.value) == "Cause":
                     yield f"{path.name}:{given.lineno}", Cause[given.attr], len(node.args) > position + 1
 
 
