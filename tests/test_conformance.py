@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,6 +74,12 @@ REFUSED_FILES = {
         ("tie", "transfer"), _NOTHING_ALIKE - {"conv_transpose"}
     ),  # a file does not say that one is transposed
 }
+
+
+@pytest.fixture(autouse=True)
+def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests of this process have imported makes no difference: Keras has tests of its own."""
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
 
 
 def _check(operator: Any, name: str, model: Any, *, refuses: bool) -> None:

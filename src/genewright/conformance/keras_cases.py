@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.double_precision import double_precision
 from genewright.backends.keras.library import array_of, keras
-from genewright.backends.keras.members import layers_of, members_of
+from genewright.backends.keras.members import is_graph, layers_of, members_of
 from genewright.backends.keras.witness import in_float64
 from genewright.conformance.cases import Case
 from genewright.conformance.generators import reseeded
@@ -32,9 +32,8 @@ class KerasCase(Case):
             variable = member.variable
             traits[name] = (str(variable.dtype), tuple(variable.shape), bool(variable.trainable), tuple(member.names))
         for position, layer in enumerate(_layers(model)):
-            called = len(layer._inbound_nodes)  # how often it is called in a graph
-            said = repr(_nameless(layer.get_config())) if layer is not model else ""
-            traits[f"layer {position}"] = (type(layer), bool(layer.trainable), layer.dtype_policy.name, called, said)
+            about = _wiring(layer) if is_graph(layer) else () if layer is model else repr(_nameless(layer.get_config()))
+            traits[f"layer {position}"] = (type(layer), bool(layer.trainable), layer.dtype_policy.name, about)
         if getattr(model, "compiled", False):
             optimizer = model.optimizer
             traits["optimizer"] = (type(optimizer), [tuple(variable.shape) for variable in optimizer.variables])
@@ -223,6 +222,12 @@ def _awake(pair: tuple[Any, Any]) -> tuple[Any, Any]:
 def _layers(model: Any) -> list[Any]:
     """Return the model and its layers; by position, for Keras counts what it names in layers of its own."""
     return [model, *layers_of(model).values()]
+
+
+def _wiring(model: Any) -> list[list[str]]:
+    """Return which layers a Functional or Sequential model calls, depth by depth; a shared one several times."""
+    nodes = (model._functional if isinstance(model, keras.Sequential) else model)._nodes_by_depth
+    return [sorted(str(node.operation.name) for node in nodes[depth]) for depth in sorted(nodes)]
 
 
 def _bytes(variable: Any) -> bytes:

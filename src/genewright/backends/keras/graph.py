@@ -78,6 +78,8 @@ class Rebuilder:
         else:
             new = self._functional(model._functional if sequential else model, model.name, prefix, given)
         new.trainable = model.trainable
+        dtype = self._changes.dtype
+        attributes_of(new)["_dtype_policy"] = keras.DTypePolicy(dtype) if dtype else model.dtype_policy
         if type(new) is not type(model) and not sequential:
             new.__class__ = type(model)  # the user's own class, made by its functional constructor
         for attribute, value in attributes_of(model).items():
@@ -139,8 +141,15 @@ class Rebuilder:
         return keras.Model(inputs, outputs, name=name)
 
     def _called(self, operation: Any, place: str, args: Any, keywords: Any) -> Any:
-        if place in self._changes.removed:
-            return args[0]
+        removed = place in self._changes.removed
+        tensors = [one for one in keras.tree.flatten((args, keywords)) if isinstance(one, keras.KerasTensor)]
+        if removed and len(set(map(id, tensors))) > 1:
+            raise UnsupportedError(
+                f"{place!r} of class {type(operation).__name__} receives several tensors: leaving it out does not say "
+                "which of them goes on. Nothing has been changed."
+            )
+        if removed:
+            return tensors[0]
         given: tuple[Any, ...] = ()
         if is_graph(operation):
             tensors = tuple(keras.tree.flatten(args))

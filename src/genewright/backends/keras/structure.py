@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from genewright.backends.keras.library import keras
@@ -88,7 +89,8 @@ class KerasStructure(Structure):
         )
 
     def blocks(self) -> tuple[tuple[str, ...], ...]:
-        alike = [c for c in self.calls().values() if c.given == c.returned and c.times == 1 and len(c.given) > 1]
+        alone = [call for call in self.calls().values() if not call.extras]  # a layer of one tensor can stand for them
+        alike = [c for c in alone if c.given == c.returned and c.times == 1 and len(c.given) > 1]
         inner = tuple(c.layer for c in alike if c.composite)
         return inner, tuple(c.layer for c in alike if not c.composite)
 
@@ -152,12 +154,12 @@ class KerasStructure(Structure):
                     args, keywords = node.arguments.args, node.arguments.kwargs
                     self._walk(inner_graph(layer, args, keywords, every, training=False), f"{name}.", found)
                 times = found[name][0].times + 1 if name in found else 1
-                given, returned = node.input_tensors[0], node.outputs[0]
+                (given, *others), returned = node.input_tensors, node.outputs[0]
                 if "float" in str(given.dtype) and "float" in str(returned.dtype):
-                    found[name] = (_call(name, layer, given, returned, times), given, returned)
+                    found[name] = (_call(name, layer, given, others, returned, times), given, returned)
 
 
-def _call(name: str, layer: Any, given: Any, returned: Any, times: int) -> Call:
+def _call(name: str, layer: Any, given: Any, others: Sequence[Any], returned: Any, times: int) -> Call:
     first = getattr(layer, "data_format", None) == "channels_first" and len(returned.shape) > 2
     return Call(
         layer=name,
@@ -167,4 +169,5 @@ def _call(name: str, layer: Any, given: Any, returned: Any, times: int) -> Call:
         times=times,
         composite=is_graph(layer),
         depth_axis=1 if first else max(0, len(returned.shape) - 1),
+        extras=tuple(type(other).__name__ for other in others),
     )
