@@ -153,5 +153,5 @@ class _Random:
         if not self._here:
             return getattr(self._everywhere, name)
         if not hasattr(self._own, "generator"):
-            self._own.generator = random.Random(0)  # seeds of layers whose weights are replaced
+            self._own.generator = random.Random(0)  # noqa: S311  # seeds of layers whose weights are replaced
         return getattr(self._own.generator, name)
