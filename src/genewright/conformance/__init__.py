@@ -29,8 +29,8 @@ def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> 
     Args:
         operator: An operator, a combinator, or the class of one (then its defaults are checked).
         networks: Models by name, or pairs (model, example input) for operators that claim to keep the function. They
-            are only copied. By default small networks that cover what is usual and much that is odd: checkpoints, modules
-            where torch is installed, and Keras models where Keras has been imported.
+            are only copied. By default small networks that cover what is usual and much that is odd: checkpoints,
+            modules where torch is installed, and Keras models where Keras has been imported.
 
     Raises:
         ConformanceError: An invariant is broken; the message names it, the operator and the network.
