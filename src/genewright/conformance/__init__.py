@@ -20,7 +20,7 @@ def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> 
        nothing); what it does not fit it refuses with a `GenewrightError`, before anything has changed.
     3. Same base and same seed, same bytes: whatever the state of the global random generators, in whatever order the
        network lists its tensors, on a copy or in place, replayed from JSON. Where it draws, another seed gives others.
-    4. The input, and the random generators of Python, NumPy and torch, stay as they were.
+    4. The input, and the random generators of Python, NumPy, torch and Keras, stay as they were.
     5. dtypes, devices, memory layouts, requires_grad, ties, modes and hooks stay; frozen parameters, buffers and what
        `where` leaves out stay, byte for byte.
     6. Undo restores every byte, also after an exception.
@@ -29,8 +29,8 @@ def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> 
     Args:
         operator: An operator, a combinator, or the class of one (then its defaults are checked).
         networks: Models by name, or pairs (model, example input) for operators that claim to keep the function. They
-            are only copied. By default small networks that cover what is usual and much that is odd: checkpoints and,
-            where torch is installed, modules.
+            are only copied. By default small networks that cover what is usual and much that is odd: checkpoints,
+            modules where torch is installed, and Keras models where Keras has been imported.
 
     Raises:
         ConformanceError: An invariant is broken; the message names it, the operator and the network.
