@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import importlib
 from typing import Any
 
 import pytest
@@ -32,13 +33,10 @@ def _read(name: str, data: Any) -> BaseException | None:
 def _warm(name: str) -> None:
     """Let libraries import what they import late: a good input, and a broken one."""
     surface = SURFACES[name]
-    for encoding in (
-        "utf-16-le",
-        "utf-16-be",
-        "utf-32-le",
-        "utf-32-be",
-    ):  # json tells them apart, and imports them late
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp437"):  # json and zipfile ask for them
         codecs.lookup(encoding)
+    for module in ("torch.utils._device", "torch.fx.experimental.symbolic_shapes"):  # torch, of meta tensors
+        importlib.import_module(module)
     for data in (surface.good, surface.good[:-1] if isinstance(surface.good, bytes) else "_"):
         _put(name, data)
         with contextlib.suppress(Exception):
