@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import threading
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 import genewright as gw
 from genewright.backends.torch.structure.form import form_of
 from genewright.backends.torch.structure.reading import RULES
+from genewright.backends.torch.structure.recent import RECENT, Found, Recent
 from genewright.backends.torch.structure.widths import TorchWidths
 from tests.operators.architecture.wide_networks import Scales, make
 
@@ -134,3 +136,45 @@ def test_a_rule_that_is_registered_after_a_first_look_is_used(monkeypatch: pytes
 
 def _refuses(step: object) -> None:
     raise ValueError
+
+
+def test_threads_that_ask_at_once_get_one_result_and_nothing_in_it_changes_afterwards() -> None:
+    RECENT.clear()
+    pairs = [make("attention") for _ in range(4)]
+    barrier, found = threading.Barrier(4), list[TorchWidths]()
+
+    def ask(model: nn.Module, example: torch.Tensor) -> None:
+        barrier.wait(60)
+        found.append(TorchWidths(model, example))
+
+    threads = [threading.Thread(target=ask, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first = found[0]
+    assert len(found) == 4
+    assert all(one.reading is first.reading and one.knobs() is first.knobs() for one in found)
+
+    def said() -> list[Any]:
+        return [
+            [(binding.layer, binding.attribute) for binding in first.reading.bindings],
+            [(knob.name, list(knob.leaf.pins), list(knob.leaf.mixes)) for knob in first.knobs()],
+        ]
+
+    before = said()
+    for widths in found:
+        widths.verified()
+    TorchWidths(*make("attention")).verified()
+    assert said() == before
+
+
+def test_the_oldest_goes_first_and_what_was_asked_for_stays() -> None:
+    recent = Recent(2)
+    made = [Found(*parts) for parts in [(cast("Any", n),) * 3 for n in range(3)]]
+    for number in (0, 1):
+        assert recent.keep(number, made[number]) is made[number]
+    assert recent.get(0) is made[0]
+    recent.keep(2, made[2])
+    assert [recent.get(number) for number in range(3)] == [made[0], None, made[2]]
+    assert recent.keep(0, made[1]) is made[0]  # another thread was faster
