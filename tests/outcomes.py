@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import genewright as gw
+from genewright.backends import backend_of
 from genewright.conformance.cases import Case
 
 
@@ -33,6 +34,14 @@ def bare(step: Any) -> Any:
     return step.with_(parents=("", *step.parents[1:]), result=None, trained_from=None)
 
 
+def added(base: Any, mutant: Any) -> tuple[Any, ...]:
+    """Return the steps that a mutant's recipe has beyond its base's."""
+    before = gw.recipe(base).steps if backend_of(base).history(base) else ()
+    after = gw.recipe(mutant).steps
+    assert after[: len(before)] == before
+    return tuple(map(bare, after[len(before) :]))
+
+
 def planned(case: Case, operator: Any, *, model: Any = None, **arguments: Any) -> Outcome:
     try:
         plan = gw.plan(case.model if model is None else model, operator, example=case.example, **arguments)
@@ -47,7 +56,7 @@ def mutated_copy(case: Case, operator: Any, **arguments: Any) -> Outcome:
         mutant = gw.mutate(case.model, operator, example=case.example, **arguments)
     except gw.GenewrightError as error:
         return Refused(type(error), str(error))
-    return Accepted(tuple(map(bare, gw.recipe(mutant).steps)), case.content(mutant))
+    return Accepted(added(case.model, mutant), case.content(mutant))
 
 
 def mutated_in_place(case: Case, operator: Any, **arguments: Any) -> Outcome:
@@ -58,7 +67,7 @@ def mutated_in_place(case: Case, operator: Any, **arguments: Any) -> Outcome:
     except gw.GenewrightError as error:
         assert (case.content(model), case.traits(model)) == before, "a refusal leaves everything"
         return Refused(type(error), str(error))
-    return Accepted(tuple(map(bare, gw.recipe(model).steps)), case.content(model))
+    return Accepted(added(case.model, model), case.content(model))
 
 
 def mutated_for_a_block(case: Case, operator: Any, **arguments: Any) -> Outcome:
