@@ -212,6 +212,9 @@ class Transaction:
         networks = (self.network, *(donor.network for donor in donors))
         operator = operator.resolve(networks, noise)
         edits = tuple(operator.propose(networks, noise))
+        for edit in edits:
+            if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
+                raise EditError(f"{type(operator).__name__}: an operator proposes edits; it proposed {edit!r}.")
         step = Step(
             named=operator.to_json(),
             seed=noise.seed,
@@ -374,8 +377,6 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
     wired = False
     resized: set[str] = set()
     for at, edit in enumerate(edits):
-        if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
-            raise EditError(f"An operator proposes edits; one proposed {edit!r}.")
         wired = wired or edit.wiring
         names: list[str] = []
         for name in edit.tensors():

@@ -160,6 +160,7 @@ class Site:
     def _rewrite_on_device(
         self, held: Array, place: tuple[Any, ...], new: Callable[[Array], Array], *, numbers: bool
     ) -> None:
+        place = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in place)  # see `_moved`
         old = held[place].clone()
         if self.journal is not None:
 
@@ -226,7 +227,7 @@ def keep_bytes(memory: Memory, journal: Journal) -> None:
 
 
 def _moved(old: Array, axis: int, index: NDArray[np.int64]) -> Array:
-    new = old[(slice(None),) * axis + (index,)]
+    new = old[(slice(None),) * axis + (np.array(index),)]  # a copy: torch warns of arrays that it may not write
     new[(slice(None),) * axis + (np.flatnonzero(index < 0),)] = 0
     return new
 
