@@ -34,7 +34,7 @@ def perturb_on_device(
         False where this is not possible, and nothing has changed: the tensor is in main memory, only a part of it may
         change, its memory is not in row-major order, or Triton is not installed.
     """
-    if part or not _reachable(tensor) or not tensor.is_contiguous() or not _installed():
+    if part or not _installed() or not _reachable(tensor) or not tensor.is_contiguous():
         return False
     kernels: Any = importlib.import_module("genewright.noise.cuda")
     flat = tensor.detach().view(-1)
