@@ -72,7 +72,7 @@ def apply(
     end = start + len(values)
     if not 0 <= start <= end <= (end if size is None else size):
         raise SettingError(f"elements [{start}, {end}) are not inside a tensor of {size} elements")
-    if change.idle or not len(values):
+    if not len(values) or change.idle:
         if journal is not None:
             journal(Undo(len(values), values.dtype))
         return

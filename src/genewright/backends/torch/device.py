@@ -34,7 +34,7 @@ def perturb_on_device(
         False where this is not possible, and nothing has changed: the tensor is in main memory, only a part of it may
         change, its memory is not in row-major order, or Triton is not installed.
     """
-    if part or not _installed() or not _reachable(tensor) or not tensor.is_contiguous():
+    if part or not _reachable(tensor) or not tensor.is_contiguous() or not _installed():
         return False
     kernels: Any = importlib.import_module("genewright.noise.cuda")
     flat = tensor.detach().view(-1)
@@ -49,7 +49,12 @@ def perturb_on_device(
 
 def _reachable(tensor: torch.Tensor) -> bool:
     """Whether Triton runs where the tensor lies; its interpreter runs in main memory."""
-    return tensor.is_cuda or (tensor.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1")
+    return tensor.is_cuda or (_interpreted() and tensor.is_cpu)
+
+
+@functools.cache  # Triton too asks once
+def _interpreted() -> bool:
+    return os.environ.get("TRITON_INTERPRET") == "1"
 
 
 @functools.cache

@@ -15,7 +15,7 @@ def elements_of(tensor: torch.Tensor) -> AbstractContextManager[NDArray[Any]]:
     A contiguous tensor in main memory is handed out as it is; any other (channels_last, transposed, on a GPU) as a
     copy that is written back into the same memory. bfloat16 comes as uint16 bit patterns.
     """
-    return _Elements(tensor.detach())
+    return _Elements(tensor.detach() if tensor.requires_grad else tensor)
 
 
 def in_main_memory(tensor: torch.Tensor) -> NDArray[Any] | None:
