@@ -386,7 +386,7 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
             except UnknownNameError:
                 if not wired:
                     raise
-        if wired or any(name in resized for name in names):
+        if wired or not resized.isdisjoint(names):
             late.add(at)
             continue
         edit.check(views)

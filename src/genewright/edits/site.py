@@ -180,6 +180,10 @@ class Site:
             return
         tensor = memory.tensor
         with memory.open() as values:
+            if not part:
+                note = None if add is None else _noted(add, memory, 0, None)
+                gw_noise.apply(values, change, stream, dtype=tensor.dtype, journal=note)
+                return
             for start, stop, inside in pieces(part, tensor.shape):
                 place = values[start:stop]
                 old = None if inside is None else (place.copy(), ~inside)
@@ -240,7 +244,9 @@ def _put_back(memory: Memory, place: tuple[Any, ...], old: NDArray[Any]) -> Call
     return restore
 
 
-def _noted(add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int) -> Callable[[Undo], None]:
+def _noted(
+    add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int | None
+) -> Callable[[Undo], None]:
     def note(undo: Undo) -> None:
         def restore() -> None:
             with memory.open() as values:
