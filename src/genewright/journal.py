@@ -43,7 +43,7 @@ class Journal:
         raised: BaseException | None = None
         failed: Restore | None = None
         while self._kept or self._values:
-            restore = self._last()
+            restore = next(reversed(self._kept.values()))[1] if self._kept else self._values[-1]
             try:
                 restore()
                 self._drop()
@@ -56,9 +56,6 @@ class Journal:
                 raised = raised or error
         if raised is not None:
             raise raised
-
-    def _last(self) -> Restore:
-        return next(reversed(self._kept.values()))[1] if self._kept else self._values[-1]
 
     def _drop(self) -> None:
         if self._kept:

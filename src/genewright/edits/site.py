@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,7 +160,7 @@ class Site:
     def _rewrite_on_device(
         self, held: Array, place: tuple[Any, ...], new: Callable[[Array], Array], *, numbers: bool
     ) -> None:
-        place = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in place)  # see `_moved`
+        place = tuple(np.array(cast(Any, each)) if isinstance(each, np.ndarray) else each for each in place)
         old = held[place].clone()
         if self.journal is not None:
 
@@ -180,6 +180,10 @@ class Site:
             return
         tensor = memory.tensor
         with memory.open() as values:
+            if not part:
+                note = None if add is None else _noted(add, memory, 0, None)
+                gw_noise.apply(values, change, stream, dtype=tensor.dtype, journal=note)
+                return
             for start, stop, inside in pieces(part, tensor.shape):
                 place = values[start:stop]
                 old = None if inside is None else (place.copy(), ~inside)
@@ -240,7 +244,9 @@ def _put_back(memory: Memory, place: tuple[Any, ...], old: NDArray[Any]) -> Call
     return restore
 
 
-def _noted(add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int) -> Callable[[Undo], None]:
+def _noted(
+    add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int | None
+) -> Callable[[Undo], None]:
     def note(undo: Undo) -> None:
         def restore() -> None:
             with memory.open() as values:
