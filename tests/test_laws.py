@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from tests import drawn_networks
-from tests.laws import ARCHITECTURE, WEIGHTS, Laws, operators
+from tests.laws import NAMES, Laws, operators
 
 SMALL = settings(
     max_examples=25,
@@ -24,7 +24,7 @@ SMALL = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],  # a sequence is short enough to be read; to shrink one takes minutes
 )
-LARGE = settings(SMALL, max_examples=150, stateful_step_count=10, derandomize=False)
+LARGE = settings(SMALL, max_examples=60, stateful_step_count=10, derandomize=False)
 
 
 class TorchLaws(Laws):
@@ -55,12 +55,11 @@ def test_the_laws_hold_on_random_sequences() -> None:
     seen = run(SMALL)
     accepted = sum(count for key, count in seen.items() if key.startswith("accepted"))
     assert accepted >= 20
-    print(seen)
 
 
 @pytest.mark.slow
 def test_the_laws_hold_on_many_long_sequences() -> None:
     seen = run(LARGE)
-    kinds = {key.removeprefix("accepted ") for key in seen if key.startswith("accepted")}
-    drawn = {type(strategy.example()).__name__ for strategy in (*ARCHITECTURE, *WEIGHTS)}
-    assert drawn <= kinds, "every operator has been accepted somewhere"
+    # AddHeads and others need what few networks have; so each is looked for, and what is never met is said.
+    missing = NAMES - {key.removeprefix("accepted ") for key in seen if key.startswith("accepted")}
+    assert not missing, f"no network accepted {sorted(missing)}: {seen}"
