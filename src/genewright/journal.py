@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -72,11 +73,20 @@ def _content(container: Any) -> Restore:
             cast("Any", list).__setitem__(container, slice(None), entries)
 
         return put_list
-    kind: Any = dict if isinstance(container, dict) else set
+    if isinstance(container, set):
+        members = cast("set[Any]", container).copy()
+
+        def put_set() -> None:
+            cast("Any", set).clear(container)
+            cast("Any", set).update(container, members)
+
+        return put_set
+    kind: Any = OrderedDict if isinstance(container, OrderedDict) else dict  # an ordered one keeps its order itself
     held = kind(container)
 
-    def put() -> None:
+    def put_dict() -> None:
         kind.clear(container)
-        kind.update(container, held)
+        for key, value in held.items():
+            kind.__setitem__(container, key, value)
 
-    return put
+    return put_dict

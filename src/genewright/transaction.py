@@ -25,7 +25,7 @@ from genewright.interrupts import Interrupts, shielded
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.recipe import last_result, step_text
+from genewright.recipe import History, last_result, step_text
 from genewright.seeding import Noise
 from genewright.step import PREVIOUS, Step
 from genewright.tensor import Tensor, is_plain
@@ -33,6 +33,8 @@ from genewright.verify import verify
 from genewright.witness import Witness
 
 _LOG = logging.getLogger("genewright")
+_MOST_TIMES = 64  # a recipe of a few bytes may ask for very large tensors: so much larger than the base's it may
+_SMALL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Transaction:
         self._signs = signs
         self._outputs: Witness | None = None
         self._reformed: int | None = None  # the last step that proposed other layers or shapes
+        self._limit: int | None = None  # bytes that recorded edits may ask for
         self._committed = False
         self._interrupts = Interrupts()
 
@@ -158,6 +161,8 @@ class Transaction:
             GenewrightError: It does not fit.
         """
         donors = [self._donors.with_fingerprint(fingerprint) for fingerprint in step.parents[1:]]
+        if self._limit is None:
+            self._limit = _MOST_TIMES * sum(tensor.nbytes for tensor in self.network.tensors.values()) + _SMALL
         if step.whole:
             made = step.with_(parents=(PREVIOUS, *step.parents[1:]), result=None, trained_from=None)
             return self._carry_out(made, None, step.edits, step.noise(), donors, more=True)
@@ -187,26 +192,38 @@ class Transaction:
         return fingerprint_of(self.network)
 
     @shielded
-    def commit(self, result: str | None = None) -> Any:
-        """Leave the steps on the model, keep it changed, and return it."""
-        if self._signs:
+    def commit(self, history: History | None = None) -> Any:
+        """Leave the steps on the model, keep it changed, and return it.
+
+        Args:
+            history: All steps that led to it, where they are known already; else those of this transaction follow what
+                the model carries.
+        """
+        if history is not None:
+            self._sign(history)
+        elif self._signs:
             history = self._backend.history(self.model)
             before = last_result(history)
             steps = [done.step for done in self.done]
             trained = before if before != self.base else None
             steps[0] = steps[0].with_(parents=(self.base, *steps[0].parents[1:]), trained_from=trained)
-            steps[-1] = steps[-1].with_(result=result or self.result())
-            if self.journal is not None:
-                self._backend.keep_history(self.model, self.journal)
-            texts = (*self._donated(steps, history), *history, *map(step_text, steps))
-            self._backend.set_history(self.model, texts)
+            steps[-1] = steps[-1].with_(result=self.result())
+            self._sign((*self._donated(steps, history), *history, *map(step_text, steps)))
         self._committed = True
         return self.model
+
+    def _sign(self, history: History) -> None:
+        if self.journal is not None:
+            self._backend.keep_history(self.model, self.journal)
+        self._backend.set_history(self.model, history)
 
     def _act(self, operator: Operator, noise: Noise, donors: list[Donor], *, more: bool) -> Done:
         networks = (self.network, *(donor.network for donor in donors))
         operator = operator.resolve(networks, noise)
         edits = tuple(operator.propose(networks, noise))
+        for edit in edits:
+            if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
+                raise EditError(f"{type(operator).__name__}: an operator proposes edits; it proposed {edit!r}.")
         step = Step(
             named=operator.to_json(),
             seed=noise.seed,
@@ -278,6 +295,7 @@ class Transaction:
         self._outputs = None
         stores = [donor.store for donor in donors]
         store = self._backend.store(self.model, self._companion, self.network)
+        store.limit = self._limit
         lines = self._apply(edits, self._site(store, noise, stores), late)
         for twin in self._twins() if reformed else ():
             self._apply(edits, self._site(self._backend.store(twin), noise, stores))
@@ -292,6 +310,11 @@ class Transaction:
         for at, edit in enumerate(edits):
             if at in late:
                 edit.check((site.store, *site.donors))
+            if site.store.limit is not None and edit.nbytes(site.store) > site.store.limit:
+                raise UnsupportedError(
+                    f"The recipe asks for tensors of {edit.nbytes(site.store):,} bytes, and {site.store.limit:,} are "
+                    "allowed for this base. Nothing has been changed."
+                )
             if self._dry:
                 lines.extend(edit.lines(site.store))
             apply_edit(edit, site)
@@ -363,8 +386,6 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
     wired = False
     resized: set[str] = set()
     for at, edit in enumerate(edits):
-        if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
-            raise EditError(f"An operator proposes edits; one proposed {edit!r}.")
         wired = wired or edit.wiring
         names: list[str] = []
         for name in edit.tensors():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,6 +161,7 @@ class Site:
     def _rewrite_on_device(
         self, held: Array, place: tuple[Any, ...], new: Callable[[Array], Array], *, numbers: bool
     ) -> None:
+        place = tuple(np.array(cast(Any, each)) if isinstance(each, np.ndarray) else each for each in place)
         old = held[place].clone()
         if self.journal is not None:
 
@@ -231,7 +232,7 @@ def keep_bytes(memory: Memory, journal: Journal) -> None:
 
 
 def _moved(old: Array, axis: int, index: NDArray[np.int64]) -> Array:
-    new = old[(slice(None),) * axis + (index,)]
+    new = old[(slice(None),) * axis + (np.array(index),)]  # a copy: torch warns of arrays that it may not write
     new[(slice(None),) * axis + (np.flatnonzero(index < 0),)] = 0
     return new
 

@@ -133,7 +133,7 @@ def _insert(edit: InsertLayer, model: Any) -> Changes:
     if isinstance(edit.layer, Mapping) and edit.layer.get("layer") == "Blend":
         _refuse_shared(edit.after, model)
         return Changes(blends={edit.after: blended(edit.layer, edit.after, model)})
-    new = new_layers(edit.layer, edit.name, own, model, layer_called(edit.after, model))
+    new = new_layers(edit.layer, edit.label, own, model, layer_called(edit.after, model))
     if new.gate is not None:
         _refuse_shared(edit.after, model)
     return Changes(inserted={edit.after: new})
