@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.backend import Backend
-from genewright.backends.torch.copying import copy_module
+from genewright.backends.torch.copying import RECIPE, copy_module
 from genewright.backends.torch.integrations import integrations
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
@@ -27,8 +27,6 @@ from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.witness import Witness
-
-_RECIPE = "_genewright_recipe"
 
 
 class TorchBackend(Backend):
@@ -60,11 +58,11 @@ class TorchBackend(Backend):
         return copy_module(model)
 
     def history(self, model: nn.Module) -> tuple[str, ...]:
-        return cast("tuple[str, ...]", unwrapped(model).__dict__.get(_RECIPE, ()))
+        return cast("tuple[str, ...]", unwrapped(model).__dict__.get(RECIPE, ()))
 
     def set_history(self, model: nn.Module, history: tuple[str, ...]) -> None:
         # A plain tuple of texts in the instance: deepcopy and pickle carry it, and unpickling needs no genewright.
-        unwrapped(model).__dict__[_RECIPE] = history
+        unwrapped(model).__dict__[RECIPE] = history
 
     def keep_history(self, model: nn.Module, journal: Journal) -> None:
         journal.keep(unwrapped(model).__dict__)
