@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
-from genewright.errors import ExampleError, SettingError, UnknownNameError, UnsupportedError
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
+from genewright.errors import ExampleError, SettingError, UnknownNameError
+from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
-from genewright.spec import Spec, is_activation
 from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor
 
@@ -47,41 +47,24 @@ class Network(ABC):
     def forget_structure(self) -> None:  # noqa: B027  # a checkpoint has none
         """Values have changed: what one run showed of the model no longer holds."""
 
-    def kinds(self) -> dict[str, str]:
-        """Return the class name of every layer, those without tensors included, by the layer's name."""
-        return {tensor.layer: tensor.layer_type for tensor in self.tensors.values()}
+    @functools.cached_property
+    def layers(self) -> Mapping[str, Layer]:
+        """What is known of every layer, those without tensors included, by the layer's name."""
+        return self._layers()
 
-    def activations(self) -> dict[str, str]:
-        """Return the layers that have an activation function that can be replaced, each with that one's name."""
-        every = self.kinds()
-        holders = {name.rpartition(".")[0] for name in every}
-        return {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
-
-    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Edit]:
-        """Return the edits that give a layer another activation, at once or blended in from the old one."""
-        new = to if blend is None else {"layer": "Blend", "layers": [{"copy": layer}, to], "blend": float(blend)}
-        return [ReplaceLayer(layer=layer, new=new)]
-
-    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
-        """Return the edits that enlarge a convolution's window by zeros all around, and its padding with it.
-
-        Args:
-            layer: The convolution.
-            by: By how many positions the window grows along each axis: an even number, half on each side.
+    def layer(self, name: str) -> Layer:
+        """Return what is known of one layer.
 
         Raises:
-            UnknownNameError: There is no such layer.
-            UnsupportedError: The layer is no convolution whose window can grow; the reason is named.
+            UnknownNameError: There is none; the message lists near names.
         """
-        raise UnsupportedError("A checkpoint has no layers, so no window can grow. Give the model.")
+        if name not in self.layers:
+            raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, self.layers)}")
+        return self.layers[name]
 
-    def attribute(self, layer: str, path: str) -> Any:
-        """Return an attribute of a layer, by a dotted path.
-
-        Raises:
-            UnknownNameError: There is no such layer or attribute; the message lists near names.
-        """
-        raise SettingError("A checkpoint has no layers with attributes. Give the model.")
+    def _layers(self) -> dict[str, Layer]:
+        """Return what the tensors alone tell of the layers."""
+        return {name: _told_by(name, tensors) for name, tensors in self.tensors_by_layer().items()}
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         """Return the tensors of the layer that an edit would make, under the names that they would have.
@@ -121,9 +104,18 @@ class Network(ABC):
                 return tensor
         raise UnknownNameError(f"No tensor is called {name!r}. {did_you_mean(name, self.tensors)}")
 
-    def layers(self) -> dict[str, list[Tensor]]:
+    def tensors_by_layer(self) -> dict[str, list[Tensor]]:
         """Return the tensors of every layer that owns some."""
         owned: dict[str, list[Tensor]] = {}
         for tensor in self.tensors.values():
             owned.setdefault(tensor.layer, []).append(tensor)
         return owned
+
+
+def _told_by(name: str, tensors: list[Tensor]) -> Layer:
+    roles = {tensor.role: tensor for tensor in reversed(tensors)}
+    kinds: dict[str, Kind] = {"embedding": "embedding", "recurrent_kernel": "recurrent", "norm_weight": "norm"}
+    kernel = next((roles[role].name for role in ("kernel", "embedding", "norm_weight") if role in roles), None)
+    bias = next((roles[role].name for role in ("bias", "norm_bias") if role in roles), None)
+    kind: Kind = next((kind for role, kind in kinds.items() if role in roles), "other")
+    return Layer(name=name, class_name=tensors[0].layer_type, kind=kind, kernel=kernel, bias=bias)

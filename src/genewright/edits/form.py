@@ -18,7 +18,7 @@ from genewright.index import Index
 from genewright.names import did_you_mean, snake_case
 from genewright.noise import Change
 from genewright.part import part_from_json, part_to_json
-from genewright.spec import as_spec
+from genewright.spec import as_spec, spec_to_json
 
 _DEEPEST = 32
 
@@ -163,7 +163,7 @@ CODECS: dict[str, Codec] = {
     "int": _instance(int),
     "float": Codec(float, _number),
     "Any": Codec(plain, plain),
-    "Spec": Codec(plain, _spec_from_json),
+    "Spec": Codec(lambda spec: plain(spec_to_json(spec)), _spec_from_json),
     "Index": Codec(Index.to_json, Index.from_json),
     "Part": Codec(part_to_json, part_from_json),
     "Layout": Codec(layout_to_json, layout_from_json),

@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
-from genewright.backends.keras.activations import activations_of, with_activation
 from genewright.backends.keras.blueprint import made_by
-from genewright.backends.keras.configs import entry
-from genewright.backends.keras.growing import grown_kernel
+from genewright.backends.keras.facts import facts_of
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
 from genewright.backends.keras.structure import KerasStructure
-from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
+from genewright.layer import Layer
 from genewright.names import did_you_mean
 from genewright.network import Network
-from genewright.spec import Spec
 from genewright.tensor import Initial, Tensor
 
 
@@ -56,20 +54,8 @@ class KerasNetwork(Network):
     def forget_structure(self) -> None:
         self._structure = None
 
-    def kinds(self) -> dict[str, str]:
-        return {name: type(layer).__name__ for name, layer in layers_of(self._model).items()}
-
-    def attribute(self, layer: str, path: str) -> Any:
-        return entry(self.layer(layer).get_config(), path)
-
-    def activations(self) -> dict[str, str]:
-        return activations_of(self._model)
-
-    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Edit]:
-        return with_activation(self.layer(layer), layer, to, blend)
-
-    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
-        return list(grown_kernel(self.layer(layer), layer, self.tensors, self.structure, by))
+    def _layers(self) -> dict[str, Layer]:
+        return facts_of(self._model, self.tensors)
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         found: list[tuple[Tensor, Initial | None]] = []
@@ -80,8 +66,8 @@ class KerasNetwork(Network):
                 found.append((tensor, initial_of(initializer_of(member.owner, member.attribute), tensor.shape)))
         return found
 
-    def layer(self, name: str) -> Any:
-        """Return the layer called so; "" is the model.
+    def layer_object(self, name: str) -> Any:
+        """Return the layer itself; "" is the model.
 
         Raises:
             UnknownNameError: There is none; the message has near names.

@@ -119,7 +119,7 @@ class KerasStore(Store):
     def _set(self, edit: SetAttribute) -> None:
         """Note an entry of a layer's config; "key.0" is an entry of a list there, "layer.config.units" a deeper one."""
         before = self._configs.get(edit.layer, {})
-        whole = {**self._network().layer(edit.layer).get_config(), **before}
+        whole = {**self._network().layer_object(edit.layer).get_config(), **before}
         key = edit.attribute.partition(".")[0]
         self._configs[edit.layer] = {**before, key: with_entry(whole, edit.attribute, edit.value)[key]}
 

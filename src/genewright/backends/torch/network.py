@@ -11,17 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.backends.torch.attributes import value_at
-from genewright.backends.torch.growing import grown_kernel
+from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
-from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
-from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
+from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
 from genewright.tensor import Initial, Tensor, fans
 
@@ -55,11 +54,12 @@ class TorchNetwork(Network):
     def forget_structure(self) -> None:
         self._structure = None
 
-    def kinds(self) -> dict[str, str]:
-        return {stable_name(name): type(module).__name__ for name, module in named_layers(unwrapped(self._model))}
-
-    def attribute(self, layer: str, path: str) -> Any:
-        return value_at(layer_called(unwrapped(self._model), layer), path)
+    def _layers(self) -> dict[str, Layer]:
+        names = {name for member in self.members.values() for name in member.names}
+        return {
+            name: facts_of(name, unwrapped(module), names)
+            for name, module in ((stable_name(each), one) for each, one in named_layers(unwrapped(self._model)))
+        }
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         model = unwrapped(self._model)
@@ -72,9 +72,6 @@ class TorchNetwork(Network):
             )
             for inner, member in members_of(layer).items()
         ]
-
-    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
-        return list(grown_kernel(self, layer, by))
 
     def refresh(self, member: Member) -> None:
         """Look again at one tensor whose shape has changed."""

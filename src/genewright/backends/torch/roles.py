@@ -28,7 +28,7 @@ def role_of(owner: nn.Module, attribute: str, shape: tuple[int, ...], *, is_para
         return "statistic" if role_of_name(attribute, shape) == "statistic" else "buffer"
     if isinstance(owner, _EMBEDDINGS):
         return "embedding"
-    if type(owner).__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d")):
+    if is_norm(owner):
         if attribute == "weight":
             return "norm_weight"
         if attribute == "bias":
@@ -37,6 +37,11 @@ def role_of(owner: nn.Module, attribute: str, shape: tuple[int, ...], *, is_para
         return "parameter"  # a factor of a parametrized tensor, such as weight_norm's magnitude
     role = role_of_name(attribute, shape)
     return "parameter" if role in ("norm_weight", "statistic", "buffer") else role
+
+
+def is_norm(owner: nn.Module) -> bool:
+    """Whether a layer normalises, by its class name: every library writes RMS norms of its own."""
+    return type(owner).__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d"))
 
 
 def unit_axis_of(owner: nn.Module, role: Role, shape: tuple[int, ...]) -> int | None:

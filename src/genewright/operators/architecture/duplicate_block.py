@@ -15,7 +15,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.fresh import shuffled
 from genewright.seeding import Noise
 from genewright.settings import check_choice
-from genewright.spec import Spec
+from genewright.spec import LayerSpec
 from genewright.structure import Structure
 
 _MEANS = ("auto", "zeros", "gate", "graft")
@@ -109,11 +109,10 @@ class DuplicateBlock(Operator):
 
 
 def _insertion(block: str, by: str) -> edits.InsertLayer:
-    copied: dict[str, Spec] = {
-        "gate": {"copy": block, "gate": 0.0},
-        "graft": {"layer": "Gated", "layers": [{"copy": block}]},  # no copy itself, so no entry of a list
-    }
-    return edits.InsertLayer(after=block, layer=copied.get(by, {"copy": block}))
+    copied = LayerSpec(kind="copy", copy=block, gate=0.0 if by == "gate" else None)
+    if by == "graft":
+        copied = LayerSpec(kind="gated", layers=(copied,))  # no copy itself, so no entry of a list
+    return edits.InsertLayer(after=block, layer=copied)
 
 
 def _copied(network: Network, prefix: str) -> Iterator[tuple[str, str]]:
