@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
+from genewright.elements import decoded
 from genewright.errors import ExampleError, SettingError, UnknownNameError
 from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
@@ -29,6 +31,7 @@ class Network(ABC):
     """
 
     tensors: Mapping[str, Tensor]
+    _structure: Structure | None = None
 
     @property
     def structure(self) -> Structure:
@@ -37,21 +40,30 @@ class Network(ABC):
         Raises:
             ExampleError: No example was given, or a checkpoint cannot be run.
         """
-        raise ExampleError(NO_EXAMPLE)
+        if self._structure is None:
+            self._structure = self._trace()
+        return self._structure
 
     @property
     def traced(self) -> bool:
         """Whether somebody has asked how the model computes."""
-        return False
+        return self._structure is not None
 
-    def forget_structure(self) -> None:  # noqa: B027  # a checkpoint has none
+    @final
+    def forget_structure(self) -> None:
         """Values have changed: what one run showed of the model no longer holds."""
+        self._structure = None
+
+    def _trace(self) -> Structure:
+        """Return how the model computes; `structure` asks once."""
+        raise ExampleError(NO_EXAMPLE)
 
     @functools.cached_property
     def layers(self) -> Mapping[str, Layer]:
         """What is known of every layer, those without tensors included, by the layer's name."""
         return self._layers()
 
+    @final
     def layer(self, name: str) -> Layer:
         """Return what is known of one layer.
 
@@ -76,12 +88,18 @@ class Network(ABC):
         """
         raise SettingError("A checkpoint has no layers, so none can be added. Give the model.")
 
-    @abstractmethod
+    @final
     def read(self, name: str) -> NDArray[np.generic]:
         """Return the values, shape as in `tensors[name].shape`, read-only.
 
         float16 and bfloat16 are returned as float32, which holds them exactly; every other dtype as it is.
         """
+        tensor = self.tensors[name]
+        stored = np.dtype("<u2" if tensor.dtype == "bfloat16" else tensor.dtype).newbyteorder("<")
+        flat = np.frombuffer(self.raw(name), stored) if tensor.nbytes else np.zeros(0, stored)
+        array = decoded(flat, tensor.dtype).reshape(tensor.shape)
+        array.flags.writeable = False
+        return array
 
     @abstractmethod
     def raw(self, name: str) -> memoryview:
@@ -91,6 +109,7 @@ class Network(ABC):
     def initial(self, name: str) -> Initial | None:
         """Return how the tensor's own layer initialises it, or None where that is not known."""
 
+    @final
     def tensor(self, name: str) -> Tensor:
         """Return the tensor called `name`, by any of its names.
 
@@ -104,6 +123,7 @@ class Network(ABC):
                 return tensor
         raise UnknownNameError(f"No tensor is called {name!r}. {did_you_mean(name, self.tensors)}")
 
+    @final
     def tensors_by_layer(self) -> dict[str, list[Tensor]]:
         """Return the tensors of every layer that owns some."""
         owned: dict[str, list[Tensor]] = {}

@@ -12,13 +12,15 @@ import numpy as np
 
 from genewright.backends import Backend, backend_of
 from genewright.conformance.generators import states
-from genewright.edits import RemoveLayer, Site
+from genewright.edits import Gather, RemoveLayer, Site
+from genewright.edits.layout import UNIT
 from genewright.elements import decoded
-from genewright.errors import ConformanceError, GenewrightError, UnsupportedError
+from genewright.errors import ConformanceError, ExampleError, GenewrightError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
 from genewright.index import Index
 from genewright.journal import Journal
 from genewright.layer import KINDS
+from genewright.network import Network
 from genewright.operators.architecture.moving import gather
 from genewright.seeding import Noise
 from genewright.tensor import ROLES, Tensor, is_plain
@@ -75,7 +77,9 @@ class _BackendCheck:
         return fingerprint_of(self.backend.network(model))
 
     def untouched(self) -> None:
-        self.require(self.fingerprint(self.model) == self.base, "only copies are changed", "the model itself has changed")
+        self.require(
+            self.fingerprint(self.model) == self.base, "only copies are changed", "the model itself has changed"
+        )
 
     def lists(self) -> None:
         law = "what is listed agrees with the bytes"
@@ -160,14 +164,9 @@ class _BackendCheck:
         law = "a width that grows keeps the object and its values"
         model = self.backend.copy(self.model)
         network = self.backend.network(model, self.example)
-        try:
-            knob = next((knob for knob in network.structure.widths.knobs() if knob.free), None)
-        except UnsupportedError:
-            return  # of this model, or this framework, nothing is known
-        if knob is None:
+        edit = self.growth(network)
+        if edit is None:
             return
-        attributes = network.structure.widths.settle(knob, knob.size + 1)
-        edit = gather(knob, Index.of([*range(knob.size), 0]), attributes=attributes)
         old = {place.tensor: bytes(network.raw(place.tensor)) for place in edit.places}
         store = self.backend.store(model)
         store.journal = journal = Journal()
@@ -182,10 +181,28 @@ class _BackendCheck:
             made = after.tensors[place.tensor]
             now = np.frombuffer(after.raw(place.tensor), _stored(made)).reshape(made.shape)
             kept = np.take(now, range(tensor.shape[place.axis]), place.axis)
-            if place.layout is None:
+            if place.layout == UNIT:
                 self.require(kept.tobytes() == values.tobytes(), law, f"{place.tensor!r} has other values")
         journal.restore()
         self.require(self.fingerprint(model) == self.base, law, "the journal does not take it back")
+
+    def growth(self, network: Network) -> Gather | None:
+        """Return the edit that gives the first width that can have one a unit more, a copy of its first; None if none.
+
+        None too where nothing is known of such a model's widths.
+        """
+        try:
+            structure = network.structure
+            for knob in structure.widths.knobs():
+                try:
+                    attributes = structure.widths.settle(knob, knob.size + 1) if knob.free else None
+                except UnsupportedError:
+                    continue  # such as heads, of which the sizes hang together
+                if attributes is not None:
+                    return gather(knob, Index.of([*range(knob.size), 0]), attributes=attributes)
+        except (ExampleError, UnsupportedError):
+            pass
+        return None
 
     def saves(self) -> None:
         law = "saved and loaded, a model is what it was"

@@ -20,6 +20,7 @@ from genewright.errors import UnknownNameError
 from genewright.layer import Layer
 from genewright.names import did_you_mean
 from genewright.network import Network
+from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor
 
 
@@ -33,33 +34,23 @@ class KerasNetwork(Network):
     def __init__(self, model: Any, example: Any = None) -> None:
         self.members = members_of(model)
         self._model = model
-        self._structure: KerasStructure | None = None
         trainable = {id(variable) for variable in model.trainable_variables}
         self.tensors = {
             name: _tensor(name, member, trainable=id(member.variable) in trainable)
             for name, member in self.members.items()
         }
 
-    @property
-    def structure(self) -> KerasStructure:
-        """How the model computes; its graph says it, so that it needs no example."""
-        if self._structure is None:
-            self._structure = KerasStructure(self._model)
-        return self._structure
-
-    @property
-    def traced(self) -> bool:
-        return self._structure is not None
-
-    def forget_structure(self) -> None:
-        self._structure = None
+    def _trace(self) -> Structure:
+        return KerasStructure(self._model)  # its graph says it, so that it needs no example
 
     def _layers(self) -> dict[str, Layer]:
         return facts_of(self._model, self.tensors)
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         found: list[tuple[Tensor, Initial | None]] = []
-        for prefix, layer in made_by(edit, self._model, self.structure):
+        structure = self.structure
+        assert isinstance(structure, KerasStructure)  # `_trace` makes it
+        for prefix, layer in made_by(edit, self._model, structure):
             for inner, member in members_of(layer).items():
                 member.layer = f"{prefix}.{member.layer}" if member.layer else prefix
                 tensor = _tensor(f"{prefix}.{inner}", member, trainable=member.is_parameter)
@@ -78,14 +69,6 @@ class KerasNetwork(Network):
         if name not in layers:
             raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, layers)}")
         return layers[name]
-
-    def read(self, name: str) -> NDArray[np.generic]:
-        array = array_of(self.members[name].variable)
-        if array.dtype.name in ("bfloat16", "float16"):
-            array = array.astype(np.float32)
-        array = array.view()
-        array.flags.writeable = False
-        return array
 
     def raw(self, name: str) -> memoryview:
         array = np.ascontiguousarray(array_of(self.members[name].variable))

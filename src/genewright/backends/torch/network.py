@@ -6,7 +6,6 @@ import dataclasses
 import sys
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -22,6 +21,7 @@ from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
 from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
+from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor, fans
 
 
@@ -37,22 +37,11 @@ class TorchNetwork(Network):
         self.tensors = {name: _tensor(name, member) for name, member in self.members.items()}
         self._model = model
         self._example = example
-        self._structure: TorchStructure | None = None
 
-    @property
-    def structure(self) -> TorchStructure:
-        if self._structure is None:
-            if self._example is None:
-                raise ExampleError(NO_EXAMPLE)
-            self._structure = TorchStructure(unwrapped(self._model), self._example)
-        return self._structure
-
-    @property
-    def traced(self) -> bool:
-        return self._structure is not None
-
-    def forget_structure(self) -> None:
-        self._structure = None
+    def _trace(self) -> Structure:
+        if self._example is None:
+            raise ExampleError(NO_EXAMPLE)
+        return TorchStructure(unwrapped(self._model), self._example)
 
     def _layers(self) -> dict[str, Layer]:
         names = {name for member in self.members.values() for name in member.names}
@@ -77,15 +66,6 @@ class TorchNetwork(Network):
         """Look again at one tensor whose shape has changed."""
         name = member.names[0]
         self.tensors = {**self.tensors, name: _tensor(name, member)}
-
-    def read(self, name: str) -> NDArray[np.generic]:
-        tensor = whole(self.members[name].tensor)
-        if tensor.dtype in (torch.bfloat16, torch.float16):
-            tensor = tensor.float()
-        array: NDArray[Any] = tensor.cpu().resolve_conj().resolve_neg().numpy()
-        array = array.view()
-        array.flags.writeable = False
-        return array
 
     def raw(self, name: str) -> memoryview:
         tensor = whole(self.members[name].tensor).cpu().resolve_conj().resolve_neg().contiguous()

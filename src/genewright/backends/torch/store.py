@@ -76,9 +76,6 @@ class TorchStore(Store):
         self._training = training
         self._view = network
 
-    def tensor(self, name: str) -> Tensor:
-        return self._network().tensor(name)
-
     def memory(self, name: str) -> Memory:
         tensor = self._network().tensor(name)
         held = self._network().members[tensor.name].tensor
@@ -101,6 +98,9 @@ class TorchStore(Store):
             new_layer(edit, unwrapped(self._model), self.limit)  # refuses what is too large, before it is made
         self._view = None
         restructure(edit, unwrapped(self._model), self.journal or Journal())
+
+    def finish(self) -> nn.Module:
+        return self._model
 
     def _network(self) -> TorchNetwork:
         """Return the view, made anew after layers have changed."""

@@ -122,12 +122,16 @@ class GrowKernel(Operator):
 
 
 def _refuse_windowless(layer: Layer) -> None:
-    what = f"{layer.name!r} is a {layer.class_name}" if layer.class_name else f"{layer.name!r} is known by its tensors"
-    if layer.kind == "transposed_convolution" and isinstance(layer.padding, str):
+    if layer.window and not (layer.kind == "transposed_convolution" and isinstance(layer.padding, str)):
+        return
+    if not layer.class_name:
+        raise UnsupportedError("GrowKernel: a checkpoint has no layers, so no window can grow. Give the model.")
+    if layer.window:
         raise UnsupportedError(
-            f"GrowKernel: {what}: a larger window would return more places. It works on convolutions, depthwise and "
-            "separable ones included. Nothing has been changed."
+            f"GrowKernel: {layer.name!r} is a {layer.class_name}: a larger window would return more places. It works "
+            "on convolutions, depthwise and separable ones included. Nothing has been changed."
         )
-    if not layer.window:
-        reason = "whose kernel does not have its window" if layer.kind in CONVOLUTIONS else "not a convolution"
-        raise UnsupportedError(f"GrowKernel: {what}, {reason}. Nothing has been changed.")
+    known = " whose kernel has its window" if layer.kind in CONVOLUTIONS else ""
+    raise UnsupportedError(
+        f"GrowKernel: {layer.name!r} is a {layer.class_name}, not a convolution{known}. Nothing has been changed."
+    )
