@@ -82,9 +82,8 @@ LATE = {
     ("genewright.backends", "genewright.backends.keras"): FOUND_BY_NAME,
     ("genewright.backends", "genewright.backends.torch"): FOUND_BY_NAME,
     ("genewright.backends.torch.device", "genewright.noise.cuda"): BEHIND_A_CHECK,
-    ("genewright.conformance.specimens", "genewright.conformance"): FOUND_BY_NAME,
-    ("genewright.conformance.specimens", "genewright.conformance.checkpoints"): COSTS_TIME,
-    ("genewright.conformance.specimens", "genewright.conformance.torch_specimens"): FOUND_BY_NAME,
+    ("genewright.backends.torch.integrations", "genewright.integrations.transformers"): FOUND_BY_NAME,
+    ("genewright.conformance.cases", "genewright.conformance"): FOUND_BY_NAME,
     (
         "genewright.files",
         "genewright.backends.keras.reading",

@@ -162,7 +162,7 @@ class TestRecipes:
         assert gw.fingerprint(mlp) == before
 
     def test_of_a_newer_version(self, recipe: gw.Recipe) -> None:
-        newer = recipe.to_json().replace('"genewright":1', '"genewright":99')
+        newer = recipe.to_json().replace('"genewright":2', '"genewright":99')
         with pytest.raises(gw.RecipeVersionError, match=r"format 99.*pip install -U genewright"):
             gw.Recipe.from_json(newer)
 
@@ -179,19 +179,26 @@ class TestRecipes:
             lambda text: "null",
             lambda text: "{}",
             lambda text: "[" * 100_000,
-            lambda text: text.replace('"base":', '"bass":'),
-            lambda text: text.replace('"steps":[', '"steps":{"a":[').replace('}],"result"', '}]},"result"'),
+            lambda text: text.replace('"nodes":', '"knots":'),
+            lambda text: text.replace('"nodes":[', '"nodes":{"a":[') + "}",
+            lambda text: text.replace('"parents":', '"parent":'),
+            lambda text: text.replace('"parents":[', '"parents":[7,'),
+            lambda text: text.replace('"result":', '"outcome":'),
+            lambda text: text.replace('"result":"b3:', '"edits":7,"result":"b3:'),
+            lambda text: text.replace('"result":"b3:', '"edits":[{"edit":"no_such"}],"result":"b3:'),
+            lambda text: text.replace('"result":"b3:', '"rerun":1,"result":"b3:'),
+            lambda text: '{"genewright":2,"noise":"gw1","nodes":[]}',
             lambda text: text.replace('"seed":1', '"seed":1.5'),
             lambda text: text.replace('"seed":1,', ""),
             lambda text: text.replace('"path":"/0"', '"path":0'),
-            lambda text: text.replace('"operator":"gaussian_noise"', '"operator":7'),
-            lambda text: text.replace('"operator":"gaussian_noise"', '"operator":"sequence"').replace(
+            lambda text: text.replace('"operator":"gaussian_noise@1"', '"operator":7'),
+            lambda text: text.replace('"operator":"gaussian_noise@1"', '"operator":"sequence"').replace(
                 '"settings"', '"s"'
             ),
             lambda text: text.replace('"where":[]', '"where":{"patterns":3}'),
             lambda text: text.replace('"where":[]', '"where":{"units":[[1]]}'),
-            lambda text: text.replace('"genewright":1', '"genewright":"one"'),
-            lambda text: text.replace('"genewright":1', '"genewright":true'),
+            lambda text: text.replace('"genewright":2', '"genewright":"one"'),
+            lambda text: text.replace('"genewright":2', '"genewright":true'),
             lambda text: text.replace('"settings":{', '"settings":[{').replace('},"seed"', '}],"seed"'),
         ],
     )

@@ -32,7 +32,8 @@ NOT_OURS = {
     ("backends/torch/structure/blocks.py", "_Enough"): "ends a run whose rest is of no use",
     ("backends/torch/structure/form.py", "_UnknownFormError"): "caught in the same file: the form is not kept",
     ("conformance/promises.py", "_Stop"): "ends a `with` block",
-    ("noise/compiled/backend.py", "errors[0]"): "what a thread raised, raised again",
+    ("noise/compiled/crew.py", "self._errors[0]"): "what a thread raised, raised again",
+    ("noise/compiled/crew.py", "interrupt"): "what interrupted a wait, raised when it is over",
     ("noise/compiled/kernels/combine.py", "NotImplementedError"): "the signature of a Numba overload, never called",
     ("noise/compiled/kernels/steps.py", "NotImplementedError"): "likewise",
 }

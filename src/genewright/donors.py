@@ -36,15 +36,16 @@ class Donors:
 
     Args:
         models: Models or checkpoints by name, or in any order.
+        changing: The model that changes in place: where it is a donor too, its copy is read, as it was before.
     """
 
-    def __init__(self, models: Mapping[str, Any] | Iterable[Any] | None = None) -> None:
+    def __init__(self, models: Mapping[str, Any] | Iterable[Any] | None = None, *, changing: Any = None) -> None:
         named: dict[str, Any] = (
             {str(name): model for name, model in models.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             if isinstance(models, Mapping)
             else {f"donor {place}": model for place, model in enumerate(models or ())}
         )
-        self._models = named
+        self._models = {name: _as_it_is(m) if m is changing else m for name, m in named.items()}
         self._opened: dict[str, Donor] = {}
 
     def named(self, name: str) -> Donor:
@@ -80,3 +81,7 @@ class Donors:
                 "gw.replay(recipe, base, donors=[...])."
             )
         return found[0]
+
+
+def _as_it_is(model: Any) -> Any:
+    return None if model is None else backend_of(model).copy(model)

@@ -22,12 +22,12 @@ def fingerprint_of(network: Network) -> str:
     entries: list[tuple[str, bytes]] = []
     for tensor in network.tensors.values():
         data = network.raw(tensor.name)
-        threads = blake3.blake3.AUTO if data.nbytes >= _PARALLEL_BYTES else 1
-        digest = blake3.blake3(data, max_threads=threads).digest()
+        large = data.nbytes >= _PARALLEL_BYTES
+        digest = (blake3.blake3(data, max_threads=blake3.blake3.AUTO) if large else blake3.blake3(data)).digest()
         about = f"{tensor.dtype} {','.join(map(str, tensor.shape))} ".encode() + digest
         entries.extend((name, about) for name in (tensor.name, *tensor.aliases))
-    whole = blake3.blake3()
+    parts: list[bytes] = []
     for name, about in sorted(entries):
         encoded = name.encode()
-        whole.update(len(encoded).to_bytes(8, "little") + encoded + len(about).to_bytes(8, "little") + about)
-    return "b3:" + whole.digest(_DIGEST_BYTES).hex()
+        parts += (len(encoded).to_bytes(8, "little"), encoded, len(about).to_bytes(8, "little"), about)
+    return "b3:" + blake3.blake3(b"".join(parts)).digest(_DIGEST_BYTES).hex()

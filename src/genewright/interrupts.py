@@ -8,6 +8,7 @@ function has ended; anywhere else, the user's code in a ``with`` block above all
 
 from __future__ import annotations
 
+import importlib
 import signal
 import threading
 from collections.abc import Callable
@@ -19,6 +20,9 @@ _R = TypeVar("_R")
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF")
 _SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_RAW: Any = importlib.import_module(
+    "_signal"
+)  # what `signal` wraps: without its enumerations, which take ten times as long
 _shielded: set[CodeType] = set()
 
 
@@ -50,17 +54,17 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:
-            handler = signal.getsignal(number)
+            handler = _RAW.getsignal(number)
             if callable(handler):
                 self._old[number] = handler
-                signal.signal(number, self._handle)
+                _RAW.signal(number, self._handle)
 
     @shielded
     def leave(self) -> None:
         """Step aside; what has waited is handed on by `deliver`."""
         for number, handler in self._old.items():
-            if signal.getsignal(number) == self._handle:  # else somebody has set another since
-                signal.signal(number, handler)
+            if _RAW.getsignal(number) == self._handle:  # else somebody has set another since
+                _RAW.signal(number, handler)
 
     def deliver(self) -> None:
         """Hand on the signals that have waited: their handlers may raise here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -42,7 +43,7 @@ class Journal:
         raised: BaseException | None = None
         failed: Restore | None = None
         while self._kept or self._values:
-            restore = self._last()
+            restore = next(reversed(self._kept.values()))[1] if self._kept else self._values[-1]
             try:
                 restore()
                 self._drop()
@@ -55,9 +56,6 @@ class Journal:
                 raised = raised or error
         if raised is not None:
             raise raised
-
-    def _last(self) -> Restore:
-        return next(reversed(self._kept.values()))[1] if self._kept else self._values[-1]
 
     def _drop(self) -> None:
         if self._kept:
@@ -75,11 +73,20 @@ def _content(container: Any) -> Restore:
             cast("Any", list).__setitem__(container, slice(None), entries)
 
         return put_list
-    kind: Any = dict if isinstance(container, dict) else set
+    if isinstance(container, set):
+        members = cast("set[Any]", container).copy()
+
+        def put_set() -> None:
+            cast("Any", set).clear(container)
+            cast("Any", set).update(container, members)
+
+        return put_set
+    kind: Any = OrderedDict if isinstance(container, OrderedDict) else dict  # an ordered one keeps its order itself
     held = kind(container)
 
-    def put() -> None:
+    def put_dict() -> None:
         kind.clear(container)
-        kind.update(container, held)
+        for key, value in held.items():
+            kind.__setitem__(container, key, value)
 
-    return put
+    return put_dict

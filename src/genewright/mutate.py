@@ -68,9 +68,8 @@ def mutate(
     backend = backend_of(model)
     companion = _companion(backend, model, optimizer, inplace=inplace)
     target = model if inplace else backend.copy(model)
-    with Transaction(
-        backend, target, example=example, donors=Donors(donors), companion=companion, inplace=inplace
-    ) as change:
+    known = Donors(donors, changing=model if inplace else None)
+    with Transaction(backend, target, example=example, donors=known, companion=companion, inplace=inplace) as change:
         _act(change, operators, Noise(seed))
         return _same_if(inplace, change.commit(), model)
 
@@ -166,7 +165,7 @@ def mutated(
         ...     zeroed.weight.abs().sum().item()
         0.0
     """
-    return Mutated(model, as_operators(operator), seed, example, optimizer, Donors(donors))
+    return Mutated(model, as_operators(operator), seed, example, optimizer, Donors(donors, changing=model))
 
 
 class Mutated(Generic[Model]):
@@ -252,7 +251,7 @@ def replay(
         backend,
         target,
         example=example,
-        donors=Donors(donors),
+        donors=Donors(donors, changing=base if inplace else None),
         companion=companion,
         inplace=inplace,
         keep=inplace,

@@ -20,6 +20,7 @@ from genewright.edits import Edit
 from genewright.errors import RecipeError, RecipeVersionError, SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.network import Network
+from genewright.process_state import LOCK
 from genewright.seeding import Noise
 from genewright.settings import check_names, setting_to_json
 from genewright.where import Where
@@ -238,9 +239,10 @@ def _discover() -> None:
     """Import our own operator files and the entry points of others, once."""
     if _discovered:
         return
-    _discovered.append("done")
-    package = importlib.import_module("genewright.operators")
-    for module in pkgutil.walk_packages(package.__path__, "genewright.operators."):
-        importlib.import_module(module.name)
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        entry.load()
+    with LOCK:  # another thread waits until all are there
+        package = importlib.import_module("genewright.operators")
+        for module in pkgutil.walk_packages(package.__path__, "genewright.operators."):
+            importlib.import_module(module.name)
+        for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+            entry.load()
+        _discovered.append("done")

@@ -48,9 +48,12 @@ def part_shape(part: Part, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def fits(part: Part, shape: tuple[int, ...]) -> bool:
     """Whether every position of a part exists, and none comes twice."""
-    return len(part) <= len(shape) and all(
-        positions is None or (positions.within(0, size) and positions.size <= size and positions.distinct())
-        for size, positions in zip(shape, part, strict=False)
+    return not part or (
+        len(part) <= len(shape)
+        and all(
+            positions is None or (positions.within(0, size) and positions.size <= size and positions.distinct())
+            for size, positions in zip(shape, part, strict=False)
+        )
     )
 
 

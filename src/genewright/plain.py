@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from genewright.errors import SettingError, UnsupportedError
+from genewright.errors import RecipeError, SettingError, UnsupportedError
 
 MOST_LEVELS = 32  # of what lies in what, in whatever is read from a file
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return plain data: None, bools, finite numbers, text, and lists and dicts of these; tuples become lists.
+
+    Raises:
+        RecipeError: Something else is in it, or more lists lie in each other than `MOST_LEVELS`.
+
+    Example:
+        >>> plain((1, {"a": None}))
+        [1, {'a': None}]
+    """
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return cast(object, value)
+    if depth < MOST_LEVELS and isinstance(value, list | tuple):
+        return [plain(entry, depth + 1) for entry in cast("list[Any]", value)]
+    if depth < MOST_LEVELS and isinstance(value, Mapping):
+        entries = cast("Mapping[Any, Any]", value).items()
+        if all(isinstance(key, str) for key, _ in entries):
+            return {key: plain(entry, depth + 1) for key, entry in entries}
+    raise RecipeError(f"The recipe is damaged: {type(cast(object, value)).__name__} is no plain data.")
 
 
 def check_name(part: str, path: str, who: str) -> None:

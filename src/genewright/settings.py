@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 from genewright.errors import SettingError
 from genewright.names import did_you_mean
+
+_PLAIN = (bool, int, float, str)
 
 
 @runtime_checkable
@@ -67,15 +70,21 @@ def check_names(cls: type, given: Mapping[str, object]) -> None:
 
 def setting_to_json(value: Any) -> Any:
     """Return the JSON form of one setting's value."""
-    if isinstance(value, HasJson):
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if _has_json(type(value)):
         return value.to_json()
     if isinstance(value, tuple | list):
         return [setting_to_json(v) for v in cast(Sequence[Any], value)]
     if isinstance(value, Mapping):
         return {str(k): setting_to_json(v) for k, v in cast(Mapping[Any, Any], value).items()}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     raise SettingError(f"A setting must be what JSON can hold; received {value!r} of type {type(value).__name__}.")
+
+
+@functools.lru_cache(maxsize=256)
+def _has_json(kind: type) -> bool:
+    """Whether values of a type have a JSON form of their own: to ask a protocol takes longer than all else here."""
+    return issubclass(kind, HasJson)
 
 
 def _is_number(value: Any) -> bool:

@@ -33,6 +33,8 @@ from genewright.verify import verify
 from genewright.witness import Witness
 
 _LOG = logging.getLogger("genewright")
+_MOST_TIMES = 64  # a recipe of a few bytes may ask for very large tensors: so much larger than the base's it may
+_SMALL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Transaction:
         self._signs = signs
         self._outputs: Witness | None = None
         self._reformed: int | None = None  # the last step that proposed other layers or shapes
+        self._limit: int | None = None  # bytes that recorded edits may ask for
         self._committed = False
         self._interrupts = Interrupts()
 
@@ -159,6 +162,8 @@ class Transaction:
             GenewrightError: It does not fit.
         """
         donors = [self._donors.with_fingerprint(fingerprint) for fingerprint in step.parents[1:]]
+        if self._limit is None:
+            self._limit = _MOST_TIMES * sum(tensor.nbytes for tensor in self.network.tensors.values()) + _SMALL
         if step.whole:
             made = step.with_(parents=(PREVIOUS, *step.parents[1:]), result=None, trained_from=None)
             return self._carry_out(made, None, step.edits, step.noise(), donors, more=True)
@@ -207,6 +212,9 @@ class Transaction:
         networks = (self.network, *(donor.network for donor in donors))
         operator = operator.resolve(networks, noise)
         edits = tuple(operator.propose(networks, noise))
+        for edit in edits:
+            if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
+                raise EditError(f"{type(operator).__name__}: an operator proposes edits; it proposed {edit!r}.")
         step = Step(
             named=operator.to_json(),
             seed=noise.seed,
@@ -278,6 +286,7 @@ class Transaction:
         self._outputs = None
         stores = [donor.store for donor in donors]
         store = self._backend.store(self.model, self._companion, self.network)
+        store.limit = self._limit
         before = self.model
         self.model, lines = self._apply(edits, self._site(store, noise, stores), late)
         for twin in self._companion.twins if reformed else ():
@@ -296,6 +305,11 @@ class Transaction:
         for at, edit in enumerate(edits):
             if at in late:
                 edit.check((site.store, *site.donors))
+            if site.store.limit is not None and edit.nbytes(site.store) > site.store.limit:
+                raise UnsupportedError(
+                    f"The recipe asks for tensors of {edit.nbytes(site.store):,} bytes, and {site.store.limit:,} are "
+                    "allowed for this base. Nothing has been changed."
+                )
             if self._dry:
                 lines.extend(edit.lines(site.store))
             apply_edit(edit, site)
@@ -363,8 +377,6 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
     wired = False
     resized: set[str] = set()
     for at, edit in enumerate(edits):
-        if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
-            raise EditError(f"An operator proposes edits; one proposed {edit!r}.")
         wired = wired or edit.wiring
         names: list[str] = []
         for name in edit.tensors():
@@ -374,7 +386,7 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
             except UnknownNameError:
                 if not wired:
                     raise
-        if wired or any(name in resized for name in names):
+        if wired or not resized.isdisjoint(names):
             late.add(at)
             continue
         edit.check(views)

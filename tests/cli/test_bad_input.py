@@ -42,7 +42,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "units a number": ((*MUTATE, "--units", "3", *OUT), 2, "expected positions or a mask"),
     "where without a match": ((*MUTATE, "--where", "3.wieght", *OUT), 1, "Did you mean '3.weight'"),
     "where frozen only": ((*MUTATE, "--roles", "statistic", *OUT), 1, "none is trainable"),
-    "no such file": (("mutate", "gaussian-noise", "nett.pt", *OUT), 1, "no such file"),
+    "no such file": (("mutate", "gaussian-noise", "nett.pt", *OUT), 1, "No such file"),
     "unknown kind of file": (("show", "held_out.npz"), 1, "of no known kind"),
     "unknown kind of output": ((*MUTATE, "--seed", "1", "--out", "m.bin"), 2, ".safetensors or .pt"),
     "no folder": ((*MUTATE, "--seed", "1", "--out", "no/m.pt"), 1, "the folder no does not exist"),
@@ -101,12 +101,12 @@ def prepared(folder: Path) -> Path:
     recipe = gw.recipe(mutant)
     recipe.save("mutant.json")
     form = recipe.to_form()
-    step = form["steps"][0]
+    step = form["nodes"][0]
     edited = {
         "newer": form | {"genewright": 99},
-        "edited": form | {"steps": [step | {"seed": 2}]},
-        "bad": form | {"steps": [step | {"settings": {"rate": 2}}]},
-        "unknown": form | {"steps": [step | {"operator": "no_such"}]},
+        "edited": form | {"nodes": [step | {"seed": 2}]},
+        "bad": form | {"nodes": [step | {"settings": {"rate": 2}}]},
+        "unknown": form | {"nodes": [step | {"operator": "no_such"}]},
     }
     for name, content in edited.items():
         Path(f"{name}.json").write_text(json.dumps(content))

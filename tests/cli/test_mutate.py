@@ -63,7 +63,7 @@ def test_json_is_one_document(genewright: Any) -> None:
     form = said.json()
     assert said.err == ""
     assert form["result"] == gw.fingerprint(gw.read_checkpoint(form["out"]))
-    assert form["recipe"]["steps"][0]["seed"] == 246
+    assert form["recipe"]["nodes"][0]["seed"] == 246
 
 
 def test_choices_of_units_and_frozen_tensors(genewright: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import tempfile
@@ -17,9 +18,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 import genewright as gw
+from genewright.backends import backend_of
 from genewright.backends.torch.attributes import set_value, value_at
 from genewright.backends.torch.kinds import KINDS
 from genewright.backends.torch.layers import make_layer
+from genewright.files import reshape
 from genewright.journal import Journal
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="genewright-fuzz-"))
@@ -298,6 +301,47 @@ def _make(spec: Any) -> nn.Module:
 
 
 _RECIPE = gw.recipe(gw.mutate(nn.Linear(2, 2), gw.GaussianNoise(), seed=1)).to_json()
+_BASE = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+_GROWN = gw.recipe(
+    gw.mutate(_BASE, [gw.Widen("0", factor=1.5), gw.InsertLayer("1")], seed=1, example=torch.zeros(1, 3))
+).to_json()
+
+
+@st.composite
+def _edited(draw: Any) -> bytes:
+    """Return the recipe of a grown network with one value somewhere in its edits exchanged."""
+    form = json.loads(_GROWN)
+    places: list[tuple[Any, Any]] = []
+
+    def walk(held: Any) -> None:
+        entries = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ()
+        for key, value in entries:
+            places.append((held, key))
+            walk(value)
+
+    walk([node.get("edits", []) for node in form["nodes"]])
+    held, key = draw(st.sampled_from(places))
+    held[key] = draw(JSON | st.integers(-(2**60), 2**60) | st.just([[0, 2**50], [-1, 2**50, 0]]))
+    return json.dumps(form).encode()
+
+
+def _replay(text: bytes) -> None:
+    recipe, base = gw.Recipe.from_json(text), copy.deepcopy(_BASE)
+    before = gw.fingerprint(base), repr(base)
+    try:
+        gw.replay(recipe, base, inplace=True)
+    except gw.GenewrightError:
+        if (gw.fingerprint(base), repr(base)) != before:
+            raise AssertionError("a replay that was refused has changed the base") from None
+        raise
+
+
+def _rebuild(text: bytes) -> None:
+    net = copy.deepcopy(_BASE)
+    reshape(backend_of(net), net, gw.Recipe.from_json(text), limit=1 << 12)
+    assert sum(p.nbytes for p in net.parameters()) < 1 << 16
+
+
 RECIPES = mutated(_RECIPE.encode()) | JSON.map(lambda form: json.dumps(form).encode())
 
 SURFACES: dict[str, Surface] = {
@@ -308,4 +352,6 @@ SURFACES: dict[str, Surface] = {
     "attributes": Surface(PATHS, _set, ("config.inner.shape", [3, 4])),
     "layers": Surface(SPECS, _make, {"layer": "Tanh"}),
     "recipes": Surface(RECIPES, gw.Recipe.from_json, _RECIPE.encode()),
+    "replays": Surface(_edited() | mutated(_GROWN.encode()), _replay, _GROWN.encode()),
+    "rebuilding": Surface(_edited() | mutated(_GROWN.encode()), _rebuild, _GROWN.encode()),
 }

@@ -72,7 +72,7 @@ class Instant:
     def __init__(self, instant: int) -> None:
         self.instant, self.passed = instant, 0
 
-    def __enter__(self) -> "Instant":
+    def __enter__(self) -> "Instant":  # noqa: PYI034  # Triton's interpreter runs this file on its own
         sys.settrace(self._trace)
         return self
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from genewright.edits.edit import View
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
+from genewright.elements import decoded, encoded
 from genewright.part import Part, part_shape
 
 Numbers = NDArray[np.float64]
@@ -43,14 +44,12 @@ class Assign(ValueEdit):
             raise self.misfit(tensor, f"its values have shape {self.values.shape}, the part has {shape}")
 
     def apply(self, site: Site) -> None:
-        site.rewrite(self.tensor, self.part, self._written)
+        dtype = site.store.tensor(self.tensor).dtype
+        once = decoded(encoded(self.values, dtype), dtype)  # a half by way of float32 would be rounded twice
+        site.rewrite(self.tensor, self.part, lambda old: _written(old, once))
 
     def words(self) -> str:
         return "assigned"
-
-    def _written(self, old: Any) -> Any:
-        old[...] = old.new_tensor(self.values) if hasattr(old, "new_tensor") else self.values.astype(old.dtype)
-        return old
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -61,3 +60,8 @@ class Assign(ValueEdit):
 
     def __hash__(self) -> int:
         return hash((self.tensor, self.values.tobytes()))
+
+
+def _written(old: Any, values: NDArray[Any]) -> Any:
+    old[...] = old.new_tensor(values) if hasattr(old, "new_tensor") else values
+    return old

@@ -18,9 +18,8 @@ from genewright.index import Index
 from genewright.names import did_you_mean, snake_case
 from genewright.noise import Change
 from genewright.part import part_from_json, part_to_json
+from genewright.plain import plain
 from genewright.spec import as_spec, spec_to_json
-
-_DEEPEST = 32
 
 
 class Codec(NamedTuple):
@@ -77,23 +76,6 @@ class Formed:
             raise RecipeError(f"The recipe is damaged: {cls.name}: {error}") from None
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """Return plain data: None, bools, numbers, text, and lists and dicts of these; tuples become lists.
-
-    Raises:
-        RecipeError: Something else is in it.
-    """
-    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
-        return cast(object, value)
-    if depth < _DEEPEST and isinstance(value, list | tuple):
-        return [plain(entry, depth + 1) for entry in cast("list[Any]", value)]
-    if depth < _DEEPEST and isinstance(value, Mapping):
-        entries = cast("Mapping[Any, Any]", value).items()
-        if all(isinstance(key, str) for key, _ in entries):
-            return {key: plain(entry, depth + 1) for key, entry in entries}
-    raise RecipeError(f"The recipe is damaged: {type(cast(object, value)).__name__} is no plain data.")
-
-
 def _itself(value: Any) -> Any:
     return value
 
@@ -118,7 +100,8 @@ def _number(value: Any) -> float:
 
 def _change_to_json(change: Change) -> dict[str, Any]:
     values = {f.name: (getattr(change, f.name), f.default) for f in dataclasses.fields(change)}
-    return {name: list(v) if isinstance(v, tuple) else v for name, (v, default) in values.items() if v != default}
+    form = {name: value for name, (value, default) in values.items() if value != default}
+    return {**form, "bits": list(change.bits)} if change.bits else form
 
 
 def _change_from_json(form: Any) -> Change:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.edits.edit import Edit, Line, View
-from genewright.edits.form import CODECS, Codec, plain
+from genewright.edits.form import CODECS, Codec
 from genewright.edits.layout import UNIT, Layout, gathered, layout_from_json, layout_to_json, length, units
 from genewright.edits.set_attribute import SetAttribute
 from genewright.edits.site import Site
 from genewright.errors import EditError, RecipeError
 from genewright.index import Index
+from genewright.plain import plain
 from genewright.tensor import Tensor
 
 Positions = NDArray[np.int64]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from genewright.edits.edit import View
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.errors import SettingError
 from genewright.noise import Change
+from genewright.noise.engine import LARGEST
 from genewright.part import Part
 
 
@@ -35,7 +34,7 @@ class Perturb(ValueEdit):
         super().check(views)
         tensor = views[0].tensor(self.tensor)
         computing = "float64" if tensor.dtype == "float64" else "float32"
-        if abs(self.change.scale) > float(np.finfo(computing).max):
+        if abs(self.change.scale) > LARGEST[computing]:
             raise SettingError(
                 f"A strength of {self.change.scale:g} is infinite in {computing}, in which {tensor.name!r} of dtype "
                 f"{tensor.dtype} is computed. Take a smaller one."

@@ -169,6 +169,7 @@ class Site:
     def _rewrite_on_device(
         self, held: Array, place: tuple[Any, ...], new: Callable[[Array], Array], *, numbers: bool
     ) -> None:
+        place = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in place)  # see `_moved`
         old = held[place].clone()
         if self.journal is not None:
 
@@ -188,6 +189,10 @@ class Site:
             return
         tensor = memory.tensor
         with memory.open() as values:
+            if not part:
+                note = None if add is None else _noted(add, memory, 0, None)
+                gw_noise.apply(values, change, stream, dtype=tensor.dtype, journal=note)
+                return
             for start, stop, inside in pieces(part, tensor.shape):
                 place = values[start:stop]
                 old = None if inside is None else (place.copy(), ~inside)
@@ -235,7 +240,7 @@ def keep_bytes(memory: Memory, journal: Journal) -> None:
 
 
 def _moved(old: Array, axis: int, index: NDArray[np.int64]) -> Array:
-    new = old[(slice(None),) * axis + (index,)]
+    new = old[(slice(None),) * axis + (np.array(index),)]  # a copy: torch warns of arrays that it may not write
     new[(slice(None),) * axis + (np.flatnonzero(index < 0),)] = 0
     return new
 
@@ -248,7 +253,9 @@ def _put_back(memory: Memory, place: tuple[Any, ...], old: NDArray[Any]) -> Call
     return restore
 
 
-def _noted(add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int) -> Callable[[Undo], None]:
+def _noted(
+    add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int | None
+) -> Callable[[Undo], None]:
     def note(undo: Undo) -> None:
         def restore() -> None:
             with memory.open() as values:

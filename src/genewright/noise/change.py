@@ -12,6 +12,9 @@ Combine = Literal["add", "add_relative", "multiply", "replace", "negate", "xor"]
 Rounding = Literal["nearest", "stochastic"]
 DRAWING: Final = ("add", "add_relative", "multiply", "replace")
 """The ways to combine that use a number; negate and xor use none."""
+_COMBINES: Final = get_args(Combine)
+_ROUNDINGS: Final = get_args(Rounding)
+_DISTRIBUTIONS: Final = (*DISTRIBUTIONS, "constant")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +63,12 @@ class Change:
     bits: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.combine not in get_args(Combine):
-            raise SettingError(f"unknown combine={self.combine!r}: one of {', '.join(get_args(Combine))}")
-        if self.rounding not in get_args(Rounding):
+        if self.combine not in _COMBINES:
+            raise SettingError(f"unknown combine={self.combine!r}: one of {', '.join(_COMBINES)}")
+        if self.rounding not in _ROUNDINGS:
             raise SettingError(f"rounding is 'nearest' or 'stochastic', got {self.rounding!r}")
         check_rate(self.rate)
-        check_distribution(self.distribution, (*DISTRIBUTIONS, "constant"))
+        check_distribution(self.distribution, _DISTRIBUTIONS)
         self._check_scale()
         self._check_bits()
 
@@ -94,7 +97,6 @@ class Change:
     @property
     def idle(self) -> bool:
         """Whether the change cannot change a byte."""
-        drawn = self.combine in ("add", "add_relative") or (
-            self.combine == "multiply" and self.distribution == "normal"
-        )
-        return self.rate == 0 or (self.scale == 0 and drawn)
+        if self.rate == 0 or self.scale != 0:
+            return self.rate == 0
+        return self.combine in ("add", "add_relative") or (self.combine == "multiply" and self.distribution == "normal")

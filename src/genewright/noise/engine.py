@@ -16,6 +16,10 @@ from genewright.noise.undo import Journal, Undo
 STORED: Final = {"float32": "float32", "float64": "float64", "float16": "float16", "bfloat16": "uint16"}
 """dtype -> the type of the NumPy array that holds it."""
 
+LARGEST: Final = {name: float(np.finfo(name).max) for name in ("float32", "float64")}
+"""Computing type -> its largest finite number."""
+
+_STORED: Final = {dtype: np.dtype(name) for dtype, name in STORED.items()}
 
 _CHOOSER: Final = Chooser()
 
@@ -68,7 +72,7 @@ def apply(
     end = start + len(values)
     if not 0 <= start <= end <= (end if size is None else size):
         raise SettingError(f"elements [{start}, {end}) are not inside a tensor of {size} elements")
-    if change.idle or not len(values):
+    if not len(values) or change.idle:
         if journal is not None:
             journal(Undo(len(values), values.dtype))
         return
@@ -124,7 +128,7 @@ def _check_values(values: NDArray[Any], dtype: str) -> None:
         raise SettingError(f"dtype must be one of {', '.join(STORED)}, got {dtype!r}")
     if not isinstance(values, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance] callers without types
         raise UnsupportedError(f"values must be a NumPy array, got {type(values).__name__}")
-    if values.dtype != np.dtype(STORED[dtype]):
+    if values.dtype != _STORED[dtype]:
         raise UnsupportedError(f"{dtype} values come as an array of {STORED[dtype]}, got {values.dtype}")
     if values.ndim != 1 or not values.flags.c_contiguous or not values.flags.writeable:
         raise SettingError(
@@ -134,9 +138,9 @@ def _check_values(values: NDArray[Any], dtype: str) -> None:
 
 
 def _check_change(change: Change, dtype: str) -> None:
-    computing = np.finfo(np.float64 if dtype == "float64" else np.float32)
-    if abs(change.scale) > float(computing.max):
-        raise SettingError(f"scale={change.scale!r} is not finite in {computing.dtype}, in which {dtype} computes")
-    width = 8 * np.dtype(STORED[dtype]).itemsize
-    if any(bit >= width for bit in change.bits):
+    computing = "float64" if dtype == "float64" else "float32"
+    if abs(change.scale) > LARGEST[computing]:
+        raise SettingError(f"scale={change.scale!r} is not finite in {computing}, in which {dtype} computes")
+    width = 8 * _STORED[dtype].itemsize
+    if change.bits and max(change.bits) >= width:
         raise SettingError(f"bits={change.bits!r}: {dtype} has the bits 0 to {width - 1}")

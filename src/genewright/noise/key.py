@@ -31,6 +31,8 @@ class Stream:
     tweak: int
 
     def __post_init__(self) -> None:
+        if 0 <= self.key < 1 << 64 and 0 <= self.tweak < 1 << 56:
+            return
         for name, value, width in (("key", self.key, 64), ("tweak", self.tweak, 56)):
             if not 0 <= value < 1 << width:
                 raise SettingError(f"Stream's {name} must fit {width} bits, got {value}: make streams by derive()")
@@ -64,23 +66,16 @@ def derive(seed: int | str | bytes, *, name: str, path: str, salt: str = "") -> 
     References:
         M.-J. Saarinen, J.-P. Aumasson, The BLAKE2 Cryptographic Hash, RFC 7693.
     """
-    digest = blake2b(digest_size=15)
-    for tag, field in (
-        (b"v", SPEC.encode()),
-        (b"o", _text(salt)),
-        (b"n", _text(name)),
-        (b"p", _text(path)),
-        _canonical(seed),
-    ):
-        digest.update(tag + len(field).to_bytes(8, "little") + field)
-    bits = digest.digest()
+    fields = ((b"v", SPEC.encode()), (b"o", _text(salt)), (b"n", _text(name)), (b"p", _text(path)), _canonical(seed))
+    told = b"".join([part for tag, field in fields for part in (tag, len(field).to_bytes(8, "little"), field)])
+    bits = blake2b(told, digest_size=15).digest()
     return Stream(key=int.from_bytes(bits[:8], "little"), tweak=int.from_bytes(bits[8:], "little"))
 
 
 def _canonical(seed: object) -> tuple[bytes, bytes]:
     if isinstance(seed, bool):
         raise SeedError(f"a seed is an int, a str or bytes, got the bool {seed}: write seed=246")
-    if isinstance(seed, Integral):
+    if type(seed) is int or isinstance(seed, Integral):
         # hex, not decimal: the time is linear, and Python refuses the decimal text of very long integers
         return b"i", format(int(seed), "x").encode()
     if isinstance(seed, str):

@@ -6,12 +6,15 @@ element is overwritten only after its old value has been noted here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genewright.errors import SettingError
+
+_PATTERNS: Final = {width: np.dtype(f"u{width}") for width in (1, 2, 4, 8)}
+"""Bytes of an element -> unsigned integers of as many."""
 
 Journal = Callable[["Undo"], object]
 """What receives the undo of a change before it begins: the `append` of a list, for example."""
@@ -88,7 +91,7 @@ class Undo:
             )
         if self.settle is not None:
             self.settle()
-        patterns = values.view(f"u{self.dtype.itemsize}")  # as integers: no NaN is touched on the way
+        patterns = values.view(_PATTERNS[self.dtype.itemsize])  # as integers: no NaN is touched on the way
         for noted in self.noted:
             noted.restore(patterns)
 

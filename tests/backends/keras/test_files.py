@@ -230,3 +230,29 @@ def test_a_sequential_model_has_the_same_names_in_every_file(keras: Any, tmp_pat
         gw.save(model, path)
         checkpoint = gw.mutate(gw.read_checkpoint(path), gw.GaussianNoise(std=0.1), seed=1)
         assert gw.fingerprint(checkpoint) == gw.fingerprint(mutant), suffix
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"edit": "set_attribute", "layer": "dense", "attribute": "units", "value": 10**11},
+        {"edit": "insert_layer", "after": "dense", "layer": {"class_name": "Dense", "config": {"units": 10**11}}},
+        {"edit": "gather", "width": "dense", "size": 3, "index": [[0, 3], [-1, 10**11, 0]], "places": [["dense.bias"]]},
+    ],
+    ids=lambda edit: edit["edit"],
+)
+def test_a_recipe_that_asks_for_more_than_the_file_holds_is_refused(keras: Any, edit: Any, tmp_path: Path) -> None:
+    def make() -> Any:
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.layers.Dense(3, name="dense")(inputs))
+
+    mutant = gw.mutate(make(), NOISE, seed=1)
+    gw.save(mutant, tmp_path / "mutant.safetensors")
+    checkpoint = gw.read_checkpoint(tmp_path / "mutant.safetensors")
+    form = json.loads(checkpoint.metadata["genewright.recipe"])
+    form["nodes"][0]["edits"] = [edit]
+    checkpoint.metadata["genewright.recipe"] = json.dumps(form)
+    checkpoint.history = None
+    gw.save(checkpoint, tmp_path / "hostile.safetensors")
+    with pytest.raises(gw.GenewrightError, match="bytes"):
+        gw.load(make, tmp_path / "hostile.safetensors")

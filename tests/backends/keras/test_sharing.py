@@ -78,3 +78,55 @@ def test_untied_again_after_mutated(net: Any) -> None:
         assert net.get_layer("conv2d_2").kernel is net.get_layer("conv2d_3").kernel
     assert net.get_layer("conv2d_2").kernel is not net.get_layer("conv2d_3").kernel
     assert gw.fingerprint(net) == before
+
+
+def square(keras: Any, name: str = "fc") -> Any:
+    """A layer whose kernel is square, so that shapes do not tell how it lies."""
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name=name)], name="square")
+
+
+def test_a_donor_of_the_same_framework(keras: Any, tmp_path: Path) -> None:
+    base, donor = square(keras), keras.Sequential([keras.Input((3,)), keras.layers.Dense(5, name="fc")], name="donor")
+    mutant = gw.mutate(base, gw.Transfer(donor="d"), seed=1, donors={"d": donor})
+    old, theirs, new = values(base), values(donor), values(mutant)
+    assert np.array_equal(new["fc.kernel"][:3], theirs["fc.kernel"][:, :4])
+    assert np.array_equal(new["fc.kernel"][3:], old["fc.kernel"][3:])
+    for suffix in (".safetensors", ".keras"):
+        gw.save(donor, tmp_path / f"donor{suffix}")
+        file = gw.read_checkpoint(tmp_path / f"donor{suffix}")
+        from_file = gw.mutate(base, gw.Transfer(donor="d"), seed=1, donors={"d": file})
+        assert gw.fingerprint(from_file) == gw.fingerprint(mutant)
+    recipe = gw.Recipe.from_json(gw.recipe(mutant).to_json())
+    assert gw.fingerprint(gw.replay(recipe, base, donors=[donor])) == gw.fingerprint(mutant)
+
+
+def test_a_kernel_of_another_framework_is_refused_even_where_its_shape_agrees(keras: Any, tmp_path: Path) -> None:
+    """torch's kernels are (out, in), Keras's (in, out): a square one would be copied transposed."""
+    torch = pytest.importorskip("torch")
+    theirs, own = torch.nn.ModuleDict({"fc": torch.nn.Linear(4, 4)}), square(keras)
+    gw.save(theirs, tmp_path / "torch.safetensors")
+    gw.save(own, tmp_path / "keras.safetensors")
+    files = [gw.read_checkpoint(tmp_path / f"{name}.safetensors") for name in ("torch", "keras")]
+    before = gw.fingerprint(own), gw.fingerprint(theirs)
+    into_keras, into_torch = (
+        gw.Transfer("*.weight", "*.kernel", donor="d"),
+        gw.Transfer("*.kernel", "*.weight", donor="d"),
+    )
+    for base, donor, operator in (
+        (own, theirs, into_keras),
+        (own, files[0], into_keras),
+        (files[1], theirs, into_keras),
+        (theirs, own, into_torch),
+        (theirs, files[1], into_torch),
+        (files[0], files[1], into_torch),
+    ):
+        for call in (gw.mutate, gw.plan):
+            with pytest.raises(gw.UnsupportedError, match=r"'fc\.\w+' and 'fc\.\w+' are laid out differently"):
+                call(base, operator, seed=1, donors={"d": donor})
+    assert (gw.fingerprint(own), gw.fingerprint(theirs)) == before
+    # Vectors mean the same everywhere; kernels have other names, and are reported as skipped.
+    plan = gw.plan(own, gw.Transfer(donor="d"), seed=1, donors={"d": theirs})
+    assert "fc.kernel: the donor has no 'fc.kernel'" in plan.steps[0].note
+    made = plan.apply()
+    assert np.array_equal(values(made)["fc.bias"], theirs["fc"].bias.detach().numpy())
+    assert np.array_equal(values(made)["fc.kernel"], values(own)["fc.kernel"])

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from genewright.backends.keras.configs import with_entry
 from genewright.backends.keras.held import snapshot
 from genewright.backends.keras.library import array_of
-from genewright.backends.keras.members import Member
+from genewright.backends.keras.members import Member, is_graph
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.rebuilding import moved, rebuild
 from genewright.backends.keras.rewiring import Changes
+from genewright.backends.keras.sizing import refuse_larger
 from genewright.backends.keras.training import Move
 from genewright.backends.keras.tying import tie
 from genewright.edits import Edit, Memory, SetAttribute, Store, Tie
@@ -122,6 +123,8 @@ class KerasStore(Store):
 
     def _rebuild(self, changes: Changes, resized: dict[str, Stored] | None = None, moves: Any = ()) -> None:
         self._remember()
+        if self.limit is not None and is_graph(self._model):
+            refuse_larger(self._model, changes, self.limit)
         rebuild(self._model, changes, resized or {}, moves)
         self._view = None
 

@@ -49,7 +49,12 @@ def perturb_on_device(
 
 def _reachable(tensor: torch.Tensor) -> bool:
     """Whether Triton runs where the tensor lies; its interpreter runs in main memory."""
-    return tensor.is_cuda or (tensor.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1")
+    return tensor.is_cuda or (_interpreted() and tensor.is_cpu)
+
+
+@functools.cache  # Triton too asks once
+def _interpreted() -> bool:
+    return os.environ.get("TRITON_INTERPRET") == "1"
 
 
 @functools.cache

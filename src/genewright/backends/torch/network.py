@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
+from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.sharding import whole
@@ -22,7 +25,7 @@ from genewright.errors import ExampleError
 from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
 from genewright.structure import Structure
-from genewright.tensor import Initial, Tensor, fans
+from genewright.tensor import FLOATS, Initial, Tensor, fans
 
 
 class TorchNetwork(Network):
@@ -46,7 +49,7 @@ class TorchNetwork(Network):
     def _layers(self) -> dict[str, Layer]:
         names = {name for member in self.members.values() for name in member.names}
         return {
-            name: facts_of(name, unwrapped(module), names)
+            name: facts_of(name, module, names)
             for name, module in ((stable_name(each), one) for each, one in named_layers(unwrapped(self._model)))
         }
 
@@ -68,8 +71,13 @@ class TorchNetwork(Network):
         self.tensors = {**self.tensors, name: _tensor(name, member)}
 
     def raw(self, name: str) -> memoryview:
-        tensor = whole(self.members[name].tensor).cpu().resolve_conj().resolve_neg().contiguous()
-        data: NDArray[Any] = tensor.reshape(-1).view(torch.uint8).numpy()
+        tensor = whole(self.members[name].tensor)
+        values = in_main_memory(tensor) if self.tensors[name].dtype in FLOATS else None  # NumPy lacks some others
+        if values is None:
+            tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+            data: NDArray[Any] = tensor.view(torch.uint8).numpy()
+        else:
+            data = values.view(np.uint8)
         if sys.byteorder == "big":
             width = tensor.element_size()
             data = data.reshape(-1, width)[:, ::-1].reshape(-1)
@@ -90,7 +98,7 @@ def _tensor(name: str, member: Member) -> Tensor:
     return Tensor(
         name=name,
         shape=shape,
-        dtype=str(tensor.dtype).removeprefix("torch."),
+        dtype=_dtype_name(tensor.dtype),
         role=role,
         layer=layer,
         layer_type=type(owner).__name__,
@@ -102,6 +110,11 @@ def _tensor(name: str, member: Member) -> Tensor:
         fan_out=fan_out,
         nbytes=tensor.numel() * tensor.element_size(),
     )
+
+
+@functools.cache
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _renamed(prefix: str, tensor: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from genewright.errors import UnsupportedError
 
 def overlaps_itself(tensor: torch.Tensor) -> bool:
     """Whether two elements of a tensor lie in one place."""
+    if tensor.is_contiguous():
+        return False
     axes = sorted((stride, size) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1)
     if not tensor.numel() or not axes:
         return False

@@ -14,8 +14,10 @@ _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 def owning_layer(member: Member) -> tuple[str, nn.Module, str]:
     """Return (layer name, layer, attribute); a parametrized tensor belongs to the layer that it parametrizes."""
+    if not isinstance(member.owner, parametrize.ParametrizationList):
+        return member.layer, member.owner, member.attribute
     parts = member.layer.split(".")
-    if isinstance(member.owner, parametrize.ParametrizationList) and "parametrizations" in parts:
+    if "parametrizations" in parts:
         layer = ".".join(parts[: parts.index("parametrizations")])
         whole = member.attribute == "original"
         return layer, member.owner, parts[-1] if whole else f"{parts[-1]}.{member.attribute}"

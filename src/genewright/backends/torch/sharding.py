@@ -70,9 +70,11 @@ def memory_of(tensor: torch.Tensor) -> torch.Tensor:
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """Return all elements: a DTensor is gathered, on all processes together."""
+    gathered: Any = tensor.detach()
+    if not is_sharded(tensor):
+        return gathered
     with torch.no_grad():
-        gathered: Any = tensor.detach()
-        return gathered.full_tensor() if is_sharded(tensor) else gathered
+        return gathered.full_tensor()
 
 
 def block_of(name: str, tensor: torch.Tensor) -> Block:

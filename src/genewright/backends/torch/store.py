@@ -77,8 +77,9 @@ class TorchStore(Store):
         self._view = network
 
     def memory(self, name: str) -> Memory:
-        tensor = self._network().tensor(name)
-        held = self._network().members[tensor.name].tensor
+        network = self._network()
+        tensor = network.tensor(name)
+        held = network.members[tensor.name].tensor
         return ShardedMemory(tensor, block_of(name, held)) if is_sharded(held) else TorchMemory(tensor, held)
 
     def resize(self, name: str, axis: int, index: NDArray[Any]) -> None:

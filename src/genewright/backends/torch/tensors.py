@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -16,8 +14,7 @@ from genewright.backends.torch.sharding import memory_of, ready
 from genewright.errors import UnsupportedError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Member:
+class Member(NamedTuple):
     """A tensor of a module with all its names.
 
     A tied tensor goes by the alphabetically first of its names, so that its noise depends neither on the order in which
@@ -46,8 +43,11 @@ class Member:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the module inside a compiled module, or the module itself."""
-    inner = getattr(model, "_orig_mod", None)
-    return inner if isinstance(inner, nn.Module) else model
+    held = model._modules  # pyright: ignore[reportPrivateUsage]  # asked for as an attribute, a missing name is slow
+    if "_orig_mod" not in held:
+        return model
+    inner = held["_orig_mod"]
+    return model if inner is None else inner
 
 
 def stable_name(name: str) -> str:
@@ -66,20 +66,22 @@ def members_of(model: nn.Module) -> dict[str, Member]:
     Raises:
         UnsupportedError: A tensor is lazy, meta, quantised, sparse, expanded, or overlaps another; it is named.
     """
-    tied: dict[object, list[Member]] = {}
+    tied: dict[int | tuple[Any, ...], list[Member]] = {}
     for one in _walk(model):
-        _refuse_unreadable(one.names[0], one.tensor)
-        tied.setdefault(_identity(one.tensor), []).append(one)
-    members = [_joined(ones) for ones in tied.values()]
-    refuse_overlaps((member.names[0], memory_of(member.tensor)) for member in members)
+        held = memory_of(one.tensor)
+        _refuse_unreadable(one.names[0], one.tensor, held)
+        tied.setdefault(_identity(held), []).append(one)
+    members = [ones[0] if len(ones) == 1 else _joined(ones) for ones in tied.values()]
+    storages = [identity[:2] for identity in tied if isinstance(identity, tuple)]
+    if len(set(storages)) < len(storages):  # several lie in one storage: are they apart there?
+        refuse_overlaps((member.names[0], memory_of(member.tensor)) for member in members)
     return {member.names[0]: member for member in members}
 
 
 def _joined(ones: list[Member]) -> Member:
     """Make one of the occurrences of a tied tensor; a parameter's names come before a buffer's."""
     ordered = sorted(ones, key=lambda one: (not one.is_parameter, one.names))
-    return dataclasses.replace(
-        ordered[0],
+    return ordered[0]._replace(
         trainable=all(one.trainable for one in ones if one.is_parameter) and ordered[0].is_parameter,
         names=tuple(one.names[0] for one in ordered),
         same=tuple({id(one.tensor): one.tensor for one in ordered}.values()),
@@ -91,11 +93,14 @@ def _walk(model: nn.Module) -> Iterator[Member]:
     every = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
     for prefix, module in every:
         ready(module, prefix)
-        layers.setdefault(stable_name(f"{prefix}.").rstrip("."), unwrapped(module))
+        name = stable_name(f"{prefix}.").rstrip(".") if "_orig_mod" in prefix else prefix
+        layers.setdefault(name, unwrapped(module))
     for is_parameter in (True, False):
         for layer, module in layers.items():
             # the registries themselves: named_parameters and state_dict hide ties and owners
             held = module._parameters if is_parameter else module._buffers  # pyright: ignore[reportPrivateUsage]
+            if not held:
+                continue
             unsaved = module._non_persistent_buffers_set  # pyright: ignore[reportPrivateUsage]
             for attribute, tensor in held.items():
                 if tensor is None or (not is_parameter and attribute in unsaved):
@@ -112,16 +117,15 @@ def _walk(model: nn.Module) -> Iterator[Member]:
                 )
 
 
-def _identity(tensor: torch.Tensor) -> object:
-    """Return a key that tensors share when they are the same elements of the same memory."""
-    tensor = memory_of(tensor)
+def _identity(tensor: torch.Tensor) -> int | tuple[Any, ...]:
+    """Return a key that tensors share when they are the same elements of the same memory; its storage comes first."""
     if tensor.numel() == 0:
         return id(tensor)
     place = (tensor.device, tensor.untyped_storage().data_ptr(), tensor.storage_offset())
     return (*place, tensor.shape, tensor.stride(), tensor.dtype)
 
 
-def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
+def _refuse_unreadable(name: str, tensor: torch.Tensor, held: torch.Tensor) -> None:
     if isinstance(tensor, UninitializedTensorMixin):
         raise UnsupportedError(f"{name!r} is lazy: it has no shape yet. Run one forward pass first.")
     if tensor.is_meta:
@@ -133,7 +137,7 @@ def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
         raise UnsupportedError(f"{name!r} is quantised ({tensor.dtype}). Mutate the model before quantising it.")
     if tensor.layout != torch.strided:
         raise UnsupportedError(f"{name!r} has the layout {tensor.layout}. Convert it: tensor.to_dense().")
-    if overlaps_itself(memory_of(tensor)):
+    if overlaps_itself(held):
         raise UnsupportedError(
             f"{name!r} is expanded: several of its elements are one place in memory. Give it memory of its own: "
             "nn.Parameter(p.detach().clone(memory_format=torch.contiguous_format))."

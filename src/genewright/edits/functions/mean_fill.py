@@ -35,7 +35,8 @@ class MeanFill(Function):
         while half:
             double[: count - half] += double[half:count]
             count, half = half, half >> 1
-        rows[self.new.array] = double[:1] / len(old)
+        mean = double[:1] / len(old)
+        rows[list(fresh)] = mean.to(rows.dtype) if hasattr(mean, "to") else mean
         return values
 
     def fault(self, shape: tuple[int, ...], part: Part) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genewright.edits.map import Function, Given
 from genewright.elements import decoded, encoded
@@ -42,7 +41,7 @@ class Quantize(Function):
             levels = np.rint(np.ldexp(numbers, -exponent) * top / unit)
             # The ends are m itself: m * Q / Q can differ from it in the last bit.
             inner = np.ldexp(levels * unit / top, exponent)
-            wanted: NDArray[np.float64] = np.where(np.abs(levels) >= top, np.copysign(largest, numbers), inner)
+            wanted = cast(Any, np.where(np.abs(levels) >= top, np.copysign(largest, numbers), inner))
             new = decoded(encoded(wanted, given.dtype), given.dtype)
             again = np.rint(np.ldexp(new.astype(np.float64), -exponent) * top / unit)
         return np.where(finite & (largest > 0) & (again == levels), new, values)

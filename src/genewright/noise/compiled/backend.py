@@ -8,8 +8,9 @@ from array import array
 from collections.abc import Callable
 from functools import lru_cache, partial
 from itertools import pairwise
+from math import copysign
 from threading import local
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +38,30 @@ FEW: Final = 16
 """Blocks for whose hits more room than they need is cheaper than drawing how many there are."""
 
 _KEPT: Final = local()
+_NOISE, _ROUND, _BIT, _COUNT, _POSITION = (
+    int(purpose) << 24 for purpose in (Purpose.NOISE, Purpose.ROUND, Purpose.BIT, Purpose.COUNT, Purpose.POSITION)
+)
 
-Words = list[int]
+Words: TypeAlias = "array[int]"
 """What a kernel is told, as `call` orders it."""
+
+
+class Quantiles(NamedTuple):
+    """The number of hits of a block, by 64 random bits.
+
+    Attributes:
+        table: The thresholds above which there is one more.
+        guide: Where to begin in them, by the top eight bits.
+        below: How many hits there are below the first.
+        table_address: Where the thresholds lie.
+        guide_address: Where the guide lies.
+    """
+
+    table: NDArray[Any]
+    guide: NDArray[Any]
+    below: int
+    table_address: int
+    guide_address: int
 
 
 def apply(
@@ -56,16 +78,18 @@ def apply(
     masked = change.rate < 1
     run = kernel(f"{'sparse' if masked else 'dense'}{8 * values.itemsize}")  # before a byte changes
     work = int(min(change.rate * 8, 1) * len(values)) if masked else len(values)
-    parts = _parts(len(values), start, min(threads or _cores(), max(work * 2 // parallel, 1)))
+    most = work * 2 // parallel
+    parts = _parts(len(values), start, 1 if most < 2 else min(threads or _cores(), most))
     sparse = masked and journal is not None and sparse_pays(change.rate, values)
-    flips = _flips(change, values.itemsize)
-    words = _described(change, stream, dtype, flips)
-    tables = None
+    about, flips = _described(change, copysign(1, change.scale), dtype, values.itemsize)
+    words, tables = about[:], None
+    _put_stream(words, call.NOISE, stream, _NOISE)
+    _put_stream(words, call.OTHER, stream, _BIT if words[call.OPERATION] == call.FLIP else _ROUND)
     if masked:
         tables = _quantiles(change.rate)
         _describe_mask(words, change.rate, stream, tables)
         words[call.CROWDED] = int(change.rate > CROWDED and words[call.OPERATION] != call.FLIP and not sparse)
-    told = [_told(words, values[a:b], start + a) for a, b in parts]
+    told = _told(words, values, start, parts)
     tasks = [partial(_call, run, each, (values, flips, tables)) for each in told]
     crew = Crew(tasks) if len(tasks) > 1 else None
     if journal is not None:
@@ -83,22 +107,25 @@ def apply(
 
 def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64]:
     """Return the sorted hits inside [start, stop), for a rate in (0, 1): what `noise.mask` returns."""
-    run, words = kernel("places"), [0] * call.WORDS
+    run, told = kernel("places"), array("Q", bytes(8 * call.WORDS))
     out = np.empty(_room(stream, rate, start, stop), np.uint64)
     tables = _quantiles(rate)  # held here while the kernel reads them
-    _describe_mask(words, rate, stream, tables)
-    words[call.FIRST], words[call.SIZE] = start, stop - start
-    words[call.PLACES], words[call.PLACES_SIZE] = _address(out), len(out)
-    words[call.SCRATCH] = _scratch()
-    told = array("Q", words)
+    _describe_mask(told, rate, stream, tables)
+    told[call.FIRST], told[call.SIZE] = start, stop - start
+    told[call.PLACES], told[call.PLACES_SIZE] = _address(out), len(out)
+    told[call.SCRATCH] = _scratch()
     run(told.buffer_info()[0])
     return out[: told[call.WRITTEN]].view(np.int64) + start
 
 
-def _told(words: Words, values: NDArray[Any], first: int) -> array[int]:
-    """Return what a kernel is told of a part of the values."""
-    told = array("Q", words)
-    told[call.VALUES], told[call.SIZE], told[call.FIRST] = _address(values), len(values), first
+def _told(words: Words, values: NDArray[Any], start: int, parts: list[tuple[int, int]]) -> list[Words]:
+    """Return what a kernel is told of each part of the values."""
+    told: list[Words] = []
+    address = _address(values)
+    for a, b in parts:
+        each = words[:]
+        each[call.VALUES], each[call.SIZE], each[call.FIRST] = address + a * values.itemsize, b - a, start + a
+        told.append(each)
     return told
 
 
@@ -124,14 +151,17 @@ def _call(run: Callable[[int], None], told: array[int], held: object) -> None:
     run(told.buffer_info()[0])
 
 
-def _described(change: Change, stream: Stream, dtype: str, flips: NDArray[Any]) -> Words:
-    """Return the words of a change, which are the same for all parts of a tensor."""
-    words = [0] * call.WORDS
+@lru_cache(maxsize=256)
+def _described(change: Change, sign: float, dtype: str, itemsize: int) -> tuple[Words, NDArray[Any]]:
+    """Return the words of a change, which are the same for all tensors of a dtype, and the patterns that they tell of.
+
+    The sign of the scale is asked for besides: changes with 0.0 and -0.0 are equal, and do not give the same bytes.
+    """
+    flips = _flips(change, itemsize)
+    words = array("Q", bytes(8 * call.WORDS))
     computing = np.float64 if dtype == "float64" else np.float32
     flipping = change.combine in ("negate", "xor")
     unit = float(computing(change.scale * 2.0 ** -FRACTION_BITS.get(change.distribution, 0)))
-    _put_stream(words, call.NOISE, stream, Purpose.NOISE)
-    _put_stream(words, call.OTHER, stream, Purpose.BIT if flipping else Purpose.ROUND)
     words[call.OPERATION] = call.FLIP if flipping else call.OPERATIONS[change.combine]
     words[call.KIND] = call.KINDS[dtype]
     words[call.DISTRIBUTION] = call.DISTRIBUTIONS[change.distribution]
@@ -139,23 +169,22 @@ def _described(change: Change, stream: Stream, dtype: str, flips: NDArray[Any]) 
     (words[call.UNIT],) = struct.unpack("=Q", struct.pack("=d", unit))
     words[call.MANTISSA], words[call.SHIFT] = multiplier(abs(change.scale))
     words[call.FLIPS], words[call.FLIPS_SIZE] = _address(flips), len(flips)
-    return words
+    return words, flips
 
 
-def _describe_mask(words: Words, rate: float, stream: Stream, tables: tuple[NDArray[Any], NDArray[Any], int]) -> None:
+def _describe_mask(words: Words, rate: float, stream: Stream, tables: Quantiles) -> None:
     """Add where the hits are."""
-    table, guide, below = tables
-    _put_stream(words, call.COUNTING, stream, Purpose.COUNT)
-    _put_stream(words, call.PLACING, stream, Purpose.POSITION)
-    words[call.TABLE], words[call.TABLE_SIZE] = _address(table), len(table)
-    words[call.GUIDE], words[call.BELOW], words[call.COMPLEMENT] = _address(guide), below, int(rate > 0.5)
+    _put_stream(words, call.COUNTING, stream, _COUNT)
+    _put_stream(words, call.PLACING, stream, _POSITION)
+    words[call.TABLE], words[call.TABLE_SIZE] = tables.table_address, len(tables.table)
+    words[call.GUIDE], words[call.BELOW], words[call.COMPLEMENT] = tables.guide_address, tables.below, int(rate > 0.5)
 
 
-def _put_stream(words: Words, at: int, stream: Stream, purpose: Purpose) -> None:
+def _put_stream(words: Words, at: int, stream: Stream, purpose: int) -> None:
     """Write a stream as four words of 32 bits: the key, and the two upper words of the counter."""
-    low = 0xFFFFFFFF
-    upper = stream.tweak >> 32 | int(purpose) << 24
-    words[at : at + 4] = [stream.key & low, stream.key >> 32, stream.tweak & low, upper]
+    key, tweak = stream.key, stream.tweak
+    words[at], words[at + 1], words[at + 2] = key & 0xFFFFFFFF, key >> 32, tweak & 0xFFFFFFFF
+    words[at + 3] = tweak >> 32 | purpose
 
 
 def _flips(change: Change, itemsize: int) -> NDArray[Any]:
@@ -170,18 +199,19 @@ def _address(array: NDArray[Any]) -> int:
 
 def _scratch() -> int:
     """Return the address of scratch space for any kernel, which belongs to this thread and stays with it."""
-    memory = getattr(_KEPT, "memory", None)
-    if memory is None:
+    address: int | None = getattr(_KEPT, "address", None)
+    if address is None:
         memory = _KEPT.memory = np.empty(call.SCRATCH_BYTES + 64, np.uint8)
-    return -(-_address(memory) // 64) * 64  # a vector register may begin there
+        address = _KEPT.address = -(-_address(memory) // 64) * 64  # a vector register may begin there
+    return address
 
 
 @lru_cache(maxsize=64)
-def _quantiles(rate: float) -> tuple[NDArray[Any], NDArray[Any], int]:
-    """Return the thresholds of the number of hits, where to begin in them by the top eight bits, how many are 0."""
+def _quantiles(rate: float) -> Quantiles:
     below, table = thresholds(min(rate, 1 - rate))
-    guide = np.searchsorted(table, np.arange(256, dtype=np.uint64) << np.uint64(56), side="right")
-    return table.copy(), guide.astype(np.int64), below
+    guide = np.searchsorted(table, np.arange(256, dtype=np.uint64) << np.uint64(56), side="right").astype(np.int64)
+    table = table.copy()
+    return Quantiles(table, guide, below, _address(table), _address(guide))
 
 
 def _room(stream: Stream, rate: float, start: int, stop: int) -> int:
@@ -191,8 +221,8 @@ def _room(stream: Stream, rate: float, start: int, stop: int) -> int:
     """
     first, last = start // BLOCK, -(-stop // BLOCK)
     if last - first <= FEW:
-        table, _, below = _quantiles(rate)
-        each = below + len(table) if rate <= 0.5 else BLOCK - below
+        tables = _quantiles(rate)
+        each = tables.below + len(tables.table) if rate <= 0.5 else BLOCK - tables.below
         return min((last - first) * each, stop - start)
     drawn = int(hits(stream, rate, first, last).sum())
     return min(drawn if rate <= 0.5 else (last - first) * BLOCK - drawn, stop - start)
@@ -205,6 +235,8 @@ def _cores() -> int:
 
 def _parts(size: int, start: int, number: int) -> list[tuple[int, int]]:
     """Cut [0, size) into that many parts of whole blocks of the full tensor."""
+    if number == 1:
+        return [(0, size)] if size else []
     edges = [size * part // number for part in range(number + 1)]
     edges[1:-1] = [min(max((start + edge) // BLOCK * BLOCK - start, 0), size) for edge in edges[1:-1]]
     return [(a, b) for a, b in pairwise(edges) if a < b]

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from genewright.errors import UnsupportedError
 from genewright.network import Network
+from genewright.noise import permutation
 from genewright.operators.architecture.leaving import rows_of
+from genewright.seeding import Noise
 from genewright.widths.knob import Knob
 
 Numbers = NDArray[np.float64]
@@ -61,3 +63,23 @@ MEASURES: dict[str, Callable[[Knob, Network], Numbers]] = {
     "l2": l2,
     "batchnorm": batchnorm,
 }
+BY = (*MEASURES, "random", "last")
+
+
+def least_important(by: str, knob: Knob, count: int, network: Network, noise: Noise) -> tuple[int, ...]:
+    """Return the units that matter least, in ascending order.
+
+    Args:
+        by: A measure; "random" for units that the seed draws, "last" for the last ones.
+        knob: The width.
+        count: How many.
+        network: The network.
+        noise: The operator's noise.
+    """
+    if by == "last":
+        return tuple(range(knob.size - count, knob.size))
+    if by == "random":
+        order = permutation(noise.stream(knob.name), knob.size)
+    else:
+        order = np.argsort(MEASURES[by](knob, network), kind="stable")
+    return tuple(sorted(int(unit) for unit in order[:count]))

@@ -36,7 +36,8 @@ def copies_among(knob: Knob, gone: Sequence[int], network: Network) -> list[tupl
 
 def copies_summed(knob: Knob, copies: Sequence[tuple[int, int]]) -> Iterator[Edit]:
     """Let units that stay take over the columns of removed copies, in order: as a split comes back exactly."""
-    kept, gone = (np.array([pair[side] for pair in copies], np.int64) for side in (0, 1))
+    kept = np.array([stays for stays, _ in copies], np.int64)
+    gone = np.array([goes for _, goes in copies], np.int64)
     for place in knob.places if copies else ():
         if "reader" in place.roles:
             at = by_unit(layout_of(place.layout, knob.leaf), knob.size)

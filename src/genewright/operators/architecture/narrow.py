@@ -12,10 +12,11 @@ from genewright.edits import Edit
 from genewright.errors import SettingError, UnsupportedError
 from genewright.index import Index
 from genewright.network import Network
-from genewright.noise import permutation, uniform01
+from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.head_size import shrunk_heads
-from genewright.operators.architecture.importance import MEASURES
+from genewright.operators.architecture.importance import BY as BY
+from genewright.operators.architecture.importance import least_important
 from genewright.operators.architecture.leaving import copies_among, copies_summed
 from genewright.operators.architecture.moving import gather
 from genewright.operators.architecture.repairing import constant_units, constants_folded, fitted
@@ -24,7 +25,6 @@ from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
-BY = (*MEASURES, "random", "last")
 REPAIRS = ("none", "least_squares")
 
 
@@ -180,13 +180,7 @@ class Narrow(Operator):
     def _chosen(self, knob: Knob, network: Network, noise: Noise, count: int) -> tuple[int, ...]:
         if self.units is not None:
             return tuple(sorted(self._numbers()))
-        if self.by == "last":
-            return tuple(range(knob.size - count, knob.size))
-        if self.by == "random":
-            order = permutation(noise.stream(knob.name), knob.size)
-        else:
-            order = np.argsort(MEASURES[self.by](knob, network), kind="stable")
-        return tuple(sorted(int(unit) for unit in order[:count]))
+        return least_important(self.by, knob, count, network, noise)
 
 
 def _is_mask(units: Sequence[object]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from genewright.edits import Copy
-from genewright.errors import SelectionError
+from genewright.errors import SelectionError, UnsupportedError
 from genewright.index import Index
 from genewright.names import did_you_mean, is_pattern
 from genewright.network import Network
@@ -50,6 +50,7 @@ def overlap_of(
 
     Raises:
         SelectionError: Nothing fits.
+        UnsupportedError: Two kernels have their units and inputs along other axes.
     """
     copied: list[str] = []
     cut: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
@@ -63,6 +64,7 @@ def overlap_of(
         if reason or theirs is None:
             skipped.append((name, reason))
             continue
+        _check_axes(tensor, theirs)
         sizes = tuple(min(a, b) for a, b in zip(tensor.shape, theirs.shape, strict=True))
         edits.append(
             Copy(
@@ -122,6 +124,37 @@ def _misfit(tensor: Tensor, theirs: Tensor | None, wanted: str) -> str:
     if tensor.dtype != theirs.dtype and not {tensor.dtype, theirs.dtype} <= set(FLOATS):
         return f"the donor's has dtype {theirs.dtype}, this one {tensor.dtype}"
     return ""
+
+
+def _check_axes(tensor: Tensor, theirs: Tensor) -> None:
+    """Refuse kernels of which the same positions mean something else: torch's are (out, in), Keras's (in, out).
+
+    Where a file does not say how a tensor lies, its name does: what Keras and JAX lay out is called a kernel.
+    """
+    if len(tensor.shape) < 2:
+        return
+    axes = [(each.unit_axis, each.input_axis) for each in (theirs, tensor)]
+    if all(each.layer_type for each in (theirs, tensor)) and None not in (*axes[0], *axes[1]):
+        differ = axes[0] != axes[1]
+        how = (
+            f"there units lie along axis {axes[0][0]} and inputs along axis {axes[0][1]}, here along {axes[1][0]} and "
+        )
+        how += f"{axes[1][1]}"
+    else:
+        differ = _is_called_kernel(theirs) != _is_called_kernel(tensor)
+        how = (
+            "a file does not say along which axis its units lie, but what is called a kernel has them last, as in Keras"
+        )
+    if differ:
+        raise UnsupportedError(
+            f"Transfer: the donor's {theirs.name!r} and {tensor.name!r} are laid out differently: {how}. Their "
+            "positions do not stand for the same weights. Take a donor of the same framework and kind of layer, or "
+            "name other layers: source=, target=."
+        )
+
+
+def _is_called_kernel(tensor: Tensor) -> bool:
+    return "kernel" in tensor.name.rpartition(".")[2]
 
 
 def _first(sizes: tuple[int, ...], shape: tuple[int, ...]) -> Part:

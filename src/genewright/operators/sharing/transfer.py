@@ -50,7 +50,8 @@ class Transfer(Operator):
             unequally many stars.
         UnknownNameError: No layer or tensor is called so.
         SelectionError: The layers have nothing of one name, or there is no pair to choose.
-        UnsupportedError: The shapes do not allow it; both are said.
+        UnsupportedError: The shapes do not allow it, or a donor's kernel has its units along another axis, as one of
+            another framework; both are said.
 
     Example:
         >>> import torch, genewright as gw

@@ -13,4 +13,4 @@ from genewright.journal import Journal
 
 @restructure.register
 def _set_attribute(edit: SetAttribute, model: nn.Module, journal: Journal) -> None:
-    set_value(layer_called(model, edit.layer), edit.attribute, edit.value, journal)
+    set_value(layer_called(model, edit.layer), edit.attribute, edit.value, journal, layer=edit.layer)
