@@ -134,8 +134,13 @@ class Network(ABC):
 
 def _told_by(name: str, tensors: list[Tensor]) -> Layer:
     roles = {tensor.role: tensor for tensor in reversed(tensors)}
-    kinds: dict[str, Kind] = {"embedding": "embedding", "recurrent_kernel": "recurrent", "norm_weight": "norm"}
     kernel = next((roles[role].name for role in ("kernel", "embedding", "norm_weight") if role in roles), None)
     bias = next((roles[role].name for role in ("bias", "norm_bias") if role in roles), None)
-    kind: Kind = next((kind for role, kind in kinds.items() if role in roles), "other")
+    kind: Kind = "other"
+    if "embedding" in roles:
+        kind = "embedding"
+    elif "recurrent_kernel" in roles:
+        kind = "recurrent"
+    elif "norm_weight" in roles:
+        kind = "norm"
     return Layer(name=name, class_name=tensors[0].layer_type, kind=kind, kernel=kernel, bias=bias)

@@ -105,7 +105,7 @@ class LayerSpec:
         for key in form:
             if key not in known:
                 raise SettingError(f"A new layer has no {str(key)[:80]!r}. {did_you_mean(str(key), known)}")
-        held = {k: tuple(cast("list[Any]", v)) if isinstance(v, list) else v for k, v in form.items()}
+        held: dict[str, Any] = {key: _as_tuple(value) for key, value in form.items()}
         return cls(**held)
 
     def words(self) -> str:
@@ -206,6 +206,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(entry) for entry in cast("list[Any]", value)]
     return value
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def _is_count(value: Any, low: int = 1) -> bool:

@@ -77,9 +77,9 @@ def _facts(
 def _kind(layer: Any) -> Kind:
     for cls in type(layer).__mro__:
         if cls.__module__.split(".", 1)[0] == "keras":
-            kind = next((kind for pattern, kind in _KINDS if re.fullmatch(pattern, cls.__name__)), None)
-            if kind is not None:
-                return kind
+            for pattern, kind in _KINDS:
+                if re.fullmatch(pattern, cls.__name__):
+                    return kind
     return "activation" if is_activation(type(layer).__name__) else "other"
 
 

@@ -79,7 +79,7 @@ class _Making:
         spec = in_torch(cast(Spec, spec))
         if not isinstance(spec, str | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # a recipe's
             raise SettingError(f"A new layer is a name or an object with the entry 'layer'; received {_shown(spec)}.")
-        settings = {"layer": spec} if isinstance(spec, str) else dict(cast("Mapping[str, Any]", spec))
+        settings = {"layer": spec} if isinstance(spec, str) else dict(spec)
         if "copy" in settings and settings.keys() <= {"copy", "gate"}:
             return self._copied(settings)
         kind = str(settings.pop("layer", None)).lower()

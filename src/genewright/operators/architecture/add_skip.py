@@ -87,14 +87,18 @@ def _path(start: Call, end: Call) -> LayerSpec:
     if len(given) == len(returned) and given[:1] == returned[:1] and depth:
         axes = [axis for axis in range(1, len(returned)) if axis != depth]
         steps = tuple(_step(given[axis], returned[axis]) for axis in axes)
-        places = {"inputs": given[depth], "outputs": returned[depth]}
+        inputs, outputs = given[depth], returned[depth]
         if all(step == 1 for step in steps) and depth == len(returned) - 1:
-            return LayerSpec(kind="linear", **places)
+            return LayerSpec(kind="linear", inputs=inputs, outputs=outputs)
         if all(steps) and len(axes) == end.window_axes:
-            channels = "first" if depth == 1 else "last"
-            window = (1,) * len(axes)
             return LayerSpec(
-                kind="convolution", window=window, stride=steps, padding="same", channels=channels, **places
+                kind="convolution",
+                inputs=inputs,
+                outputs=outputs,
+                window=(1,) * len(axes),
+                stride=steps,
+                padding="same",
+                channels="first" if depth == 1 else "last",
             )
     raise UnsupportedError(
         f"AddSkip: {start.layer!r} is given the shape {given} and {end.layer!r} returns {returned}; no projection of "
