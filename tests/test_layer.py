@@ -86,6 +86,18 @@ def test_a_layer_knows_its_parent_and_whether_it_has_layers() -> None:
         network.layer("0.00")
 
 
+def test_a_layer_in_several_places_goes_by_each_of_its_names() -> None:
+    shared = nn.Linear(2, 2)
+    net = nn.Sequential()
+    net.add_module("late", shared)
+    net.add_module("early", shared)
+    network = backend_of(net).network(net)
+    assert list(network.layers) == ["", "late"]
+    assert network.tensors["early.weight"].layer == "early"
+    assert network.layer("early") is network.layer("late")
+    assert network.layer("late").aliases == ("early",)
+
+
 def test_of_a_checkpoint_only_tensors_are_known() -> None:
     checkpoint = files_cases.networks()["checkpoint"]
     layers = backend_of(checkpoint).network(checkpoint).layers

@@ -46,6 +46,7 @@ class Layer:
         epsilon: What keeps a norm from dividing by zero, or None.
         activation: The activation function that it is, or that it applies to its output, by the framework's name; None
             without one, or where it cannot be exchanged by itself.
+        aliases: Its other names, where it sits in several places.
         settings: The attributes by which facts can be set, by the fact's name: ``{"window": "kernel_size"}``.
     """
 
@@ -66,6 +67,7 @@ class Layer:
     channels: Literal["first", "last"] | None = None
     epsilon: float | None = None
     activation: str | None = None
+    aliases: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
     @property

@@ -65,14 +65,17 @@ class Network(ABC):
 
     @final
     def layer(self, name: str) -> Layer:
-        """Return what is known of one layer.
+        """Return what is known of one layer, by any of its names.
 
         Raises:
             UnknownNameError: There is none; the message lists near names.
         """
-        if name not in self.layers:
-            raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, self.layers)}")
-        return self.layers[name]
+        if name in self.layers:
+            return self.layers[name]
+        for layer in self.layers.values():
+            if name in layer.aliases:
+                return layer
+        raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, self.layers)}")
 
     def _layers(self) -> dict[str, Layer]:
         """Return what the tensors alone tell of the layers."""

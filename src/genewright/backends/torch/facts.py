@@ -24,13 +24,14 @@ _EPSILONS = ("eps", "epsilon", "variance_epsilon", "norm_eps", "layer_norm_eps")
 _SHIFTS = ("bias", "beta", "shift")
 
 
-def facts_of(name: str, module: nn.Module, tensors: Collection[str]) -> Layer:
+def facts_of(name: str, module: nn.Module, tensors: Collection[str], aliases: tuple[str, ...] = ()) -> Layer:
     """Return what is known of a layer.
 
     Args:
         name: Its name in the model.
         module: The layer.
         tensors: The names of all tensors of the model, second names of tied ones included.
+        aliases: Its other names.
     """
     held = vars(module)
     prefix = f"{name}." if name else ""
@@ -60,6 +61,7 @@ def facts_of(name: str, module: nn.Module, tensors: Collection[str]) -> Layer:
         bias=next((f"{prefix}{shift}" for shift in _SHIFTS if f"{prefix}{shift}" in tensors), None),
         epsilon=None if epsilon is None else held[epsilon],
         activation=type(module).__name__ if kind == "activation" else None,
+        aliases=aliases,
         settings=settings,
         **convolution,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
-from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
+from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
 from genewright.layer import Layer
@@ -47,11 +48,16 @@ class TorchNetwork(Network):
         return TorchStructure(unwrapped(self._model), self._example)
 
     def _layers(self) -> dict[str, Layer]:
-        names = {name for member in self.members.values() for name in member.names}
-        return {
-            name: facts_of(name, module, names)
-            for name, module in ((stable_name(each), one) for each, one in named_layers(unwrapped(self._model)))
-        }
+        tensors = {name for member in self.members.values() for name in member.names}
+        every = unwrapped(self._model).named_modules(remove_duplicate=False)
+        places: dict[int, list[tuple[str, nn.Module]]] = {}
+        for name, module in cast("Iterable[tuple[str, nn.Module]]", every):
+            places.setdefault(id(module), []).append((stable_name(name), module))
+        found = (
+            facts_of(name, module, tensors, tuple(other for other, _ in others))
+            for (name, module), *others in places.values()
+        )
+        return {layer.name: layer for layer in found}
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         model = unwrapped(self._model)

@@ -30,8 +30,9 @@ class InsertLayer(Operator):
 
     Args:
         after: The layer whose output the new one takes; None lets the seed choose.
-        layer: "identity" is a linear layer, or a convolution, as wide as the output of `after`; or what `gw` can make:
-            a kind of torch.nn with its settings, or for Keras {"class_name": "Dense", "config": {"units": 64}}.
+        layer: "identity" is a linear layer, or a convolution, as wide as the output of `after`; or a description that
+            holds for every framework, {"kind": "linear", "inputs": 8, "outputs": 8}; or a kind of torch.nn with its
+            settings, or for Keras {"class_name": "Dense", "config": {"units": 64}}.
         init: How the new layer starts.
         activation: A kind of activation behind the new layer, such as "ReLU"; the function is kept where it changes
             nothing, as a ReLU behind a ReLU.
