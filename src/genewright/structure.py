@@ -39,6 +39,11 @@ class Call:
     window_axes: int = 0
     extras: tuple[str, ...] = ()
 
+    @property
+    def has_cache(self) -> bool:
+        """Whether it received a cache, into which it writes at a place that its number says."""
+        return any(name.endswith("Cache") for name in self.extras)
+
 
 class Structure(ABC):
     """What architecture operators ask of a model that has been run once; each part is worked out at its first use."""

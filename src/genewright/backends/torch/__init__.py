@@ -41,8 +41,7 @@ class TorchBackend(Backend):
         return TorchNetwork(model, example)
 
     def store(self, model: nn.Module, companion: Companion | None = None, network: Network | None = None) -> Store:
-        training = companion if isinstance(companion, Training) else None
-        return TorchStore(model, training, network if isinstance(network, TorchNetwork) else None)
+        return TorchStore(model, companion, network if isinstance(network, TorchNetwork) else None)
 
     def run(self, model: nn.Module, batch: Any, *, exactly: bool = False) -> Witness:
         return witness(model, batch) if exactly else Witness(predict(model, batch), exact=False)

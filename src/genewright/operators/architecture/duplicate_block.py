@@ -132,7 +132,7 @@ def _means(
         return "zeros", zeros
     call = structure.call(block)
     # A copy that is not numbered among the others would write into the same place of a cache.
-    held = any(name.endswith("Cache") for name in call.extras) and (by == "graft" or not structure.is_listed(block))
+    held = call.has_cache and (by == "graft" or not structure.is_listed(block))
     if by == "zeros" or call.given != call.returned or held:
         return None
     return ("graft" if by == "graft" else "gate"), None
