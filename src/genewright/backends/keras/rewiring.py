@@ -80,6 +80,15 @@ class Changes:
         """
         return _changes_of(edit, model)
 
+    def anew(self) -> Changes:
+        """Return the same changes with new layers of their own: a layer that was built to be looked at is used up."""
+        return replace(
+            self,
+            inserted={place: replace(new) for place, new in self.inserted.items()},
+            before={place: replace(new) for place, new in self.before.items()},
+            skips=tuple(replace(skip, path=replace(skip.path)) for skip in self.skips),
+        )
+
     def copies(self) -> dict[str, str]:
         """Return the layers that take over another one's weights, with that one, by name."""
         found: dict[str, str] = {}
