@@ -98,3 +98,17 @@ def test_a_user_may_write_neutral_words_too() -> None:
     mutant = gw.mutate(net, gw.InsertLayer(after="1", layer=spec, init="gate"), seed=1, example=torch.randn(3, 4))
     assert isinstance(mutant[2].layer[0], nn.Linear)
     assert gw.fingerprint(gw.replay(gw.recipe(mutant), net)) == gw.fingerprint(mutant)
+
+
+@pytest.mark.parametrize("name", ["LeakyReLU", "leaky_relu", "leakyrelu"])
+def test_an_activation_goes_by_the_names_of_every_framework(name: str) -> None:
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+    assert isinstance(gw.mutate(net, gw.ReplaceActivation(to=name), seed=1)[1], nn.LeakyReLU)
+
+
+def test_the_name_of_a_layer_means_that_layer() -> None:
+    net = nn.Sequential()
+    net.add_module("first", nn.ReLU())
+    net.add_module("ReLU", nn.ReLU())
+    mutant = gw.mutate(net, gw.ReplaceActivation("ReLU", to="GELU"), seed=1)
+    assert [type(layer).__name__ for layer in mutant] == ["ReLU", "GELU"]

@@ -27,11 +27,11 @@ class ReplaceActivation(Operator):
 
     Args:
         where: Patterns of the names of activation layers or of layers around them, or their class names ("ReLU"); all
-            activations by default. Only activations that are layers can be replaced, not those that forward code calls
-            as functions. On Keras also layers whose config has an activation, and the names of such activations
-            ("relu"); not recurrent layers, nor layers inside others than models.
-        to: The new activation: a kind of torch.nn, with its settings where it needs any; on Keras a name that
-            keras.activations knows.
+            activations by default. What is the name of a layer means that layer. Only activations that are layers can
+            be replaced, not those that forward code calls as functions. On Keras also layers whose config has an
+            activation, and the names of such activations ("relu"); not recurrent layers, nor layers inside others than
+            models.
+        to: The new activation: its name, as torch or Keras writes it ("GELU", "leaky_relu"), or a layer with settings.
         blend: The blend at first, in [0, 1]; None replaces at once. On Keras one for each channel is trained.
 
     Raises:
@@ -93,7 +93,8 @@ class ReplaceActivation(Operator):
 
     def _chosen(self, network: Network) -> list[str]:
         kinds = {n: layer.activation for n, layer in network.layers.items() if n and layer.activation is not None}
-        found = [name for name, kind in kinds.items() if self.where.has_layer(name, kind)]
+        # What is the name of a layer means that layer, not every layer with a function of that name.
+        found = [name for name, kind in kinds.items() if self.where.has_layer(name, "" if kind in kinds else kind)]
         if not found:
             patterns = (*self.where.patterns, *self.where.layers)
             asked = ", ".join(map(repr, patterns)) or "(all)"
