@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import genewright as gw
+from genewright.backends import backend_of
 from genewright.conformance.cases import Case
 
 
@@ -33,6 +34,33 @@ def bare(step: Any) -> Any:
     return step.with_(parents=("", *step.parents[1:]), result=None, trained_from=None)
 
 
+def attributes(model: Any) -> dict[str, Any]:
+    """Return the plain attributes of every layer of a torch module, and those of configs in them, as copies."""
+    if not hasattr(model, "named_modules"):
+        return {}
+    found: dict[str, Any] = {}
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            held = vars(value) if type(value).__name__ == "Config" else value
+            if isinstance(held, int | float | str | tuple | list | dict | None) and not key.startswith("_"):
+                found[f"{name}.{key}"] = repr(held)
+    return found
+
+
+def state(case: Case, model: Any) -> tuple[Any, ...]:
+    """Return all that has to be back after an undo: bytes, traits (modes, ties, hooks), attributes, the recipe."""
+    history = backend_of(model).history(model)
+    return case.content(model), case.traits(model), attributes(model), repr(model), history
+
+
+def added(base: Any, mutant: Any) -> tuple[Any, ...]:
+    """Return the steps that a mutant's recipe has beyond its base's."""
+    before = gw.recipe(base).steps if backend_of(base).history(base) else ()
+    after = gw.recipe(mutant).steps
+    assert after[: len(before)] == before
+    return tuple(map(bare, after[len(before) :]))
+
+
 def planned(case: Case, operator: Any, *, model: Any = None, **arguments: Any) -> Outcome:
     try:
         plan = gw.plan(case.model if model is None else model, operator, example=case.example, **arguments)
@@ -47,24 +75,24 @@ def mutated_copy(case: Case, operator: Any, **arguments: Any) -> Outcome:
         mutant = gw.mutate(case.model, operator, example=case.example, **arguments)
     except gw.GenewrightError as error:
         return Refused(type(error), str(error))
-    return Accepted(tuple(map(bare, gw.recipe(mutant).steps)), case.content(mutant))
+    return Accepted(added(case.model, mutant), case.content(mutant))
 
 
 def mutated_in_place(case: Case, operator: Any, **arguments: Any) -> Outcome:
     model = case.fresh()
-    before = case.content(model), case.traits(model)
+    before = state(case, model)
     try:
         assert gw.mutate(model, operator, example=case.example, inplace=True, **arguments) is model
     except gw.GenewrightError as error:
-        assert (case.content(model), case.traits(model)) == before, "a refusal leaves everything"
+        assert state(case, model) == before, "a refusal leaves everything"
         return Refused(type(error), str(error))
-    return Accepted(tuple(map(bare, gw.recipe(model).steps)), case.content(model))
+    return Accepted(added(case.model, model), case.content(model))
 
 
 def mutated_for_a_block(case: Case, operator: Any, **arguments: Any) -> Outcome:
     """The bytes inside the block; no recipe is written there."""
     model = case.fresh()
-    before = case.content(model), case.traits(model), repr(model)
+    before = state(case, model)
     inside = None
     try:
         with gw.mutated(model, operator, example=case.example, **arguments) as mutant:
@@ -75,7 +103,7 @@ def mutated_for_a_block(case: Case, operator: Any, **arguments: Any) -> Outcome:
         made: Outcome = Refused(type(error), str(error))
     else:
         made = Accepted((), inside)
-    assert (case.content(model), case.traits(model), repr(model)) == before, "everything is back"
+    assert state(case, model) == before, "everything is back"
     return made
 
 
@@ -85,10 +113,10 @@ def agree(case: Case, operator: Any, *, seed: Any = 1, **arguments: Any) -> Outc
     Returns:
         What they did.
     """
-    content = case.content(case.model)
+    before = state(case, case.model)
     plan = planned(case, operator, seed=seed, **arguments)
     copied = mutated_copy(case, operator, seed=seed, **arguments)
-    assert case.content(case.model) == content, "the input is as it was"
+    assert state(case, case.model) == before, "the input is as it was"
     placed = mutated_in_place(case, operator, seed=seed, **arguments)
     block = mutated_for_a_block(case, operator, seed=seed, **arguments)
     if isinstance(copied, Refused):

@@ -27,10 +27,10 @@ warnings.simplefilter("ignore")
 
 import keras  # noqa: E402  # the backend is chosen first
 import numpy as np  # noqa: E402  # the backend is chosen first
-from genewright.keeping import largest_change  # noqa: E402  # the backend is chosen first
 
 import genewright as gw  # noqa: E402  # the backend is chosen first
 from genewright.backends import backend_of  # noqa: E402  # the backend is chosen first
+from genewright.witness import largest_change  # noqa: E402  # the backend is chosen first
 
 SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71, "NASNetLarge": 331, "NASNetMobile": 224}
 SEED = 7

@@ -27,12 +27,12 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 import zoo
-from genewright.apply import apply
 
 import genewright as gw
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.structure.widths import TorchWidths
+from genewright.edits import Site
 from genewright.seeding import Noise
 
 RESULTS = Path(__file__).parent / "results"
@@ -102,12 +102,14 @@ def together(
         results.append(result)
         try:
             operator = gw.Widen(layer=knob.name, num_units=4, init=init, placement="both")
-            edits = list(operator.propose(network, Noise(1, f"/{position}", "widen")))
+            edits = list(operator.propose((network,), noise := Noise(1, f"/{position}", "widen")))
         except gw.GenewrightError as error:
             result["refused"] = str(error)[:400]
             continue
         used |= places
-        apply(edits, TorchStore(wide))
+        site = Site(TorchStore(wide), noise)
+        for edit in edits:
+            edit.apply(site)
         result["applied"] = True
     change = difference(before, outputs(wide, example))
     double = all(t.dtype == torch.float64 for t in before if t.is_floating_point())

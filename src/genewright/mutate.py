@@ -15,7 +15,7 @@ from genewright.fingerprint import fingerprint_of
 from genewright.interrupts import shielded
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan
-from genewright.recipe import Recipe
+from genewright.recipe import Recipe, step_text
 from genewright.seeding import Noise, Seed, seed_required
 from genewright.transaction import Transaction
 
@@ -270,7 +270,7 @@ def replay(
                 f"The result differs: the recipe leads to {recipe.result}, and the replay gave {result}. "
                 "The recipe was edited, or an operator in it is of another version."
             )
-        return _same_if(inplace, change.commit(result), base)
+        return _same_if(inplace, change.commit(tuple(map(step_text, recipe.nodes))), base)
 
 
 def fingerprint(model: Any) -> str:

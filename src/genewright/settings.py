@@ -71,7 +71,7 @@ def check_names(cls: type, given: Mapping[str, object]) -> None:
 def setting_to_json(value: Any) -> Any:
     """Return the JSON form of one setting's value."""
     if value is None or isinstance(value, _PLAIN):
-        return value
+        return cast(object, value)
     if _has_json(type(value)):
         return value.to_json()
     if isinstance(value, tuple | list):

@@ -25,7 +25,7 @@ from genewright.interrupts import Interrupts, shielded
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.recipe import last_result, step_text
+from genewright.recipe import History, last_result, step_text
 from genewright.seeding import Noise
 from genewright.step import PREVIOUS, Step
 from genewright.tensor import Tensor, is_plain
@@ -194,19 +194,28 @@ class Transaction:
         return fingerprint_of(self.network)
 
     @shielded
-    def commit(self, result: str | None = None) -> Any:
-        """Leave the steps on the model, keep it changed, and return it: another one where such models cannot change."""
-        if self._signs:
+    def commit(self, history: History | None = None) -> Any:
+        """Leave the steps on the model, keep it changed, and return it: another one where such models cannot change.
+
+        Args:
+            history: All steps that led to it, where they are known already; else those of this transaction follow what
+                the model carries.
+        """
+        if history is not None:
+            self._sign(history)
+        elif self._signs:
             history = self._backend.history(self.model)
             before = last_result(history)
             steps = [done.step for done in self.done]
             trained = before if before != self.base else None
             steps[0] = steps[0].with_(parents=(self.base, *steps[0].parents[1:]), trained_from=trained)
-            steps[-1] = steps[-1].with_(result=result or self.result())
-            texts = (*self._donated(steps, history), *history, *map(step_text, steps))
-            self.model = self._backend.sign(self.model, texts, self.journal)
+            steps[-1] = steps[-1].with_(result=self.result())
+            self._sign((*self._donated(steps, history), *history, *map(step_text, steps)))
         self._committed = True
         return self.model
+
+    def _sign(self, history: History) -> None:
+        self.model = self._backend.sign(self.model, history, self.journal)
 
     def _act(self, operator: Operator, noise: Noise, donors: list[Donor], *, more: bool) -> Done:
         networks = (self.network, *(donor.network for donor in donors))

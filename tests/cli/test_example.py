@@ -105,8 +105,13 @@ def test_an_example_that_does_not_run_is_refused(genewright: Any) -> None:
     assert "does not run on the example" in said.err
 
 
-def test_a_replay_may_need_the_example(genewright: Any) -> None:
-    assert genewright("mutate", "widen", *VIT, *IMAGE, "--seed", "1", "--out", "m.safetensors").code == 0
+def test_a_replay_needs_the_example_only_where_values_were_fitted_on_it(genewright: Any) -> None:
+    assert genewright("mutate", "widen", *VIT, *IMAGE, "--seed", "1", "--out", "wide.safetensors").code == 0
+    said = genewright("replay", "wide.safetensors", *VIT, "--out", "wide_again.safetensors")
+    assert said.code == 0, said.err
+    fitted = ("--repair", "least_squares", "--seed", "1", "--out", "m.safetensors")
+    said = genewright("mutate", "narrow", *VIT, *IMAGE, *fitted)
+    assert said.code == 0, said.err
     said = genewright("replay", "m.safetensors", *VIT, "--out", "again.safetensors")
     assert said.code == 2
     assert "Write: genewright replay m.safetensors" in said.err

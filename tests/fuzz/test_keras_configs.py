@@ -95,7 +95,7 @@ def test_plain_entries_are_set_in_a_copy(path: str, value: Any) -> None:
 def test_a_layer_that_is_not_of_the_list_is_not_made(spec: Any) -> None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="d")])
     with pytest.raises(gw.GenewrightError):
-        new_layers(spec, None, "d", model)
+        new_layers(spec, None, "d", model, model.get_layer("d"))
 
 
 def test_keras_has_what_the_lists_name() -> None:

@@ -64,7 +64,7 @@ class Environment:
         command = [str(self.python), *words]
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
-            raise LegError((done.stdout + done.stderr)[-4000:])
+            raise LegError(f"{(done.stdout + done.stderr)[-4000:].rstrip()}\nexit code {done.returncode}")
         return done.stdout
 
 

@@ -177,11 +177,15 @@ def main(words: list[str]) -> int:
     """Run the legs, and return how many failed."""
     wheel = build_wheel(HOME / "dist")
     count = {"passed": 0, "failed": 0, "not to be had": 0}
+    failures: list[str] = []
     for name in (n for n in LEGS if not words or any(word in n for word in words)):
         start = time.monotonic()
         result, reason = outcome(name, wheel)
         count[result] += 1
-        print(f"{result:14} {name} ({time.monotonic() - start:.0f} s){': ' if reason else ''}{reason}", flush=True)
+        said = reason.strip().splitlines()[-1] if reason.strip() else ""
+        print(f"{result:14} {name} ({time.monotonic() - start:.0f} s){': ' if said else ''}{said}", flush=True)
+        failures += [f"{name}:\n{reason}"] if result == "failed" else []
+    print("".join(f"\n{failure}\n" for failure in failures), end="", file=sys.stderr)
     print(f"{count['passed']} passed, {count['failed']} failed, {count['not to be had']} skipped")
     return count["failed"]
 

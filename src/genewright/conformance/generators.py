@@ -22,7 +22,7 @@ def states() -> dict[str, Any]:
         found["torch"] = torch.get_rng_state().tolist()
     keras = sys.modules.get("keras")
     if keras is not None:
-        found["Keras"] = keras.ops.convert_to_numpy(_of_keras().state).tolist()
+        found["Keras"] = keras.ops.convert_to_numpy(_of_keras().state.value).tolist()
     return found
 
 
@@ -37,7 +37,7 @@ def _reseeded(seed: int) -> Generator[None]:
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one is the point
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     kept = None if torch is None else torch.get_rng_state()
-    of_keras = None if keras is None else np.array(keras.ops.convert_to_numpy(_of_keras().state))
+    of_keras = None if keras is None else np.array(keras.ops.convert_to_numpy(_of_keras().state.value))
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # the global one is the point
     if torch is not None:

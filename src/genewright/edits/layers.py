@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -22,10 +22,10 @@ class LayerEdit(Edit, ABC):
     def apply(self, site: Site) -> None:
         site.store.restructure(self)
 
+    @abstractmethod
     def subject(self) -> str:
         """Return the name of the layer that a plan lists it under."""
-        raise NotImplementedError
 
+    @abstractmethod
     def words(self) -> str:
         """Say what happens to that layer."""
-        raise NotImplementedError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +169,7 @@ class Site:
     def _rewrite_on_device(
         self, held: Array, place: tuple[Any, ...], new: Callable[[Array], Array], *, numbers: bool
     ) -> None:
-        place = tuple(np.array(each) if isinstance(each, np.ndarray) else each for each in place)  # see `_moved`
+        place = tuple(np.array(cast(Any, each)) if isinstance(each, np.ndarray) else each for each in place)
         old = held[place].clone()
         if self.journal is not None:
 

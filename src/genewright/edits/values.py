@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from genewright.edits.edit import Edit, Line, View
@@ -47,9 +47,9 @@ class ValueEdit(Edit, ABC):
         """Return the expected share of the part's elements that change."""
         return 1.0
 
+    @abstractmethod
     def words(self) -> str:
         """Say what happens to the elements."""
-        raise NotImplementedError
 
     def misfit(self, tensor: Tensor, fault: str) -> EditError:
         """Return the error for an edit that does not fit its tensor."""

@@ -20,7 +20,7 @@ Journal = Callable[["Undo"], object]
 """What receives the undo of a change before it begins: the `append` of a list, for example."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: there is one for every tensor of a mutation
 class Noted:
     """Old values of a stretch of an array.
 
@@ -52,7 +52,7 @@ class Noted:
         return self.old.nbytes + (0 if self.positions is None else self.positions.nbytes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Undo:
     """A journal of old values: sparse (positions and values) where few elements are hit, else a plain copy.
 

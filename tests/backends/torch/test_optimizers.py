@@ -77,7 +77,7 @@ def test_state_that_cannot_move_starts_again_and_says_so(widen: Any) -> None:
     model, example = make("mlp")
     optimizer = _trained(model, example, torch.optim.Rprop)
     plan = gw.plan(model, widen, seed=1, inplace=True, optimizer=optimizer)
-    assert "Rprop: 'step_size' of '0.weight' cannot be moved; its state starts again" in plan.steps[0].note
+    assert "Rprop: 'step_size' of '0.weight' cannot be moved; its state starts again" in " ".join(plan.notes)
     with pytest.warns(UserWarning, match=r"Rprop: 'step_size' of '\d\.\w+' cannot be moved"):
         gw.mutate(model, widen, seed=1, inplace=True, optimizer=optimizer)
     model(example).sum().backward()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from abc import ABC
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 import genewright as gw
-from genewright.edits import Edit
+from genewright.edits import Edit, Perturb
 from genewright.network import Network
 from genewright.operator import registered
-from genewright.operators.architecture.fresh import drawn
 from genewright.seeding import Noise
 from tests.operators.architecture import networks, wide_networks
 
@@ -94,8 +93,7 @@ class _Deeper(gw.Operator, ABC):
     """Inserts a layer that changes the function, behind the first one that the example reaches."""
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-        network = networks[0]
-        yield from gw.InsertLayer(init="noise").settled(network, noise).propose(network, noise)
+        yield from gw.InsertLayer(init="noise").resolve(networks, noise).propose(networks, noise)
 
 
 def _caught(operator: Any, invariant: str) -> None:
@@ -125,12 +123,11 @@ def test_a_new_layer_that_is_drawn_from_no_seed_is_caught() -> None:
     @dataclass(frozen=True, kw_only=True)
     class DeeperForgets(_Deeper):
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-            network = networks[0]
             calls.append(1)
-            operator = gw.InsertLayer(init="noise").settled(network, noise)
-            insertion = next(iter(operator.propose(network, noise)))
-            yield insertion
-            yield from drawn(insertion, network, noise.child(len(calls)))  # type: ignore[arg-type]
+            operator = gw.InsertLayer(init="noise").resolve(networks, noise)
+            for edit in operator.propose(networks, noise):
+                forgetful = isinstance(edit, Perturb)
+                yield replace(edit, stream=f"{edit.stream}{len(calls)}") if forgetful else edit
 
     _caught(DeeperForgets, "same base and same seed, same bytes")
 

@@ -24,13 +24,20 @@ OPERATORS: dict[str, tuple[str, Any]] = {
     "AddSkip": ("resnet", gw.AddSkip()),
     "AddSkip with a projection": ("plain", gw.AddSkip(start="conv", end="conv2")),
     "DuplicateBlock": ("resnet", gw.DuplicateBlock()),
+    "DuplicateBlock by a graft": ("resnet", gw.DuplicateBlock(by="graft")),
+    "DuplicateBlock of a layer that adds": ("transformer", gw.DuplicateBlock()),
     "DuplicateBlock by a gate": ("stack", gw.DuplicateBlock(by="gate")),
     "GrowKernel": ("resnet", gw.GrowKernel()),
+    "GrowKernel by 4": ("convolutions", gw.GrowKernel("stem", by=4)),
+    "GrowKernel of a depthwise convolution": ("convolutions", gw.GrowKernel("depthwise")),
     "InsertLayer": ("plain", gw.InsertLayer()),
     "InsertLayer by a gate": ("stack", gw.InsertLayer(init="gate")),
     "InsertLayer by noise": ("mlp", gw.InsertLayer(init="noise")),
     "Narrow": ("convolutions", gw.Narrow()),
     "Narrow at random": ("convolutions", gw.Narrow(by="random", num_units=2)),
+    "Narrow by constants": ("constant", gw.Narrow("0", units=(1, 4))),
+    "Narrow by copies": ("copies", gw.Narrow("0", units=(2, 5))),
+    "Narrow the size of heads": ("attention", gw.Narrow("qkv[2]", num_units=1)),
     "RemoveHeads": ("attention", gw.RemoveHeads(by="last")),
     "RemoveLayer": ("resnet", gw.RemoveLayer()),
     "ReplaceActivation": ("stack", gw.ReplaceActivation(to="SiLU")),
@@ -39,6 +46,8 @@ OPERATORS: dict[str, tuple[str, Any]] = {
     "Sequence": ("convolutions", gw.Sequence(operators=(gw.Widen(), gw.GaussianNoise(), gw.Narrow(by="last")))),
     "Widen": ("convolutions", gw.Widen()),
     "Widen by noise on both sides": ("convolutions", gw.Widen(num_units=3, init="noise", placement="both")),
+    "Widen the size of heads": ("attention", gw.Widen("qkv[2]", num_units=2)),
+    "Widen the size of heads, four times": ("attention", gw.Widen("qkv[2]", factor=4)),
     "Widen by pairs": ("convolutions", gw.Widen(num_units=4, init="pair")),
     "Widen silently": ("convolutions", gw.Widen(num_units=3, init="silent")),
     "WidenStream": ("attention", gw.WidenStream(num_units=4)),
@@ -46,8 +55,20 @@ OPERATORS: dict[str, tuple[str, Any]] = {
 }
 
 
+def repairable(name: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+    """Return a network with units that are constant, or copies of others, so that their readers are repaired."""
+    model, example = base("mlp", torch.float64)
+    first: Any = model[0]  # type: ignore[index]
+    for gone, kept in ((1, None), (4, None)) if name == "constant" else ((2, 0), (5, 3)):
+        first.weight.data[gone] = 0 if kept is None else first.weight.data[kept]
+        first.bias.data[gone] = gone / 3 if kept is None else first.bias.data[kept]
+    return model.to(dtype), example.to(dtype)
+
+
 def base(name: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
     """Return a network whose values come from integer arithmetic alone, and an input for it."""
+    if name in ("constant", "copies"):
+        return repairable(name, dtype)
     room: Any = networks if name in networks.NETWORKS else wide_networks
     model, example = room.make(name)
     for tensor in (*model.parameters(), *model.buffers()):

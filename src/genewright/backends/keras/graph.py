@@ -78,8 +78,7 @@ class Rebuilder:
         else:
             new = self._functional(model._functional if sequential else model, model.name, prefix, given)
         new.trainable = model.trainable
-        dtype = self._changes.dtype
-        attributes_of(new)["_dtype_policy"] = keras.DTypePolicy(dtype) if dtype else model.dtype_policy
+        attributes_of(new)["_dtype_policy"] = self._policy(model)
         if type(new) is not type(model) and not sequential:
             new.__class__ = type(model)  # the user's own class, made by its functional constructor
         for attribute, value in attributes_of(model).items():
@@ -169,4 +168,10 @@ class Rebuilder:
             config["batch_shape"] = [was and now for was, now in zip(old, given.shape, strict=True)]
         if self._changes.dtype:
             config = computing_in(config, self._changes.dtype)
-        return class_of(layer).from_config(config).output
+        new = class_of(layer).from_config(config)
+        attributes_of(new)["_dtype_policy"] = self._policy(layer)
+        return new.output
+
+    def _policy(self, layer: Any) -> Any:
+        """Return the dtype policy of what is made again; models and inputs have it from nowhere else."""
+        return keras.DTypePolicy(self._changes.dtype) if self._changes.dtype else layer.dtype_policy

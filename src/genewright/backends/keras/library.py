@@ -50,4 +50,5 @@ keras: Any = _imported()
 
 def array_of(value: Any) -> NDArray[Any]:
     """Return a variable or a tensor of any backend as an array; bfloat16 has the dtype of that name."""
-    return np.asarray(keras.ops.convert_to_numpy(value))
+    held = value.value if isinstance(value, keras.Variable) else value
+    return np.asarray(keras.ops.convert_to_numpy(held))

@@ -13,6 +13,7 @@ from genewright.backends.keras.library import attributes_of, keras, said
 from genewright.backends.keras.rebuilding import RECIPE as ATTRIBUTE
 from genewright.backends.keras.tying import ties_of
 from genewright.errors import FileError
+from genewright.recipe import history_of
 
 
 def read_model(path: Path) -> Any:
@@ -38,7 +39,7 @@ def read_model(path: Path) -> Any:
     ties_of(model, json.loads(checkpoint.metadata.get(TIES, "{}")))
     text = checkpoint.metadata.get(RECIPE)
     if text is not None:
-        attributes_of(model)[ATTRIBUTE] = text
+        attributes_of(model)[ATTRIBUTE] = history_of(text)
     return model
 
 

@@ -142,7 +142,7 @@ def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Move | None:
     axis = input_axis_of(role, unit_axis_of(classes, member.attribute, role, shape), shape)
     if axis is None or [n for i, n in enumerate(shape) if i != axis] != [n for i, n in enumerate(has) if i != axis]:
         return None
-    index = np.arange(shape[axis])
+    index: NDArray[Any] = np.arange(shape[axis])
     return Move(name, axis, np.where(index < has[axis], index, -1))
 
 

@@ -110,6 +110,8 @@ def _is_object(value: Any) -> bool:
     """Whether a value is an instance of a class that is written in Python, and holds its attributes in a dict."""
     if isinstance(value, (*_SCALARS, *_BESIDE, nn.Module, types.ModuleType, types.MethodType)):
         return False
+    if type(value) is types.SimpleNamespace:
+        return True
     made = type(value).__new__
     return (made is object.__new__ or isinstance(made, types.FunctionType)) and isinstance(
         getattr(value, "__dict__", None), dict

@@ -74,7 +74,7 @@ def _kind(module: nn.Module) -> Kind:
             return "depthwise_convolution" if depthwise else kind
     if _is_of_transformers(module):
         return "linear"
-    if is_norm(module):
+    if is_norm(type(module)):
         return "norm"
     return "activation" if is_activation(type(module).__name__) and not module._modules else "other"  # pyright: ignore[reportPrivateUsage]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import sys
 from collections.abc import Iterable
 from typing import Any, cast
@@ -17,7 +18,7 @@ from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.restructure.blueprint import new_layer
-from genewright.backends.torch.roles import input_axis_of, owning_layer, role_of, unit_axis_of
+from genewright.backends.torch.roles import groups_of, input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
@@ -95,32 +96,41 @@ class TorchNetwork(Network):
 
 
 def _tensor(name: str, member: Member) -> Tensor:
-    tensor = member.tensor
-    shape = tuple(tensor.shape)
     layer, owner, attribute = owning_layer(member)
-    role = role_of(owner, attribute, shape, is_parameter=member.is_parameter)
+    about = (type(owner), attribute, groups_of(owner), layer, member.is_parameter, member.trainable)
+    return _told((name, *member.names[1:]), *about, tuple(member.tensor.shape), member.tensor.dtype)
+
+
+@functools.lru_cache(maxsize=4096)  # models of one form, and one model again and again, have the same tensors
+def _told(
+    names: tuple[str, ...],
+    kind: type[nn.Module],
+    attribute: str,
+    groups: int,
+    layer: str,
+    is_parameter: bool,
+    trainable: bool,
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+) -> Tensor:
+    role = role_of(kind, attribute, shape, is_parameter=is_parameter)
     fan_in, fan_out = fans(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
-    unit_axis = unit_axis_of(owner, role, shape)
+    unit_axis = unit_axis_of(kind, role, shape, groups=groups)
     return Tensor(
-        name=name,
+        name=names[0],
         shape=shape,
-        dtype=_dtype_name(tensor.dtype),
+        dtype=str(dtype).removeprefix("torch."),
         role=role,
         layer=layer,
-        layer_type=type(owner).__name__,
-        trainable=member.trainable,
-        aliases=member.names[1:],
+        layer_type=kind.__name__,
+        trainable=trainable,
+        aliases=names[1:],
         unit_axis=unit_axis,
         input_axis=input_axis_of(role, unit_axis, shape),
         fan_in=fan_in,
         fan_out=fan_out,
-        nbytes=tensor.numel() * tensor.element_size(),
+        nbytes=math.prod(shape) * dtype.itemsize,
     )
-
-
-@functools.cache
-def _dtype_name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _renamed(prefix: str, tensor: Tensor) -> Tensor:

@@ -24,13 +24,13 @@ def owning_layer(member: Member) -> tuple[str, nn.Module, str]:
     return member.layer, member.owner, member.attribute
 
 
-def role_of(owner: nn.Module, attribute: str, shape: tuple[int, ...], *, is_parameter: bool) -> Role:
-    """Return the role of the tensor that `owner` holds as `attribute`."""
+def role_of(kind: type[nn.Module], attribute: str, shape: tuple[int, ...], *, is_parameter: bool) -> Role:
+    """Return the role of the tensor that a layer of this class holds as `attribute`."""
     if not is_parameter:
         return "statistic" if role_of_name(attribute, shape) == "statistic" else "buffer"
-    if isinstance(owner, _EMBEDDINGS):
+    if issubclass(kind, _EMBEDDINGS):
         return "embedding"
-    if is_norm(owner):
+    if is_norm(kind):
         if attribute == "weight":
             return "norm_weight"
         if attribute == "bias":
@@ -41,17 +41,22 @@ def role_of(owner: nn.Module, attribute: str, shape: tuple[int, ...], *, is_para
     return "parameter" if role in ("norm_weight", "statistic", "buffer") else role
 
 
-def is_norm(owner: nn.Module) -> bool:
-    """Whether a layer normalises, by its class name: every library writes RMS norms of its own."""
-    return type(owner).__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d"))
+def is_norm(kind: type[nn.Module]) -> bool:
+    """Whether a layer of this class normalises, by its name: every library writes RMS norms of its own."""
+    return kind.__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d"))
 
 
-def unit_axis_of(owner: nn.Module, role: Role, shape: tuple[int, ...]) -> int | None:
+def groups_of(owner: nn.Module) -> int:
+    """Return into how many groups a transposed convolution cuts its channels; 1 for any other layer."""
+    return owner.groups if isinstance(owner, _TRANSPOSED) else 1
+
+
+def unit_axis_of(kind: type[nn.Module], role: Role, shape: tuple[int, ...], *, groups: int) -> int | None:
     """Return the axis of the units (output features), or None where there is none."""
     if not shape or role == "buffer":
         return None
-    if isinstance(owner, _TRANSPOSED) and role == "kernel":
-        return 1 if owner.groups == 1 else None
+    if issubclass(kind, _TRANSPOSED) and role == "kernel":
+        return 1 if groups == 1 else None
     if role == "embedding":
         return 1
     return 0

@@ -46,5 +46,5 @@ def copies_summed(knob: Knob, copies: Sequence[tuple[int, int]]) -> Iterator[Edi
                 axis=place.axis,
                 source=Index.of(at[gone].reshape(-1)),
                 target=Index.of(at[kept].reshape(-1)),
-                share=np.ones(len(gone) * at.shape[1]),
+                share=np.ones((gone.size * at.shape[1],)),
             )

@@ -30,7 +30,7 @@ def woken(model: nn.Module, *, dtype: torch.dtype | None = torch.float64) -> nn.
         if not tensor.is_floating_point() or not tensor.numel():
             continue
         _, owner, attribute = owning_layer(member)
-        role = role_of(owner, attribute, tuple(tensor.shape), is_parameter=member.is_parameter)
+        role = role_of(type(owner), attribute, tuple(tensor.shape), is_parameter=member.is_parameter)
         flat = tensor.detach().reshape(-1)
         if role == "norm_weight" or (role == "statistic" and "var" in attribute):
             new = 1 + 0.5 * _drawn(name, "uniform", tensor)
