@@ -50,9 +50,10 @@ class TorchNetwork(Network):
 
     def _layers(self) -> dict[str, Layer]:
         tensors = {name for member in self.members.values() for name in member.names}
-        every = unwrapped(self._model).named_modules(remove_duplicate=False)
+        model = unwrapped(self._model)
+        every = cast("Iterable[tuple[str, nn.Module]]", model.named_modules(remove_duplicate=False))
         places: dict[int, list[tuple[str, nn.Module]]] = {}
-        for name, module in cast("Iterable[tuple[str, nn.Module]]", every):
+        for name, module in every:
             places.setdefault(id(module), []).append((stable_name(name), module))
         found = (
             facts_of(name, module, tensors, tuple(other for other, _ in others))
