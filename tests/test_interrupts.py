@@ -54,11 +54,11 @@ def _handler() -> Iterator[None]:
 
 def length_of(work: Callable[[], None]) -> float:
     times: list[float] = []
-    for _ in range(5):
+    for _ in range(20):  # the first ones are slow
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
-    return sorted(times)[2]
+    return sorted(times)[5]
 
 
 def content(module: nn.Module) -> dict[str, bytes]:
@@ -98,11 +98,11 @@ def test_a_mutation_in_place_is_whole_or_has_not_been(name: str) -> None:
 
     def work() -> nn.Module:
         net = model()
-        with signal_after(instant):
-            try:
+        try:  # around the timer: the signal may come when the mutation has just ended
+            with signal_after(instant):
                 gw.mutate(net, CASES[name], seed=1, example=x, inplace=True)
-            except KeyboardInterrupt:
-                seen.append(content(net) == after)
+        except KeyboardInterrupt:
+            seen.append(content(net) == after)
         return net
 
     seen: list[bool] = []

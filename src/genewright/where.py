@@ -72,11 +72,12 @@ class Where:
         Raises:
             SelectionError: Nothing is chosen; the message lists near names, or says that all matches are frozen.
         """
-        matching = [t for t in network.tensors.values() if self._matches(t)]
+        every = not (self.patterns or self.roles or self.layers)
+        matching = [t for t in network.tensors.values() if every or self._matches(t)]
         chosen = [t for t in matching if t.trainable or self.frozen or self._names(t)]
         if not chosen:
             raise SelectionError(self._nothing(network, matching, need))
-        selected = [Selected(t, self._units_of(t)) for t in chosen]
+        selected = [Selected(t, self._units_of(t) if self.units else None) for t in chosen]
         if self.units:
             selected = [s for s in selected if s.units is not None]
             if not selected:

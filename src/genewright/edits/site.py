@@ -163,7 +163,8 @@ class Site:
             if self.journal is not None:
                 self.journal.add(_put_back(memory, place, old))
             given = decoded(old, tensor.dtype) if numbers else old
-            made = np.asarray(new(given.copy() if given is old else given))
+            kept = given is old and self.journal is not None
+            made = np.asarray(new(given.copy() if kept else given))
             shaped[place] = encoded(made, tensor.dtype) if numbers else made
 
     def _rewrite_on_device(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.backend import Backend
-from genewright.backends.torch.copying import copy_module
+from genewright.backends.torch.copying import RECIPE, copy_module
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
@@ -25,8 +25,6 @@ from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.witness import Witness
-
-_RECIPE = "_genewright_recipe"
 
 
 class TorchBackend(Backend):
@@ -53,14 +51,14 @@ class TorchBackend(Backend):
         return copy_module(model)
 
     def history(self, model: nn.Module) -> tuple[str, ...]:
-        return cast("tuple[str, ...]", unwrapped(model).__dict__.get(_RECIPE, ()))
+        return cast("tuple[str, ...]", unwrapped(model).__dict__.get(RECIPE, ()))
 
     def sign(self, model: nn.Module, history: tuple[str, ...], journal: Journal | None = None) -> nn.Module:
         # A plain tuple of texts in the instance: deepcopy and pickle carry it, and unpickling needs no genewright.
         held = unwrapped(model).__dict__
         if journal is not None:
             journal.keep(held)
-        held[_RECIPE] = history
+        held[RECIPE] = history
         return model
 
     def numeric(self, value: Any) -> NDArray[Any]:

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from genewright.backends.torch.tensors import members_of
+from genewright.backends.torch.tensors import members_of, unwrapped
 from genewright.errors import UnsupportedError
+
+RECIPE = "_genewright_recipe"
+"""The attribute of a mutant that holds the texts of its steps."""
 
 
 def copy_module(model: nn.Module, *, dtype: torch.dtype | None = None) -> nn.Module:
@@ -26,6 +29,9 @@ def copy_module(model: nn.Module, *, dtype: torch.dtype | None = None) -> nn.Mod
         UnsupportedError: The module holds something that cannot be copied.
     """
     memo = _views_of_one_copy(model, dtype)
+    history = vars(unwrapped(model)).get(RECIPE)
+    if history is not None:
+        memo[id(history)] = history  # texts: a mutant of many generations is copied as fast as one of the first
     for module in model.modules():
         own = (*module._parameters.values(), *module._buffers.values())  # pyright: ignore[reportPrivateUsage]
         for value in own if dtype is not None else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC
 from dataclasses import dataclass
@@ -17,6 +18,17 @@ from genewright.tensor import FLOATS, Tensor
 
 RELATIVE_TO = ("none", "tensor", "weight")
 ROUNDING = ("nearest", "stochastic")
+
+
+@functools.lru_cache(maxsize=256)  # all tensors of a mutation have the same one, unless it is relative to each
+def _change(
+    combine: Literal["add", "add_relative"],
+    distribution: str,
+    scale: float,
+    rate: float,
+    rounding: Literal["nearest", "stochastic"],
+) -> Change:
+    return Change(combine=combine, distribution=distribution, scale=scale, rate=rate, rounding=rounding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +59,8 @@ class Noisy(Elementwise, ABC):
         scale: float = getattr(self, self.strength)
         if self.relative_to == "tensor" and tensor.dtype in FLOATS:
             scale = self._in_spreads(scale, tensor, network)
-        return Change(
-            combine="add_relative" if self.relative_to == "weight" else "add",
-            distribution=self.distribution,
-            scale=scale,
-            rate=self.rate,
-            rounding=self.rounding,
-        )
+        combine = "add_relative" if self.relative_to == "weight" else "add"
+        return _change(combine, self.distribution, scale, self.rate, self.rounding)
 
     def _in_spreads(self, strength: float, tensor: Tensor, network: Network) -> float:
         size = spread(network.read(tensor.name))
