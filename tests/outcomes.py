@@ -120,9 +120,9 @@ def agree(case: Case, operator: Any, *, seed: Any = 1, **arguments: Any) -> Outc
     placed = mutated_in_place(case, operator, seed=seed, **arguments)
     block = mutated_for_a_block(case, operator, seed=seed, **arguments)
     if isinstance(copied, Refused):
-        assert plan == copied
-        assert placed == copied
-        assert block == copied
+        assert plan == copied, f"plan: {plan}; mutate: {copied}"
+        assert placed == copied, f"in place: {placed}; copied: {copied}"
+        assert block == copied, f"block: {block}; copied: {copied}"
         return copied
     assert isinstance(plan, Accepted), f"the plan was refused: {plan}"
     assert isinstance(block, Accepted), f"for a block it was refused: {block}"

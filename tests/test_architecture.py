@@ -281,6 +281,21 @@ def test_every_operator_says_formula_settings_errors_example_and_source() -> Non
     assert missing == []
 
 
+def test_no_message_of_a_backend_begins_with_an_operators_name() -> None:
+    """A backend answers any operator; which one asked is the operator's to say."""
+    names = {cls.__name__ for cls in OURS.values()}
+    begin = re.compile(rf"({'|'.join(sorted(names))})\b\s*:")
+    assert begin.match("GrowKernel: 'conv' is no convolution")
+    found = [
+        f"{name}: {node.value}"
+        for name, tree in TREES.items()
+        if name.startswith("genewright.backends.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and begin.match(node.value)
+    ]
+    assert found == []
+
+
 def test_operators_import_no_framework_and_draw_from_no_other_generator() -> None:
     allowed = {"math", "numpy", "dataclasses", "fnmatch", "functools", "itertools"}
     for name, cls in OURS.items():

@@ -81,7 +81,7 @@ def verdict(model: torch.nn.Module, example: Any, operator: Any, seed: int) -> t
 
 def removed(model: torch.nn.Module, example: Any, mutant: torch.nn.Module) -> str:
     """Say whether taking away the layer that `mutant` has more brings `model` back."""
-    insertion = next(e for e in gw.recipe(mutant).steps[0].structure if isinstance(e, InsertLayer))
+    insertion = next(e for e in gw.recipe(mutant).steps[0].edits if isinstance(e, InsertLayer))
     operator = gw.RemoveLayer(layer=inserted_name(insertion, model), max_change=1e-5)
     try:
         back = gw.mutate(mutant, operator, seed=1, example=example)

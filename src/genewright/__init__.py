@@ -16,6 +16,7 @@ from genewright.backends.files import read_checkpoint as read_checkpoint
 from genewright.compare import Comparison as Comparison
 from genewright.compare import compare as compare
 from genewright.conformance import check_operator as check_operator
+from genewright.conformance.primitives import check_backend as check_backend
 from genewright.errors import ConformanceError as ConformanceError
 from genewright.errors import DataError as DataError
 from genewright.errors import EditError as EditError

@@ -28,12 +28,14 @@ from genewright.edits import (
 )
 from genewright.edits.functions import Absorb, Add, Identity, MeanFill, Negate, Quantize, Scale, Shuffle
 from genewright.index import Index
+from genewright.layer import Layer
 from genewright.network import Network
 from genewright.noise import Change, Stream, choice, mask, permutation, uniform01
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.part import Part, along
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction, check_integer, check_nonnegative, check_positive
+from genewright.spec import LayerSpec
 from genewright.tensor import Initial, Tensor
 from genewright.where import Selected, Where, as_where
 
@@ -53,6 +55,8 @@ __all__ = [
     "Index",
     "Initial",
     "InsertLayer",
+    "Layer",
+    "LayerSpec",
     "Map",
     "MeanFill",
     "Negate",

@@ -1,10 +1,14 @@
-"""Companion: what belongs to a model in training and moves with it, such as an optimizer's state."""
+"""Companion: what belongs to a model and moves with it, such as an optimizer's state or the model's own config."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.declaration import Declaration
 from genewright.journal import Journal
 
 
@@ -20,6 +24,13 @@ class Companion:
     def foreseen(self, names: Sequence[str]) -> list[str]:
         """Say what of the state of tensors that change their shapes cannot move."""
         return []
+
+    def gathered(self, name: str, parameter: Any, axis: int, index: NDArray[np.int64], journal: Journal) -> None:
+        """Move what belongs to a tensor as its entries have moved: new[i] = old[index[i]], and zero for -1."""
+
+    def declared(self, model: Any, example: Any) -> Declaration:
+        """Return what lets a model that describes itself in a config say what it has become."""
+        return Declaration()
 
     def finish(self, journal: Journal) -> None:
         """Take in new tensors and let go of those that are gone, after the last edit."""

@@ -86,4 +86,4 @@ class RunError(GenewrightError, RuntimeError):
 
 
 class ConformanceError(GenewrightError, AssertionError):
-    """An operator does not keep an invariant that `gw.check_operator` checks."""
+    """An operator or a backend does not keep what `gw.check_operator` or `gw.check_backend` checks."""

@@ -83,15 +83,14 @@ def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None
     model = factory()
     backend = backend_of(model)
     if made is not None:
-        reshape(backend, model, made, limit=_MOST_TIMES * sum(e.data.nbytes for e in checkpoint.entries.values()))
-    backend.load(model, Path(path))
-    if text is not None:
-        backend.set_history(model, history_of(text))
-    return model
+        limit = _MOST_TIMES * sum(e.data.nbytes for e in checkpoint.entries.values())
+        model = reshape(backend, model, made, limit=limit)
+    model = backend.load(model, Path(path))
+    return model if text is None else backend.sign(model, history_of(text))
 
 
-def reshape(backend: Backend, model: Any, made: Recipe, *, limit: int) -> None:
-    """Change the layers and shapes of a base as a recipe says, whatever its weights: they are read afterwards.
+def reshape(backend: Backend, model: Any, made: Recipe, *, limit: int) -> Any:
+    """Return a base with the layers and shapes that a recipe says, whatever its weights: they are read afterwards.
 
     Args:
         backend: The model's framework.
@@ -117,7 +116,8 @@ def reshape(backend: Backend, model: Any, made: Recipe, *, limit: int) -> None:
                     f"holds {limit // _MOST_TIMES:,}. Refused."
                 )
             edit.apply(site)
-        store.finish()
+        model = store.finish()
+    return model
 
 
 def _whole(file: Path, rest: object) -> Any:

@@ -10,7 +10,7 @@ from genewright.backends import Backend, backend_of
 from genewright.companion import Companion
 from genewright.donors import Donors
 from genewright.edits import Gather
-from genewright.errors import FingerprintError, RecipeError, SettingError
+from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
 from genewright.interrupts import shielded
 from genewright.operator import AnyOperator, Combinator, Operator
@@ -71,7 +71,7 @@ def mutate(
     known = Donors(donors, changing=model if inplace else None)
     with Transaction(backend, target, example=example, donors=known, companion=companion, inplace=inplace) as change:
         _act(change, operators, Noise(seed))
-        return change.commit()
+        return _same_if(inplace, change.commit(), model)
 
 
 @seed_required(_CALL.format("plan"))
@@ -202,7 +202,7 @@ class Mutated(Generic[Model]):
         except BaseException as error:
             change.__exit__(type(error), error, error.__traceback__)
             raise
-        return self._model
+        return change.model
 
     @shielded
     def __exit__(
@@ -270,7 +270,7 @@ def replay(
                 f"The result differs: the recipe leads to {recipe.result}, and the replay gave {result}. "
                 "The recipe was edited, or an operator in it is of another version."
             )
-        return change.commit(tuple(map(step_text, recipe.nodes)))
+        return _same_if(inplace, change.commit(tuple(map(step_text, recipe.nodes))), base)
 
 
 def fingerprint(model: Any) -> str:
@@ -330,6 +330,19 @@ def _resolved(change: Transaction, operator: AnyOperator, noise: Noise) -> Itera
         return
     for place, child in operator.choose(change.network, salted):
         yield from _resolved(change, child, noise.child(place))
+
+
+def _same_if(inplace: bool, made: Any, model: Any) -> Any:
+    """Return the mutant; where it was to be made in place, hold the framework to that.
+
+    Raises:
+        UnsupportedError: Models of this kind cannot change, so the mutant is another object.
+    """
+    if inplace and made is not model:
+        raise UnsupportedError(
+            f"A {type(model).__name__} cannot change in place: a mutant is a new object. Leave out inplace=True."
+        )
+    return made
 
 
 def _companion(backend: Backend, model: Any, optimizer: Any, *, inplace: bool) -> Companion | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
-from genewright.errors import ExampleError, SettingError, UnknownNameError, UnsupportedError
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
+from genewright.elements import decoded
+from genewright.errors import ExampleError, SettingError, UnknownNameError
+from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
-from genewright.spec import Spec, is_activation
 from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor
 
@@ -29,6 +31,7 @@ class Network(ABC):
     """
 
     tensors: Mapping[str, Tensor]
+    _structure: Structure | None = None
 
     @property
     def structure(self) -> Structure:
@@ -37,51 +40,46 @@ class Network(ABC):
         Raises:
             ExampleError: No example was given, or a checkpoint cannot be run.
         """
-        raise ExampleError(NO_EXAMPLE)
+        if self._structure is None:
+            self._structure = self._trace()
+        return self._structure
 
     @property
     def traced(self) -> bool:
         """Whether somebody has asked how the model computes."""
-        return False
+        return self._structure is not None
 
-    def forget_structure(self) -> None:  # noqa: B027  # a checkpoint has none
+    @final
+    def forget_structure(self) -> None:
         """Values have changed: what one run showed of the model no longer holds."""
+        self._structure = None
 
-    def kinds(self) -> dict[str, str]:
-        """Return the class name of every layer, those without tensors included, by the layer's name."""
-        return {tensor.layer: tensor.layer_type for tensor in self.tensors.values()}
+    def _trace(self) -> Structure:
+        """Return how the model computes; `structure` asks once."""
+        raise ExampleError(NO_EXAMPLE)
 
-    def activations(self) -> dict[str, str]:
-        """Return the layers that have an activation function that can be replaced, each with that one's name."""
-        every = self.kinds()
-        holders = {name.rpartition(".")[0] for name in every}
-        return {n: kind for n, kind in every.items() if n and n not in holders and is_activation(kind)}
+    @functools.cached_property
+    def layers(self) -> Mapping[str, Layer]:
+        """What is known of every layer, those without tensors included, by the layer's name."""
+        return self._layers()
 
-    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Edit]:
-        """Return the edits that give a layer another activation, at once or blended in from the old one."""
-        new = to if blend is None else {"layer": "Blend", "layers": [{"copy": layer}, to], "blend": float(blend)}
-        return [ReplaceLayer(layer=layer, new=new)]
-
-    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
-        """Return the edits that enlarge a convolution's window by zeros all around, and its padding with it.
-
-        Args:
-            layer: The convolution.
-            by: By how many positions the window grows along each axis: an even number, half on each side.
+    @final
+    def layer(self, name: str) -> Layer:
+        """Return what is known of one layer, by any of its names.
 
         Raises:
-            UnknownNameError: There is no such layer.
-            UnsupportedError: The layer is no convolution whose window can grow; the reason is named.
+            UnknownNameError: There is none; the message lists near names.
         """
-        raise UnsupportedError("A checkpoint has no layers, so no window can grow. Give the model.")
+        if name in self.layers:
+            return self.layers[name]
+        for layer in self.layers.values():
+            if name in layer.aliases:
+                return layer
+        raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, self.layers)}")
 
-    def attribute(self, layer: str, path: str) -> Any:
-        """Return an attribute of a layer, by a dotted path.
-
-        Raises:
-            UnknownNameError: There is no such layer or attribute; the message lists near names.
-        """
-        raise SettingError("A checkpoint has no layers with attributes. Give the model.")
+    def _layers(self) -> dict[str, Layer]:
+        """Return what the tensors alone tell of the layers."""
+        return {name: _told_by(name, tensors) for name, tensors in self.tensors_by_layer().items()}
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         """Return the tensors of the layer that an edit would make, under the names that they would have.
@@ -93,12 +91,18 @@ class Network(ABC):
         """
         raise SettingError("A checkpoint has no layers, so none can be added. Give the model.")
 
-    @abstractmethod
+    @final
     def read(self, name: str) -> NDArray[np.generic]:
         """Return the values, shape as in `tensors[name].shape`, read-only.
 
         float16 and bfloat16 are returned as float32, which holds them exactly; every other dtype as it is.
         """
+        tensor = self.tensors[name]
+        stored = np.dtype("<u2" if tensor.dtype == "bfloat16" else tensor.dtype).newbyteorder("<")
+        flat = np.frombuffer(self.raw(name), stored) if tensor.nbytes else np.zeros(0, stored)
+        array = decoded(flat, tensor.dtype).reshape(tensor.shape)
+        array.flags.writeable = False
+        return array
 
     @abstractmethod
     def raw(self, name: str) -> memoryview:
@@ -108,6 +112,7 @@ class Network(ABC):
     def initial(self, name: str) -> Initial | None:
         """Return how the tensor's own layer initialises it, or None where that is not known."""
 
+    @final
     def tensor(self, name: str) -> Tensor:
         """Return the tensor called `name`, by any of its names.
 
@@ -121,9 +126,24 @@ class Network(ABC):
                 return tensor
         raise UnknownNameError(f"No tensor is called {name!r}. {did_you_mean(name, self.tensors)}")
 
-    def layers(self) -> dict[str, list[Tensor]]:
+    @final
+    def tensors_by_layer(self) -> dict[str, list[Tensor]]:
         """Return the tensors of every layer that owns some."""
         owned: dict[str, list[Tensor]] = {}
         for tensor in self.tensors.values():
             owned.setdefault(tensor.layer, []).append(tensor)
         return owned
+
+
+def _told_by(name: str, tensors: list[Tensor]) -> Layer:
+    roles = {tensor.role: tensor for tensor in reversed(tensors)}
+    kernel = next((roles[role].name for role in ("kernel", "embedding", "norm_weight") if role in roles), None)
+    bias = next((roles[role].name for role in ("bias", "norm_bias") if role in roles), None)
+    kind: Kind = "other"
+    if "embedding" in roles:
+        kind = "embedding"
+    elif "recurrent_kernel" in roles:
+        kind = "recurrent"
+    elif "norm_weight" in roles:
+        kind = "norm"
+    return Layer(name=name, class_name=tensors[0].layer_type, kind=kind, kernel=kernel, bias=bias)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.edits import InsertLayer
-from genewright.spec import Spec
 from genewright.widths.widths import Widths
 
 
@@ -26,6 +25,7 @@ class Call:
         times: How often it was called in the run.
         composite: It has layers of its own.
         depth_axis: The axis of the output's channels or features.
+        window_axes: Over how many axes of the output a window can move: 2 for images, 0 where there are only features.
         extras: Class names of what else it was given, beyond the first tensor, plain values and None.
     """
 
@@ -36,7 +36,13 @@ class Call:
     times: int
     composite: bool
     depth_axis: int
+    window_axes: int = 0
     extras: tuple[str, ...] = ()
+
+    @property
+    def has_cache(self) -> bool:
+        """Whether it received a cache, into which it writes at a place that its number says."""
+        return any(name.endswith("Cache") for name in self.extras)
 
 
 class Structure(ABC):
@@ -63,22 +69,6 @@ class Structure(ABC):
     def given(self, layer: str) -> NDArray[np.floating[Any]] | None:
         """Return what a layer is given on the example, one row a position and one column a feature; None if unknown."""
         return None
-
-    @abstractmethod
-    def as_wide_as(self, layer: str) -> Spec:
-        """Return a layer with weights that takes what `layer` returns, and returns the same shape.
-
-        Raises:
-            UnsupportedError: What `layer` returns has no features.
-        """
-
-    @abstractmethod
-    def path(self, start: str, end: str) -> Spec:
-        """Return what leads from the input of one layer to the output of another: the identity, or a projection.
-
-        Raises:
-            UnsupportedError: No projection of ours does; both shapes are said.
-        """
 
     @abstractmethod
     def blocks(self) -> tuple[tuple[str, ...], ...]:

@@ -89,7 +89,8 @@ class Transaction:
         self._backend = backend
         self._example = example
         self._donors = donors or Donors()
-        self._companion = companion
+        self._companion = companion or backend.companion(model)
+        self._trained = companion is not None
         self._inplace = inplace
         self._scratch = not dry  # a plan makes a scratch copy when it needs one
         self._dry = dry
@@ -172,19 +173,20 @@ class Transaction:
     def finish(self) -> None:
         """After the last step: the model's config says what it has become, and optimizers take in new tensors."""
         if self._reformed is not None:
-            said = self._backend.declared(self.model, self._example)
+            said = self._companion.declared(self.model, self._example)
             done = self.done[self._reformed]
             lines: tuple[Line, ...] = ()
-            for described in (self.model, *self._twins()):
-                store = self._backend.store(described)
-                lines = lines or self._apply(said.edits, self._site(store, Noise(0)))
+            for place, described in enumerate((self.model, *self._companion.twins) if said.edits else ()):
+                made, told = self._apply(said.edits, self._site(self._backend.store(described), Noise(0)))
+                lines = lines or told
+                self.model = made if place == 0 else self.model
             step = done.step.with_(edits=(*done.step.edits, *said.edits))
             note = " ".join(filter(None, (done.note, said.note)))
             self.done[self._reformed] = replace(done, step=step, lines=(*done.lines, *lines), note=note)
             self._network = None
             if said.note and not self._dry:
                 _LOG.info("%s: %s", step.name, said.note)
-        if self._companion is not None and self.journal is not None:
+        if self.journal is not None:
             self._companion.finish(self.journal)
 
     def result(self) -> str:
@@ -193,7 +195,7 @@ class Transaction:
 
     @shielded
     def commit(self, history: History | None = None) -> Any:
-        """Leave the steps on the model, keep it changed, and return it.
+        """Leave the steps on the model, keep it changed, and return it: another one where such models cannot change.
 
         Args:
             history: All steps that led to it, where they are known already; else those of this transaction follow what
@@ -213,9 +215,7 @@ class Transaction:
         return self.model
 
     def _sign(self, history: History) -> None:
-        if self.journal is not None:
-            self._backend.keep_history(self.model, self.journal)
-        self._backend.set_history(self.model, history)
+        self.model = self._backend.sign(self.model, history, self.journal)
 
     def _act(self, operator: Operator, noise: Noise, donors: list[Donor], *, more: bool) -> Done:
         networks = (self.network, *(donor.network for donor in donors))
@@ -289,23 +289,27 @@ class Transaction:
     ) -> tuple[Line, ...]:
         if not self._scratch:
             self.model, self._network, self._scratch = self._backend.copy(self.model), None, True
-        if self._inplace and self.journal is None and (risky or self._companion is not None):
+        if self._inplace and self.journal is None and (risky or self._trained):
             self.journal = Journal()
         self._interrupts.hold = self._inplace and self.journal is None
         self._outputs = None
         stores = [donor.store for donor in donors]
         store = self._backend.store(self.model, self._companion, self.network)
         store.limit = self._limit
-        lines = self._apply(edits, self._site(store, noise, stores), late)
-        for twin in self._twins() if reformed else ():
+        before = self.model
+        self.model, lines = self._apply(edits, self._site(store, noise, stores), late)
+        for twin in self._companion.twins if reformed else ():
             self._apply(edits, self._site(self._backend.store(twin), noise, stores))
-        if reformed:
+        if reformed or self.model is not before:
             self._network = None
         else:
             self.network.forget_structure()
         return lines
 
-    def _apply(self, edits: Sequence[Edit], site: Site, late: frozenset[int] = frozenset()) -> tuple[Line, ...]:
+    def _apply(
+        self, edits: Sequence[Edit], site: Site, late: frozenset[int] = frozenset()
+    ) -> tuple[Any, tuple[Line, ...]]:
+        """Apply edits; return the model as it is then, and what a plan says of them."""
         lines: list[Line] = []
         for at, edit in enumerate(edits):
             if at in late:
@@ -320,8 +324,7 @@ class Transaction:
             apply_edit(edit, site)
             if not self._interrupts.hold:
                 self._interrupts.deliver()
-        site.store.finish()
-        return tuple(lines)
+        return site.store.finish(), tuple(lines)
 
     def _site(self, store: Store, noise: Noise, donors: Sequence[Store] = ()) -> Site:
         store.journal = self.journal
@@ -340,9 +343,6 @@ class Transaction:
                 f"{type(operator).__name__}: the model would not run any more ({error.__cause__}). Refused; nothing "
                 "has been changed."
             ) from error
-
-    def _twins(self) -> tuple[Any, ...]:
-        return () if self._companion is None else self._companion.twins
 
     def _donated(self, steps: Sequence[Step], history: tuple[str, ...]) -> tuple[str, ...]:
         """Return the steps that led to donors, but for those that the model knows already."""

@@ -85,7 +85,7 @@ class Where:
                     "where: units were given for "
                     + ", ".join(repr(u.layer) for u in self.units)
                     + ", and no chosen tensor belongs to a layer of that name. "
-                    + did_you_mean(self.units[0].layer, network.layers())
+                    + did_you_mean(self.units[0].layer, network.tensors_by_layer())
                 )
         return selected
 
@@ -182,7 +182,9 @@ class Where:
             return "where: the network has no tensors at all."
         near = ""
         for pattern in self.patterns:
-            near += f" {did_you_mean(pattern.strip('!*.'), [*network.tensors, *filter(None, network.layers())])}"
+            near += (
+                f" {did_you_mean(pattern.strip('!*.'), [*network.tensors, *filter(None, network.tensors_by_layer())])}"
+            )
         if self.layers:
             types = dict.fromkeys(t.layer_type for t in network.tensors.values() if t.layer_type)
             near += f" Layer types: {', '.join(types)}." if types else ""

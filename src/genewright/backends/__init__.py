@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.metadata
 import sys
+from collections.abc import Callable
+from typing import Any
 
+from genewright.backends.backend import ENTRY_POINTS as ENTRY_POINTS
 from genewright.backends.backend import Backend as Backend
 from genewright.errors import UnsupportedError
 
-# In this order: on Keras's torch backend a Keras layer is a torch module too.
-_FRAMEWORKS = {"keras": "genewright.backends.keras", "torch": "genewright.backends.torch"}
-_ALWAYS = ("genewright.backends.files",)
+# Ours, as pyproject.toml lists them, for a checkout that is not installed. In this order: on Keras's torch backend a
+# Keras layer is a torch module too; checkpoints need nothing beyond genewright itself.
+_OURS = {
+    "keras": "genewright.backends.keras",
+    "torch": "genewright.backends.torch",
+    "genewright": "genewright.backends.files",
+}
 
 
 def backend_of(model: object) -> Backend:
-    """Return the backend that owns `model`.
+    """Return the backend that owns `model`: one of other packages where one does, else one of ours.
 
     Raises:
         UnsupportedError: No framework does; the message says what is expected.
     """
-    modules = [module for framework, module in _FRAMEWORKS.items() if sys.modules.get(framework)]
-    for name in (*modules, *_ALWAYS):
-        backend: Backend = importlib.import_module(name).BACKEND
-        if backend.owns(model):
-            return backend
+    for framework, load in _known():
+        if sys.modules.get(framework):
+            backend = load()
+            if backend.owns(model):
+                return backend
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     hint = " That is a class; make a model of it first." if isinstance(model, type) else ""
     raise UnsupportedError(
         "Expected a torch.nn.Module, a Keras model or a checkpoint (gw.read_checkpoint(path)); "
         f"received a {kind}.{hint}"
     )
+
+
+@functools.cache
+def _known() -> tuple[tuple[str, Callable[[], Backend]], ...]:
+    """Return (module that brings the framework, what loads its backend), those of other packages first."""
+    entries = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    others = [(entry.name, functools.cache(entry.load)) for entry in entries if _is_of_others(entry)]
+    ours = [(framework, functools.partial(_ours, module)) for framework, module in _OURS.items()]
+    return (*others, *ours)
+
+
+def _is_of_others(entry: Any) -> bool:
+    return entry.value.partition(":")[0] not in _OURS.values()
+
+
+def _ours(module: str) -> Backend:
+    return importlib.import_module(module).BACKEND

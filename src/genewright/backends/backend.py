@@ -5,22 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genewright.companion import Companion
-from genewright.declaration import Declaration
 from genewright.edits import Store
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.witness import Witness
 
+ENTRY_POINTS = "genewright.backends"
+
 
 class Backend(ABC):
-    """About ten primitives over the models of one framework."""
+    """The primitives over the models of one framework.
+
+    Eleven stand here and four in the `Store` that writes; what is read comes through the `Network` that `network`
+    returns. `gw.check_backend` holds them to their laws. An entry point of the group ``genewright.backends`` makes a
+    backend known, under the name of the module whose import brings the framework: ``jax = "my_package:BACKEND"``.
+    """
 
     name: str
 
@@ -46,23 +52,20 @@ class Backend(ABC):
             network: A view of the model as it is now, where there is one already.
         """
 
-    def companion(self, model: Any, optimizer: Any) -> Companion:
-        """Return what keeps an optimizer in step with `model` while that is mutated in place.
+    @abstractmethod
+    def run(self, model: Any, batch: Any, *, exactly: bool = False) -> Witness:
+        """Return the outputs for one batch, in evaluation mode, as arrays with the batch first.
+
+        The model, its modes and the framework's random generators are as they were afterwards.
+
+        Args:
+            model: The model.
+            batch: A tensor or array, a tuple of positional or a dict of keyword arguments.
+            exactly: Compute in float64, on a copy, as far as the model allows; the result says whether it did.
 
         Raises:
-            UnsupportedError: The optimizer is not one of this model.
+            UnsupportedError: The batch does not run, where that is asked exactly; or the model cannot be run at all.
         """
-        raise UnsupportedError(
-            f"optimizer= is for models that are trained in place; a {type(model).__name__} has no optimizer."
-        )
-
-    def witness(self, model: Any, example: Any) -> Witness:
-        """Return the outputs of `model` as exactly as it can compute them; the model is as it was."""
-        raise UnsupportedError(f"A {type(model).__name__} cannot be run, so it takes no example=.")
-
-    def declared(self, model: Any, example: Any) -> Declaration:
-        """Return what lets a model that describes itself in a config say what it has become."""
-        return Declaration()
 
     @abstractmethod
     def copy(self, model: Any) -> Any:
@@ -70,36 +73,59 @@ class Backend(ABC):
 
     @abstractmethod
     def history(self, model: Any) -> tuple[str, ...]:
-        """Return the texts of the steps that `set_history` left on the model."""
+        """Return the texts of the steps that `sign` left on the model."""
 
     @abstractmethod
-    def set_history(self, model: Any, history: tuple[str, ...]) -> None:
-        """Leave texts on the model, in a way that copies and pickles carry."""
+    def sign(self, model: Any, history: tuple[str, ...], journal: Journal | None = None) -> Any:
+        """Leave texts on the model, in a way that copies and pickles carry, and return it.
 
-    @abstractmethod
-    def keep_history(self, model: Any, journal: Journal) -> None:
-        """Have a journal remember what `set_history` changes."""
+        Args:
+            model: The model.
+            history: The texts.
+            journal: Remembers what changes; None where nothing will be taken back.
 
-    @abstractmethod
-    def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
-        """Return the outputs for one batch, in evaluation mode, as arrays with the batch first.
-
-        The model's modes and the framework's random generators are as they were afterwards.
+        Returns:
+            The model, or where that cannot change, one that has the texts.
         """
-
-    def numeric(self, value: Any) -> NDArray[Any]:
-        """Return an array of the framework, such as a batch of targets, as a NumPy array."""
-        return np.asarray(value)
 
     @abstractmethod
     def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         """Write the tensors and `metadata` to a file, atomically."""
 
     @abstractmethod
-    def load(self, model: Any, path: Path) -> None:
+    def load(self, model: Any, path: Path) -> Any:
         """Read tensors that `save` wrote into a model of the same names and shapes; nothing changes if they do not fit.
 
         Args:
             model: The model.
             path: The file.
+
+        Returns:
+            The model, or where that cannot change, one with the tensors.
         """
+
+    def companion(self, model: Any, optimizer: Any = None) -> Companion:
+        """Return what moves along with `model` while that is mutated: its own description of itself, and an optimizer.
+
+        Raises:
+            UnsupportedError: The optimizer is not one of this model.
+        """
+        if optimizer is None:
+            return Companion()
+        raise UnsupportedError(
+            f"optimizer= is for models that are trained in place; a {type(model).__name__} has no optimizer."
+        )
+
+    def numeric(self, value: Any) -> NDArray[Any]:
+        """Return an array of the framework, such as a batch of targets, as a NumPy array."""
+        return np.asarray(value)
+
+    @final
+    def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
+        """Return the outputs for one batch, as `run` does."""
+        return self.run(model, batch).outputs
+
+    @final
+    def witness(self, model: Any, example: Any) -> Witness:
+        """Return the outputs of `model` as exactly as it can compute them, as `run` does."""
+        return self.run(model, example, exactly=True)

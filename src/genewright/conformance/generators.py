@@ -22,7 +22,7 @@ def states() -> dict[str, Any]:
         found["torch"] = torch.get_rng_state().tolist()
     keras = sys.modules.get("keras")
     if keras is not None:
-        found["Keras"] = keras.ops.convert_to_numpy(_of_keras().state.value).tolist()
+        found["Keras"] = _state_of_keras().tolist()
     return found
 
 
@@ -37,7 +37,7 @@ def _reseeded(seed: int) -> Generator[None]:
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one is the point
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     kept = None if torch is None else torch.get_rng_state()
-    of_keras = None if keras is None else np.array(keras.ops.convert_to_numpy(_of_keras().state.value))
+    of_keras = None if keras is None else _state_of_keras()
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # the global one is the point
     if torch is not None:
@@ -53,6 +53,11 @@ def _reseeded(seed: int) -> Generator[None]:
             torch.set_rng_state(kept)
         if of_keras is not None:
             _of_keras().state.assign(of_keras)
+
+
+def _state_of_keras() -> Any:
+    held = _of_keras().state.value  # TensorFlow's variables do not know NumPy 2's way to ask for an array
+    return np.array(held.numpy() if hasattr(held, "numpy") else held)
 
 
 def _of_keras() -> Any:

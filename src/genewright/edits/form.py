@@ -19,7 +19,7 @@ from genewright.names import did_you_mean, snake_case
 from genewright.noise import Change
 from genewright.part import part_from_json, part_to_json
 from genewright.plain import plain
-from genewright.spec import as_spec
+from genewright.spec import Spec, as_spec, spec_to_json
 
 
 class Codec(NamedTuple):
@@ -132,6 +132,10 @@ def _array_from_json(form: Any) -> NDArray[np.float64]:
         raise RecipeError(f"The recipe is damaged: an array cannot be read ({error}).") from None
 
 
+def _spec_to_json(spec: Spec) -> Any:
+    return plain(spec_to_json(spec))
+
+
 def _spec_from_json(form: Any) -> Any:
     try:
         return as_spec("The recipe", plain(form))
@@ -146,7 +150,7 @@ CODECS: dict[str, Codec] = {
     "int": _instance(int),
     "float": Codec(float, _number),
     "Any": Codec(plain, plain),
-    "Spec": Codec(plain, _spec_from_json),
+    "Spec": Codec(_spec_to_json, _spec_from_json),
     "Index": Codec(Index.to_json, Index.from_json),
     "Part": Codec(part_to_json, part_from_json),
     "Layout": Codec(layout_to_json, layout_from_json),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,17 +76,22 @@ class Store(ABC):
     journal: Journal | None = None
     limit: int | None = None
 
-    @abstractmethod
+    @final
     def tensor(self, name: str) -> Tensor:
         """Return what is known of a tensor as it is now, by any of its names.
 
         Raises:
             UnknownNameError: There is none.
         """
+        return self.memory(name).tensor
 
     @abstractmethod
     def memory(self, name: str) -> Memory:
-        """Return where the elements of a tensor lie."""
+        """Return where the elements of a tensor lie, by any of its names.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
 
     def resize(self, name: str, axis: int, index: NDArray[np.int64]) -> None:
         """Give a tensor another length along an axis; it stays the same object, ties included.
@@ -107,8 +112,12 @@ class Store(ABC):
             "command line package.module:factory with --weights."
         )
 
-    def finish(self) -> None:  # noqa: B027  # most backends have nothing that waits
-        """Carry out what had to wait for the last edit of a step.
+    @abstractmethod
+    def finish(self) -> Any:
+        """Carry out what had to wait for the last edit of a step, and return the model as it is now.
+
+        Returns:
+            The model itself; of a framework whose models cannot change, another one.
 
         Raises:
             GenewrightError: The edits do not fit together.

@@ -35,7 +35,7 @@ def draw_weights_before_after(path: Path, before: Any, after: Any, *, title: str
         FileError: The file cannot be written.
     """
     first, second = backend_of(before).network(before), backend_of(after).network(after)
-    layers = [name for name, tensors in first.layers().items() if any(t.trainable for t in tensors)]
+    layers = [name for name, tensors in first.tensors_by_layer().items() if any(t.trainable for t in tensors)]
     figure: Any = Figure(figsize=(2.7 * len(layers), 5.8), layout="constrained")
     panels = figure.subplots(2, len(layers), squeeze=False)
     for column, layer in enumerate(layers):
@@ -53,7 +53,7 @@ def draw_weights_before_after(path: Path, before: Any, after: Any, *, title: str
 
 
 def _values(network: Network, layer: str) -> NDArray[np.float64]:
-    tensors = [tensor for tensor in network.layers()[layer] if tensor.trainable]
+    tensors = [tensor for tensor in network.tensors_by_layer()[layer] if tensor.trainable]
     return np.concatenate([network.read(tensor.name).reshape(-1).astype(np.float64) for tensor in tensors])
 
 

@@ -69,10 +69,6 @@ class Widths(ABC):
         raise UnsupportedError("The size of heads cannot change in this kind of model.")
 
     @abstractmethod
-    def epsilon(self, layer: str) -> tuple[str, float] | None:
-        """Return the attribute with which a norm keeps from dividing by zero, and its value; None without one."""
-
-    @abstractmethod
     def centres(self, layer: str) -> bool:
         """Whether a norm takes the mean away before it divides."""
 

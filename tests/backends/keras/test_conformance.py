@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from genewright.edit import Edit, Perturb
 
 import genewright as gw
+from genewright.edits import Edit, Perturb
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operator import registered

@@ -61,7 +61,7 @@ def test_refusals_have_their_reasons(keras: Any) -> None:
     model = keras.Model(given, layers.Conv2DTranspose(2, 3, name="up")(short))
     with pytest.raises(gw.UnsupportedError, match="depends on the size of the image"):
         gw.mutate(model, gw.GrowKernel(layer="short"), seed=1)
-    with pytest.raises(gw.UnsupportedError, match="would put out more places"):
+    with pytest.raises(gw.UnsupportedError, match="would return more places"):
         gw.mutate(model, gw.GrowKernel(layer="up"), seed=1)
 
 

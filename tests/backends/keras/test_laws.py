@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
+import genewright as gw
 from genewright.backends import backend_of
 from genewright.conformance.cases import as_case
 from genewright.operator import registered
@@ -94,10 +95,27 @@ def test_all_ways_agree_on_the_built_in_networks(name: str, keras: Any) -> None:
     from genewright.conformance.keras_cases import networks as built_in
 
     made = [agree(as_case(label, pair), DEFAULTS[name]) for label, pair in built_in().items()]
-    assert any(isinstance(one, Accepted) for one in made) or name in ("add_heads", "remove_heads")
+    # Keras's heads do not change yet, and a stream cannot be widened there.
+    assert any(isinstance(one, Accepted) for one in made) != (name in ("add_heads", "remove_heads", "widen_stream"))
+
+
+REPLAYED = pytest.mark.xfail(
+    strict=True,
+    raises=AttributeError,
+    reason="at a replay, which does not look at the model before, Keras has not yet made the statistics of a BatchNorm "
+    "that is duplicated when they are filled (rebuilding._fill)",
+)
+
+
+@REPLAYED
+def test_a_duplicated_norm_is_replayed(keras: Any) -> None:
+    base = drawn(functools.partial(convolutional, 4, 3), 75)
+    mutant = gw.mutate(base, gw.DuplicateBlock("norm", by="gate"), seed=1)
+    assert gw.fingerprint(gw.replay(gw.recipe(mutant), base)) == gw.fingerprint(mutant)
 
 
 @pytest.mark.slow
+@REPLAYED
 def test_the_laws_hold_on_random_sequences(keras: Any) -> None:
     machine = type("Machine", (KerasLaws,), {"seen": Counter()})
     few = settings(

@@ -46,6 +46,8 @@ def test_insert_of_a_layer_that_does_not_fit_is_refused() -> None:
     ("layer", "error"),
     [
         ("Liner", "Did you mean 'linear'"),
+        ({"kind": "Linear"}, "Did you mean 'linear'"),
+        ({"kind": "linear", "inputs": 8}, "needs outputs: a positive int"),
         ({"layer": "Linear", "in_features": -1}, "Linear cannot be made of"),
         ({"layer": "os.system"}, "is a kind of torch.nn"),
     ],
@@ -55,7 +57,7 @@ def test_a_layer_that_cannot_be_made_is_refused(layer: Any, error: str) -> None:
         _mutant("mlp", gw.InsertLayer(after="1", layer=layer))
 
 
-@pytest.mark.parametrize("layer", [3, None, {}, {"kind": "Linear"}, ""])
+@pytest.mark.parametrize("layer", [3, None, {}, {"class": "Linear"}, ""])
 def test_what_describes_no_layer_is_refused_at_once(layer: Any) -> None:
     with pytest.raises(gw.SettingError, match="a layer is a name"):
         gw.InsertLayer(layer=layer)
@@ -80,9 +82,7 @@ def test_removing_says_what_it_costs() -> None:
     plan = gw.plan(model, gw.RemoveLayer(layer="stage.0"), seed=1, example=example)
     assert plan.steps[0].change is not None
     assert plan.steps[0].change > 0.01
-    with pytest.raises(
-        gw.FunctionError, match=r"by 0\.\d+ of the largest one on this example, where 0.001 is allowed"
-    ):
+    with pytest.raises(gw.FunctionError, match=r"by 0\.\d+ of the largest one on this example, where 0.001 is allowed"):
         gw.mutate(model, gw.RemoveLayer(layer="stage.0", max_change=0.001), seed=1, example=example)
     assert len(gw.mutate(model, gw.RemoveLayer(layer="stage.0"), seed=1).stage) == 1
 

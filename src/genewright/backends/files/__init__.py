@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from genewright.backends.backend import Backend
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, CheckpointNetwork, CheckpointStore
 from genewright.backends.files.hdf5 import read_hdf5, write_hdf5
@@ -21,6 +19,7 @@ from genewright.errors import FileError, UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.recipe import history_of
+from genewright.witness import Witness
 
 _READERS = {
     ".safetensors": read_safetensors,
@@ -63,26 +62,27 @@ class FilesBackend(Backend):
             model.history = () if text is None else history_of(text)
         return model.history
 
-    def set_history(self, model: Checkpoint, history: tuple[str, ...]) -> None:
+    def sign(self, model: Checkpoint, history: tuple[str, ...], journal: Journal | None = None) -> Checkpoint:
+        if journal is not None:
+            journal.keep(vars(model))
         model.history = history
+        return model
 
-    def keep_history(self, model: Checkpoint, journal: Journal) -> None:
-        journal.keep(vars(model))
-
-    def predict(self, model: Checkpoint, batch: Any) -> list[NDArray[Any]]:
+    def run(self, model: Checkpoint, batch: Any, *, exactly: bool = False) -> Witness:
         raise UnsupportedError(
-            "A checkpoint has tensors but no forward pass. Give the model as well: a module, or on the command line "
-            "package.module:factory with --weights."
+            "A checkpoint has tensors but no forward pass, so it takes no example=. Give the model as well: a module, "
+            "or on the command line package.module:factory with --weights."
         )
 
     def save(self, model: Checkpoint, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
         write_checkpoint(whole, path, overwrite=overwrite)
 
-    def load(self, model: Checkpoint, path: Path) -> None:
+    def load(self, model: Checkpoint, path: Path) -> Checkpoint:
         read = read_checkpoint(path)
         model.entries, model.metadata, model.container = read.entries, read.metadata, read.container
         model.history = None
+        return model
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

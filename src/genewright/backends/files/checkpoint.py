@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright import bfloat16
 from genewright.edits import Edit, Memory, Store, Tie
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
@@ -81,17 +80,6 @@ class CheckpointNetwork(Network):
         ordered = [sorted(names) for names in tied.values()]
         self.tensors = {name: _tensor(name, checkpoint.entries[name], tuple(rest)) for name, *rest in ordered}
 
-    def read(self, name: str) -> NDArray[np.generic]:
-        entry = self._entries[name]
-        flat = typed(entry)
-        if entry.dtype == "bfloat16":
-            flat = bfloat16.to_float32(flat)
-        elif entry.dtype == "float16":
-            flat = flat.astype(np.float32)
-        array = flat.reshape(entry.shape).view()
-        array.flags.writeable = False
-        return array
-
     def raw(self, name: str) -> memoryview:
         return self._entries[name].data.data
 
@@ -104,10 +92,11 @@ class EntryMemory(Memory):
 
     def __init__(self, tensor: Tensor, entry: Entry) -> None:
         self.tensor = tensor
-        self._values = typed(entry)
+        self._entry = entry
+        self._data = entry.data  # as it lies now
 
     def open(self) -> AbstractContextManager[NDArray[Any]]:
-        return nullcontext(self._values)
+        return nullcontext(typed(replace(self._entry, data=self._data)))
 
 
 class CheckpointStore(Store):
@@ -117,9 +106,6 @@ class CheckpointStore(Store):
         self._checkpoint = checkpoint
         self._entries = checkpoint.entries
         self._network = CheckpointNetwork(checkpoint)
-
-    def tensor(self, name: str) -> Tensor:
-        return self._network.tensor(name)
 
     def memory(self, name: str) -> Memory:
         tensor = self._network.tensor(name)
@@ -138,6 +124,9 @@ class CheckpointStore(Store):
             journal.keep(vars(self._entries[name]))
             self._entries[name].data = self._entries[to.name].data
         self._retied()
+
+    def finish(self) -> Checkpoint:
+        return self._checkpoint
 
     def _retied(self) -> None:
         """Let the metadata and the view say which names are tied now."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from genewright.backends.backend import Backend, Witness
+from genewright.backends.backend import Backend
 from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.library import array_of, attributes_of, keras
 from genewright.backends.keras.network import KerasNetwork
@@ -21,6 +21,7 @@ from genewright.companion import Companion
 from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.witness import Witness
 
 
 class KerasBackend(Backend):
@@ -37,13 +38,13 @@ class KerasBackend(Backend):
     def store(self, model: Any, companion: Companion | None = None, network: Network | None = None) -> Store:
         return KerasStore(model, network=network if isinstance(network, KerasNetwork) else None)
 
-    def companion(self, model: Any, optimizer: Any) -> Companion:
-        if optimizer is getattr(model, "optimizer", None):
+    def run(self, model: Any, batch: Any, *, exactly: bool = False) -> Witness:
+        return witness(model, batch) if exactly else Witness(predict(model, batch), exact=False)
+
+    def companion(self, model: Any, optimizer: Any = None) -> Companion:
+        if optimizer is not None and optimizer is getattr(model, "optimizer", None):
             return Companion()  # it belongs to the model, and moves along with it
         return super().companion(model, optimizer)
-
-    def witness(self, model: Any, example: Any) -> Witness:
-        return witness(model, example)
 
     def copy(self, model: Any) -> Any:
         return copy_model(model)
@@ -51,14 +52,12 @@ class KerasBackend(Backend):
     def history(self, model: Any) -> tuple[str, ...]:
         return cast("tuple[str, ...]", attributes_of(model).get(RECIPE, ()))
 
-    def set_history(self, model: Any, history: tuple[str, ...]) -> None:
-        attributes_of(model)[RECIPE] = history
-
-    def keep_history(self, model: Any, journal: Journal) -> None:
-        journal.keep(attributes_of(model))
-
-    def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
-        return predict(model, batch)
+    def sign(self, model: Any, history: tuple[str, ...], journal: Journal | None = None) -> Any:
+        held = attributes_of(model)
+        if journal is not None:
+            journal.keep(held)
+        held[RECIPE] = history
+        return model
 
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if keras.ops.is_tensor(value) else super().numeric(value)
@@ -66,8 +65,9 @@ class KerasBackend(Backend):
     def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_model(model, path, metadata, overwrite=overwrite)
 
-    def load(self, model: Any, path: Path) -> None:
+    def load(self, model: Any, path: Path) -> Any:
         load_model(model, path)
+        return model
 
 
 BACKEND = KerasBackend()

@@ -55,7 +55,7 @@ def fresh_layers(
     """
     if changes.inserted or changes.removed or changes.skips or changes.before or changes.blends:
         raise UnsupportedError(
-            f"{model.name!r} of class {type(model).__name__} is a subclassed model: its wiring is Python code, so no "
+            f"The model of class {type(model).__name__} is a subclassed one: its wiring is Python code, so no "
             "layer can be put in or taken out (sizes and settings of its layers can change). Make that part of it a "
             "Functional model, and mutate that. Nothing has been changed."
         )

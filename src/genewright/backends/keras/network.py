@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_of, unit_axis_of
-from genewright.backends.keras.activations import activations_of, with_activation
 from genewright.backends.keras.blueprint import made_by
-from genewright.backends.keras.configs import entry
-from genewright.backends.keras.growing import grown_kernel
+from genewright.backends.keras.facts import facts_of
 from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
 from genewright.backends.keras.structure import KerasStructure
-from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
+from genewright.layer import Layer
 from genewright.names import did_you_mean
 from genewright.network import Network
-from genewright.spec import Spec
+from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor
 
 
@@ -35,53 +34,31 @@ class KerasNetwork(Network):
     def __init__(self, model: Any, example: Any = None) -> None:
         self.members = members_of(model)
         self._model = model
-        self._structure: KerasStructure | None = None
         trainable = {id(variable) for variable in model.trainable_variables}
         self.tensors = {
             name: _tensor(name, member, trainable=id(member.variable) in trainable)
             for name, member in self.members.items()
         }
 
-    @property
-    def structure(self) -> KerasStructure:
-        """How the model computes; its graph says it, so that it needs no example."""
-        if self._structure is None:
-            self._structure = KerasStructure(self._model)
-        return self._structure
+    def _trace(self) -> Structure:
+        return KerasStructure(self._model)  # its graph says it, so that it needs no example
 
-    @property
-    def traced(self) -> bool:
-        return self._structure is not None
-
-    def forget_structure(self) -> None:
-        self._structure = None
-
-    def kinds(self) -> dict[str, str]:
-        return {name: type(layer).__name__ for name, layer in layers_of(self._model).items()}
-
-    def attribute(self, layer: str, path: str) -> Any:
-        return entry(self.layer(layer).get_config(), path)
-
-    def activations(self) -> dict[str, str]:
-        return activations_of(self._model)
-
-    def with_activation(self, layer: str, to: Spec, blend: float | None) -> list[Edit]:
-        return with_activation(self.layer(layer), layer, to, blend)
-
-    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
-        return list(grown_kernel(self.layer(layer), layer, self.tensors, self.structure, by))
+    def _layers(self) -> dict[str, Layer]:
+        return facts_of(self._model, self.tensors)
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         found: list[tuple[Tensor, Initial | None]] = []
-        for prefix, layer in made_by(edit, self._model, self.structure):
+        structure = self.structure
+        assert isinstance(structure, KerasStructure)  # `_trace` makes it
+        for prefix, layer in made_by(edit, self._model, structure):
             for inner, member in members_of(layer).items():
                 member.layer = f"{prefix}.{member.layer}" if member.layer else prefix
                 tensor = _tensor(f"{prefix}.{inner}", member, trainable=member.is_parameter)
                 found.append((tensor, initial_of(initializer_of(member.owner, member.attribute), tensor.shape)))
         return found
 
-    def layer(self, name: str) -> Any:
-        """Return the layer called so; "" is the model.
+    def layer_object(self, name: str) -> Any:
+        """Return the layer itself; "" is the model.
 
         Raises:
             UnknownNameError: There is none; the message has near names.
@@ -92,14 +69,6 @@ class KerasNetwork(Network):
         if name not in layers:
             raise UnknownNameError(f"No layer is called {name!r}. {did_you_mean(name, layers)}")
         return layers[name]
-
-    def read(self, name: str) -> NDArray[np.generic]:
-        array = array_of(self.members[name].variable)
-        if array.dtype.name in ("bfloat16", "float16"):
-            array = array.astype(np.float32)
-        array = array.view()
-        array.flags.writeable = False
-        return array
 
     def raw(self, name: str) -> memoryview:
         array = np.ascontiguousarray(array_of(self.members[name].variable))

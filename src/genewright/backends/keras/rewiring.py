@@ -10,6 +10,7 @@ from typing import Any
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers, added
 from genewright.backends.keras.specs import blended, free_name, layer_called, new_layers, policy_of
+from genewright.backends.keras.translating import in_keras
 from genewright.edits import InsertLayer, RemoveLayer, ReplaceLayer, Rewire
 from genewright.errors import UnsupportedError
 
@@ -79,6 +80,15 @@ class Changes:
         """
         return _changes_of(edit, model)
 
+    def anew(self) -> Changes:
+        """Return the same changes with new layers of their own: a layer that was built to be looked at is used up."""
+        return replace(
+            self,
+            inserted={place: replace(new) for place, new in self.inserted.items()},
+            before={place: replace(new) for place, new in self.before.items()},
+            skips=tuple(replace(skip, path=replace(skip.path)) for skip in self.skips),
+        )
+
     def copies(self) -> dict[str, str]:
         """Return the layers that take over another one's weights, with that one, by name."""
         found: dict[str, str] = {}
@@ -130,10 +140,11 @@ def _changes_of(edit: object, model: Any) -> Changes:
 def _insert(edit: InsertLayer, model: Any) -> Changes:
     _refuse_outside_graph(edit.after, model)
     own = edit.after.rsplit(".", 1)[-1]
-    if isinstance(edit.layer, Mapping) and edit.layer.get("layer") == "Blend":
+    layer = in_keras(edit.layer)
+    if isinstance(layer, Mapping) and layer.get("layer") == "Blend":
         _refuse_shared(edit.after, model)
-        return Changes(blends={edit.after: blended(edit.layer, edit.after, model)})
-    new = new_layers(edit.layer, edit.label, own, model, layer_called(edit.after, model))
+        return Changes(blends={edit.after: blended(layer, edit.after, model)})
+    new = new_layers(layer, edit.label, own, model, layer_called(edit.after, model))
     if new.gate is not None:
         _refuse_shared(edit.after, model)
     return Changes(inserted={edit.after: new})
@@ -152,11 +163,16 @@ def _replace(edit: ReplaceLayer, model: Any) -> Changes:
     if is_graph(model) or is_of_keras(owner):  # code of the user's calls whatever layer is in that place
         _refuse_outside_graph(edit.layer, model)
     own = edit.layer.rsplit(".", 1)[-1]
-    chain = list(edit.new.get("layers", ())) if isinstance(edit.new, Mapping) else []
+    made = in_keras(edit.new)
+    if isinstance(made, Mapping) and made.get("layer") == "Blend":
+        _refuse_outside_graph(edit.layer, model)
+        _refuse_shared(edit.layer, model)
+        return Changes(blends={edit.layer: blended(made, edit.layer, model)})
+    chain = list(made.get("layers", ())) if isinstance(made, Mapping) else []
     if len(chain) > 1 and chain[-1] == {"copy": edit.layer}:  # the layer itself, behind others
         first = new_layers({"layer": "Sequential", "layers": chain[:-1]}, None, own, model, old)
         return Changes(before={edit.layer: first})
-    new = new_layers(edit.new, own, own, model, old)
+    new = new_layers(made, own, own, model, old)
     if len(new.layers) != 1 or new.gate is not None:
         raise UnsupportedError("A Keras layer is replaced by one layer; insert further ones with gw.InsertLayer.")
     return Changes(replaced={edit.layer: replace(new.layers[0], name=own)})
@@ -171,8 +187,9 @@ def _rewire(edit: Rewire, model: Any) -> Changes:
     base = free_name(f"{edit.end.rsplit('.', 1)[-1]}_skip", model)
     end = layer_called(edit.end, model)
     path = NewLayers((), None, base, policy_of(end))
-    if edit.path != "identity":
-        path = new_layers(edit.path, f"{base}_path", base, model, end)
+    through = in_keras(edit.path)
+    if through != "identity":
+        path = new_layers(through, f"{base}_path", base, model, end)
     return Changes(skips=(Skip(edit.start, edit.end, path, edit.gate, base),))
 
 

@@ -33,7 +33,7 @@ def refuse_larger(model: Any, changes: Changes, limit: int) -> None:
     waiting = list(state.get_global_attribute(_WAITING) or [])
     try:
         with keras.StatelessScope(initialize_variables=False):
-            made = Rebuilder(model, changes).model()
+            made = Rebuilder(model, changes.anew()).model()
             size = sum(math.prod(int(n) for n in variable.shape) * _BYTES for variable in made.variables)
     finally:
         state.set_global_attribute(_WAITING, waiting)  # or the next scope would give them memory after all

@@ -12,10 +12,10 @@ from genewright.backends.keras.kinds import LAYERS
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.new_layers import Blend, NewLayer, NewLayers
+from genewright.backends.keras.translating import Native, in_keras
 from genewright.errors import SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.plain import MOST_LEVELS
-from genewright.spec import Spec
 
 _MOST_LAYERS = 1024  # of one specification
 
@@ -50,14 +50,14 @@ def blended(spec: Mapping[str, Any], after: str, model: Any) -> Blend:
     return Blend(old, new, _number(spec.get("blend"), "blend"), free_name(f"{own}_blend", model))
 
 
-def new_layers(spec: Spec, name: str | None, after: str, model: Any, beside: Any) -> NewLayers:
+def new_layers(spec: Native, name: str | None, after: str, model: Any, beside: Any) -> NewLayers:
     """Return the layers of a specification: of one layer, of a sequence, or of a gated one.
 
     They compute in the dtype of the layer `beside` them, unless they say their own.
     """
     dtype = policy_of(beside)
     gate: float | None = None
-    specs: list[Spec] = [spec]
+    specs: list[Any] = [spec]
     if isinstance(spec, Mapping) and spec.get("layer") in ("Sequential", "Gated"):
         inner = (
             new_layers({"layer": "Sequential", "layers": spec.get("layers")}, name, after, model, beside)
@@ -65,7 +65,7 @@ def new_layers(spec: Spec, name: str | None, after: str, model: Any, beside: Any
             else None
         )
         if inner is not None:
-            return NewLayers(inner.layers, 0.0, inner.name, dtype)
+            return NewLayers(inner.layers, _number(spec.get("gate", 0.0), "gate"), inner.name, dtype)
         specs = spec.get("layers", ())
     if isinstance(spec, Mapping) and "copy" in spec and "gate" in spec:
         gate = _number(spec["gate"], "gate")
@@ -109,6 +109,7 @@ def _flat(specs: Any, level: int = 0) -> Iterator[Any]:
 
 
 def _spec(spec: Any, model: Any) -> dict[str, Any]:
+    spec = in_keras(spec)
     if not isinstance(spec, str | Mapping):
         raise SettingError(f"A new layer is a name or an object; received {spec!r:.100}.")
     entry: dict[str, Any] = (

@@ -78,15 +78,12 @@ class KerasStore(Store):
         self._resized: dict[str, Stored] = {}
         self._moves: list[Move] = []
 
-    def tensor(self, name: str) -> Tensor:
+    def memory(self, name: str) -> Memory:
         tensor = self._network().tensor(name)
         waiting = self._resized.get(tensor.name)
-        return tensor if waiting is None else replace(tensor, shape=tuple(waiting.shape), nbytes=waiting.nbytes)
-
-    def memory(self, name: str) -> Memory:
-        tensor = self.tensor(name)
-        waiting = self._resized.get(tensor.name)
-        return WaitingMemory(tensor, waiting) if waiting is not None else VariableMemory(tensor, self._variable(name))
+        if waiting is None:
+            return VariableMemory(tensor, self._variable(name))
+        return WaitingMemory(replace(tensor, shape=tuple(waiting.shape), nbytes=waiting.nbytes), waiting)
 
     def resize(self, name: str, axis: int, index: NDArray[np.int64]) -> None:
         memory = self.memory(name)
@@ -110,17 +107,17 @@ class KerasStore(Store):
         else:
             self._rebuild(Changes.of(edit, self._model))
 
-    def finish(self) -> None:
-        if not self._configs and not self._resized:
-            return
-        configs, resized, moves = self._configs, self._resized, self._moves
-        self._configs, self._resized, self._moves = {}, {}, []
-        self._rebuild(Changes(configs=configs), resized, moves)
+    def finish(self) -> Any:
+        if self._configs or self._resized:
+            configs, resized, moves = self._configs, self._resized, self._moves
+            self._configs, self._resized, self._moves = {}, {}, []
+            self._rebuild(Changes(configs=configs), resized, moves)
+        return self._model
 
     def _set(self, edit: SetAttribute) -> None:
         """Note an entry of a layer's config; "key.0" is an entry of a list there, "layer.config.units" a deeper one."""
         before = self._configs.get(edit.layer, {})
-        whole = {**self._network().layer(edit.layer).get_config(), **before}
+        whole = {**self._network().layer_object(edit.layer).get_config(), **before}
         key = edit.attribute.partition(".")[0]
         self._configs[edit.layer] = {**before, key: with_entry(whole, edit.attribute, edit.value)[key]}
 

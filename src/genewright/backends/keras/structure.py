@@ -13,11 +13,9 @@ from genewright.backends.keras.widths import KerasWidths
 from genewright.edits import InsertLayer
 from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
-from genewright.spec import Spec
 from genewright.structure import Call, Structure
 
 _UNKNOWN = -1  # a length that the graph leaves open, such as the batch's
-_CONVOLUTIONS = {3: "Conv1D", 4: "Conv2D", 5: "Conv3D"}
 
 
 class KerasStructure(Structure):
@@ -48,45 +46,6 @@ class KerasStructure(Structure):
         """Return the symbolic tensors that a layer is given first, and that it returns."""
         _, given, returned = self._of(layer)
         return given, returned
-
-    def as_wide_as(self, layer: str) -> Spec:
-        self._refuse_python()
-        call = self.call(layer)
-        rank, width = len(call.returned), call.returned[call.depth_axis] if call.returned else _UNKNOWN
-        if rank < 2 or width == _UNKNOWN:
-            raise UnsupportedError(f"InsertLayer: {layer!r} returns shape {call.returned}, which has no features.")
-        if rank in (4, 5) or call.depth_axis != rank - 1:
-            place = "channels_first" if call.depth_axis == 1 else "channels_last"
-            config = {"filters": width, "kernel_size": 3, "padding": "same", "data_format": place}
-            return {"class_name": _CONVOLUTIONS[rank], "config": config}
-        return {"class_name": "Dense", "config": {"units": width}}
-
-    def path(self, start: str, end: str) -> Spec:
-        self._refuse_python()
-        first, last = self.call(start), self.call(end)
-        for call in (first, last):
-            if call.times > 1:
-                raise UnsupportedError(
-                    f"AddSkip: {call.layer!r} is called {call.times} times in one run; a skip needs one."
-                )
-        given, returned = first.given, last.returned
-        if given == returned:
-            return "identity"
-        places = [axis for axis in range(len(returned)) if axis != last.depth_axis]
-        if len(given) == len(returned) and all(given[p] == returned[p] for p in places) and last.depth_axis:
-            if last.depth_axis == len(returned) - 1:
-                return {"class_name": "Dense", "config": {"units": returned[-1], "use_bias": False}}
-            config = {"filters": returned[1], "kernel_size": 1, "use_bias": False, "data_format": "channels_first"}
-            return {"class_name": _CONVOLUTIONS[len(returned)], "config": config}
-        if len(given) == len(returned) == 4 and last.depth_axis == 3:
-            strides = [-(-a // b) if b > 0 else 0 for a, b in zip(given[1:3], returned[1:3], strict=True)]
-            if all(s > 0 and -(-a // s) == b for s, a, b in zip(strides, given[1:3], returned[1:3], strict=True)):
-                config = {"filters": returned[3], "kernel_size": 1, "strides": strides, "padding": "same"}
-                return {"class_name": "Conv2D", "config": {**config, "use_bias": False}}
-        raise UnsupportedError(
-            f"AddSkip: {start!r} is given the shape {given} and {end!r} returns {returned}; no projection of ours "
-            "leads from one to the other. Say one: path={'class_name': ..., 'config': {...}}. Nothing has been changed."
-        )
 
     def blocks(self) -> tuple[tuple[str, ...], ...]:
         alone = [call for call in self.calls().values() if not call.extras]  # a layer of one tensor can stand for them
@@ -160,7 +119,8 @@ class KerasStructure(Structure):
 
 
 def _call(name: str, layer: Any, given: Any, others: Sequence[Any], returned: Any, times: int) -> Call:
-    first = getattr(layer, "data_format", None) == "channels_first" and len(returned.shape) > 2
+    rank = len(returned.shape)
+    first = getattr(layer, "data_format", None) == "channels_first" and rank > 2
     return Call(
         layer=name,
         layer_type=type(layer).__name__,
@@ -168,6 +128,7 @@ def _call(name: str, layer: Any, given: Any, others: Sequence[Any], returned: An
         returned=tuple(_UNKNOWN if size is None else int(size) for size in returned.shape),
         times=times,
         composite=is_graph(layer),
-        depth_axis=1 if first else max(0, len(returned.shape) - 1),
+        depth_axis=1 if first else max(0, rank - 1),
+        window_axes=rank - 2 if rank in (4, 5) or (first and rank == 3) else 0,
         extras=tuple(type(other).__name__ for other in others),
     )

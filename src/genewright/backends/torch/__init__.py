@@ -13,16 +13,14 @@ from torch import nn
 
 from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import RECIPE, copy_module
-from genewright.backends.torch.integrations import integrations
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
-from genewright.backends.torch.training import Training
+from genewright.backends.torch.training import Described, Training
 from genewright.backends.torch.witness import witness
 from genewright.companion import Companion
-from genewright.declaration import Declaration
 from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
@@ -41,18 +39,13 @@ class TorchBackend(Backend):
         return TorchNetwork(model, example)
 
     def store(self, model: nn.Module, companion: Companion | None = None, network: Network | None = None) -> Store:
-        training = companion if isinstance(companion, Training) else None
-        return TorchStore(model, training, network if isinstance(network, TorchNetwork) else None)
+        return TorchStore(model, companion, network if isinstance(network, TorchNetwork) else None)
 
-    def companion(self, model: nn.Module, optimizer: Any) -> Companion:
-        return Training(model, optimizer)
+    def run(self, model: nn.Module, batch: Any, *, exactly: bool = False) -> Witness:
+        return witness(model, batch) if exactly else Witness(predict(model, batch), exact=False)
 
-    def witness(self, model: nn.Module, example: Any) -> Witness:
-        return witness(model, example)
-
-    def declared(self, model: nn.Module, example: Any) -> Declaration:
-        found = (integration.declared(model, example) for integration in integrations())
-        return next((each for each in found if each.edits or each.note), Declaration())
+    def companion(self, model: nn.Module, optimizer: Any = None) -> Companion:
+        return Described() if optimizer is None else Training(model, optimizer)
 
     def copy(self, model: nn.Module) -> nn.Module:
         return copy_module(model)
@@ -60,15 +53,13 @@ class TorchBackend(Backend):
     def history(self, model: nn.Module) -> tuple[str, ...]:
         return cast("tuple[str, ...]", unwrapped(model).__dict__.get(RECIPE, ()))
 
-    def set_history(self, model: nn.Module, history: tuple[str, ...]) -> None:
+    def sign(self, model: nn.Module, history: tuple[str, ...], journal: Journal | None = None) -> nn.Module:
         # A plain tuple of texts in the instance: deepcopy and pickle carry it, and unpickling needs no genewright.
-        unwrapped(model).__dict__[RECIPE] = history
-
-    def keep_history(self, model: nn.Module, journal: Journal) -> None:
-        journal.keep(unwrapped(model).__dict__)
-
-    def predict(self, model: nn.Module, batch: Any) -> list[NDArray[Any]]:
-        return predict(model, batch)
+        held = unwrapped(model).__dict__
+        if journal is not None:
+            journal.keep(held)
+        held[RECIPE] = history
+        return model
 
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if isinstance(value, torch.Tensor) else super().numeric(value)
@@ -76,8 +67,9 @@ class TorchBackend(Backend):
     def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
         save_module(model, path, metadata, overwrite=overwrite)
 
-    def load(self, model: nn.Module, path: Path) -> None:
+    def load(self, model: nn.Module, path: Path) -> nn.Module:
         load_module(model, path)
+        return model
 
 
 BACKEND = TorchBackend()

@@ -70,6 +70,8 @@ def set_value(owner: Any, path: str, value: Any, journal: Journal, *, layer: str
     old = _step(holder, last, path, who)
     if not is_settings(old) or _is_object(old):
         raise UnsupportedError(f"{who}: {path!r} cannot be set: a {type(old).__name__} is no plain data.")
+    if isinstance(holder, _ConvNd) and last == "padding" and old == "valid":
+        old = (0,) * len(holder.kernel_size)  # the word says so
     new = fitting(value, old, f"{who}: {path!r}")
     if isinstance(holder, tuple):
         entries = list(cast("tuple[Any, ...]", holder))

@@ -13,6 +13,7 @@ from torch import nn
 
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.kinds import HOLDERS, KINDS
+from genewright.backends.torch.translating import in_torch
 from genewright.backends.torch.wiring import gated
 from genewright.errors import GenewrightError, SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
@@ -75,9 +76,10 @@ class _Making:
 
     def made(self, spec: object, level: int) -> nn.Module:
         self._number(1, level)
-        if not isinstance(spec, str | Mapping):
+        spec = in_torch(cast(Spec, spec))
+        if not isinstance(spec, str | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # a recipe's
             raise SettingError(f"A new layer is a name or an object with the entry 'layer'; received {_shown(spec)}.")
-        settings = {"layer": spec} if isinstance(spec, str) else dict(cast("Mapping[str, Any]", spec))
+        settings = {"layer": spec} if isinstance(spec, str) else dict(spec)
         if "copy" in settings and settings.keys() <= {"copy", "gate"}:
             return self._copied(settings)
         kind = str(settings.pop("layer", None)).lower()

@@ -6,26 +6,27 @@ import dataclasses
 import functools
 import math
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.backends.torch.attributes import value_at
-from genewright.backends.torch.growing import grown_kernel
+from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
-from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import groups_of, input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.structure import TorchStructure
-from genewright.backends.torch.tensors import Member, members_of, named_layers, stable_name, unwrapped
-from genewright.edits import Edit, InsertLayer, ReplaceLayer, Rewire
+from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
+from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
+from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
+from genewright.structure import Structure
 from genewright.tensor import FLOATS, Initial, Tensor, fans
 
 
@@ -41,28 +42,24 @@ class TorchNetwork(Network):
         self.tensors = {name: _tensor(name, member) for name, member in self.members.items()}
         self._model = model
         self._example = example
-        self._structure: TorchStructure | None = None
 
-    @property
-    def structure(self) -> TorchStructure:
-        if self._structure is None:
-            if self._example is None:
-                raise ExampleError(NO_EXAMPLE)
-            self._structure = TorchStructure(unwrapped(self._model), self._example)
-        return self._structure
+    def _trace(self) -> Structure:
+        if self._example is None:
+            raise ExampleError(NO_EXAMPLE)
+        return TorchStructure(unwrapped(self._model), self._example)
 
-    @property
-    def traced(self) -> bool:
-        return self._structure is not None
-
-    def forget_structure(self) -> None:
-        self._structure = None
-
-    def kinds(self) -> dict[str, str]:
-        return {stable_name(name): type(module).__name__ for name, module in named_layers(unwrapped(self._model))}
-
-    def attribute(self, layer: str, path: str) -> Any:
-        return value_at(layer_called(unwrapped(self._model), layer), path)
+    def _layers(self) -> dict[str, Layer]:
+        tensors = {name for member in self.members.values() for name in member.names}
+        model = unwrapped(self._model)
+        every = cast("Iterable[tuple[str, nn.Module]]", model.named_modules(remove_duplicate=False))
+        places: dict[int, list[tuple[str, nn.Module]]] = {}
+        for name, module in every:
+            places.setdefault(id(module), []).append((stable_name(name), module))
+        found = (
+            facts_of(name, module, tensors, tuple(other for other, _ in others))
+            for (name, module), *others in places.values()
+        )
+        return {layer.name: layer for layer in found}
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         model = unwrapped(self._model)
@@ -76,22 +73,10 @@ class TorchNetwork(Network):
             for inner, member in members_of(layer).items()
         ]
 
-    def grown_kernel(self, layer: str, by: int) -> list[Edit]:
-        return list(grown_kernel(self, layer, by))
-
     def refresh(self, member: Member) -> None:
         """Look again at one tensor whose shape has changed."""
         name = member.names[0]
         self.tensors = {**self.tensors, name: _tensor(name, member)}
-
-    def read(self, name: str) -> NDArray[np.generic]:
-        tensor = whole(self.members[name].tensor)
-        if tensor.dtype in (torch.bfloat16, torch.float16):
-            tensor = tensor.float()
-        array: NDArray[Any] = tensor.cpu().resolve_conj().resolve_neg().numpy()
-        array = array.view()
-        array.flags.writeable = False
-        return array
 
     def raw(self, name: str) -> memoryview:
         tensor = whole(self.members[name].tensor)

@@ -30,7 +30,7 @@ def role_of(kind: type[nn.Module], attribute: str, shape: tuple[int, ...], *, is
         return "statistic" if role_of_name(attribute, shape) == "statistic" else "buffer"
     if issubclass(kind, _EMBEDDINGS):
         return "embedding"
-    if kind.__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d")):
+    if is_norm(kind):
         if attribute == "weight":
             return "norm_weight"
         if attribute == "bias":
@@ -39,6 +39,11 @@ def role_of(kind: type[nn.Module], attribute: str, shape: tuple[int, ...], *, is
         return "parameter"  # a factor of a parametrized tensor, such as weight_norm's magnitude
     role = role_of_name(attribute, shape)
     return "parameter" if role in ("norm_weight", "statistic", "buffer") else role
+
+
+def is_norm(kind: type[nn.Module]) -> bool:
+    """Whether a layer of this class normalises, by its name: every library writes RMS norms of its own."""
+    return kind.__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d"))
 
 
 def groups_of(owner: nn.Module) -> int:

@@ -18,9 +18,9 @@ from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.sharding import Block, block_of, is_sharded
 from genewright.backends.torch.tensors import Member, unwrapped
-from genewright.backends.torch.training import Training
 from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
+from genewright.companion import Companion
 from genewright.edits import Edit, InsertLayer, Memory, ReplaceLayer, Rewire, Store
 from genewright.journal import Journal
 from genewright.noise import Change, Stream
@@ -67,17 +67,16 @@ class TorchStore(Store):
 
     Args:
         model: The module.
-        training: What is trained along with it, and moves as its tensors move.
+        companion: What moves as its tensors move.
         network: A view of the module as it is now, where there is one already.
     """
 
-    def __init__(self, model: nn.Module, training: Training | None = None, network: TorchNetwork | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, companion: Companion | None = None, network: TorchNetwork | None = None
+    ) -> None:
         self._model = model
-        self._training = training
+        self._companion = companion or Companion()
         self._view = network
-
-    def tensor(self, name: str) -> Tensor:
-        return self._network().tensor(name)
 
     def memory(self, name: str) -> Memory:
         network = self._network()
@@ -92,8 +91,7 @@ class TorchStore(Store):
         moved = _gathered(member.tensor, axis, index)
         for twin in member.same:
             give_data(twin, moved, journal)
-            if self._training is not None:
-                self._training.gathered(name, twin, axis, index, journal)
+            self._companion.gathered(name, twin, axis, index, journal)
         self._network().refresh(member)
 
     def restructure(self, edit: Edit) -> None:
@@ -102,6 +100,9 @@ class TorchStore(Store):
             new_layer(edit, unwrapped(self._model), self.limit)  # refuses what is too large, before it is made
         self._view = None
         restructure(edit, unwrapped(self._model), self.journal or Journal())
+
+    def finish(self) -> nn.Module:
+        return self._model
 
     def _network(self) -> TorchNetwork:
         """Return the view, made anew after layers have changed."""

@@ -10,15 +10,25 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from genewright.backends.torch.integrations import integrations
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
 from genewright.backends.torch.tensors import unwrapped
 from genewright.companion import Companion
+from genewright.declaration import Declaration
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 
 
-class Training(Companion):
+class Described(Companion):
+    """What a module says of itself, as transformers' models do in a config: each library's integration knows how."""
+
+    def declared(self, model: nn.Module, example: Any) -> Declaration:
+        found = (integration.declared(model, example) for integration in integrations())
+        return next((each for each in found if each.edits or each.note), Declaration())
+
+
+class Training(Described):
     """The optimizers of a model and its averaged copies, such as an exponential moving average of its weights.
 
     An averaged copy gets the same edits as the model where layers or shapes change: its own units are copied and

@@ -12,7 +12,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn
 from genewright.seeding import Noise
-from genewright.spec import as_spec
+from genewright.spec import LayerSpec, as_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class AddBranch(Operator):
             calls = network.structure.calls().values()
             options = [c.layer for c in calls if c.layer in kernels and c.times == 1 and not c.composite]
             layer = chosen(options, noise, "AddBranch", "linear layer or convolution that the example reaches")
-        return dataclasses.replace(self, layer=layer, branch=self.branch or {"copy": layer})
+        return dataclasses.replace(self, layer=layer, branch=self.branch or LayerSpec(kind="copy", copy=layer))
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
         network = networks[0]

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genewright import edits
+from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn
 from genewright.seeding import Noise
-from genewright.spec import as_spec
+from genewright.spec import LayerSpec, as_spec
+from genewright.structure import Call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class AddSkip(Operator):
             start = end if end is not None else chosen(options, noise, "AddSkip", "layer with room for a skip")
         end = start if end is None else end
         if path == "auto":
-            path = network.structure.path(start, end)
+            path = _path(network.structure.call(start), network.structure.call(end))
         return dataclasses.replace(self, start=start, end=end, path=path)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
@@ -70,3 +72,43 @@ class AddSkip(Operator):
         skip = edits.Rewire(start=self.start or "", end=self.end or "", path=self.path)
         yield skip
         yield from drawn(skip, network)
+
+
+def _path(start: Call, end: Call) -> LayerSpec:
+    """Return what leads from the input of one layer to the output of another: the identity, or a projection."""
+    for call in (start, end):
+        if call.times > 1:
+            raise UnsupportedError(
+                f"AddSkip: {call.layer!r} is called {call.times} times in one run; a skip needs one."
+            )
+    given, returned, depth = start.given, end.returned, end.depth_axis
+    if given == returned:
+        return LayerSpec(kind="identity")
+    if len(given) == len(returned) and given[:1] == returned[:1] and depth:
+        axes = [axis for axis in range(1, len(returned)) if axis != depth]
+        steps = tuple(_step(given[axis], returned[axis]) for axis in axes)
+        inputs, outputs = given[depth], returned[depth]
+        if all(step == 1 for step in steps) and depth == len(returned) - 1:
+            return LayerSpec(kind="linear", inputs=inputs, outputs=outputs)
+        if all(steps) and len(axes) == end.window_axes:
+            return LayerSpec(
+                kind="convolution",
+                inputs=inputs,
+                outputs=outputs,
+                window=(1,) * len(axes),
+                stride=steps,
+                padding="same",
+                channels="first" if depth == 1 else "last",
+            )
+    raise UnsupportedError(
+        f"AddSkip: {start.layer!r} is given the shape {given} and {end.layer!r} returns {returned}; no projection of "
+        "ours leads from one to the other. Say one: path=... Nothing has been changed."
+    )
+
+
+def _step(given: int, returned: int) -> int:
+    """Return the stride by which a window of 1 takes one length to another, or 0."""
+    if given == returned:
+        return 1
+    step = -(-given // returned) if given > 0 and returned > 0 else 0
+    return step if step and -(-given // step) == returned else 0

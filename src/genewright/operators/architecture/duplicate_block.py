@@ -15,7 +15,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.fresh import shuffled
 from genewright.seeding import Noise
 from genewright.settings import check_choice
-from genewright.spec import Spec
+from genewright.spec import LayerSpec
 from genewright.structure import Structure
 
 _MEANS = ("auto", "zeros", "gate", "graft")
@@ -109,11 +109,10 @@ class DuplicateBlock(Operator):
 
 
 def _insertion(block: str, by: str) -> edits.InsertLayer:
-    copied: dict[str, Spec] = {
-        "gate": {"copy": block, "gate": 0.0},
-        "graft": {"layer": "Gated", "layers": [{"copy": block}]},  # no copy itself, so no entry of a list
-    }
-    return edits.InsertLayer(after=block, layer=copied.get(by, {"copy": block}))
+    copied = LayerSpec(kind="copy", copy=block, gate=0.0 if by == "gate" else None)
+    if by == "graft":
+        copied = LayerSpec(kind="gated", layers=(copied,))  # no copy itself, so no entry of a list
+    return edits.InsertLayer(after=block, layer=copied)
 
 
 def _copied(network: Network, prefix: str) -> Iterator[tuple[str, str]]:
@@ -133,7 +132,7 @@ def _means(
         return "zeros", zeros
     call = structure.call(block)
     # A copy that is not numbered among the others would write into the same place of a cache.
-    held = any(name.endswith("Cache") for name in call.extras) and (by == "graft" or not structure.is_listed(block))
+    held = call.has_cache and (by == "graft" or not structure.is_listed(block))
     if by == "zeros" or call.given != call.returned or held:
         return None
     return ("graft" if by == "graft" else "gate"), None

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from genewright import edits
+from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn, identities
 from genewright.seeding import Noise
 from genewright.settings import check_choice
-from genewright.spec import Spec, as_spec
+from genewright.spec import LayerSpec, Spec, as_spec
+from genewright.structure import Call
 
 _INITS = ("identity", "gate", "noise")
 
@@ -28,8 +30,9 @@ class InsertLayer(Operator):
 
     Args:
         after: The layer whose output the new one takes; None lets the seed choose.
-        layer: "identity" is a linear layer, or a convolution, as wide as the output of `after`; or what `gw` can make:
-            a kind of torch.nn with its settings, or for Keras {"class_name": "Dense", "config": {"units": 64}}.
+        layer: "identity" is a linear layer, or a convolution, as wide as the output of `after`; or a description that
+            holds for every framework, {"kind": "linear", "inputs": 8, "outputs": 8}; or a kind of torch.nn with its
+            settings, or for Keras {"class_name": "Dense", "config": {"units": 64}}.
         init: How the new layer starts.
         activation: A kind of activation behind the new layer, such as "ReLU"; the function is kept where it changes
             nothing, as a ReLU behind a ReLU.
@@ -72,19 +75,36 @@ class InsertLayer(Operator):
             options = [c.layer for c in calls if c.times == 1 and not c.composite and len(c.returned) > 1]
             after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
         if layer == "identity":
-            layer = network.structure.as_wide_as(after)
+            layer = _as_wide_as(network.structure.call(after))
         return dataclasses.replace(self, after=after, layer=layer)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
         network = networks[0]
         spec: Spec = self.layer
         if self.activation is not None:
-            spec = {"layer": "Sequential", "layers": [spec, self.activation]}
+            spec = LayerSpec(kind="chain", layers=(spec, LayerSpec(kind="activation", activation=self.activation)))
         if self.init == "gate":
-            spec = {"layer": "Gated", "layers": [spec]}
+            spec = LayerSpec(kind="gated", layers=(spec,))
         insertion = edits.InsertLayer(after=self.after or "", layer=spec)
         yield insertion
         if self.init == "identity":
             yield from identities(insertion, network, "InsertLayer")
         else:
             yield from drawn(insertion, network)
+
+
+def _as_wide_as(call: Call) -> LayerSpec:
+    """Return a layer with weights that receives what `call` returned, and returns the same shape."""
+    width = call.returned[call.depth_axis] if len(call.returned) > 1 else 0
+    if width < 1:
+        raise UnsupportedError(f"InsertLayer: {call.layer!r} returns shape {call.returned}, which has no features.")
+    if not call.window_axes:
+        return LayerSpec(kind="linear", inputs=width, outputs=width)
+    return LayerSpec(
+        kind="convolution",
+        inputs=width,
+        outputs=width,
+        window=(3,) * call.window_axes,
+        padding="same",
+        channels="first" if call.depth_axis == 1 else "last",
+    )

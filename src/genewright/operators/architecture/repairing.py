@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from genewright.edits import Edit, Map
 from genewright.edits.functions import Absorb, Add
 from genewright.index import Index
+from genewright.layer import Layer
 from genewright.network import Network
 from genewright.operators.architecture.leaving import rows_of
 from genewright.widths.knob import Knob, Place
@@ -19,7 +20,6 @@ from genewright.widths.layouts import by_unit, layout_of
 
 Numbers = NDArray[np.floating[Any]]
 
-_SUMS = ("Linear", "Dense", "Conv1D", "Conv1d", "Conv2d", "Conv3d")
 _BITS = 30  # of what a forward pass gave: more would differ from machine to machine
 
 
@@ -76,7 +76,7 @@ def fitted(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
 
 def _given(knob: Knob, place: Place, network: Network) -> Numbers | None:
     """Return what a reader is given, a column a unit and a row for each place where they stand together."""
-    if "reader" not in place.roles or network.kinds().get(place.layer) not in _SUMS:
+    if "reader" not in place.roles or not _sums(network.layer(place.layer)):
         return None
     seen = network.structure.given(place.layer)
     at = by_unit(layout_of(place.layout, knob.leaf), knob.size)
@@ -100,16 +100,18 @@ def _added(knob: Knob, place: Place, network: Network, constants: dict[int, floa
 
 def _bias_of(place: Place, network: Network) -> str | None:
     """Return the bias beside a kernel that a constant can be added to: every output sees the constant alike."""
-    name = f"{place.layer}.bias".lstrip(".")
-    kind = network.kinds().get(place.layer, "")
-    if name not in network.tensors or kind not in _SUMS:
+    layer = network.layer(place.layer)
+    if layer.bias not in network.tensors or not _sums(layer):
         return None
-    if not kind.startswith("Conv") or kind == "Conv1D":
-        return name
-    padding = network.attribute(place.layer, "padding")
-    edges = padding != "valid" and (isinstance(padding, str) or any(padding))
-    zeros = network.attribute(place.layer, "padding_mode") == "zeros"
-    return None if (edges and zeros) or network.attribute(place.layer, "groups") != 1 else name
+    if layer.kind == "linear":
+        return layer.bias
+    edges = layer.is_padded and layer.padding_mode == "zeros"
+    return None if edges or layer.groups != 1 else layer.bias
+
+
+def _sums(layer: Layer) -> bool:
+    """Whether a layer returns sums of what it receives, weighted by its kernel, and its bias; and nothing else."""
+    return layer.plain and layer.kind in ("linear", "convolution", "depthwise_convolution")
 
 
 def _steady(value: float) -> float:

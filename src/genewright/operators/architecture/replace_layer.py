@@ -12,7 +12,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.fresh import chosen, drawn
 from genewright.seeding import Noise
-from genewright.spec import as_spec
+from genewright.spec import as_spec, is_copy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,5 +62,5 @@ class ReplaceLayer(Operator):
         network = networks[0]
         replacement = edits.ReplaceLayer(layer=self.layer or "", new=self.new)
         yield replacement
-        if isinstance(self.new, str) or "copy" not in self.new:
+        if not is_copy(self.new):
             yield from drawn(replacement, network)

@@ -33,16 +33,15 @@ def _padded(knob: Knob, size: int, attributes: Sequence[Attribute], network: Net
     centred = any(widths.centres(layer) for layer in norms)
     for place, edited in zip(knob.places, moved.places, strict=True):
         if place.layer in norms:
-            if network.tensor(place.tensor).role in ("norm_weight", "parameter") and not _is_shift(place):
+            if network.tensor(place.tensor).role in ("norm_weight", "parameter") and not _is_shift(place, network):
                 yield Map(tensor=place.tensor, function=Scale(by=math.sqrt(shrink)))
         elif centred and ("reader" not in place.roles or "writer" in place.roles):
             fresh = Index.of(moved.positions(edited))
             yield Map(tensor=place.tensor, function=MeanFill(axis=place.axis, new=fresh))
     for layer in norms:
-        held = widths.epsilon(layer)
-        if held is not None:
-            attribute, value = held
-            yield SetAttribute(layer=layer, attribute=attribute, value=value * shrink)
+        norm = network.layer(layer)
+        if norm.epsilon is not None:
+            yield SetAttribute(layer=layer, attribute=norm.settings["epsilon"], value=norm.epsilon * shrink)
 
 
 def _replicated(
@@ -66,8 +65,9 @@ def _is_tied(place: Place) -> bool:
     return {"reader", "writer"} <= place.roles
 
 
-def _is_shift(place: Place) -> bool:
-    return place.tensor.rsplit(".", 1)[-1] in ("bias", "beta", "shift")
+def _is_shift(place: Place, network: Network) -> bool:
+    shift = network.layer(place.layer).bias
+    return shift is not None and network.tensor(shift).name == place.tensor
 
 
 STREAM_FILLS: dict[str, Callable[[Knob, int, Sequence[Attribute], Network, Widths], Iterator[Edit]]] = {

@@ -66,7 +66,7 @@ def candidates(network: Network) -> list[tuple[str, str]]:
     """
     layers: dict[tuple[object, ...], list[str]] = {}
     tensors: dict[tuple[object, ...], list[str]] = {}
-    for layer, held in network.layers().items():
+    for layer, held in network.tensors_by_layer().items():
         free = [t for t in held if t.trainable and not t.aliases and t.unit_axis is not None]
         for tensor in free:
             tensors.setdefault((_own_name(tensor, layer), tensor.role, tensor.shape, tensor.dtype), []).append(

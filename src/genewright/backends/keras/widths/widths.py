@@ -50,10 +50,6 @@ class KerasWidths(Widths):
             raise UnsupportedError(f"{knob.name!r} cannot change: {knob.pins[0]}.")
         return self._trials.settle(knob, size)
 
-    def epsilon(self, layer: str) -> tuple[str, float] | None:
-        value = getattr(self._layers[layer], "epsilon", None)
-        return ("epsilon", float(value)) if isinstance(value, int | float) else None
-
     def centres(self, layer: str) -> bool:
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
 

@@ -16,6 +16,7 @@ from genewright.backends.torch.restructure.places import (
     set_children,
     settle,
 )
+from genewright.backends.torch.translating import in_torch
 from genewright.backends.torch.wiring import GRAFT, Graft, attach, graft_of
 from genewright.edits import InsertLayer
 from genewright.errors import UnsupportedError
@@ -69,7 +70,8 @@ def _container(edit: InsertLayer, model: nn.Module) -> tuple[nn.Module | None, s
     host = layer_called(model, edit.after)
     if edit.after:
         parent, key = parent_of(model, edit.after)
-        copied = not isinstance(edit.layer, str) and edit.layer.get("copy") == edit.after
+        layer = in_torch(edit.layer)
+        copied = not isinstance(layer, str) and layer.get("copy") == edit.after
         if is_chain(parent) or (isinstance(parent, nn.ModuleList) and copied):
             return parent, key
     if is_chain(host) and graft_of(host) is None:

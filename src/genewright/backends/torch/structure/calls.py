@@ -145,6 +145,7 @@ def main_output(output: Any) -> torch.Tensor | None:
 
 
 def _call(name: str, tally: _Tally, depth_axis: int) -> Call:
+    ndim = len(tally.returned)
     return Call(
         layer=name,
         layer_type=type(tally.module).__name__,
@@ -154,6 +155,7 @@ def _call(name: str, tally: _Tally, depth_axis: int) -> Call:
         composite=any(not isinstance(child, _OURS) for child in tally.module.children()),
         extras=tally.extras,
         depth_axis=depth_axis,
+        window_axes=ndim - 2 if depth_axis == 1 and 3 <= ndim <= 5 else 0,
     )
 
 

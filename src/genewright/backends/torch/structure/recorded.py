@@ -18,7 +18,6 @@ from genewright.backends.torch.restructure.insert import is_listed
 from genewright.backends.torch.restructure.places import is_chain
 from genewright.backends.torch.structure.blocks import silencing_tensors
 from genewright.backends.torch.structure.calls import given_to, recorded_calls
-from genewright.backends.torch.structure.proposals import as_wide_as, path_between
 from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.structure.widths import TorchWidths
 from genewright.backends.torch.tensors import named_layers
@@ -27,7 +26,6 @@ from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.edits import InsertLayer
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
-from genewright.spec import Spec
 from genewright.structure import Call, Structure
 from genewright.witness import Witness, largest_change
 
@@ -72,12 +70,6 @@ class TorchStructure(Structure):
         if layer not in self._given:
             self._given[layer] = given_to(self.model, self.example, layer)
         return self._given[layer]
-
-    def as_wide_as(self, layer: str) -> Spec:
-        return as_wide_as(self.call(layer))
-
-    def path(self, start: str, end: str) -> Spec:
-        return path_between(self.call(start), self.call(end))
 
     def blocks(self) -> tuple[tuple[str, ...], ...]:
         calls = self.calls().values()

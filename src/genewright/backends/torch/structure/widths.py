@@ -83,13 +83,6 @@ class TorchWidths(Widths):
         pins = {name: (Reason(Cause.TRIED, why),) for name, why in refused.items()}
         return Knobs(tuple(replace(knob, pins=pins.get(knob.name, knob.pins)) for knob in knobs))
 
-    def epsilon(self, layer: str) -> tuple[str, float] | None:
-        for name in ("eps", "epsilon", "variance_epsilon", "norm_eps", "layer_norm_eps"):
-            value = vars(self.recording.layers[layer]).get(name)
-            if isinstance(value, float):
-                return name, value
-        return None
-
     def centres(self, layer: str) -> bool:
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
 
