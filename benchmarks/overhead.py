@@ -63,9 +63,10 @@ def timed(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, list
 def noise_alone(net: nn.Module, operator: gw.GaussianNoise) -> Callable[[], None]:
     """Return what draws and adds the same noise to the same tensors, and nothing else."""
     change = Change(combine="add", distribution="normal", scale=operator.std, rate=operator.rate)
+    parameters = list(net.named_parameters())
 
     def run() -> None:
-        for name, weights in net.named_parameters():
+        for name, weights in parameters:
             stream = derive(246, name=name, path="/0", salt=operator.name)
             apply(weights.detach().numpy().reshape(-1), change, stream, dtype="float32")
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import genewright as gw
+from genewright.backends.torch.copying import copy_module
 from tests.networks import make
 
 
@@ -157,3 +158,15 @@ class TestPlan:
         form: Any = json.loads(json.dumps(gw.plan(mlp, gw.Zero(rate=0.5), seed=1).to_json()))
         assert form["trainable"] == 92
         assert [e["tensor"] for e in form["steps"][0]["edits"]] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_a_copy_shares_the_texts_of_a_long_history() -> None:
+    net = gw.mutate(torch.nn.Linear(3, 2), gw.SignFlip(rate=0.5), seed=1)
+    for seed in range(2, 6):
+        net = gw.mutate(net, gw.SignFlip(rate=0.5), seed=seed)
+    history = net.__dict__["_genewright_recipe"]
+    copied = copy_module(net)
+    assert copied.__dict__["_genewright_recipe"] is history  # not one text after the other
+    mutant = gw.mutate(net, gw.SignFlip(rate=0.5), seed=6)
+    assert len(gw.recipe(mutant).steps) == 6
+    assert len(gw.recipe(net).steps) == 5

@@ -72,7 +72,7 @@ def setting_to_json(value: Any) -> Any:
     """Return the JSON form of one setting's value."""
     if value is None or isinstance(value, _PLAIN):
         return cast(object, value)
-    if _has_json(type(value)):
+    if _has_json(cast(Any, type(value))):
         return value.to_json()
     if isinstance(value, tuple | list):
         return [setting_to_json(v) for v in cast(Sequence[Any], value)]

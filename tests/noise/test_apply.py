@@ -95,6 +95,15 @@ def test_multiply_and_constants(apply, dtype):
         assert raw(after) == raw(expected)
 
 
+def test_a_constant_of_minus_zero_is_not_one_of_zero(apply):
+    """The two changes are equal; what is kept of one may not serve for the other."""
+    for scale in (0.0, -0.0, 0.0):
+        values = np.ones(5, np.float32)
+        apply(values, Change(combine="multiply", distribution="constant", scale=scale), STREAM, dtype="float32")
+        assert (np.signbit(values) == np.signbit(scale)).all()
+        assert not values.any()
+
+
 @pytest.mark.parametrize(("dtype", "kind"), [("float16", np.float16), ("bfloat16", ml_dtypes.bfloat16)])
 def test_half_precision_computes_in_float32_and_rounds_once(apply, dtype, kind):
     before = weights(5000, dtype)

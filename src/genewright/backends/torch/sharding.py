@@ -20,6 +20,8 @@ from genewright.errors import UnsupportedError
 from genewright.noise.shards import runs
 from genewright.part import Part
 
+_USUAL = (nn.Parameter, torch.Tensor)
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -60,7 +62,7 @@ class Block:
 
 def is_sharded(tensor: torch.Tensor) -> bool:
     """Whether a tensor is a DTensor."""
-    return isinstance(tensor, _dtensor())
+    return type(tensor) not in _USUAL and isinstance(tensor, _dtensor())
 
 
 def memory_of(tensor: torch.Tensor) -> torch.Tensor:

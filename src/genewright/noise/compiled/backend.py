@@ -80,7 +80,7 @@ def apply(
     work = int(min(change.rate * 8, 1) * len(values)) if masked else len(values)
     most = work * 2 // parallel
     parts = _parts(len(values), start, 1 if most < 2 else min(threads or _cores(), most))
-    sparse = masked and journal is not None and sparse_pays(change.rate, values)
+    sparse = masked and journal is not None and len(values) > BLOCK and sparse_pays(change.rate, values)
     about, flips = _described(change, copysign(1, change.scale), dtype, values.itemsize)
     words, tables = about[:], None
     _put_stream(words, call.NOISE, stream, _NOISE)
