@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 import genewright as gw
 
@@ -87,6 +88,7 @@ def test_whatever_the_instant_every_byte_is_back(name: str) -> None:
             interrupted += 1
         assert content(net) == before, f"after {instant:.6f} s"
         assert signal.getsignal(signal.SIGALRM) is handler
+        assert _get_current_dispatch_mode_stack() == []  # torch's own state, whatever was interrupted
     assert interrupted > INSTANTS / 3  # the signals did come while we worked
 
 

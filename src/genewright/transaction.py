@@ -221,6 +221,7 @@ class Transaction:
         networks = (self.network, *(donor.network for donor in donors))
         operator = operator.resolve(networks, noise)
         edits = tuple(operator.propose(networks, noise))
+        self._deliver()
         for edit in edits:
             if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
                 raise EditError(f"{type(operator).__name__}: an operator proposes edits; it proposed {edit!r}.")
@@ -272,6 +273,7 @@ class Transaction:
         if before is not None and operator is not None:
             self._outputs = self._after(operator)
             change = verify(operator, before, self._outputs, rounds=rounds)
+            self._deliver()
         self.done.append(Done(step, lines, change if reformed else None, note))
         if reformed and operator is not None:
             self._reformed = len(self.done) - 1
@@ -322,9 +324,13 @@ class Transaction:
             if self._dry:
                 lines.extend(edit.lines(site.store))
             apply_edit(edit, site)
-            if not self._interrupts.hold:
-                self._interrupts.deliver()
+            self._deliver()
         return site.store.finish(), tuple(lines)
+
+    def _deliver(self) -> None:
+        """Hand on signals that have waited, where everything can be taken back."""
+        if not self._interrupts.hold:
+            self._interrupts.deliver()
 
     def _site(self, store: Store, noise: Noise, donors: Sequence[Store] = ()) -> Site:
         store.journal = self.journal

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.draws import OwnDraws, compiled_draws
+from genewright.interrupts import shielded
 
 
+@shielded  # torch's stack of modes must not be left half way
 def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
     """Return the output tensors for one batch, in evaluation mode, without gradients.
 

@@ -13,11 +13,13 @@ from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.predict import predict
 from genewright.backends.torch.tensors import unwrapped
 from genewright.errors import UnsupportedError
+from genewright.interrupts import shielded
 from genewright.witness import Witness
 
 _SHORT = (torch.float32, torch.float16, torch.bfloat16)
 
 
+@shielded
 def witness(model: nn.Module, example: Any) -> Witness:
     """Run a float64 copy of `model` on `example`, in evaluation mode; `model` itself is not touched.
 

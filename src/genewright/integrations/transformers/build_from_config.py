@@ -16,6 +16,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from genewright.backends.torch.draws import OwnDraws
+from genewright.interrupts import shielded
 from genewright.process_state import LOCK
 
 
@@ -34,6 +35,7 @@ def _is_a(value: object, name: str) -> bool:
     return isinstance(kind, type) and isinstance(value, kind)
 
 
+@shielded
 def build_from_config(model: nn.Module, config: Any) -> nn.Module | None:
     """Return a model of the same class, built from `config` on the meta device; None where that fails."""
     try:
@@ -43,6 +45,7 @@ def build_from_config(model: nn.Module, config: Any) -> nn.Module | None:
         return None
 
 
+@shielded
 def build_with_tensors(model: nn.Module, config: Any) -> nn.Module | None:
     """Return what `from_pretrained` would make of a saved `config` and the model's own tensors, which it shares."""
     try:

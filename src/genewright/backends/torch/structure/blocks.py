@@ -18,6 +18,7 @@ from genewright.backends.torch.predict import predict
 from genewright.backends.torch.structure.calls import first_tensor, main_output, watching
 from genewright.backends.torch.tensors import named_layers
 from genewright.backends.torch.witness import Precision
+from genewright.interrupts import shielded
 
 _TOLERANCE = 1e-11  # float64, relative to the largest value
 _TOLERANCE_SINGLE = 1e-6  # where the block computes in float32 whatever it is given
@@ -141,6 +142,7 @@ class _Run:
         self._largest = float(y.abs().max()) if y.numel() else 0.0
         self._watch = Precision()
 
+    @shielded
     def __call__(self) -> bool:
         fresh, given = self._y.clone(), self._given
         args = [fresh if value is given else value for value in self._args]

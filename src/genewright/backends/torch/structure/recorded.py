@@ -25,6 +25,7 @@ from genewright.backends.torch.witness import Precision, run_or_refuse
 from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.edits import InsertLayer
 from genewright.errors import UnsupportedError
+from genewright.interrupts import shielded
 from genewright.journal import Journal
 from genewright.structure import Call, Structure
 from genewright.witness import Witness, largest_change
@@ -98,6 +99,7 @@ class TorchStructure(Structure):
         return largest_change(before, Witness(outputs, before.exact)) <= before.tolerance
 
     @cached_property
+    @shielded
     def _outputs(self) -> Witness:
         watch = Precision()
         with watch:

@@ -17,6 +17,7 @@ from genewright.backends.torch.structure.waking import woken
 from genewright.backends.torch.tensors import members_of
 from genewright.backends.torch.witness import Precision
 from genewright.errors import UnsupportedError
+from genewright.interrupts import shielded
 from genewright.journal import Journal
 from genewright.widths.knob import Attribute, Knob, with_size
 from genewright.witness import Witness, largest_change
@@ -68,6 +69,7 @@ def _grow(
                 tensor.data = moved
 
 
+@shielded
 def _outputs(model: nn.Module, example: Any) -> Witness:
     watch = Precision()
     with watch:

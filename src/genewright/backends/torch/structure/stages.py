@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_map_only
 from genewright.backends.torch.draws import OwnDraws
 from genewright.backends.torch.structure.plain_operations import plain_operations
 from genewright.backends.torch.structure.shadow import call_with, shadow_of
+from genewright.interrupts import shielded
 from genewright.process_state import unheard
 
 _LOG = logging.getLogger("torch._subclasses.fake_tensor")
@@ -43,6 +44,7 @@ class Stage(ABC):
 
         return shadow_of(model, instead)
 
+    @shielded
     def run(self, shadow: nn.Module, example: Any, watch: AbstractContextManager[Any]) -> Any:
         """Return what the shadow puts out for what `example` returned, with every operation under `watch`."""
         with torch.no_grad(), self.modes(), watch, self.taken_apart():
@@ -115,6 +117,7 @@ class Fake(Stage):
     def same(self, tensor: torch.Tensor) -> torch.Tensor | None:
         return tensor
 
+    @shielded
     def made(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         with torch.no_grad(), self._fakes:
             return torch.empty(shape, dtype=tensor.dtype, device=tensor.device)
