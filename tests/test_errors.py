@@ -24,6 +24,7 @@ NOT_OURS = {
     ("backends/files/bounds.py", "ValueError"): "likewise",
     ("backends/files/pickle_scan.py", "IndexError"): "likewise",
     ("backends/files/pickle_scan.py", "ValueError"): "likewise",
+    ("backends/files/pickle_scan.py", "TypeError"): "likewise",
     ("backends/files/pickled.py", "_CodeError"): "caught in the same file, which names the file",
     ("backends/files/safetensors.py", "ValueError"): "likewise",
     ("backends/files/safetensors.py", "OSError"): "storage.write_atomically catches it, and adds the file's name",

@@ -51,6 +51,7 @@ def _handler() -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, interrupt)
     yield
     signal.signal(signal.SIGALRM, before)
+    torch.set_grad_enabled(True)  # a signal in the test's own `no_grad` may have left it off
 
 
 def length_of(work: Callable[[], None]) -> float:

@@ -2,8 +2,9 @@
 
 Python runs signal handlers in the main thread, between any two instructions, also at the first one of an ``__exit__``
 or of an undo: so no ``try`` is safe from them. While work is in progress our handler stands in front of the user's. It
-looks at what was interrupted: within a function that is `shielded` the signal is noted, and handed on as soon as that
-function has ended; anywhere else, the user's code in a ``with`` block above all, it is handed on at once.
+looks at what was interrupted: within a function that is `shielded`, as all of a transaction is, the signal is noted,
+and handed on at the next `checkpoint`; anywhere else, the user's code in a ``with`` block above all, it is handed on at
+once. So contexts of torch, which it could leave half way, are only ever left by ordinary exceptions.
 """
 
 from __future__ import annotations
@@ -24,12 +25,22 @@ _RAW: Any = importlib.import_module(
     "_signal"
 )  # what `signal` wraps: without its enumerations, which take ten times as long
 _shielded: set[CodeType] = set()
+_active: list[Interrupts] = []  # of the main thread, the innermost last
 
 
 def shielded(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Let signals wait until `function` has ended, wherever an `Interrupts` is in force."""
     _shielded.add(function.__code__)
     return function
+
+
+def checkpoint() -> None:
+    """Hand on signals that have waited: whoever calls it may be left by an exception here.
+
+    Long work that is shielded calls it now and then, so that Ctrl-C is heard soon and no context is left half way.
+    """
+    if _active and _active[-1].waits and threading.current_thread() is threading.main_thread():
+        _active[-1].deliver()
 
 
 class Interrupts:
@@ -53,6 +64,7 @@ class Interrupts:
         """Stand in front of the handlers that are written in Python."""
         if threading.current_thread() is not threading.main_thread():
             return
+        _active.append(self)
         for number in _SIGNALS:
             handler = _RAW.getsignal(number)
             if callable(handler):
@@ -62,15 +74,25 @@ class Interrupts:
     @shielded
     def leave(self) -> None:
         """Step aside; what has waited is handed on by `deliver`."""
+        if self in _active:
+            _active.remove(self)
         for number, handler in self._old.items():
             if _RAW.getsignal(number) == self._handle:  # else somebody has set another since
                 _RAW.signal(number, handler)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a signal waits that may be handed on now."""
+        return bool(self._waiting) and not self.hold
 
     def deliver(self) -> None:
         """Hand on the signals that have waited: their handlers may raise here."""
         while self._waiting:
             number, frame = self._waiting.pop(0)
-            self._old[number](number, frame)
+            handler = self._old[number]
+            while isinstance(getattr(handler, "__self__", None), Interrupts):  # a block in a block: the user's own
+                handler = handler.__self__._old[number]
+            handler(number, frame)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         inner = frame

@@ -12,7 +12,7 @@ from genewright.donors import Donors
 from genewright.edits import Gather
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
-from genewright.interrupts import shielded
+from genewright.interrupts import checkpoint, shielded
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan
 from genewright.recipe import Recipe, step_text
@@ -182,6 +182,7 @@ class Mutated(Generic[Model]):
         self._donors = donors
         self._change: Transaction | None = None
 
+    @shielded
     def __enter__(self) -> Model:
         backend = backend_of(self._model)
         companion = _companion(backend, self._model, self._optimizer, inplace=True)
@@ -199,6 +200,7 @@ class Mutated(Generic[Model]):
         try:
             change.remember_buffers()
             _act(change, self._operators, Noise(self._seed))
+            checkpoint()
         except BaseException as error:
             change.__exit__(type(error), error, error.__traceback__)
             raise
@@ -314,6 +316,7 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
     return operators
 
 
+@shielded
 def _act(change: Transaction, operators: tuple[AnyOperator, ...], noise: Noise) -> None:
     """Let operators act in order; combinators choose when their turn comes, and see the network then."""
     more = len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)

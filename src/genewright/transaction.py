@@ -21,7 +21,7 @@ from genewright.edits.site import keep_bytes
 from genewright.errors import EditError, ExampleError, UnknownNameError, UnsupportedError
 from genewright.example import example_fingerprint
 from genewright.fingerprint import fingerprint_of
-from genewright.interrupts import Interrupts, shielded
+from genewright.interrupts import Interrupts, checkpoint, shielded
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.operator import Operator
@@ -132,6 +132,7 @@ class Transaction:
             self._base = fingerprint_of(self.network)
         return self._base
 
+    @shielded
     def remember_buffers(self) -> None:
         """Note the bytes of running statistics and other buffers, which a forward pass may change by itself."""
         assert self.journal is not None
@@ -140,6 +141,7 @@ class Transaction:
             if tensor.role in ("statistic", "buffer") and is_plain(tensor.dtype):
                 keep_bytes(store.memory(tensor.name), self.journal)
 
+    @shielded
     def step(self, operator: Operator, noise: Noise, *, more: bool = False) -> Done:
         """Let an operator act.
 
@@ -153,6 +155,7 @@ class Transaction:
         """
         return self._act(operator, noise, [self._donors.named(name) for name in operator.donors()], more=more)
 
+    @shielded
     def repeat(self, step: Step) -> Done:
         """Do a recorded step again: by its edits where they are all that is needed, else by its operator.
 
@@ -170,6 +173,7 @@ class Transaction:
         self._check_example(step)
         return self._act(step.operator, step.noise(), donors, more=True)
 
+    @shielded
     def finish(self) -> None:
         """After the last step: the model's config says what it has become, and optimizers take in new tensors."""
         if self._reformed is not None:
@@ -221,7 +225,7 @@ class Transaction:
         networks = (self.network, *(donor.network for donor in donors))
         operator = operator.resolve(networks, noise)
         edits = tuple(operator.propose(networks, noise))
-        self._deliver()
+        checkpoint()
         for edit in edits:
             if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
                 raise EditError(f"{type(operator).__name__}: an operator proposes edits; it proposed {edit!r}.")
@@ -273,7 +277,7 @@ class Transaction:
         if before is not None and operator is not None:
             self._outputs = self._after(operator)
             change = verify(operator, before, self._outputs, rounds=rounds)
-            self._deliver()
+            checkpoint()
         self.done.append(Done(step, lines, change if reformed else None, note))
         if reformed and operator is not None:
             self._reformed = len(self.done) - 1
@@ -324,13 +328,8 @@ class Transaction:
             if self._dry:
                 lines.extend(edit.lines(site.store))
             apply_edit(edit, site)
-            self._deliver()
+            checkpoint()
         return site.store.finish(), tuple(lines)
-
-    def _deliver(self) -> None:
-        """Hand on signals that have waited, where everything can be taken back."""
-        if not self._interrupts.hold:
-            self._interrupts.deliver()
 
     def _site(self, store: Store, noise: Noise, donors: Sequence[Store] = ()) -> Site:
         store.journal = self.journal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from abc import ABC
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -163,21 +164,21 @@ def test_a_planted_fault_is_caught(planted: str, on_keras_alone: None) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Base(gw.Operator):
+class _Base(gw.Operator, ABC):
     keeps = frozenset({"shape"})
 
-    def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-        for selected in Where().select(network):
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        for selected in Where().select(networks[0]):
             name = selected.tensor.name
-            yield Perturb(tensor=name, change=Change(combine="add"), stream=noise.stream(name))
+            yield Perturb(tensor=name, change=Change(combine="add"), stream=name)
 
 
 def test_moving_the_generator_of_keras_is_caught(keras: Any, on_keras_alone: None) -> None:
     @dataclass(frozen=True, kw_only=True)
     class KerasMover(_Base):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
             keras.random.normal((1,))
-            yield from super().propose(network, noise)
+            yield from super().propose(networks, noise)
 
     with pytest.raises(gw.ConformanceError, match=r"generators stay as they were.*Keras"):
         gw.check_operator(KerasMover)
@@ -187,12 +188,12 @@ def test_moving_the_generator_of_keras_is_caught(keras: Any, on_keras_alone: Non
 def test_writing_a_variable_while_proposing_is_caught(refuses: bool, on_keras_alone: None) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Scribbling(_Base):
-        def propose(self, network: Network, noise: Noise) -> Iterator[Edit]:
-            for member in network.members.values():  # type: ignore[attr-defined]
+        def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+            for member in networks[0].members.values():  # type: ignore[attr-defined]
                 member.variable.assign(member.variable + 1)
             if refuses:
                 raise gw.UnsupportedError("too late")
-            yield from super().propose(network, noise)
+            yield from super().propose(networks, noise)
 
     text = "a refusal leaves the network as it was" if refuses else "propose writes nothing|same base and same seed"
     with pytest.raises(gw.ConformanceError, match=text):

@@ -99,15 +99,6 @@ def test_all_ways_agree_on_the_built_in_networks(name: str, keras: Any) -> None:
     assert any(isinstance(one, Accepted) for one in made) != (name in ("add_heads", "remove_heads", "widen_stream"))
 
 
-REPLAYED = pytest.mark.xfail(
-    strict=True,
-    raises=AttributeError,
-    reason="at a replay, which does not look at the model before, Keras has not yet made the statistics of a BatchNorm "
-    "that is duplicated when they are filled (rebuilding._fill)",
-)
-
-
-@REPLAYED
 def test_a_duplicated_norm_is_replayed(keras: Any) -> None:
     base = drawn(functools.partial(convolutional, 4, 3), 75)
     mutant = gw.mutate(base, gw.DuplicateBlock("norm", by="gate"), seed=1)
@@ -115,7 +106,6 @@ def test_a_duplicated_norm_is_replayed(keras: Any) -> None:
 
 
 @pytest.mark.slow
-@REPLAYED
 def test_the_laws_hold_on_random_sequences(keras: Any) -> None:
     machine = type("Machine", (KerasLaws,), {"seen": Counter()})
     few = settings(

@@ -51,4 +51,6 @@ keras: Any = _imported()
 def array_of(value: Any) -> NDArray[Any]:
     """Return a variable or a tensor of any backend as an array; bfloat16 has the dtype of that name."""
     held = value.value if isinstance(value, keras.Variable) else value
+    if keras.backend.backend() == "tensorflow" and hasattr(held, "numpy"):
+        return np.asarray(held.numpy())  # NumPy 2 warns of how it would have to ask TensorFlow's variables itself
     return np.asarray(keras.ops.convert_to_numpy(held))

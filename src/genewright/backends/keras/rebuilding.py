@@ -142,8 +142,8 @@ def _refitted(name: str, member: Member, has: tuple[int, ...]) -> Move | None:
     axis = input_axis_of(role, unit_axis_of(classes, member.attribute, role, shape), shape)
     if axis is None or [n for i, n in enumerate(shape) if i != axis] != [n for i, n in enumerate(has) if i != axis]:
         return None
-    index: NDArray[Any] = np.arange(shape[axis])
-    return Move(name, axis, np.where(index < has[axis], index, -1))
+    kept, width = int(has[axis]), int(shape[axis])
+    return Move(name, axis, np.array([i if i < kept else -1 for i in range(width)], np.int64))
 
 
 def moved(values: NDArray[Any], move: Move) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.draws import OwnDraws, compiled_draws
-from genewright.interrupts import shielded
+from genewright.interrupts import checkpoint, shielded
 
 
 @shielded  # torch's stack of modes must not be left half way
@@ -28,6 +28,7 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
         The tensors of the output in order (of a tuple, a dict or a dataclass such as transformers' outputs);
         half types as float32.
     """
+    checkpoint()
     modes = [(module, module.training) for module in model.modules()]
     place = next((p for p in model.parameters()), None)
     inputs = placed(batch, place)

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map_only
 from genewright.backends.torch.draws import OwnDraws
 from genewright.backends.torch.structure.plain_operations import plain_operations
 from genewright.backends.torch.structure.shadow import call_with, shadow_of
-from genewright.interrupts import shielded
+from genewright.interrupts import checkpoint, shielded
 from genewright.process_state import unheard
 
 _LOG = logging.getLogger("torch._subclasses.fake_tensor")
@@ -47,6 +47,7 @@ class Stage(ABC):
     @shielded
     def run(self, shadow: nn.Module, example: Any, watch: AbstractContextManager[Any]) -> Any:
         """Return what the shadow puts out for what `example` returned, with every operation under `watch`."""
+        checkpoint()
         with torch.no_grad(), self.modes(), watch, self.taken_apart():
             return call_with(shadow, example)
 
