@@ -8,12 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 import genewright as gw
 from genewright.conformance.cases import as_case
 from tests.outcomes import Accepted, Refused, agree
+
+SHORT = settings(
+    max_examples=25,
+    stateful_step_count=6,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],  # a sequence is short enough to be read; to shrink one takes minutes
+)
 
 RATES = st.sampled_from([0.2, 1.0])
 

@@ -8,23 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from tests import drawn_networks
-from tests.laws import NAMES, Laws, operators
+from tests.laws import NAMES, SHORT, Laws, operators
 
-SMALL = settings(
-    max_examples=25,
-    stateful_step_count=6,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],  # a sequence is short enough to be read; to shrink one takes minutes
-)
-LARGE = settings(SMALL, max_examples=60, stateful_step_count=10, derandomize=False)
+LARGE = settings(SHORT, max_examples=60, stateful_step_count=10, derandomize=False)
 
 
 class TorchLaws(Laws):
@@ -52,7 +43,7 @@ def run(settings: settings) -> Counter[str]:
 
 
 def test_the_laws_hold_on_random_sequences() -> None:
-    seen = run(SMALL)
+    seen = run(SHORT)
     accepted = sum(count for key, count in seen.items() if key.startswith("accepted"))
     assert accepted >= 20
 

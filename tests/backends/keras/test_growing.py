@@ -25,7 +25,7 @@ EXACT = {
 }
 
 
-def grown(keras: Any, kind: str, shape: tuple[int | None, ...], length: int, by: int, settings: Any) -> None:
+def assert_grows(keras: Any, kind: str, shape: tuple[int | None, ...], length: int, by: int, settings: Any) -> None:
     config = {"filters": 3, "kernel_size": 3, **settings}
     if kind.startswith("Depthwise"):
         config.pop("filters")
@@ -41,17 +41,17 @@ def grown(keras: Any, kind: str, shape: tuple[int | None, ...], length: int, by:
 @pytest.mark.parametrize("length", [8, 9])
 @pytest.mark.parametrize("case", EXACT)
 def test_a_larger_window_sees_the_same(keras: Any, case: str, length: int) -> None:
-    grown(keras, "Conv2D", (length, length + 1, 2), length, 4, EXACT[case])
+    assert_grows(keras, "Conv2D", (length, length + 1, 2), length, 4, EXACT[case])
 
 
 @pytest.mark.parametrize("kind", ["DepthwiseConv2D", "SeparableConv2D"])
 def test_depthwise_windows_grow(keras: Any, kind: str) -> None:
-    grown(keras, kind, (8, 8, 2), 8, 2, {"padding": "valid"})
+    assert_grows(keras, kind, (8, 8, 2), 8, 2, {"padding": "valid"})
 
 
 def test_a_causal_window_grows_into_the_past(keras: Any) -> None:
-    grown(keras, "Conv1D", (None, 2), 9, 2, {"padding": "causal", "dilation_rate": 2})
-    grown(keras, "Conv1D", (None, 2), 9, 2, {"padding": "valid", "strides": 2})
+    assert_grows(keras, "Conv1D", (None, 2), 9, 2, {"padding": "causal", "dilation_rate": 2})
+    assert_grows(keras, "Conv1D", (None, 2), 9, 2, {"padding": "valid", "strides": 2})
 
 
 def test_refusals_have_their_reasons(keras: Any) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
@@ -17,7 +16,7 @@ import genewright as gw
 from genewright.backends import backend_of
 from genewright.conformance.cases import as_case
 from genewright.operator import registered
-from tests.laws import ARCHITECTURE, Laws, operators
+from tests.laws import ARCHITECTURE, SHORT, Laws, operators
 from tests.outcomes import Accepted, agree
 
 DEFAULTS = {name: cls() for name, cls in registered().items() if cls.__module__.startswith("genewright.")}
@@ -86,7 +85,8 @@ class KerasLaws(Laws):
 @pytest.mark.parametrize("name", ["narrow", "widen", "insert_layer", "gaussian_noise", "tie"])
 def test_all_ways_agree(name: str, keras: Any) -> None:
     model = drawn(functools.partial(convolutional, 3, 4), 1)
-    agree(as_case("drawn", (model, np.ones((2, 5, 5, 2), np.float32))), DEFAULTS[name])
+    made = agree(as_case("drawn", (model, np.ones((2, 5, 5, 2), np.float32))), DEFAULTS[name])
+    assert isinstance(made, Accepted), made
 
 
 @pytest.mark.slow
@@ -108,15 +108,6 @@ def test_a_duplicated_norm_is_replayed(keras: Any) -> None:
 @pytest.mark.slow
 def test_the_laws_hold_on_random_sequences(keras: Any) -> None:
     machine = type("Machine", (KerasLaws,), {"seen": Counter()})
-    few = settings(
-        max_examples=25,
-        stateful_step_count=6,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],
-    )
-    run_state_machine_as_test(machine, settings=few)
+    run_state_machine_as_test(machine, settings=SHORT)
     seen: Counter[str] = machine.seen  # type: ignore[attr-defined]
     assert sum(count for key, count in seen.items() if key.startswith("accepted")) >= 20
