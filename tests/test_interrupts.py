@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 import genewright as gw
+from tests.alarms import alarms, interrupted_after
 
 INSTANTS = 60  # for each of six kinds of mutation
 CASES: dict[str, Any] = {
@@ -33,24 +33,10 @@ def model() -> nn.Module:
     return nn.Sequential(nn.Linear(40, 60), nn.BatchNorm1d(60), nn.ReLU(), nn.Linear(60, 30))
 
 
-@contextmanager
-def signal_after(seconds: float) -> Iterator[None]:
-    """Have a real signal come after some time, whose handler raises KeyboardInterrupt as Ctrl-C's does."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
 @pytest.fixture(autouse=True)
 def _handler() -> Iterator[None]:
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    yield
-    signal.signal(signal.SIGALRM, before)
+    with alarms():
+        yield
     torch.set_grad_enabled(True)  # a signal in the test's own `no_grad` may have left it off
 
 
@@ -83,7 +69,7 @@ def test_whatever_the_instant_every_byte_is_back(name: str) -> None:
     interrupted = 0
     for instant in np.linspace(whole / INSTANTS, whole, INSTANTS):
         try:
-            with signal_after(float(instant)):
+            with interrupted_after(float(instant)):
                 work()
         except KeyboardInterrupt:
             interrupted += 1
@@ -102,7 +88,7 @@ def test_a_mutation_in_place_is_whole_or_has_not_been(name: str) -> None:
     def work() -> nn.Module:
         net = model()
         try:  # around the timer: the signal may come when the mutation has just ended
-            with signal_after(instant):
+            with interrupted_after(instant):
                 gw.mutate(net, CASES[name], seed=1, example=x, inplace=True)
         except KeyboardInterrupt:
             seen.append(content(net) == after)
@@ -118,7 +104,7 @@ def test_a_mutation_in_place_is_whole_or_has_not_been(name: str) -> None:
 
 def test_a_signal_in_the_block_comes_at_once() -> None:
     net = model()
-    with pytest.raises(KeyboardInterrupt), gw.mutated(net, gw.Zero(rate=0.5), seed=1):  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), interrupted_after(60), gw.mutated(net, gw.Zero(rate=0.5), seed=1):  # noqa: PT012
         signal.raise_signal(signal.SIGALRM)
         pytest.fail("the block goes on")
 

@@ -1,6 +1,5 @@
 """An undo is right at every instant: before the change, half way, afterwards, and when it is interrupted itself."""
 
-import signal
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from genewright import noise
 from genewright.errors import SettingError
 from genewright.noise import Change, ShardUndo, Stream, Undo, apply_shard, reference
 from genewright.noise.undo import Noted
+from tests.alarms import alarms, interrupted_after
 
 STREAM = Stream(key=61, tweak=67)
 HOUSE = str(Path(noise.__file__).parent)
@@ -163,31 +163,18 @@ def test_signals_at_hundreds_of_instants(way):
         usual = time.perf_counter() - begun
     rng = np.random.default_rng(1)
     hit = 0
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
+    with alarms():
         for _ in range(300):
             undos = []
             try:
-                signal.setitimer(signal.ITIMER_REAL, max(usual * rng.uniform(0, 1.2), 1e-6))
-                way(values, change, undos.append)
-                quietly()
+                with interrupted_after(max(usual * rng.uniform(0, 1.2), 1e-6)):
+                    way(values, change, undos.append)
             except KeyboardInterrupt:
                 hit += 1
             for undo in undos:
                 undo.restore(values)
             assert values.tobytes() == before.tobytes()
-    finally:
-        quietly()
-        signal.signal(signal.SIGALRM, old)
     assert hit > 30
-
-
-def quietly():
-    """Stop the timer, which sends once."""
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    except KeyboardInterrupt:
-        return
 
 
 def test_the_undo_comes_before_the_change(way):
