@@ -13,6 +13,7 @@ from genewright.backends.files.checkpoint import RECIPE
 from genewright.edits import Site
 from genewright.errors import FileError, RecipeError
 from genewright.recipe import Recipe, history_of, history_to_json
+from genewright.storage import Overwrite
 
 Model = TypeVar("Model")
 
@@ -20,14 +21,15 @@ _MOST_TIMES = 4  # a narrowed mutant was larger once
 WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 
 
-def save(model: Any, path: str | Path, *, overwrite: bool = False) -> None:
+def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
     """Write a model's tensors to a safetensors file, with its recipe inside where it is a mutant.
 
     Args:
         model: A torch module, a Keras model or a checkpoint. A checkpoint may also be written as the kind of file that
             it was read from; a Keras model as .keras, .weights.h5 or .h5, too.
         path: The file to write, atomically.
-        overwrite: Whether an old file may be replaced.
+        overwrite: Whether an old file may be replaced; it keeps its permissions. "force" also replaces a read-only one,
+            and makes the file that a dangling link stands for.
 
     Raises:
         FileError: The file exists and `overwrite` is false, or it cannot be written; an old file stays as it was.

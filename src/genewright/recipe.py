@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from genewright.errors import FileError, RecipeError, RecipeVersionError
+from genewright.errors import RecipeError, RecipeVersionError
 from genewright.noise import SPEC
 from genewright.step import PREVIOUS, Step
-from genewright.storage import write_atomically
+from genewright.storage import Overwrite, read_file, write_atomically
 
 FORMAT = 2
 
@@ -96,7 +96,7 @@ class Recipe:
         """Return the recipe that hangs on a mutant as texts of its steps."""
         return cls(tuple(Step.from_json(_parsed(text)) for text in history))
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def save(self, path: str | Path, *, overwrite: Overwrite = False) -> None:
         """Write the recipe to a file, atomically.
 
         Raises:
@@ -112,11 +112,7 @@ class Recipe:
             FileError: The file cannot be read.
             RecipeError: Its content is not a recipe.
         """
-        try:
-            text = Path(path).read_bytes()
-        except OSError as error:
-            raise FileError(f"{path}: cannot be read ({error.strerror}).") from error
-        return cls.from_json(text)
+        return cls.from_json(read_file(Path(path)))
 
     def to_form(self) -> dict[str, Any]:
         """Return the recipe as `json.dumps` takes it, to be put into a larger document."""

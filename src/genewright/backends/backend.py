@@ -15,6 +15,7 @@ from genewright.edits import Store
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.storage import Overwrite
 from genewright.witness import Witness
 
 ENTRY_POINTS = "genewright.backends"
@@ -89,7 +90,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+    def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: Overwrite) -> None:
         """Write the tensors and `metadata` to a file, atomically."""
 
     @abstractmethod

@@ -60,7 +60,7 @@ def refuse_output(path: Path, *, force: bool, kinds: tuple[str, ...] = CHECKPOIN
     """
     if path.suffix.lower() not in kinds:
         raise UsageError(f"{path}: the name must end in {' or '.join(kinds)}, so that it says what is in it.")
-    refuse_existing(path, overwrite=force)
+    refuse_existing(path, overwrite="force" if force else False)
 
 
 def example(*commands: str) -> str:

@@ -24,7 +24,14 @@ def is_factory(text: str) -> bool:
     >>> is_factory("my.models:Net"), is_factory("net.pt"), is_factory("C:/net.pt")
     (True, False, False)
     """
-    return bool(_FACTORY.fullmatch(text)) and not Path(text).exists()
+    return bool(_FACTORY.fullmatch(text)) and not _is_there(text)
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # no name that the system takes
+        return False
 
 
 def open_model(text: str, weights: Path | None = None, *, whole: bool = False) -> Any:

@@ -52,9 +52,9 @@ class MutateGroup(OperatorGroup):
             mutant = mutate(model, operator, seed=seed, example=example, inplace=True)
         made = recipe(mutant)
         with output.working("Writing"):
-            save(mutant, out, overwrite=force)
+            save(mutant, out, overwrite="force" if force else False)
         if recipe_file is not None:
-            made.save(recipe_file, overwrite=force)
+            made.save(recipe_file, overwrite="force" if force else False)
         output.say(f"{out}  {type(operator).__name__}, seed {seed!r}")
         output.say(f"base      {made.base}\nmutant    {made.result}")
         if recipe_file is not None:

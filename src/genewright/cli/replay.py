@@ -51,7 +51,7 @@ def replay(
             raise cannot_run(base) from error
         raise missing_option(ctx, "--example", "a step has to see the model run once", "1x3x224x224") from error
     with output.working("Writing"):
-        save(mutant, out, overwrite=force)
+        save(mutant, out, overwrite="force" if force else False)
     steps = len(read.steps)
     output.say(f"{out}  replayed in {steps} step{'s' if steps != 1 else ''}")
     output.say(f"Every byte agrees with the recipe's result: {read.result}")

@@ -19,6 +19,7 @@ from genewright.errors import FileError, UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.recipe import history_of
+from genewright.storage import Overwrite
 from genewright.witness import Witness
 
 _READERS = {
@@ -74,7 +75,7 @@ class FilesBackend(Backend):
             "or on the command line package.module:factory with --weights."
         )
 
-    def save(self, model: Checkpoint, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+    def save(self, model: Checkpoint, path: Path, metadata: Mapping[str, str], *, overwrite: Overwrite) -> None:
         whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
         write_checkpoint(whole, path, overwrite=overwrite)
 
@@ -99,7 +100,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return _by_suffix(_READERS, Path(path))(Path(path))
 
 
-def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
     """Write a .safetensors, .pt or .pth file, as the path says, atomically.
 
     Raises:

@@ -29,7 +29,7 @@ from genewright.backends.files.keras_layout import (
     variable_names,
 )
 from genewright.errors import FileError
-from genewright.storage import read_file, write_atomically
+from genewright.storage import Overwrite, read_file, write_atomically
 from genewright.tensor import FLOATS, Tensor
 
 _METADATA = (RECIPE, TIES)
@@ -95,7 +95,7 @@ def checkpoint_of_hdf5(data: bytes, place: str, configs: LayerConfigs | None) ->
     return Checkpoint(entries, metadata, Hdf5Container(data, places))
 
 
-def write_hdf5(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+def write_hdf5(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
     """Write the file that a checkpoint was read from, with its tensors and metadata as they are now.
 
     Raises:

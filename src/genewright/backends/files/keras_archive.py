@@ -16,7 +16,7 @@ from genewright.backends.files.checkpoint import Checkpoint
 from genewright.backends.files.hdf5 import Hdf5Container, checkpoint_of_hdf5, metadata_of, patched
 from genewright.backends.files.keras_config import LayerConfigs, refuse_code
 from genewright.errors import FileError
-from genewright.storage import read_file, write_atomically
+from genewright.storage import Overwrite, read_file, write_atomically
 
 METADATA = "metadata.json"
 CONFIG = "config.json"
@@ -53,7 +53,7 @@ def read_archive(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def write_archive(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+def write_archive(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
     """Write the archive that a checkpoint was read from, with its tensors and metadata as they are now.
 
     Raises:

@@ -18,7 +18,7 @@ from genewright.backends.files.checkpoint import RECIPE, Checkpoint, Entry
 from genewright.backends.files.pickle_scan import Scan
 from genewright.errors import FileError, UnsupportedError
 from genewright.process_state import warnings_ignored
-from genewright.storage import read_file, write_atomically
+from genewright.storage import Overwrite, read_file, write_atomically
 
 _NESTED = ("state_dict", "model_state_dict", "model")
 
@@ -119,7 +119,7 @@ def _walk(scan: Scan, stream: io.BytesIO) -> None:
         raise _CodeError(str(error)) from None
 
 
-def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
     """Write the state dict back into what the file held around it, atomically; the recipe is in its `_metadata`."""
     torch = _torch(path)
     container = checkpoint.container

@@ -12,7 +12,7 @@ import safetensors as library
 from genewright.backends.files.bounds import read_json
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.errors import FileError
-from genewright.storage import read_file, write_atomically
+from genewright.storage import Overwrite, read_file, write_atomically
 
 _NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -63,7 +63,7 @@ def _header(data: bytes, path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", header)
 
 
-def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: bool) -> None:
+def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
     """Write a file, atomically; a tied tensor is written under each of its names.
 
     Raises:

@@ -21,6 +21,7 @@ from genewright.companion import Companion
 from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.storage import Overwrite
 from genewright.witness import Witness
 
 
@@ -62,7 +63,7 @@ class KerasBackend(Backend):
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if keras.ops.is_tensor(value) else super().numeric(value)
 
-    def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+    def save(self, model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: Overwrite) -> None:
         save_model(model, path, metadata, overwrite=overwrite)
 
     def load(self, model: Any, path: Path) -> Any:

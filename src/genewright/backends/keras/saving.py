@@ -25,10 +25,10 @@ from genewright.backends.keras.own_classes import by_config, differing
 from genewright.backends.keras.store import KerasStore
 from genewright.errors import FileError, UnsupportedError
 from genewright.process_state import warnings_ignored
-from genewright.storage import refuse_existing, write_atomically
+from genewright.storage import Overwrite, refuse_existing, write_atomically
 
 
-def save_model(model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+def save_model(model: Any, path: Path, metadata: Mapping[str, str], *, overwrite: Overwrite) -> None:
     """Write a model or its weights, by the file's suffix, with `metadata` inside.
 
     | suffix | holds |
@@ -55,7 +55,7 @@ def save_model(model: Any, path: Path, metadata: Mapping[str, str], *, overwrite
         raise FileError(f"{path}: a Keras model is written as .keras, .weights.h5, .h5 or .safetensors.")
     if suffix != ".weights.h5" and isinstance(model, keras.Model) and not is_graph(model):
         _refuse_unsaid(model, path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".genewright-") as folder:
         draft = Path(folder, f"draft{suffix}")
         _write(model, draft, suffix, about)
         write_atomically(path, [draft.read_bytes()], overwrite=overwrite)

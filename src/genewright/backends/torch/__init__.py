@@ -24,6 +24,7 @@ from genewright.companion import Companion
 from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.storage import Overwrite
 from genewright.witness import Witness
 
 
@@ -64,7 +65,7 @@ class TorchBackend(Backend):
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if isinstance(value, torch.Tensor) else super().numeric(value)
 
-    def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+    def save(self, model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: Overwrite) -> None:
         save_module(model, path, metadata, overwrite=overwrite)
 
     def load(self, model: nn.Module, path: Path) -> nn.Module:

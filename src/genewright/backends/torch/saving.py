@@ -14,9 +14,10 @@ from genewright.backends.files import read_checkpoint, write_checkpoint
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.backends.torch.network import TorchNetwork
 from genewright.errors import FileError
+from genewright.storage import Overwrite
 
 
-def save_module(model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: bool) -> None:
+def save_module(model: nn.Module, path: Path, metadata: Mapping[str, str], *, overwrite: Overwrite) -> None:
     """Write parameters and persistent buffers, a tied tensor under each of its names."""
     network = TorchNetwork(model)
     entries: dict[str, Entry] = {}
