@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "where frozen only": ((*MUTATE, "--roles", "statistic", *OUT), 1, "none is trainable"),
     "no such file": (("mutate", "gaussian-noise", "nett.pt", *OUT), 1, "No such file"),
     "unknown kind of file": (("show", "held_out.npz"), 1, "of no known kind"),
-    "unknown kind of output": ((*MUTATE, "--seed", "1", "--out", "m.bin"), 2, ".safetensors or .pt"),
+    "unknown kind of output": ((*MUTATE, "--seed", "1", "--out", "m.onnx"), 2, ".safetensors or .pt"),
     "no folder": ((*MUTATE, "--seed", "1", "--out", "no/m.pt"), 1, "the folder no does not exist"),
     "output is a folder": ((*MUTATE, "--seed", "1", "--out", "folder.pt", "--force"), 1, "is a folder"),
     "no such module": (("show", "userz_models:Net"), 1, "no module is called 'userz_models'"),

@@ -34,7 +34,8 @@ DONE, REFUSED, USAGE = 0, 1, 2
 _ABOUT = """
 Mutate neural networks: seeded, replayable bit for bit, checked against the original.
 
-A MODEL is a .safetensors, .pt, .pth, .keras or .h5 file, or a module as package.module:factory with --weights FILE.
+A MODEL is a .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or a module as package.module:factory with
+--weights FILE.
 
 Exit codes: 0 done; 1 refused, or not ok (compare), or different (diff); 2 the command was not well said.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from genewright.backends.files import SUFFIXES
 from genewright.errors import GenewrightError
 from genewright.storage import refuse_existing
 
@@ -15,7 +16,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A .safetensors, .pt, .pth, .keras or .h5 file, or a module as package.module:factory.",
+        help="A .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or a module as package.module:factory.",
         show_default=False,
     ),
 ]
@@ -30,7 +31,7 @@ Out = Annotated[
     typer.Option("--out", metavar="FILE", help="The file to write, of a kind as above.", show_default=False),
 ]
 
-CHECKPOINTS = (".safetensors", ".pt", ".pth", ".keras", ".h5", ".hdf5")
+CHECKPOINTS = SUFFIXES
 
 
 class UsageError(GenewrightError, ValueError):
@@ -58,7 +59,7 @@ def refuse_output(path: Path, *, force: bool, kinds: tuple[str, ...] = CHECKPOIN
         UsageError: The suffix is of another kind.
         FileError: The path exists or has no folder.
     """
-    if path.suffix.lower() not in kinds:
+    if not path.name.lower().endswith(kinds):
         raise UsageError(f"{path}: the name must end in {' or '.join(kinds)}, so that it says what is in it.")
     refuse_existing(path, overwrite="force" if force else False)
 

@@ -11,7 +11,7 @@ from genewright.cli.models import open_model
 from genewright.cli.output import Output
 from genewright.difference import TensorDifference, difference
 
-_HELP = "A .safetensors, .pt, .pth, .keras or .h5 file, or package.module:factory."
+_HELP = "A .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or package.module:factory."
 First = Annotated[str, typer.Argument(metavar="A", help=_HELP)]
 Second = Annotated[str, typer.Argument(metavar="B", help=_HELP)]
 All = Annotated[bool, typer.Option("--all", help="List the tensors that are equal too.")]

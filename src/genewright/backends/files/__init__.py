@@ -1,4 +1,4 @@
-"""Checkpoint files: .safetensors, and .pt or .pth state dicts."""
+"""Checkpoint files: .safetensors, state dicts that torch saved, and files of Keras."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from genewright.recipe import history_of
 from genewright.storage import Overwrite
 from genewright.witness import Witness
 
+_PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar", ".pt.tar")  # what torch.save's files are called
 _READERS = {
     ".safetensors": read_safetensors,
-    ".pt": read_pickled,
-    ".pth": read_pickled,
+    **dict.fromkeys(_PICKLED, read_pickled),
     ".keras": read_archive,
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
 }
 _WRITERS = {
     ".safetensors": write_safetensors,
-    ".pt": write_pickled,
-    ".pth": write_pickled,
+    **dict.fromkeys(_PICKLED, write_pickled),
     ".keras": write_archive,
     ".h5": write_hdf5,
     ".hdf5": write_hdf5,
 }
+SUFFIXES = tuple(_READERS)
+"""What the names of checkpoint files end in."""
 
 
 class FilesBackend(Backend):
@@ -87,11 +88,12 @@ class FilesBackend(Backend):
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a .safetensors, .pt or .pth file without executing anything in it.
+    """Read a checkpoint file without executing anything in it.
 
     Args:
-        path: The file. A .pt or .pth file holds a state dict, bare or under "state_dict", "model_state_dict" or
-            "model"; torch reads it with ``weights_only=True``.
+        path: The file: .safetensors, .keras, .h5, or what torch saved (.pt, .pth, .ckpt, .bin, .pth.tar). That holds a
+            state dict, bare or under "state_dict", "model_state_dict" or "model"; torch reads it with
+            ``weights_only=True``.
 
     Raises:
         FileError: It is missing, truncated, hostile, or of another kind.
@@ -101,7 +103,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
-    """Write a .safetensors, .pt or .pth file, as the path says, atomically.
+    """Write a checkpoint file of the kind that the path says, atomically.
 
     Raises:
         FileError: The path is of another kind, exists and `overwrite` is false, or cannot be written.
@@ -110,9 +112,10 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite
 
 
 def _by_suffix(table: Mapping[str, Any], path: Path) -> Any:
-    if path.suffix.lower() not in table:
-        raise FileError(f"{path}: is of no known kind. Known are {', '.join(table)}.")
-    return table[path.suffix.lower()]
+    for suffix, function in table.items():
+        if path.name.lower().endswith(suffix):
+            return function
+    raise FileError(f"{path}: is of no known kind. Known are {', '.join(table)}.")
 
 
 BACKEND = FilesBackend()

@@ -124,8 +124,7 @@ class Scan:
     def _call(self) -> None:
         arguments, called = self._stack.pop(), self._stack.pop()
         if not isinstance(called, Name) or called.text not in _CALLED:
-            what = called.text.replace(" ", ".") if isinstance(called, Name) else "what it has made"
-            raise ValueError(f"it calls {what:.60}")
+            raise ValueError(self._said(called))
         self._stack.append(_THING)
         if called.text in ("torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor") and (
             not isinstance(arguments, tuple)
@@ -135,8 +134,22 @@ class Scan:
     def _new(self) -> None:
         arguments, called = self._stack.pop(), self._stack.pop()
         if not isinstance(called, Name) or called.text != "collections OrderedDict" or arguments != ():
-            raise ValueError("it makes an object of a class")
+            raise ValueError(self._said(called))
         self._stack.append(_THING)
+
+    def _said(self, called: Any) -> str:
+        """Say what it would make of what is called last, and where that is: under the last key that was read."""
+        above: list[Name] = [called] if isinstance(called, Name) else []
+        place = ""
+        for entry in reversed(self._stack):
+            if isinstance(entry, Name):
+                above.append(entry)  # that, and not its part, is what stands there
+            elif isinstance(entry, str):
+                place = f" under {entry[:60]!r}"
+                break
+        made = above[-1].text.replace(" ", ".") if above else "what it has made"
+        kind, advice = next((said for name, said in _KINDS.items() if made.endswith(name)), _OBJECT)
+        return f"it holds {kind}{place}: {made:.60}{advice}"
 
     def _storage(self) -> None:
         """Note a storage: ("storage", class, key, device, number of elements, ...)."""
@@ -153,6 +166,12 @@ class Scan:
         self._stack.append(_THING)
 
 
+_KINDS = {
+    "multiarray.scalar": ("a NumPy scalar", "; write x.item() in its place"),
+    "multiarray._reconstruct": ("a NumPy array", "; write torch.from_numpy(x) or x.tolist() in its place"),
+    "numpy.dtype": ("a dtype of NumPy", "; write str(x) in its place"),
+}
+_OBJECT = ("an object or a call of Python", "")
 _PUSHED: dict[str, Any] = {
     "MARK": _MARK, "NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "EMPTY_LIST": _THING,
     "EMPTY_DICT": _THING, "EMPTY_SET": _THING,

@@ -1,9 +1,13 @@
-"""Checkpoints in .pt and .pth files, read by torch with `weights_only=True`: nothing in them is executed."""
+"""Checkpoints that torch saved (.pt, .pth, .ckpt, .bin, .pth.tar), read by torch with `weights_only=True`.
+
+Nothing in them is executed.
+"""
 
 from __future__ import annotations
 
 import io
 import pickle
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +24,7 @@ from genewright.errors import FileError, UnsupportedError
 from genewright.process_state import warnings_ignored
 from genewright.storage import Overwrite, read_file, write_atomically
 
+_GLOBAL = re.compile(r"GLOBAL (\S+)")
 _NESTED = ("state_dict", "model_state_dict", "model")
 
 
@@ -47,7 +52,7 @@ def read_pickled(path: Path) -> Checkpoint:
     except pickle.UnpicklingError as error:
         raise FileError(
             f"{path}: holds pickled code or objects, or is damaged; it was not executed. Save the state dict alone: "
-            f"torch.save(model.state_dict(), path). ({str(error).splitlines()[0]})"
+            f"torch.save(model.state_dict(), path). ({_named_in(error)})"
         ) from error
     except Exception as error:  # torch's reader meets damage in many ways
         first = (str(error) or type(error).__name__).splitlines()[0]
@@ -69,6 +74,12 @@ def read_pickled(path: Path) -> Checkpoint:
     return Checkpoint(entries, metadata, container)
 
 
+def _named_in(error: pickle.UnpicklingError) -> str:
+    """Return which class or function torch would not load; its own text is about settings of `torch.load`."""
+    found = _GLOBAL.search(str(error))
+    return f"it names {found[1]}" if found else str(error).splitlines()[0]
+
+
 class _CodeError(ValueError):
     """A pickle does more than hold tensors."""
 
@@ -82,6 +93,8 @@ def _check(data: bytes, place: str) -> None:
     """
     scan = Scan(len(data), place)
     zipped = data[:4] == b"PK\x03\x04"
+    if data and not zipped and data[:1] != b"\x80":
+        raise FileError(f"{place}: is no file that torch saved: it begins with {data[:8]!r}.")
     if zipped:
         _check_archive(data, place, scan)
     else:

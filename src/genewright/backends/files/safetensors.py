@@ -14,6 +14,7 @@ from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.errors import FileError
 from genewright.storage import Overwrite, read_file, write_atomically
 
+_FORMAT = "format"
 _NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
     "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
@@ -66,6 +67,8 @@ def _header(data: bytes, path: Path) -> dict[str, Any]:
 def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
     """Write a file, atomically; a tied tensor is written under each of its names.
 
+    The metadata say "format": "pt" where they say no other: transformers and accelerate read no file without it.
+
     Raises:
         FileError: It exists and `overwrite` is false, or it cannot be written.
     """
@@ -81,7 +84,7 @@ def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrit
 
     def write(temporary: Path) -> None:
         try:
-            library.serialize_file(specs, temporary, checkpoint.metadata)  # pyright: ignore[reportUnknownMemberType]
+            library.serialize_file(specs, temporary, {_FORMAT: "pt"} | checkpoint.metadata)  # pyright: ignore[reportUnknownMemberType]
         except library.SafetensorError as error:
             raise OSError(str(error)) from error
 
