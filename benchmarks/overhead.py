@@ -188,10 +188,10 @@ def resnet_here(runs: int) -> dict[str, float]:
         missing.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision
 
-    from genewright.backends.torch.structure import recent
+    from genewright.backends.torch.structure import trace_cache
 
-    names = vars(recent)  # it had another name in earlier versions
-    recorded: Any = names["RECENT" if "RECENT" in names else "_RECENT"]
+    names = vars(trace_cache)  # it had another name in earlier versions
+    recorded: Any = names["TRACE_CACHE" if "TRACE_CACHE" in names else "_RECENT"]
     torch.manual_seed(0)
     model = torchvision.models.resnet50(weights=None).eval()
     operator, example = gw.Widen(layer="layer1.0.conv1", factor=1.3), torch.randn(1, 3, 224, 224)

@@ -86,7 +86,7 @@ LATE = {
     ("genewright.conformance.cases", "genewright.conformance"): FOUND_BY_NAME,
     (
         "genewright.files",
-        "genewright.backends.keras.reading",
+        "genewright.backends.keras.model_files",
     ): "only Keras's reader can build a model from its own file",
     ("genewright.noise.backends", "genewright.noise.compiled"): COSTS_TIME,
     ("genewright.noise.compiled.machine_code", "genewright.noise.compiled.kernels.entries"): COSTS_TIME,

@@ -28,10 +28,10 @@ from residual import has_residuals
 from zoo import CASES, Case, first_line
 
 import genewright as gw
+from genewright.backends.torch.float64_outputs import exact_outputs
 from genewright.backends.torch.restructure.insert import inserted_name
-from genewright.backends.torch.witness import witness
 from genewright.edits import InsertLayer
-from genewright.witness import largest_change
+from genewright.outputs import largest_change
 
 RESULTS = Path(__file__).parent / "results"
 OPERATORS: dict[str, Any] = {
@@ -66,11 +66,11 @@ def verdict(model: torch.nn.Module, example: Any, operator: Any, seed: int) -> t
         return f"refused: {error}", None
     unseen = unseen_like(example)
     try:
-        before = witness(model, unseen)
+        before = exact_outputs(model, unseen)
     except gw.GenewrightError:  # a model of one batch size
         unseen = example
-        before = witness(model, unseen)
-    after = witness(mutant, unseen)
+        before = exact_outputs(model, unseen)
+    after = exact_outputs(mutant, unseen)
     change = largest_change(before, after)
     exact = before.exact and after.exact
     if not change <= max(before.tolerance, after.tolerance):

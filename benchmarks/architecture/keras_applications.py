@@ -30,7 +30,7 @@ import numpy as np  # noqa: E402  # the backend is chosen first
 
 import genewright as gw  # noqa: E402  # the backend is chosen first
 from genewright.backends import backend_of  # noqa: E402  # the backend is chosen first
-from genewright.witness import largest_change  # noqa: E402  # the backend is chosen first
+from genewright.outputs import largest_change  # noqa: E402  # the backend is chosen first
 
 SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71, "NASNetLarge": 331, "NASNetMobile": 224}
 SEED = 7
@@ -69,7 +69,7 @@ def checked(model: keras.Model, operator: gw.Operator, example: np.ndarray) -> t
         mutant = gw.mutate(model, operator, seed=SEED, example=example)
     except gw.GenewrightError as error:
         return f"refused: {str(error)[:120]}", None
-    change = largest_change(backend.witness(model, example), backend.witness(mutant, example))
+    change = largest_change(backend.exact_outputs(model, example), backend.exact_outputs(mutant, example))
     return ("kept" if change <= 1e-9 else f"WRONG: {change:.1e}"), mutant
 
 

@@ -22,9 +22,9 @@ import zoo
 from torch import nn
 
 import genewright as gw
-from genewright.backends.torch.structure.recent import RECENT
-from genewright.backends.torch.structure.widths import TorchWidths
-from genewright.backends.torch.witness import witness
+from genewright.backends.torch.float64_outputs import exact_outputs
+from genewright.backends.torch.structure.torch_widths import TorchWidths
+from genewright.backends.torch.structure.trace_cache import TRACE_CACHE
 
 
 def models(only: str) -> Iterator[tuple[str, nn.Module, Any, str]]:
@@ -70,11 +70,14 @@ def main() -> None:
         given: Any = example if isinstance(example, dict) else {"x": example}
         calls: dict[str, Callable[[], Any]] = {
             "forward": lambda model=model, given=given: model(**given),
-            "record": lambda m=model, e=example, layer=layer: (RECENT.clear(), TorchWidths(m, e).find(layer)),
-            "try": lambda widths=widths, knob=knob: widths.settle(knob, round(1.3 * knob.size)),
-            "check": lambda model=model, example=example: (witness(model, example), witness(model, example)),
-            "plan": lambda m=model, o=operator, e=example: (RECENT.clear(), gw.plan(m, o, seed=1, example=e)),
-            "mutate": lambda m=model, o=operator, e=example: (RECENT.clear(), gw.mutate(m, o, seed=1, example=e)),
+            "record": lambda m=model, e=example, layer=layer: (TRACE_CACHE.clear(), TorchWidths(m, e).find(layer)),
+            "try": lambda widths=widths, knob=knob: widths.resolve_attributes(knob, round(1.3 * knob.size)),
+            "check": lambda model=model, example=example: (
+                exact_outputs(model, example),
+                exact_outputs(model, example),
+            ),
+            "plan": lambda m=model, o=operator, e=example: (TRACE_CACHE.clear(), gw.plan(m, o, seed=1, example=e)),
+            "mutate": lambda m=model, o=operator, e=example: (TRACE_CACHE.clear(), gw.mutate(m, o, seed=1, example=e)),
             "again": lambda m=model, o=operator, e=example: gw.mutate(m, o, seed=1, example=e),
         }
         with torch.no_grad():

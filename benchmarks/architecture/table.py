@@ -24,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
 TABLES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {"width": width_table, "depth": depth_table}
 
 
-def rows_of(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+def unit_rows(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """Return the lines of one benchmark, library by library."""
     files = sorted(folder.glob(f"{name}-*.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
@@ -33,7 +33,7 @@ def rows_of(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
 def rendered(text: str, folder: Path = RESULTS) -> str:
     """Return the page with every table that has results made anew."""
     for name, table in TABLES.items():
-        rows = rows_of(name, folder)
+        rows = unit_rows(name, folder)
         if not rows:
             continue
         start, end = f"<!-- {name}: made by benchmarks/architecture/table.py -->", f"<!-- /{name} -->"

@@ -31,7 +31,7 @@ import zoo
 import genewright as gw
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.store import TorchStore
-from genewright.backends.torch.structure.widths import TorchWidths
+from genewright.backends.torch.structure.torch_widths import TorchWidths
 from genewright.edits import Site
 from genewright.seeding import Noise
 
@@ -138,7 +138,7 @@ def run(case: zoo.Case, count: int, inits: list[str], fast: bool) -> dict[str, A
         return {**row, "recorded": str(error)[:300]}
     row["seconds"] = round(time.perf_counter() - clock, 2)
     row["unknown"] = widths.reading.unknown
-    row["stage"] = widths.recording.stage.__name__
+    row["stage"] = widths.recording.trace_device.__name__
     hidden = [k for k in knobs if k.hidden and k.plain]
     row["knobs"] = len(knobs)
     row["hidden"] = len(hidden)

@@ -21,7 +21,7 @@ class Companion:
 
     twins: tuple[Any, ...] = ()
 
-    def foreseen(self, names: Sequence[str]) -> list[str]:
+    def state_resets(self, names: Sequence[str]) -> list[str]:
         """Say what of the state of tensors that change their shapes cannot move."""
         return []
 

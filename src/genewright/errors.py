@@ -15,7 +15,7 @@
     │   └── FingerprintError               base or result is not the network that the recipe names
     ├── FileError (OSError)                a file cannot be read or written
     ├── RunError (RuntimeError)            what the library compiled, or built into a model, cannot run
-    ├── MisfitError (ValueError)           two layouts of an axis do not fit: raised and caught by rules (widths/)
+    ├── UnificationError (ValueError)           two layouts of an axis do not fit: raised and caught by rules (widths/)
     ├── UsageError (ValueError)            the words of a command are wrong (cli/)
     └── ConformanceError (AssertionError)  an operator breaks an invariant (`gw.check_operator`)
 

@@ -128,7 +128,7 @@ def _whole(file: Path, rest: object) -> Any:
             f"{file}: holds no whole model that could be loaded without its class. Write gw.load(factory, path), where "
             "factory() makes the model as the base was made."
         )
-    return importlib.import_module("genewright.backends.keras.reading").read_model(file)
+    return importlib.import_module("genewright.backends.keras.model_files").read_model(file)
 
 
 def read_recipe(path: str | Path) -> Recipe:

@@ -29,4 +29,4 @@ def knobs(model: Any, example: Any) -> Knobs:
         >>> [(knob.name, knob.size, knob.free) for knob in gw.knobs(net, torch.zeros(1, 4))]
         [('0', 8, True), ('input of 0', 4, False), ('2', 2, False)]
     """
-    return backend_of(model).network(model, example).structure.widths.verified()
+    return backend_of(model).network(model, example).structure.widths.verified_knobs()

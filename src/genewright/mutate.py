@@ -117,7 +117,7 @@ def plan(
         held = set(network.tensors)
         _act(change, operators, Noise(seed))
     resized = {name for done in change.done for e in done.step.edits if isinstance(e, Gather) for name in e.tensors()}
-    notes = companion.foreseen(sorted(resized & held)) if companion is not None else []
+    notes = companion.state_resets(sorted(resized & held)) if companion is not None else []
     return Plan(
         base=change.base,
         steps=tuple(change.done),

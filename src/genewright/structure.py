@@ -15,34 +15,34 @@ from genewright.widths.widths import Widths
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """What one layer was given and what it returned.
+    """The calls of one layer in the run: shapes of its input and output.
 
     Attributes:
         layer: The layer's name.
         layer_type: Its class name.
-        given: Shape of the first tensor that it was given.
-        returned: Shape of the tensor that it returned, the first one of a tuple.
-        times: How often it was called in the run.
-        composite: It has layers of its own.
+        input_shape: Shape of its first input tensor.
+        output_shape: Shape of its output, the first tensor of a tuple.
+        num_calls: How often it was called in the run.
+        composite: It has sub-layers.
         depth_axis: The axis of the output's channels or features.
         window_axes: Over how many axes of the output a window can move: 2 for images, 0 where there are only features.
-        extras: Class names of what else it was given, beyond the first tensor, plain values and None.
+        extra_inputs: Class names of its other inputs, beyond the first tensor, plain values and None.
     """
 
     layer: str
     layer_type: str
-    given: tuple[int, ...]
-    returned: tuple[int, ...]
-    times: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    num_calls: int
     composite: bool
     depth_axis: int
     window_axes: int = 0
-    extras: tuple[str, ...] = ()
+    extra_inputs: tuple[str, ...] = ()
 
     @property
     def has_cache(self) -> bool:
         """Whether it received a cache, into which it writes at a place that its number says."""
-        return any(name.endswith("Cache") for name in self.extras)
+        return any(name.endswith("Cache") for name in self.extra_inputs)
 
 
 class Structure(ABC):
@@ -66,31 +66,31 @@ class Structure(ABC):
             UnsupportedError: The example never reaches it, or it neither takes nor returns a tensor.
         """
 
-    def given(self, layer: str) -> NDArray[np.floating[Any]] | None:
-        """Return what a layer is given on the example, one row a position and one column a feature; None if unknown."""
+    def layer_inputs(self, layer: str) -> NDArray[np.floating[Any]] | None:
+        """Return the inputs of a layer on the example, (positions, features); None if unknown."""
         return None
 
     @abstractmethod
     def blocks(self) -> tuple[tuple[str, ...], ...]:
-        """Return the names of layers that could be blocks of a chain: they return the shape that they take.
+        """Return the names of layers that could be blocks of a chain: their output has the shape of their input.
 
         They come in groups: first entries of lists and chains, the outermost ones; then all others; then whole chains.
         """
 
     @abstractmethod
-    def is_listed(self, block: str) -> bool:
+    def in_layer_list(self, block: str) -> bool:
         """Whether a copy of the block would be called by the code that calls the block, as an entry of a list is."""
 
     @abstractmethod
-    def takes(self, insertion: InsertLayer, zeros: tuple[str, ...]) -> bool:
-        """Whether the model runs with a new layer, and with these of its tensors zero puts out what it did.
+    def accepts(self, insertion: InsertLayer, zeros: tuple[str, ...]) -> bool:
+        """Whether the model runs with a new layer, and with these of its tensors zero has the same outputs.
 
-        Tried on a copy of the model that is woken up, so that what is kept by chance at random init does not count.
+        Tried on a copy of the model whose constant parameters are randomized: with zero gains any layer would fit.
         """
 
     @abstractmethod
-    def silencing(self, block: str) -> tuple[str, ...] | None:
-        """Return the fewest tensors of a copy of `block` that must be zero so that it returns what it is given.
+    def zero_init_tensors(self, block: str) -> tuple[str, ...] | None:
+        """Return the fewest tensors of a copy of `block` to initialise with zeros so that it is the identity.
 
         Names are relative to the block. Empty means that it does so as it is; None that no zeros do it.
         """

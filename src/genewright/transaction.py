@@ -25,12 +25,12 @@ from genewright.interrupts import Interrupts, checkpoint, shielded
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.operator import Operator
+from genewright.outputs import Outputs
 from genewright.recipe import History, last_result, step_text
 from genewright.seeding import Noise
 from genewright.step import PREVIOUS, Step
 from genewright.tensor import Tensor, is_plain
 from genewright.verify import verify
-from genewright.witness import Witness
 
 _LOG = logging.getLogger("genewright")
 _MOST_TIMES = 64  # a recipe of a few bytes may ask for very large tensors: so much larger than the base's it may
@@ -97,7 +97,7 @@ class Transaction:
         self._network: Network | None = None
         self._base: str | None = None
         self._signs = signs
-        self._outputs: Witness | None = None
+        self._outputs: Outputs | None = None
         self._reformed: int | None = None  # the last step that proposed other layers or shapes
         self._limit: int | None = None  # bytes that recorded edits may ask for
         self._committed = False
@@ -242,7 +242,7 @@ class Transaction:
     def _recorded(self, operator: Operator, edits: Sequence[Edit]) -> dict[str, Any]:
         """Return what of a proposal the recipe holds: nothing where the tensors alone decide what the operator does."""
         traced = self.network.traced
-        if not traced and not any(edit.reforms() for edit in edits):
+        if not traced and not any(edit.changes_structure() for edit in edits):
             return {}
         alone = not operator.fits() and all(edit.data for edit in edits)
         kept = tuple(edit for edit in edits if edit.data and (alone or edit.shapes))
@@ -262,7 +262,7 @@ class Transaction:
     ) -> Done:
         network = self.network
         late = check(edits, (network, *(donor.network for donor in donors)))
-        reformed = any(edit.reforms() for edit in edits)
+        reformed = any(edit.changes_structure() for edit in edits)
         watched = operator is not None and self._example is not None and (reformed or "function" in operator.claims())
         rounds = watched and any(edit.rounds(network) for edit in edits)
         before = self._before() if watched else None
@@ -335,14 +335,14 @@ class Transaction:
         store.journal = self.journal
         return Site(store, noise, self.journal, donors)
 
-    def _before(self) -> Witness:
+    def _before(self) -> Outputs:
         if self._outputs is None:
-            self._outputs = self._backend.witness(self.model, self._example)
+            self._outputs = self._backend.exact_outputs(self.model, self._example)
         return self._outputs
 
-    def _after(self, operator: Operator) -> Witness:
+    def _after(self, operator: Operator) -> Outputs:
         try:
-            return self._backend.witness(self.model, self._example)
+            return self._backend.exact_outputs(self.model, self._example)
         except UnsupportedError as error:
             raise UnsupportedError(
                 f"{type(operator).__name__}: the model would not run any more ({error.__cause__}). Refused; nothing "

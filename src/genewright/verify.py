@@ -6,12 +6,12 @@ import logging
 
 from genewright.errors import FunctionError
 from genewright.operator import Operator
-from genewright.witness import TOLERANCE_SINGLE, Witness, largest_change
+from genewright.outputs import TOLERANCE_SINGLE, Outputs, largest_change
 
 _LOG = logging.getLogger("genewright")
 
 
-def verify(operator: Operator, before: Witness, after: Witness, *, rounds: bool = False) -> float:
+def verify(operator: Operator, before: Outputs, after: Outputs, *, rounds: bool = False) -> float:
     """Return the change of the outputs; refuse one that the operator may not cause.
 
     Args:

@@ -18,8 +18,8 @@ from genewright.edits import Memory, Store
 from genewright.errors import FileError, UnknownNameError
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.outputs import Outputs
 from genewright.tensor import Initial, Tensor, role_of_name
-from genewright.witness import Witness
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ class TreeBackend(Backend):
     def store(self, model: Tree, companion: Companion | None = None, network: Network | None = None) -> Store:
         return TreeStore(model)
 
-    def run(self, model: Tree, batch: Any, *, exactly: bool = False) -> Witness:
+    def run(self, model: Tree, batch: Any, *, exactly: bool = False) -> Outputs:
         output = np.asarray(batch, np.float64 if exactly else np.float32)
         for matrix in model.matrices():
             output = output @ matrix
-        return Witness([output], exact=exactly)
+        return Outputs([output], exact=exactly)
 
     def copy(self, model: Tree) -> Tree:
         return model

@@ -11,7 +11,7 @@ import pytest
 
 import genewright as gw
 from genewright.cli.arguments import UsageError
-from genewright.cli.settings import operator_from_options, parameters, settings_of
+from genewright.cli.setting_options import operator_from_options, parameters, settings_of
 from genewright.edits import Edit
 from genewright.network import Network
 from genewright.operator import AnyOperator, Operator

@@ -19,7 +19,7 @@ from torch import nn
 
 import genewright as gw
 from genewright.backends import backend_of
-from genewright.backends.torch.attributes import set_value, value_at
+from genewright.backends.torch.attribute_paths import set_value, value_at
 from genewright.backends.torch.kinds import KINDS
 from genewright.backends.torch.layers import make_layer
 from genewright.files import reshape

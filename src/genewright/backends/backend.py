@@ -15,8 +15,8 @@ from genewright.edits import Store
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.outputs import Outputs
 from genewright.storage import Overwrite
-from genewright.witness import Witness
 
 ENTRY_POINTS = "genewright.backends"
 
@@ -54,7 +54,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def run(self, model: Any, batch: Any, *, exactly: bool = False) -> Witness:
+    def run(self, model: Any, batch: Any, *, exactly: bool = False) -> Outputs:
         """Return the outputs for one batch, in evaluation mode, as arrays with the batch first.
 
         The model, its modes and the framework's random generators are as they were afterwards.
@@ -124,9 +124,9 @@ class Backend(ABC):
     @final
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:
         """Return the outputs for one batch, as `run` does."""
-        return self.run(model, batch).outputs
+        return self.run(model, batch).tensors
 
     @final
-    def witness(self, model: Any, example: Any) -> Witness:
+    def exact_outputs(self, model: Any, example: Any) -> Outputs:
         """Return the outputs of `model` as exactly as it can compute them, as `run` does."""
         return self.run(model, example, exactly=True)

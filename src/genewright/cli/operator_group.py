@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from genewright.cli.arguments import Model, UsageError, Weights, example, missing_option
 from genewright.cli.example import Example, cannot_run
 from genewright.cli.models import is_factory
-from genewright.cli.settings import description, operator_from_options, parameters
+from genewright.cli.setting_options import description, operator_from_options, parameters
 from genewright.errors import ExampleError
 from genewright.names import did_you_mean, snake_case
 from genewright.operator import AnyOperator, Operator, Registered, first_paragraph, registered

@@ -11,7 +11,7 @@ import typer
 from genewright.cli.arguments import Json
 from genewright.cli.operator_group import find_operator
 from genewright.cli.output import Output
-from genewright.cli.settings import Setting, description, settings_of
+from genewright.cli.setting_options import Setting, description, settings_of
 from genewright.operator import first_paragraph, registered
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="An operator, for all about it.", show_default=False)]

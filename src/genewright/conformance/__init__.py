@@ -7,7 +7,7 @@ from typing import Any
 
 from genewright.conformance.cases import Case, as_case, built_in
 from genewright.conformance.invariants import CaseCheck
-from genewright.conformance.settings import check_settings
+from genewright.conformance.settings_checks import check_settings
 from genewright.errors import ConformanceError, SettingError
 from genewright.operator import Combinator, Operator
 

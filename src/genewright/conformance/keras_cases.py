@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.double_precision import double_precision
+from genewright.backends.keras.float64_outputs import in_float64
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import is_graph, layers_of, members_of
-from genewright.backends.keras.witness import in_float64
 from genewright.conformance.cases import Case
 from genewright.conformance.generators import reseeded
 
@@ -77,7 +77,7 @@ CASE = KerasCase
 def networks() -> dict[str, Any]:
     """Return pairs (model, example input) by name; the global generators stay as they are."""
     with reseeded(0):
-        return {name: _awake(make()) for name, make in _NETWORKS.items()}
+        return {name: _randomize_constants(make()) for name, make in _NETWORKS.items()}
 
 
 def _dense() -> tuple[Any, Any]:
@@ -204,7 +204,7 @@ def _numbers(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def _awake(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+def _randomize_constants(pair: tuple[Any, Any]) -> tuple[Any, Any]:
     """Give every variable values of its own: zeros and ones would hide what is wrong."""
     model, example = pair
     numbers = np.random.default_rng(1)

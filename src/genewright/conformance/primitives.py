@@ -21,10 +21,10 @@ from genewright.index import Index
 from genewright.journal import Journal
 from genewright.layer import KINDS
 from genewright.network import Network
-from genewright.operators.architecture.moving import gather
+from genewright.operators.architecture.gather_units import gather
+from genewright.outputs import largest_change
 from genewright.seeding import Noise
 from genewright.tensor import ROLES, Tensor, is_plain
-from genewright.witness import largest_change
 
 _SUFFIXES = (".safetensors", ".keras", ".weights.h5", ".pt")
 _HISTORY = ("one", "two")
@@ -155,7 +155,7 @@ class _BackendCheck:
         self.require(not moved, law, f"the random generator of {', '.join(moved)} has moved")
         self.untouched()
         again = self.backend.run(self.backend.copy(self.model), self.example)
-        same = [a.tobytes() == b.tobytes() for a, b in zip(first.outputs, again.outputs, strict=True)]
+        same = [a.tobytes() == b.tobytes() for a, b in zip(first.tensors, again.tensors, strict=True)]
         self.require(all(same), law, "a copy gives other outputs")
         exact = self.backend.run(self.model, self.example, exactly=True)
         self.untouched()
@@ -196,7 +196,7 @@ class _BackendCheck:
             structure = network.structure
             for knob in structure.widths.knobs():
                 try:
-                    attributes = structure.widths.settle(knob, knob.size + 1) if knob.free else None
+                    attributes = structure.widths.resolve_attributes(knob, knob.size + 1) if knob.free else None
                 except UnsupportedError:
                     continue  # such as heads, of which the sizes hang together
                 if attributes is not None:
@@ -272,4 +272,4 @@ def _numbers(tensor: Tensor, raw: memoryview) -> Any:
 
 
 def _wide(seen: Any) -> Any:
-    return type(seen)([np.asarray(output, np.float64) for output in seen.outputs], seen.exact)
+    return type(seen)([np.asarray(output, np.float64) for output in seen.tensors], seen.exact)

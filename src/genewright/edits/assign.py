@@ -41,7 +41,7 @@ class Assign(ValueEdit):
         tensor = views[0].tensor(self.tensor)
         shape = part_shape(self.part, tensor.shape)
         if self.values.shape != shape:
-            raise self.misfit(tensor, f"its values have shape {self.values.shape}, the part has {shape}")
+            raise self.mismatch(tensor, f"its values have shape {self.values.shape}, the part has {shape}")
 
     def apply(self, site: Site) -> None:
         dtype = site.store.tensor(self.tensor).dtype

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from genewright.edits.form import Formed
+from genewright.edits.json_form import JsonSerializable
 from genewright.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -41,11 +41,12 @@ class Line:
     expected: float = 0
 
 
-class Edit(Formed, ABC):
+class Edit(JsonSerializable, ABC):
     """One thing that becomes of a network.
 
-    It names tensors, layers or a width, and computes nothing until it is applied. Derive, decorate with a frozen,
-    keyword-only dataclass whose fields `genewright.edits.form` can write, and say how it is checked, told and applied.
+    It names tensors, layers or a width, and computes nothing until it is applied. Derive,
+    decorate with a frozen, keyword-only dataclass whose fields `genewright.edits.json_form` can write, and define its
+    check, words and effect.
 
     Attributes:
         wiring: It changes layers or how they are joined, so that names may come and go.
@@ -61,7 +62,7 @@ class Edit(Formed, ABC):
         """Return the names of the tensors that it changes."""
         return ()
 
-    def reforms(self) -> bool:
+    def changes_structure(self) -> bool:
         """Whether layers, wiring, shapes or attributes change."""
         return self.shapes
 

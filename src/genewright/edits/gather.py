@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.edits.edit import Edit, Line, View
-from genewright.edits.form import CODECS, Codec
+from genewright.edits.json_form import CODECS, Codec
 from genewright.edits.layout import UNIT, Layout, gathered, layout_from_json, layout_to_json, length, units
 from genewright.edits.set_attribute import SetAttribute
 from genewright.edits.site import Site
@@ -87,11 +87,11 @@ class Gather(Edit):
     def tensors(self) -> Sequence[str]:
         return tuple(dict.fromkeys(place.tensor for place in self.places))
 
-    def reforms(self) -> bool:
+    def changes_structure(self) -> bool:
         return bool(self.attributes) or self.index.size != self.size
 
     def can_fail_late(self) -> bool:
-        return self.reforms()
+        return self.changes_structure()
 
     def nbytes(self, view: View) -> int:
         tensors = [(view.tensor(place.tensor), place) for place in self.places]

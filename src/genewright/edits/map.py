@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from genewright.edits.edit import View
-from genewright.edits.form import CODECS, Codec, Formed
+from genewright.edits.json_form import CODECS, Codec, JsonSerializable
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.errors import RecipeError
@@ -32,7 +32,7 @@ class Given:
     stream: Stream | None
 
 
-class Function(Formed, ABC):
+class Function(JsonSerializable, ABC):
     """A function of a part's values, one a file. Derive, decorate with a frozen dataclass of its settings.
 
     Attributes:
@@ -90,7 +90,7 @@ class Map(ValueEdit):
         tensor = views[0].tensor(self.tensor)
         fault = self.function.fault(part_shape(self.part, tensor.shape), self.part)
         if fault:
-            raise self.misfit(tensor, f"{self.function.name}: {fault}")
+            raise self.mismatch(tensor, f"{self.function.name}: {fault}")
 
     def rounds(self, view: View) -> bool:
         return not self.function.exact() and view.tensor(self.tensor).dtype != "float64"

@@ -52,9 +52,9 @@ class Share(ValueEdit):
         tensor = views[0].tensor(self.tensor)
         size = tensor.shape[self.axis] if 0 <= self.axis < len(tensor.shape) else -1
         if size < 0 or not all(index.within(0, size) for index in (self.source, self.target)):
-            raise self.misfit(tensor, f"axis {self.axis} has no such entries")
+            raise self.mismatch(tensor, f"axis {self.axis} has no such entries")
         if not self.source.size == self.target.size == self.share.size:
-            raise self.misfit(
+            raise self.mismatch(
                 tensor, f"{self.source.size} sources, {self.target.size} targets and {self.share.size} shares"
             )
 

@@ -27,7 +27,7 @@ class ValueEdit(Edit, ABC):
     def check(self, views: Sequence[View]) -> None:
         tensor = views[0].tensor(self.tensor)
         if not fits(self.part, tensor.shape):
-            raise self.misfit(tensor, f"its part {self.part} does not exist")
+            raise self.mismatch(tensor, f"its part {self.part} does not exist")
         if not self.moves() and tensor.dtype not in FLOATS:
             raise UnsupportedError(
                 f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
@@ -51,7 +51,7 @@ class ValueEdit(Edit, ABC):
     def words(self) -> str:
         """Say what happens to the elements."""
 
-    def misfit(self, tensor: Tensor, fault: str) -> EditError:
+    def mismatch(self, tensor: Tensor, fault: str) -> EditError:
         """Return the error for an edit that does not fit its tensor."""
         return EditError(f"{type(self).__name__} of {tensor.name!r} of shape {tensor.shape}: {fault}.")
 

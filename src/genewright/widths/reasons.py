@@ -62,7 +62,7 @@ class Cause(Enum):
     RESHAPED = "a reshape cuts across it"
     LAYOUTS = "{} meets two layouts that do not fit"
 
-    MADE_OF_OTHERS = "its weights are not its own: {}"
+    REPARAMETRIZED = "its weights are not its own: {}"
     SPECTRAL = "its kernel is divided by its largest singular value"
     NOT_PLAIN = "its {} is not a plain one"
     RECURRENT = "the recurrent state {}"
@@ -70,7 +70,7 @@ class Cause(Enum):
     RULE_MISFIT = "the rule of {} does not fit here"
     UNKNOWN_OPERATION = "no rule says what {} does to widths"
     TRIED = "one unit more was tried: {}"
-    BENT = "{} comes before the norm"
+    NONLINEAR = "{} comes before the norm"
     OTHER = "{}"
     """In the words of a rule of your own."""
 

@@ -1,4 +1,4 @@
-"""What architecture operators ask of a network's widths; a backend answers."""
+"""Widths: the widths of a network and the attributes that follow them, as a backend's analysis finds them."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ class Widths(ABC):
         """Return every width that a parameter writes or reads."""
 
     @abstractmethod
-    def verified(self) -> Knobs:
-        """Return the same knobs; those that turn out not to run with one unit more are pinned, with the line."""
+    def verified_knobs(self) -> Knobs:
+        """Return the same knobs; those with which the model does not run one unit larger are pinned, with the line."""
 
     @abstractmethod
-    def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
+    def resolve_attributes(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
         """Return the attributes that have to change for `knob` to have `size` units.
 
         Raises:
             UnsupportedError: It cannot have that many; the reason is named, with the user's line where there is one.
         """
 
-    def settle_together(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
+    def resolve_attributes_jointly(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
         """Return the attributes that have to change for several knobs to have `size` units at once.
 
         Raises:
-            UnsupportedError: They cannot, as in `settle`.
+            UnsupportedError: They cannot, as in `resolve_attributes`.
         """
         if len(knobs) == 1:
-            return self.settle(knobs[0], size)
+            return self.resolve_attributes(knobs[0], size)
         names = " and ".join(repr(knob.name) for knob in knobs)
         raise UnsupportedError(f"{names} cannot change together in this kind of model.")
 
     def score_scale(
         self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
     ) -> float:
-        """Return by what queries are to be multiplied so that larger heads, filled with zeros, keep the outputs.
+        """Return the factor on the queries with which zero-padded, larger heads keep the attention scores.
 
         Args:
             knobs: The head size, and what changes with it.
@@ -69,11 +69,11 @@ class Widths(ABC):
         raise UnsupportedError("The size of heads cannot change in this kind of model.")
 
     @abstractmethod
-    def centres(self, layer: str) -> bool:
-        """Whether a norm takes the mean away before it divides."""
+    def subtracts_mean(self, layer: str) -> bool:
+        """Whether a norm subtracts the mean before it divides (layer norm), or not (RMS norm)."""
 
-    def bend_before(self, layer: str) -> Reason | None:
-        """Return which curved function a norm's input has been through since weights made it; None where none has."""
+    def nonlinearity_before(self, layer: str) -> Reason | None:
+        """Return the first nonlinearity between the last weights before a norm and the norm; None if there is none."""
         return None
 
     def find(self, layer: str) -> Knob:

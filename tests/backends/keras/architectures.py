@@ -15,7 +15,7 @@ import numpy as np
 
 import genewright as gw
 from genewright.backends import backend_of
-from genewright.witness import largest_change
+from genewright.outputs import largest_change
 
 OPERATORS = {
     "widen": gw.Widen(layer="conv", num_units=2),
@@ -56,11 +56,11 @@ if __name__ == "__main__":
     base = model()
     batch = np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype(np.float32)
     backend = backend_of(base)
-    before = backend.witness(base, batch)
+    before = backend.exact_outputs(base, batch)
     found = {}
     for case, operator in OPERATORS.items():
         mutant = gw.mutate(base, operator, seed=5, example=batch)
-        after = backend.witness(mutant, batch)
+        after = backend.exact_outputs(mutant, batch)
         with tempfile.TemporaryDirectory() as folder:
             mutant.save(Path(folder, "mutant.keras"))
             plain = keras.saving.load_model(Path(folder, "mutant.keras"))

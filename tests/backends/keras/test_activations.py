@@ -10,7 +10,7 @@ import pytest
 
 import genewright as gw
 
-from .test_architecture import change, woken
+from .test_architecture import change, randomized
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def model(keras: Any) -> Any:
         layers.Dense(5, activation="tanh", name="hidden"),
         layers.Dense(2, name="out"),
     ]
-    return woken(keras.Sequential(made))
+    return randomized(keras.Sequential(made))
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def batch() -> list[Any]:
     return [numbers.normal(size=(3, 8, 8, 3)).astype(np.float32), numbers.normal(size=(3, 5)).astype(np.float32)]
 
 
-def woken(model: Any) -> Any:
+def randomized(model: Any) -> Any:
     """Give norms and biases values, so that nothing is the identity by chance."""
     numbers = np.random.default_rng(1)
     for name, member in backend_of(model).network(model).members.items():  # type: ignore[attr-defined]
@@ -101,7 +101,7 @@ def change(model: Any, mutant: Any, batch: list[Any]) -> float:
 
 @pytest.mark.parametrize("operator", KEPT, ids=str)
 def test_the_outputs_stay_where_an_operator_claims_it(make: Make, batch: list[Any], operator: gw.Operator) -> None:
-    model = woken(make())
+    model = randomized(make())
     before = gw.fingerprint(model)
     mutant = gw.mutate(model, operator, seed=3, example=batch)
     assert gw.fingerprint(model) == before
@@ -113,7 +113,7 @@ def test_the_outputs_stay_where_an_operator_claims_it(make: Make, batch: list[An
 
 @pytest.mark.parametrize("operator", CHANGED, ids=str)
 def test_the_outputs_change_where_it_does_not(make: Make, batch: list[Any], operator: gw.Operator) -> None:
-    model = woken(make())
+    model = randomized(make())
     mutant = gw.mutate(model, operator, seed=3, example=batch)
     assert change(model, mutant, batch) > 1e-3
 
@@ -124,7 +124,7 @@ def test_the_outputs_change_where_it_does_not(make: Make, batch: list[Any], oper
 def test_a_mutant_is_saved_loaded_replayed_and_undone(
     keras: Any, make: Make, batch: list[Any], operator: gw.Operator, tmp_path: Path
 ) -> None:
-    model = woken(make())
+    model = randomized(make())
     before, layers = gw.fingerprint(model), [layer.name for layer in model.layers]
     outputs = backend_of(model).predict(model, batch)
     mutant = gw.mutate(model, operator, seed=3, example=batch)
@@ -245,7 +245,7 @@ def test_the_named_layer_is_wired_between_its_neighbours(keras: Any) -> None:
 
 
 def test_a_layer_behind_a_shared_one_is_shared(make: Make, batch: list[Any]) -> None:
-    model = woken(make())
+    model = randomized(make())
     mutant = gw.mutate(model, gw.InsertLayer(after="twice"), seed=1, example=batch)
     assert sum(layer.name == "twice_dense" for layer in mutant.layers) == 1
     assert len(mutant.get_layer("twice_dense")._inbound_nodes) == 2

@@ -43,7 +43,7 @@ REFUSED: dict[str, set[str]] = {
 }
 BROKEN = {
     ("widen_stream", "dense"): "no rule says on Keras that a curved function before a norm bends the mean of its units "
-    "(Widths.bend_before), so the operator proposes what the check of the outputs then refuses",
+    "(Widths.nonlinearity_before), so the operator proposes what the check of the outputs then refuses",
 }
 # One network for each operator; the rest of the cross is a slow sweep.
 FIRST = {

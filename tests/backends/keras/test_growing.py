@@ -9,9 +9,9 @@ import pytest
 
 import genewright as gw
 from genewright.backends import backend_of
-from genewright.witness import largest_change
+from genewright.outputs import largest_change
 
-from .test_architecture import woken
+from .test_architecture import randomized
 
 EXACT = {
     "same": {"padding": "same"},
@@ -30,12 +30,12 @@ def assert_grows(keras: Any, kind: str, shape: tuple[int | None, ...], length: i
     if kind.startswith("Depthwise"):
         config.pop("filters")
     layer = getattr(keras.layers, kind)(**config, name="w")
-    model = woken(keras.Sequential([keras.Input(shape), layer, keras.layers.Activation("tanh")]))
+    model = randomized(keras.Sequential([keras.Input(shape), layer, keras.layers.Activation("tanh")]))
     batch = np.random.default_rng(0).normal(size=(2, *(length if n is None else n for n in shape)))
     mutant = gw.mutate(model, gw.GrowKernel(layer="w", by=by), seed=1, example=batch.astype(np.float32))
     assert mutant.get_layer("w").kernel_size[0] == config["kernel_size"] + by
     backend = backend_of(model)
-    assert largest_change(backend.witness(model, batch), backend.witness(mutant, batch)) < 1e-12
+    assert largest_change(backend.exact_outputs(model, batch), backend.exact_outputs(mutant, batch)) < 1e-12
 
 
 @pytest.mark.parametrize("length", [8, 9])
@@ -68,7 +68,7 @@ def test_refusals_have_their_reasons(keras: Any) -> None:
 def test_a_shared_convolution_grows_at_every_call(keras: Any) -> None:
     given = keras.Input((9, 9, 2))
     twice = keras.layers.Conv2D(2, 3, name="twice")
-    model = woken(keras.Model(given, twice(twice(given))))
+    model = randomized(keras.Model(given, twice(twice(given))))
     batch = np.random.default_rng(0).normal(size=(2, 9, 9, 2)).astype(np.float32)
     mutant = gw.mutate(model, gw.GrowKernel(layer="twice"), seed=1, example=batch)
     assert [layer.name for layer in mutant.layers][1:] == ["twice_zero_padding2_d", "twice"]

@@ -10,7 +10,7 @@ import pytest
 
 import genewright as gw
 from genewright.backends import backend_of
-from genewright.witness import largest_change
+from genewright.outputs import largest_change
 
 NO_RULE = {
     "FlaxLayer", "JaxLayer", "Lambda", "Pipeline", "TFSMLayer", "TorchModuleWrapper",  # other people's code
@@ -124,7 +124,7 @@ def batch() -> Any:
     return np.random.default_rng(0).normal(size=(3, 6, 4)).astype(np.float32)
 
 
-def woken(model: Any) -> Any:
+def randomized(model: Any) -> Any:
     """Give every variable a value of its own, so that nothing is kept by chance."""
     numbers = np.random.default_rng(1)
     for member in backend_of(model).network(model).members.values():  # type: ignore[attr-defined]
@@ -137,12 +137,12 @@ def woken(model: Any) -> Any:
 @pytest.mark.parametrize("case", WIDENED)
 def test_a_wider_layer_puts_out_the_same(keras: Any, case: str, init: Any) -> None:
     make, layer = WIDENED[case]
-    model = woken(make(keras))
+    model = randomized(make(keras))
     operator = gw.Widen(layer=layer, num_units=2, init=init, placement="both")
     mutant = gw.mutate(model, operator, seed=3, example=batch())
     assert mutant.count_params() > model.count_params()
     backend = backend_of(model)
-    before, after = backend.witness(model, batch()), backend.witness(mutant, batch())
+    before, after = backend.exact_outputs(model, batch()), backend.exact_outputs(mutant, batch())
     assert before.exact
     assert after.exact
     assert largest_change(before, after) < 1e-9
@@ -154,7 +154,7 @@ def test_masks_go_along(keras: Any) -> None:
     x = keras.layers.Embedding(9, 4, mask_zero=True, name="embed")(given)
     x = keras.layers.LSTM(5, return_sequences=True, name="w")(x)
     made = keras.layers.Dense(2)(keras.layers.Bidirectional(keras.layers.GRU(3))(x))
-    model = woken(keras.Model(given, made))
+    model = randomized(keras.Model(given, made))
     words = np.array([[3, 4, 5, 0, 0, 0], [1, 2, 0, 4, 5, 6]], np.int32)
     for layer in ("embed", "w"):
         mutant = gw.mutate(model, gw.Widen(layer=layer, num_units=2), seed=3, example=words)
@@ -163,7 +163,7 @@ def test_masks_go_along(keras: Any) -> None:
 
 
 def test_a_wrapper_made_again_is_saved_and_narrowed(keras: Any, tmp_path: Any) -> None:
-    model = woken(WIDENED["Bidirectional, concat"][0](keras))
+    model = randomized(WIDENED["Bidirectional, concat"][0](keras))
     wide = gw.mutate(model, gw.Widen(layer="w", num_units=2, init="silent"), seed=3, example=batch())
     assert wide.get_layer("w").forward_layer.units == wide.get_layer("w").backward_layer.units == 7
     wide.save(tmp_path / "wide.keras")
@@ -207,7 +207,7 @@ def test_states_of_both_directions_are_refused(keras: Any) -> None:
 
 
 def test_every_class_of_keras_layers_has_a_rule_or_is_known_to_have_none(keras: Any) -> None:
-    from genewright.backends.keras.widths.reading import RULES
+    from genewright.backends.keras.widths.propagation import RULES
 
     kinds = {name: kind for name in dir(keras.layers) if isinstance(kind := getattr(keras.layers, name), type)}
     without = {

@@ -25,7 +25,7 @@ def test_the_page_has_the_tables_of_the_stored_results(table: Any) -> None:
 
 def test_no_stored_result_is_wrong_and_the_goals_are_reached(table: Any) -> None:
     goals = {"torchvision": 0.95, "timm": 0.85, "transformers": 0.60}
-    rows = [row for row in table.rows_of("width") if "results" in row]
+    rows = [row for row in table.unit_rows("width") if "results" in row]
     assert not [row["name"] for row in rows for result in row["results"] if result.get("wrong")]
     for library, goal in goals.items():
         mine = [row for row in rows if row["library"] == library]
@@ -39,7 +39,7 @@ def test_a_wrong_result_would_show(table: Any) -> None:
 
 
 def test_no_stored_result_of_depth_is_wrong_and_blocks_are_deepened(table: Any) -> None:
-    rows = [row for row in table.rows_of("depth") if "verdicts" in row]
+    rows = [row for row in table.unit_rows("depth") if "verdicts" in row]
     assert not [
         row["name"] for row in rows for said in row["verdicts"].values() if not said.startswith(("kept", "ref"))
     ]

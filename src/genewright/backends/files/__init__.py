@@ -18,9 +18,9 @@ from genewright.edits import Store
 from genewright.errors import FileError, UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.outputs import Outputs
 from genewright.recipe import history_of
 from genewright.storage import Overwrite
-from genewright.witness import Witness
 
 _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar", ".pt.tar")  # what torch.save's files are called
 _READERS = {
@@ -70,7 +70,7 @@ class FilesBackend(Backend):
         model.history = history
         return model
 
-    def run(self, model: Checkpoint, batch: Any, *, exactly: bool = False) -> Witness:
+    def run(self, model: Checkpoint, batch: Any, *, exactly: bool = False) -> Outputs:
         raise UnsupportedError(
             "A checkpoint has tensors but no forward pass, so it takes no example=. Give the model as well: a module, "
             "or on the command line package.module:factory with --weights."

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from genewright.backends.backend import Backend
 from genewright.backends.keras.copying import copy_model
+from genewright.backends.keras.float64_outputs import exact_outputs
 from genewright.backends.keras.library import array_of, attributes_of, keras
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rebuilding import RECIPE
 from genewright.backends.keras.saving import load_model, save_model
 from genewright.backends.keras.store import KerasStore
-from genewright.backends.keras.witness import witness
 from genewright.companion import Companion
 from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.outputs import Outputs
 from genewright.storage import Overwrite
-from genewright.witness import Witness
 
 
 class KerasBackend(Backend):
@@ -39,8 +39,8 @@ class KerasBackend(Backend):
     def store(self, model: Any, companion: Companion | None = None, network: Network | None = None) -> Store:
         return KerasStore(model, network=network if isinstance(network, KerasNetwork) else None)
 
-    def run(self, model: Any, batch: Any, *, exactly: bool = False) -> Witness:
-        return witness(model, batch) if exactly else Witness(predict(model, batch), exact=False)
+    def run(self, model: Any, batch: Any, *, exactly: bool = False) -> Outputs:
+        return exact_outputs(model, batch) if exactly else Outputs(predict(model, batch), exact=False)
 
     def companion(self, model: Any, optimizer: Any = None) -> Companion:
         if optimizer is not None and optimizer is getattr(model, "optimizer", None):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.cloning import preserve_python_random
+from genewright.backends.keras.keras_structure import KerasStructure
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.new_layers import NewLayer
 from genewright.backends.keras.rewiring import Changes
-from genewright.backends.keras.structure import KerasStructure
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 
 
@@ -22,7 +22,7 @@ def made_by(
         GenewrightError: The edit makes no layer here; the reason is named.
     """
     changes = Changes.of(edit, model)
-    with python_random_kept():
+    with preserve_python_random():
         for after, new in changes.inserted.items():
             yield from _built(after, new.layers, structure.tensors(after)[1])
         for after, blend in changes.blends.items():

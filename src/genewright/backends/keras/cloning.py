@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from genewright.backends.keras.library import array_of, class_of, keras, said
+from genewright.backends.keras.library import array_of, class_of, error_text, keras
 from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError
@@ -50,7 +50,7 @@ def cloned(layer: Any, changed: Callable[[dict[str, Any]], dict[str, Any]] | Non
         config = layer.get_config()
         return clone_layer(layer, changed(config) if changed else config)
     except Exception as error:
-        reason = said(error)
+        reason = error_text(error)
         raise UnsupportedError(
             f"The layer {layer.name!r} of class {type(layer).__name__} cannot be made again from its config: {reason} "
             "Write its get_config (and register what it names with keras.saving.register_keras_serializable). "
@@ -95,7 +95,7 @@ def _kind(variable: Any) -> str:
     return f"{variable.dtype} of shape {tuple(variable.shape)}"
 
 
-def settle(old: Any, new: Any) -> None:
+def copy_extra_state(old: Any, new: Any) -> None:
     """Carry over what a layer keeps beside config and variables.
 
     That is: vocabularies, statistics made ready
@@ -114,7 +114,7 @@ def settle(old: Any, new: Any) -> None:
 
 
 @contextmanager
-def python_random_kept() -> Generator[None]:
+def preserve_python_random() -> Generator[None]:
     """Leave Python's random generator alone inside the block: Keras draws seeds for new layers from it.
 
     Keras gets another generator on this thread, which starts alike every time; other threads notice nothing.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from genewright.backends.keras.cloning import python_random_kept, settle, transfer
+from genewright.backends.keras.cloning import copy_extra_state, preserve_python_random, transfer
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.library import attributes_of
 from genewright.backends.keras.members import is_graph, members_of
-from genewright.backends.keras.own_classes import remade
 from genewright.backends.keras.rebuilding import RECIPE
+from genewright.backends.keras.subclassed import remade
 from genewright.backends.keras.training import carry_training
 
 
@@ -23,16 +23,16 @@ def copy_model(model: Any) -> Any:
         UnsupportedError: A layer cannot be made from its config; it is named.
     """
     members = list(members_of(model).values())
-    with python_random_kept():
+    with preserve_python_random():
         if is_graph(model):
             rebuilder = Rebuilder(model)
             new = rebuilder.model()
             transfer(members, new)
-            rebuilder.settle()
+            rebuilder.copy_extra_state()
         else:
             new = remade(model)
             transfer(members, new)
-            settle(model, new)
+            copy_extra_state(model, new)
         carry_training(model, new)
     recipe = attributes_of(model).get(RECIPE)
     if recipe is not None:

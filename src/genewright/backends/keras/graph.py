@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from genewright.backends.keras.cloning import cloned, cloned_operation, settle
+from genewright.backends.keras.cloning import cloned, cloned_operation, copy_extra_state
 from genewright.backends.keras.configs import computing_in, unbuilt
 from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.rewiring import UNCHANGED, Changes
-from genewright.backends.keras.undrawn import undrawn
+from genewright.backends.keras.skip_init import skip_init
 from genewright.errors import UnsupportedError
 
 
@@ -43,10 +43,10 @@ class Rebuilder:
             )
         return new
 
-    def settle(self) -> None:
+    def copy_extra_state(self) -> None:
         """Carry over what layers keep beside their variables; call it when the variables have their values."""
         for old, new in self._originals:
-            settle(old, new)
+            copy_extra_state(old, new)
 
     def _layer(self, layer: Any, given: tuple[Any, ...] = ()) -> Any:
         """Return the new layer for an old one; a nested model is made for inputs as wide as those it is given now."""
@@ -105,7 +105,7 @@ class Rebuilder:
             if place in self._changes.inserted:
                 made.extend(self._changes.inserted[place].chain)
             for one in made:  # as Sequential does, to know the next one's input
-                with undrawn(one):
+                with skip_init(one):
                     x = one(x)
             layers.extend(made)
         new = keras.Sequential(layers, name=model.name)
@@ -156,7 +156,7 @@ class Rebuilder:
         layer = self._layer(operation, given)
         if place in self._changes.before:
             args = (self._changes.before[place].on(args[0]), *args[1:])
-        with undrawn(layer):
+        with skip_init(layer):
             return layer(*args, **keywords)
 
     def _input(self, tensor: Any, given: Any = None) -> Any:

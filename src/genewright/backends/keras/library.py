@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from genewright.errors import UnsupportedError
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return what an error of Keras says, on one line, without colours."""
     return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:600]
 
@@ -39,7 +39,7 @@ def _imported() -> Any:
         named = os.environ.get("KERAS_BACKEND")
         chosen = f"KERAS_BACKEND={named}" if named else "its default backend"
         raise UnsupportedError(
-            f"Keras does not start with {chosen}: {said(error)} Install Keras and a backend "
+            f"Keras does not start with {chosen}: {error_text(error)} Install Keras and a backend "
             "(pip install 'genewright[keras]'), and set KERAS_BACKEND to tensorflow, jax or torch, whichever is "
             "installed."
         ) from error

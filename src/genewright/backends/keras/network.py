@@ -12,9 +12,9 @@ from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_
 from genewright.backends.keras.blueprint import made_by
 from genewright.backends.keras.facts import facts_of
 from genewright.backends.keras.initial import initial_of, initializer_of
+from genewright.backends.keras.keras_structure import KerasStructure
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
-from genewright.backends.keras.structure import KerasStructure
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
 from genewright.layer import Layer

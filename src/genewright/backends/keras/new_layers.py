@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from genewright.backends.keras.library import keras, said
+from genewright.backends.keras.library import error_text, keras
 from genewright.errors import SettingError
 from genewright.names import did_you_mean
 
@@ -41,7 +41,7 @@ class NewLayer:
             name = str(self.spec.get("class_name"))
             known = [n for n in dir(keras.layers) if n[0].isupper()]
             hint = "" if name in known else f" {did_you_mean(name, known)}"
-            raise SettingError(f"No layer can be made of {self.spec!r}: {said(error)}{hint}") from error
+            raise SettingError(f"No layer can be made of {self.spec!r}: {error_text(error)}{hint}") from error
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.files.keras_layout import input_axis_of, role_of, unit_axis_of
-from genewright.backends.keras.cloning import cloned, python_random_kept, settle
-from genewright.backends.keras.exchanging import exchange, fresh_layers
+from genewright.backends.keras.cloning import cloned, copy_extra_state, preserve_python_random
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.initial import initial_of, initializer_of
-from genewright.backends.keras.library import array_of, attributes_of, keras, said
+from genewright.backends.keras.library import array_of, attributes_of, error_text, keras
 from genewright.backends.keras.members import Member, is_graph, members_of
 from genewright.backends.keras.rewiring import Changes
+from genewright.backends.keras.swap_layers import replacement_layers, swap_layers
 from genewright.backends.keras.training import Move, carry_training
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import GenewrightError, UnsupportedError
@@ -47,7 +47,7 @@ def rebuild(
         _exchanged(model, changes, resized, moves)
         return
     old = members_of(model)
-    with python_random_kept():
+    with preserve_python_random():
         rebuilder = Rebuilder(model, changes)
         try:
             new = rebuilder.model()
@@ -55,11 +55,12 @@ def rebuild(
             raise
         except Exception as error:
             raise UnsupportedError(
-                f"Keras refuses the changed architecture of {model.name!r}: {said(error)} Nothing has been changed."
+                f"Keras refuses the changed architecture of {model.name!r}: {error_text(error)} "
+                "Nothing has been changed."
             ) from error
         tie_again(old.values(), new)
         fitted = _fill(old, members_of(new), resized, changes)
-        rebuilder.settle()
+        rebuilder.copy_extra_state()
         carry_training(model, new, (*moves, *fitted))
     _adopt(model, new)
 
@@ -72,15 +73,15 @@ def _exchanged(
 ) -> None:
     """Exchange the layers of a subclassed model."""
     old = members_of(model)
-    with python_random_kept():
+    with preserve_python_random():
         cloned(model)  # refuses a class that cannot be made from its config, for its mutants could not be copied
         refitted = dict.fromkeys(old[name].layer for name in resized)
-        fresh, pairs = fresh_layers(model, changes, refitted)
-        exchange(model, fresh)
+        fresh, pairs = replacement_layers(model, changes, refitted)
+        swap_layers(model, fresh)
         tie_again(old.values(), model)
         fitted = _fill(old, members_of(model), resized, changes)
         for before, after in pairs:
-            settle(before, after)
+            copy_extra_state(before, after)
         carry_training(model, model, (*moves, *fitted), before=old)
 
 
@@ -106,7 +107,7 @@ def _fill(
         if name in resized:
             values = resized[name]
             if values.shape != shape:
-                raise _misfit(name, shape, values.shape)
+                raise _mismatch(name, shape, values.shape)
             bfloat = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
             variable.assign(values.view(ml_dtypes.bfloat16) if bfloat else values)
         elif source is None:
@@ -118,7 +119,7 @@ def _fill(
             if before.shape != shape:
                 move = _refitted(name, member, before.shape) if changes.inserted else None
                 if move is None:
-                    raise _misfit(name, shape, before.shape)
+                    raise _mismatch(name, shape, before.shape)
                 moves.append(move)
                 before = moved(before, move)
             variable.assign(before)
@@ -154,7 +155,7 @@ def moved(values: NDArray[Any], move: Move) -> NDArray[Any]:
     return taken
 
 
-def _misfit(name: str, wanted: tuple[int, ...], has: tuple[int, ...]) -> UnsupportedError:
+def _mismatch(name: str, wanted: tuple[int, ...], has: tuple[int, ...]) -> UnsupportedError:
     return UnsupportedError(
         f"The changed architecture needs {name!r} in the shape {wanted}, and it has the shape {has}: something that "
         "reads or writes the same width would have to change too. Nothing has been changed."

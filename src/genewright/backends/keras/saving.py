@@ -17,12 +17,12 @@ from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
 from genewright.backends.files.hdf5 import put_text
 from genewright.backends.files.keras_archive import METADATA, archived, with_metadata
 from genewright.backends.files.safetensors import write_safetensors
-from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.cloning import preserve_python_random
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph
 from genewright.backends.keras.network import KerasNetwork
-from genewright.backends.keras.own_classes import by_config, differing
 from genewright.backends.keras.store import KerasStore
+from genewright.backends.keras.subclassed import by_config, differing
 from genewright.errors import FileError, UnsupportedError
 from genewright.process_state import warnings_ignored
 from genewright.storage import Overwrite, refuse_existing, write_atomically
@@ -64,7 +64,7 @@ def save_model(model: Any, path: Path, metadata: Mapping[str, str], *, overwrite
 def _refuse_unsaid(model: Any, path: Path) -> None:
     """Refuse a whole-model file of a subclassed model whose layers are no longer what its class's config gives."""
     try:
-        with python_random_kept():
+        with preserve_python_random():
             changed = differing(model, by_config(model))
     except UnsupportedError:
         return  # a class without a config: Keras's own loading says so

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.keras.configs import with_entry
-from genewright.backends.keras.held import snapshot
 from genewright.backends.keras.library import array_of
 from genewright.backends.keras.members import Member, is_graph
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.rebuilding import moved, rebuild
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.sizing import refuse_larger
+from genewright.backends.keras.snapshot import snapshot
 from genewright.backends.keras.training import Move
 from genewright.backends.keras.tying import tie
 from genewright.edits import Edit, Memory, SetAttribute, Store, Tie

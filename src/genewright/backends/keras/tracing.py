@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from genewright.backends.keras.cloning import python_random_kept
-from genewright.backends.keras.held import remembered
-from genewright.backends.keras.library import keras, said
+from genewright.backends.keras.cloning import preserve_python_random
+from genewright.backends.keras.library import error_text, keras
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
+from genewright.backends.keras.snapshot import snapshot_attributes
 from genewright.errors import UnsupportedError
 
 
@@ -26,7 +26,7 @@ def traced(model: Any, *, training: bool) -> Any:
         except UnsupportedError:
             raise
         except Exception as error:
-            reason = reason or said(error)
+            reason = reason or error_text(error)
     raise UnsupportedError(
         f"{model.name!r} of class {type(model).__name__} is a subclassed model whose call does not run on symbolic "
         f"tensors, so its architecture cannot be read: {reason} Write call with layers and keras.ops instead of a "
@@ -59,9 +59,9 @@ def inner_graph(layer: Any, args: Any, keywords: Mapping[str, Any], layers: Sequ
     args, known = keras.tree.map_structure(made, (tuple(args), known))
     if "training" in inspect.signature(layer.call).parameters:
         known["training"] = training
-    undo = remembered(layers)
+    undo = snapshot_attributes(layers)
     try:
-        with python_random_kept():
+        with preserve_python_random():
             graph = keras.Model(given, layer.call(*args, **known), name="traced")
     finally:
         undo()
@@ -76,8 +76,8 @@ def inner_graph(layer: Any, args: Any, keywords: Mapping[str, Any], layers: Sequ
     return graph
 
 
-def opens(layer: Any) -> bool:
-    """Whether a layer is of the user's own class and made of layers alone, so that its `call` says what it does."""
+def is_traceable(layer: Any) -> bool:
+    """Whether a layer is of a user's class and made of layers alone, so that tracing its `call` says what it does."""
     return (
         isinstance(layer, keras.layers.Layer)
         and not is_graph(layer)

@@ -13,19 +13,19 @@ from torch import nn
 
 from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import RECIPE, copy_module
+from genewright.backends.torch.float64_outputs import exact_outputs
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.tensors import unwrapped
 from genewright.backends.torch.training import Described, Training
-from genewright.backends.torch.witness import witness
 from genewright.companion import Companion
 from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.outputs import Outputs
 from genewright.storage import Overwrite
-from genewright.witness import Witness
 
 
 class TorchBackend(Backend):
@@ -42,8 +42,8 @@ class TorchBackend(Backend):
     def store(self, model: nn.Module, companion: Companion | None = None, network: Network | None = None) -> Store:
         return TorchStore(model, companion, network if isinstance(network, TorchNetwork) else None)
 
-    def run(self, model: nn.Module, batch: Any, *, exactly: bool = False) -> Witness:
-        return witness(model, batch) if exactly else Witness(predict(model, batch), exact=False)
+    def run(self, model: nn.Module, batch: Any, *, exactly: bool = False) -> Outputs:
+        return exact_outputs(model, batch) if exactly else Outputs(predict(model, batch), exact=False)
 
     def companion(self, model: nn.Module, optimizer: Any = None) -> Companion:
         return Described() if optimizer is None else Training(model, optimizer)

@@ -64,7 +64,7 @@ class OptimizerState:
         if not new:
             del self._optimizer.state[parameter]
 
-    def foreseen(self, name: str, parameters: tuple[torch.Tensor, ...]) -> list[str]:
+    def state_resets(self, name: str, parameters: tuple[torch.Tensor, ...]) -> list[str]:
         """Say what of the state of a tensor that changes its shape cannot move, and starts again."""
         return [
             f"{type(self._optimizer).__name__}: {key!r} of {name!r} cannot be moved; its state starts again."

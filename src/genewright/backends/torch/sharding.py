@@ -24,7 +24,7 @@ _USUAL = (nn.Parameter, torch.Tensor)
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class LocalShard:
     """The block of a tensor that this process holds.
 
     Attributes:
@@ -79,7 +79,7 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
         return gathered.full_tensor()
 
 
-def block_of(name: str, tensor: torch.Tensor) -> Block:
+def local_shard(name: str, tensor: torch.Tensor) -> LocalShard:
     """Return the block of a DTensor that this process holds.
 
     Raises:
@@ -101,7 +101,7 @@ def block_of(name: str, tensor: torch.Tensor) -> Block:
             f"{name!r}: this process holds a block of shape {tuple(local.shape)} where {tuple(extent)} was expected "
             f"of {shape} placed as {held.placements}."
         )
-    return Block(tensor, local, shape, tuple(int(start) for start in offset))
+    return LocalShard(tensor, local, shape, tuple(int(start) for start in offset))
 
 
 def ready(module: nn.Module, name: str) -> None:

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.backends.torch.blocks import gathered_elements, perturb_block
 from genewright.backends.torch.device import perturb_on_device
 from genewright.backends.torch.memory import elements_of
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.restructure.blueprint import new_layer
-from genewright.backends.torch.sharding import Block, block_of, is_sharded
+from genewright.backends.torch.shard_updates import gathered_elements, perturb_shard
+from genewright.backends.torch.sharding import LocalShard, is_sharded, local_shard
 from genewright.backends.torch.tensors import Member, unwrapped
 from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
@@ -50,7 +50,7 @@ class TorchMemory(Memory):
 class ShardedMemory(Memory):
     """The elements of a sharded tensor, of which this process holds a block."""
 
-    def __init__(self, tensor: Tensor, block: Block) -> None:
+    def __init__(self, tensor: Tensor, block: LocalShard) -> None:
         self.tensor = tensor
         self._block = block
 
@@ -58,7 +58,7 @@ class ShardedMemory(Memory):
         return gathered_elements(self._block)
 
     def perturb(self, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
-        perturb_block(self._block, change, stream, part, journal)
+        perturb_shard(self._block, change, stream, part, journal)
         return True
 
 
@@ -82,7 +82,7 @@ class TorchStore(Store):
         network = self._network()
         tensor = network.tensor(name)
         held = network.members[tensor.name].tensor
-        return ShardedMemory(tensor, block_of(name, held)) if is_sharded(held) else TorchMemory(tensor, held)
+        return ShardedMemory(tensor, local_shard(name, held)) if is_sharded(held) else TorchMemory(tensor, held)
 
     def resize(self, name: str, axis: int, index: NDArray[Any]) -> None:
         refuse_wrapped(self._model)

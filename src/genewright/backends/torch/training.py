@@ -60,12 +60,11 @@ class Training(Described):
         for optimizer in self._optimizers:
             optimizer.gathered(name, parameter, axis, index, journal)
 
-    def foreseen(self, names: Sequence[str]) -> list[str]:
+    def state_resets(self, names: Sequence[str]) -> list[str]:
         network = TorchNetwork(self._model)
         same = {name: network.members[network.tensor(name).name].same for name in names}
-        return [
-            text for name in names for optimizer in self._optimizers for text in optimizer.foreseen(name, same[name])
-        ]
+        resets = (optimizer.state_resets(name, same[name]) for name in names for optimizer in self._optimizers)
+        return [text for texts in resets for text in texts]
 
     def finish(self, journal: Journal) -> None:
         for optimizer in self._optimizers:

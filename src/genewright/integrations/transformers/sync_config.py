@@ -21,7 +21,7 @@ from genewright.integrations.transformers.build_from_config import (
 )
 from genewright.integrations.transformers.search import Candidate, ConfigSearch, entries
 from genewright.integrations.transformers.signature import Signature, structural_difference
-from genewright.witness import Witness, largest_change
+from genewright.outputs import Outputs, largest_change
 
 _MOST_RUN = 3  # candidates from which a model is built in memory, to be run
 _TOLERANCE = 1e-6  # the same operations on the same tensors
@@ -50,10 +50,10 @@ def sync_config(model: nn.Module, example: Any) -> Declaration:
     if unknown:
         return Declaration(note=_note(inner, f"its config knows nothing of {unknown}"))
     search = ConfigSearch(inner, config, mutant, original)
-    outputs = Witness(predict(inner, example), exact=False)
+    outputs = Outputs(predict(inner, example), exact=False)
     for candidate in itertools.islice(search.run(), _MOST_RUN):
         again = build_with_tensors(inner, changed_config(config, candidate.changes))
-        if again is not None and largest_change(outputs, Witness(predict(again, example), exact=False)) <= _TOLERANCE:
+        if again is not None and largest_change(outputs, Outputs(predict(again, example), exact=False)) <= _TOLERANCE:
             return Declaration(tuple(_edits(inner, again, candidate)))
     mismatch = search.first_mismatch()
     if mismatch is None:

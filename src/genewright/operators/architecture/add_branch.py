@@ -10,7 +10,7 @@ from typing import Any
 from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.fresh import chosen, drawn
+from genewright.operators.architecture.new_layer_init import chosen, init_new_layer
 from genewright.seeding import Noise
 from genewright.spec import LayerSpec, as_spec
 
@@ -56,7 +56,7 @@ class AddBranch(Operator):
         if layer is None:
             kernels = {t.layer for t in network.tensors.values() if t.role == "kernel"}
             calls = network.structure.calls().values()
-            options = [c.layer for c in calls if c.layer in kernels and c.times == 1 and not c.composite]
+            options = [c.layer for c in calls if c.layer in kernels and c.num_calls == 1 and not c.composite]
             layer = chosen(options, noise, "AddBranch", "linear layer or convolution that the example reaches")
         return dataclasses.replace(self, layer=layer, branch=self.branch or LayerSpec(kind="copy", copy=layer))
 
@@ -64,4 +64,4 @@ class AddBranch(Operator):
         network = networks[0]
         branch = edits.Rewire(start=self.layer or "", end=self.layer or "", path=self.branch)
         yield branch
-        yield from drawn(branch, network)
+        yield from init_new_layer(branch, network)

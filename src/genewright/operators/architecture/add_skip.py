@@ -11,7 +11,7 @@ from genewright import edits
 from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.fresh import chosen, drawn
+from genewright.operators.architecture.new_layer_init import chosen, init_new_layer
 from genewright.seeding import Noise
 from genewright.spec import LayerSpec, as_spec
 from genewright.structure import Call
@@ -60,7 +60,7 @@ class AddSkip(Operator):
         start, end, path = self.start, self.end, self.path
         if start is None:
             calls = network.structure.calls().values()
-            options = [c.layer for c in calls if c.layer and c.times == 1 and c.given == c.returned]
+            options = [c.layer for c in calls if c.layer and c.num_calls == 1 and c.input_shape == c.output_shape]
             start = end if end is not None else chosen(options, noise, "AddSkip", "layer with room for a skip")
         end = start if end is None else end
         if path == "auto":
@@ -71,17 +71,17 @@ class AddSkip(Operator):
         network = networks[0]
         skip = edits.Rewire(start=self.start or "", end=self.end or "", path=self.path)
         yield skip
-        yield from drawn(skip, network)
+        yield from init_new_layer(skip, network)
 
 
 def _path(start: Call, end: Call) -> LayerSpec:
     """Return what leads from the input of one layer to the output of another: the identity, or a projection."""
     for call in (start, end):
-        if call.times > 1:
+        if call.num_calls > 1:
             raise UnsupportedError(
-                f"AddSkip: {call.layer!r} is called {call.times} times in one run; a skip needs one."
+                f"AddSkip: {call.layer!r} is called {call.num_calls} times in one run; a skip needs one."
             )
-    given, returned, depth = start.given, end.returned, end.depth_axis
+    given, returned, depth = start.input_shape, end.output_shape, end.depth_axis
     if given == returned:
         return LayerSpec(kind="identity")
     if len(given) == len(returned) and given[:1] == returned[:1] and depth:

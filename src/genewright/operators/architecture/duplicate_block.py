@@ -12,7 +12,7 @@ from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operator import Operator
-from genewright.operators.architecture.fresh import shuffled
+from genewright.operators.architecture.new_layer_init import shuffled
 from genewright.seeding import Noise
 from genewright.settings import check_choice
 from genewright.spec import LayerSpec
@@ -80,10 +80,10 @@ class DuplicateBlock(Operator):
         options = [block for group in structure.blocks() for block in shuffled(group, noise)]
         for wanted in ("zeros", "gate", "graft") if self.by == "auto" else (self.by,):
             for block in options:
-                if self.by == "auto" and wanted == "graft" and not structure.is_listed(block):
+                if self.by == "auto" and wanted == "graft" and not structure.in_layer_list(block):
                     continue  # its gate has been tried, and is grafted
                 found = _means(structure, block, wanted)
-                if found is not None and structure.takes(_insertion(block, found[0]), found[1] or ()):
+                if found is not None and structure.accepts(_insertion(block, found[0]), found[1] or ()):
                     return dataclasses.replace(self, block=block, by=found[0], zeros=found[1])
         raise UnsupportedError(
             f"DuplicateBlock: none of this network's {len(options)} layers that return the shape that they are given "
@@ -127,21 +127,21 @@ def _means(
     structure: Structure, block: str, by: str
 ) -> tuple[Literal["zeros", "gate", "graft"], tuple[str, ...] | None] | None:
     """Return how a copy of `block` can start without effect, or None."""
-    zeros = None if by in ("gate", "graft") else structure.silencing(block)
+    zeros = None if by in ("gate", "graft") else structure.zero_init_tensors(block)
     if zeros is not None:
         return "zeros", zeros
     call = structure.call(block)
     # A copy that is not numbered among the others would write into the same place of a cache.
-    held = call.has_cache and (by == "graft" or not structure.is_listed(block))
-    if by == "zeros" or call.given != call.returned or held:
+    held = call.has_cache and (by == "graft" or not structure.in_layer_list(block))
+    if by == "zeros" or call.input_shape != call.output_shape or held:
         return None
     return ("graft" if by == "graft" else "gate"), None
 
 
 def _refusal(structure: Structure, block: str, by: str) -> str:
     call = structure.call(block)
-    if call.given != call.returned:
-        reason = f"it is given the shape {call.given} and returns {call.returned}"
+    if call.input_shape != call.output_shape:
+        reason = f"it is given the shape {call.input_shape} and returns {call.output_shape}"
     elif by == "zeros":
         reason = "no zeros in a copy of it make that the identity (by='gate' works on any block)"
     else:

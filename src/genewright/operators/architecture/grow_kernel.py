@@ -12,7 +12,7 @@ from genewright.index import Index
 from genewright.layer import CONVOLUTIONS, Layer
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.fresh import chosen
+from genewright.operators.architecture.new_layer_init import chosen
 from genewright.seeding import Noise
 from genewright.spec import LayerSpec
 
@@ -105,8 +105,8 @@ class GrowKernel(Operator):
         if layer.padding != "same" or window >= stride:
             return self.by // 2
         call = network.structure.call(layer.name)
-        length = call.given[axis + (2 if layer.channels == "first" else 1)]
-        if length < 1 or call.times > 1:
+        length = call.input_shape[axis + (2 if layer.channels == "first" else 1)]
+        if length < 1 or call.num_calls > 1:
             raise UnsupportedError(
                 f"GrowKernel: the window {window} of {layer.name!r} is smaller than its stride {stride}, so where its "
                 "padding lies depends on the size of the image, which the model leaves open. Nothing has been changed."

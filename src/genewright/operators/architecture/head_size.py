@@ -15,7 +15,7 @@ from genewright.errors import UnsupportedError
 from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import Change
-from genewright.operators.architecture.moving import gather, own_spread
+from genewright.operators.architecture.gather_units import gather, tensor_std
 from genewright.part import along
 from genewright.widths.axes import Axis, Leaf, Product, Sum, coordinates, leaves, resolve, size_of
 from genewright.widths.knob import Attribute, Knob, exchanged, with_size
@@ -48,7 +48,7 @@ def growth(knob: Knob, size: int, widths: Widths) -> Growth:
     Raises:
         UnsupportedError: Queries and keys cannot be told apart, or the size cannot change; the reason is named.
     """
-    knobs, attributes = settled_together(knob, size, widths)
+    knobs, attributes = resolved_jointly(knob, size, widths)
     runs = [(place, run) for place in knob.places if "writer" in place.roles for run in _runs_in(knob, place, size)]
     if len(runs) not in (2, 3):
         raise UnsupportedError(
@@ -63,23 +63,23 @@ def growth(knob: Knob, size: int, widths: Widths) -> Growth:
     return Growth(knobs, size, attributes, queries, widths.score_scale(knobs, size, attributes, queries))
 
 
-def settled_together(knob: Knob, size: int, widths: Widths) -> tuple[tuple[Knob, ...], tuple[Attribute, ...]]:
+def resolved_jointly(knob: Knob, size: int, widths: Widths) -> tuple[tuple[Knob, ...], tuple[Attribute, ...]]:
     """Return the knobs that get `size` units together, the heads' own first, and the attributes that follow.
 
     Raises:
         UnsupportedError: They cannot have that many; the reason is named.
     """
     try:
-        return (knob,), widths.settle(knob, size)
+        return (knob,), widths.resolve_attributes(knob, size)
     except UnsupportedError:
         knobs = (knob, *_values_of(knob, widths))
-        return knobs, widths.settle_together(knobs, size)
+        return knobs, widths.resolve_attributes_jointly(knobs, size)
 
 
 def shrunk_heads(knob: Knob, kept: Sequence[int], widths: Widths) -> Iterator[Edit]:
     """Yield the edits that leave some units in every head; queries are scaled where the scale derives from the size."""
     size = len(kept)
-    knobs, attributes = settled_together(knob, size, widths)
+    knobs, attributes = resolved_jointly(knob, size, widths)
     larger = growth(knob, knob.size + 1, widths)
     scale = 1.0 if larger.scale == 1 else math.sqrt(size / knob.size)
     for at, one in enumerate(knobs):
@@ -124,7 +124,7 @@ def grown_heads(found: Growth, network: Network) -> Iterator[Edit]:
 def _drawn(place: Place, moved: Gather, positions: NDArray[np.int64], network: Network) -> Perturb:
     return Perturb(
         tensor=place.tensor,
-        change=Change(combine="replace", distribution="normal", scale=own_spread(place.tensor, network)),
+        change=Change(combine="replace", distribution="normal", scale=tensor_std(place.tensor, network)),
         stream=f"{place.tensor}:{place.axis}:{moved.width}",
         part=along(place.axis, positions),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.noise import permutation
-from genewright.operators.architecture.leaving import rows_of
+from genewright.operators.architecture.merge_duplicates import unit_rows
 from genewright.seeding import Noise
 from genewright.widths.knob import Knob
 
@@ -46,14 +46,14 @@ def batchnorm(knob: Knob, network: Network) -> Numbers:
     gains = [place for place in knob.places if network.tensor(place.tensor).role == "norm_weight"]
     if not gains:
         raise UnsupportedError(f"Narrow(by='batchnorm'): no norm gives the units of {knob.name!r} gains. Use by='l1'.")
-    return np.sum([np.abs(rows_of(knob, place, network)).sum(axis=1) for place in gains], axis=0)
+    return np.sum([np.abs(unit_rows(knob, place, network)).sum(axis=1) for place in gains], axis=0)
 
 
 def _summed(knob: Knob, network: Network, role: str, of: Callable[[Numbers], Numbers]) -> Numbers:
     out = np.zeros(knob.size)
     for place in knob.places:
         if role in place.roles:
-            out += of(rows_of(knob, place, network)).sum(axis=1)
+            out += of(unit_rows(knob, place, network)).sum(axis=1)
     return out
 
 

@@ -11,7 +11,7 @@ from genewright import edits
 from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.fresh import chosen, drawn, identities
+from genewright.operators.architecture.new_layer_init import chosen, init_identity, init_new_layer
 from genewright.seeding import Noise
 from genewright.settings import check_choice
 from genewright.spec import LayerSpec, Spec, as_spec
@@ -72,7 +72,7 @@ class InsertLayer(Operator):
         after, layer = self.after, self.layer
         if after is None:
             calls = network.structure.calls().values()
-            options = [c.layer for c in calls if c.times == 1 and not c.composite and len(c.returned) > 1]
+            options = [c.layer for c in calls if c.num_calls == 1 and not c.composite and len(c.output_shape) > 1]
             after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
         if layer == "identity":
             layer = _as_wide_as(network.structure.call(after))
@@ -88,16 +88,16 @@ class InsertLayer(Operator):
         insertion = edits.InsertLayer(after=self.after or "", layer=spec)
         yield insertion
         if self.init == "identity":
-            yield from identities(insertion, network, "InsertLayer")
+            yield from init_identity(insertion, network, "InsertLayer")
         else:
-            yield from drawn(insertion, network)
+            yield from init_new_layer(insertion, network)
 
 
 def _as_wide_as(call: Call) -> LayerSpec:
     """Return a layer with weights that receives what `call` returned, and returns the same shape."""
-    width = call.returned[call.depth_axis] if len(call.returned) > 1 else 0
+    width = call.output_shape[call.depth_axis] if len(call.output_shape) > 1 else 0
     if width < 1:
-        raise UnsupportedError(f"InsertLayer: {call.layer!r} returns shape {call.returned}, which has no features.")
+        raise UnsupportedError(f"InsertLayer: {call.layer!r} returns shape {call.output_shape}, which has no features.")
     if not call.window_axes:
         return LayerSpec(kind="linear", inputs=width, outputs=width)
     return LayerSpec(

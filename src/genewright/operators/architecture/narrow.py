@@ -14,12 +14,12 @@ from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
+from genewright.operators.architecture.compensate import absorb_by_least_squares, constant_units, fold_constants
+from genewright.operators.architecture.gather_units import gather
 from genewright.operators.architecture.head_size import shrunk_heads
 from genewright.operators.architecture.importance import BY as BY
 from genewright.operators.architecture.importance import least_important
-from genewright.operators.architecture.leaving import copies_among, copies_summed
-from genewright.operators.architecture.moving import gather
-from genewright.operators.architecture.repairing import constant_units, constants_folded, fitted
+from genewright.operators.architecture.merge_duplicates import exact_duplicates, merge_duplicates
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
@@ -111,7 +111,7 @@ class Narrow(Operator):
         for turn in range(len(order)):
             knob = order.pop(int(uniform01(stream, turn) * len(order)))
             try:
-                widths.settle(knob, knob.size - self._removed(knob))
+                widths.resolve_attributes(knob, knob.size - self._removed(knob))
             except (UnsupportedError, SettingError):
                 continue
             return replace(self, layer=knob.name)
@@ -137,15 +137,15 @@ class Narrow(Operator):
         if knob.kind == "head size":
             yield from shrunk_heads(knob, kept, network.structure.widths)
             return
-        attributes = network.structure.widths.settle(knob, knob.size - len(gone))
-        copies = copies_among(knob, gone, network)
-        yield from copies_summed(knob, copies)
+        attributes = network.structure.widths.resolve_attributes(knob, knob.size - len(gone))
+        copies = exact_duplicates(knob, gone, network)
+        yield from merge_duplicates(knob, copies)
         lost = [unit for unit in gone if unit not in {copy for _, copy in copies}]
         constant = constant_units(knob, lost, network)
-        yield from constants_folded(knob, constant, network)
+        yield from fold_constants(knob, constant, network)
         rest = [unit for unit in lost if unit not in constant]
         if self.repair == "least_squares" and rest:
-            yield from fitted(knob, rest, network)
+            yield from absorb_by_least_squares(knob, rest, network)
         yield gather(knob, Index.of(kept), attributes=attributes)
 
     def _removed(self, knob: Knob) -> int:

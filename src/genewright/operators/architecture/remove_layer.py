@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.fresh import chosen
+from genewright.operators.architecture.new_layer_init import chosen
 from genewright.seeding import Noise
 from genewright.settings import check_nonnegative
 

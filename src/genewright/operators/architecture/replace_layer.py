@@ -10,7 +10,7 @@ from typing import Any
 from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.fresh import chosen, drawn
+from genewright.operators.architecture.new_layer_init import chosen, init_new_layer
 from genewright.seeding import Noise
 from genewright.spec import as_spec, is_copy
 
@@ -54,7 +54,7 @@ class ReplaceLayer(Operator):
         if self.layer is not None:
             return self
         calls = network.structure.calls().values()
-        options = [c.layer for c in calls if c.layer and not c.composite and c.given == c.returned]
+        options = [c.layer for c in calls if c.layer and not c.composite and c.input_shape == c.output_shape]
         name = chosen(options, noise, "ReplaceLayer", "layer that returns the shape that it is given")
         return dataclasses.replace(self, layer=name)
 
@@ -63,4 +63,4 @@ class ReplaceLayer(Operator):
         replacement = edits.ReplaceLayer(layer=self.layer or "", new=self.new)
         yield replacement
         if not is_copy(self.new):
-            yield from drawn(replacement, network)
+            yield from init_new_layer(replacement, network)

@@ -11,9 +11,9 @@ from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
-from genewright.operators.architecture.filling import FILLS
-from genewright.operators.architecture.filling import growth as new_units
 from genewright.operators.architecture.head_size import grown_heads, growth
+from genewright.operators.architecture.new_unit_init import NEW_UNIT_INITS
+from genewright.operators.architecture.new_unit_init import growth as new_units
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
@@ -102,7 +102,7 @@ class Widen(Operator):
         for turn in range(len(order)):
             knob = order.pop(int(uniform01(stream, turn) * len(order)))
             try:
-                widths.settle(knob, knob.size + self._added(knob))
+                widths.resolve_attributes(knob, knob.size + self._added(knob))
             except (UnsupportedError, SettingError):
                 continue
             return replace(self, layer=knob.name)
@@ -126,9 +126,9 @@ class Widen(Operator):
             return
         if self.init == "pair" and added % 2:
             raise SettingError(f"Widen(init='pair'): {added} units make no pairs. Write num_units={added + 1}.")
-        attributes = network.structure.widths.settle(knob, knob.size + added)
+        attributes = network.structure.widths.resolve_attributes(knob, knob.size + added)
         grown = new_units(knob, added, attributes, init=self.init, placement=self.placement, noise=noise)
-        yield from FILLS[self.init](grown, network, noise)
+        yield from NEW_UNIT_INITS[self.init](grown, network, noise)
 
     def _added(self, knob: Knob) -> int:
         if self.num_units is not None:

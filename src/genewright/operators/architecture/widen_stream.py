@@ -10,7 +10,7 @@ from genewright.edits import Edit
 from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.operators.architecture.stream_filling import STREAM_FILLS
+from genewright.operators.architecture.new_channel_init import NEW_CHANNEL_INITS
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
@@ -83,7 +83,7 @@ class WidenStream(Operator):
         if self.layer is not None:
             return self
         widths = networks[0].structure.widths
-        streams = [knob for knob in widths.knobs() if not (_obstacle(knob) or self._bend(knob, widths))]
+        streams = [knob for knob in widths.knobs() if not (_obstacle(knob) or self._nonlinearity(knob, widths))]
         if not streams:
             raise UnsupportedError("WidenStream: no free width of this network runs through a norm across its units.")
         return replace(self, layer=max(streams, key=lambda knob: len(knob.places)).name)
@@ -94,19 +94,19 @@ class WidenStream(Operator):
         widths: Widths = network.structure.widths
         assert self.layer is not None
         knob = widths.find(self.layer)
-        obstacle = _obstacle(knob) or self._bend(knob, widths)
+        obstacle = _obstacle(knob) or self._nonlinearity(knob, widths)
         if obstacle:
             raise UnsupportedError(f"WidenStream: {knob.name!r} {obstacle}")
         size = self._size(knob)
-        yield from STREAM_FILLS[self.init](knob, size, widths.settle(knob, size), network, widths)
+        yield from NEW_CHANNEL_INITS[self.init](knob, size, widths.resolve_attributes(knob, size), network, widths)
 
-    def _bend(self, knob: Knob, widths: Widths) -> str:
-        """Return why new units that are the mean of the old ones would not be so at a norm."""
+    def _nonlinearity(self, knob: Knob, widths: Widths) -> str:
+        """Return why new channels that are the mean of the old ones would not be so at a norm."""
         if self.init != "pad":
             return ""
-        bends = (widths.bend_before(layer) for layer, kind in knob.norms if kind == "layer" and widths.centres(layer))
-        bend = next((bend for bend in bends if bend is not None), None)
-        return f"cannot be padded: {bend}. Take init='replicate'." if bend else ""
+        centred = [layer for layer, kind in knob.norms if kind == "layer" and widths.subtracts_mean(layer)]
+        found = next(filter(None, map(widths.nonlinearity_before, centred)), None)
+        return f"cannot be padded: {found}. Take init='replicate'." if found else ""
 
     def _size_of(self, old: int) -> int:
         return old + self.num_units if self.num_units is not None else round(old * (self.factor or 1))

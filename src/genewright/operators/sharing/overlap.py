@@ -60,7 +60,7 @@ def overlap_of(
         if not (tensor.trainable or (statistics and tensor.role == "statistic") or name == target):
             continue
         theirs = _called(wanted, donor)
-        reason = _misfit(tensor, theirs, wanted)
+        reason = _mismatch(tensor, theirs, wanted)
         if reason or theirs is None:
             skipped.append((name, reason))
             continue
@@ -116,7 +116,7 @@ def _called(name: str, donor: Network) -> Tensor | None:
         return None
 
 
-def _misfit(tensor: Tensor, theirs: Tensor | None, wanted: str) -> str:
+def _mismatch(tensor: Tensor, theirs: Tensor | None, wanted: str) -> str:
     if theirs is None:
         return f"the donor has no {wanted!r}"
     if len(theirs.shape) != len(tensor.shape):

@@ -18,10 +18,10 @@ from torch import nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.reading import Reading, follow
+from genewright.backends.torch.structure.propagation import Propagation, follow
 from genewright.backends.torch.structure.record import Ref, record
+from genewright.backends.torch.structure.torch_widths import rules as rules
 from genewright.backends.torch.structure.values import Dim, Value
-from genewright.backends.torch.structure.widths import rules as rules
 from genewright.widths.axes import ONE, Leaf, coordinates, gathered, leaves
 from genewright.widths.reasons import Cause
 
@@ -113,7 +113,7 @@ def _moved(
 
 def _apart(
     call: _Call, given: Tensors, layouts: Sequence[Value], before: Tensors, outputs: Sequence[Value], leaf: Leaf,
-    reading: Reading,
+    reading: Propagation,
 ) -> Iterator[str]:  # fmt: skip
     if leaf.mixes or _readers(reading, leaf) or _normed(reading, leaf):
         return
@@ -128,7 +128,7 @@ def _apart(
 
 def _cut_off(
     call: _Call, given: Tensors, layouts: Sequence[Value], before: Tensors, outputs: Sequence[Value], leaf: Leaf,
-    reading: Reading,
+    reading: Propagation,
 ) -> Iterator[str]:  # fmt: skip
     readers = [
         (tensor, axis)
@@ -152,13 +152,13 @@ def _cut_off(
         yield "" if all(_close(a, b) for a, b in rest) else f"zero columns of unit {unit} do not cut it off"
 
 
-def _readers(reading: Reading, leaf: Leaf) -> list[tuple[int, int]]:
+def _readers(reading: Propagation, leaf: Leaf) -> list[tuple[int, int]]:
     """Return (tensor, axis) of what reads along a width."""
     found = [m.tag for m in reading.marks if m.role == "reader" and any(leaf is inner for inner in leaves(m.axis))]
     return [(int(name.split()[1]), axis) for name, axis in dict.fromkeys(found)]
 
 
-def _normed(reading: Reading, leaf: Leaf) -> bool:
+def _normed(reading: Propagation, leaf: Leaf) -> bool:
     return any(leaf is inner for norm in reading.norms for inner in leaves(norm.axis))
 
 

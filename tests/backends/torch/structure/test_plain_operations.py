@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from genewright.backends.torch.structure.plain_operations import plain_operations
-from genewright.backends.torch.structure.stages import STAGES, Stage
+from genewright.backends.torch.structure.trace_devices import TRACE_DEVICES, TraceDevice
 
 Q = torch.linspace(-1, 1, 2 * 4 * 5 * 8).reshape(2, 4, 5, 8)
 CALLS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -50,13 +50,13 @@ def test_attention_is_products_and_a_softmax_with_the_same_result(what: str) -> 
     assert torch.allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_sees_the_same_operations(stage: type[Stage]) -> None:
+@pytest.mark.parametrize("trace_device", TRACE_DEVICES)
+def test_every_stage_sees_the_same_operations(trace_device: type[TraceDevice]) -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True).eval()
     names: list[list[str]] = []
-    for kind in (stage, STAGES[0]):
+    for kind in (trace_device, TRACE_DEVICES[0]):
         made, seen = kind(), Seen()
-        made.run(made.shadow(layer, {}), made.example(torch.zeros(2, 5, 8)), seen)
+        made.run(made.copy_of(layer, {}), made.example(torch.zeros(2, 5, 8)), seen)
         names.append(seen.names)
     assert names[0] == names[1]
     assert not any("native_multi_head" in name or "encoder_layer_fwd" in name for name in names[0])

@@ -12,8 +12,8 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # its usual name
 
-from genewright.backends.torch.structure.reading import RULES, Step
-from genewright.backends.torch.structure.rules.joining import cat
+from genewright.backends.torch.structure.propagation import RULES, RuleContext
+from genewright.backends.torch.structure.rules.concatenation import cat
 from tests.backends.torch.structure.brute_force import verdict
 
 
@@ -117,7 +117,7 @@ def test_most_calls_leave_something_free_to_be_held_to_values() -> None:
     assert [name for name, count in checked.items() if not count] == ["triangle", "masked"]
 
 
-def _laid_backwards(step: Step) -> Any:
+def _laid_backwards(step: RuleContext) -> Any:
     """Say of a concatenation that its parts lie in the opposite order: the shape is right, and the axes are not."""
     return cat(replace(step, args={**step.args, "tensors": step.args["tensors"][::-1]}))
 

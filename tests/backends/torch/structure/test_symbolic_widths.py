@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sympy
 
-from genewright.backends.torch.structure.widths import TorchWidths
+from genewright.backends.torch.structure.torch_widths import TorchWidths
 from genewright.widths.axes import resized
 from tests.backends.torch.structure.symbolic_widths import equal_lengths
 from tests.operators.architecture.wide_networks import make

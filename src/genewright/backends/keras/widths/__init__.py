@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from genewright.backends.keras.widths.keras_widths import KerasWidths as KerasWidths
 from genewright.backends.keras.widths.rules import (
     applications as applications,
 )
@@ -41,4 +42,3 @@ from genewright.backends.keras.widths.rules import (
 from genewright.backends.keras.widths.rules import (
     wrappers as wrappers,
 )
-from genewright.backends.keras.widths.widths import KerasWidths as KerasWidths

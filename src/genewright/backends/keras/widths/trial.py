@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genewright.backends.keras.cloning import python_random_kept
+from genewright.backends.keras.cloning import preserve_python_random
 from genewright.backends.keras.configs import with_entry
-from genewright.backends.keras.exchanging import exchange, fresh_layers
 from genewright.backends.keras.graph import Rebuilder
-from genewright.backends.keras.held import snapshot
-from genewright.backends.keras.library import said
+from genewright.backends.keras.library import error_text
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of, members_of
-from genewright.backends.keras.own_classes import remade
 from genewright.backends.keras.rewiring import Changes
-from genewright.backends.keras.widths.reading import Reading, read, used_leaves
+from genewright.backends.keras.snapshot import snapshot
+from genewright.backends.keras.subclassed import remade
+from genewright.backends.keras.swap_layers import replacement_layers, swap_layers
+from genewright.backends.keras.widths.propagation import Propagation, read, used_leaves
 from genewright.errors import UnsupportedError
 from genewright.widths.axes import Axis, Leaf, resized, size_of
 from genewright.widths.knob import Attribute, Knob
@@ -33,7 +33,7 @@ class Trials:
         reading: What its graph says.
     """
 
-    def __init__(self, model: Any, reading: Reading) -> None:
+    def __init__(self, model: Any, reading: Propagation) -> None:
         self.model = model
         self.reading = reading
         self._copy: Any = None
@@ -45,7 +45,7 @@ class Trials:
             is_graph(x) or is_of_keras(x) for x in layers_of(model).values()
         )
 
-    def settle(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
+    def resolve_attributes(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
         """Return the entries of configs that have to follow for `knob` to have `size` units.
 
         It is tried where code of the user's own runs, which may name a size; what layers of Keras do, the rules say.
@@ -59,7 +59,7 @@ class Trials:
             try:
                 return self.attributes(sizes)
             except UnsupportedError as error:
-                reason = said(error)
+                reason = error_text(error)
         raise UnsupportedError(_refusal(knob, size, reason))
 
     def attributes(self, sizes: Mapping[Leaf, int]) -> tuple[Attribute, ...]:
@@ -85,7 +85,7 @@ class Trials:
             try:
                 self.attributes({knob.leaf: knob.size + 1})
             except UnsupportedError as error:
-                found[knob.name] = _refusal(knob, knob.size + 1, said(error)).removesuffix(".")
+                found[knob.name] = _refusal(knob, knob.size + 1, error_text(error)).removesuffix(".")
         found |= self._halved([knob for knob in knobs if knob.name not in found])
         self._copy = None
         return found
@@ -111,22 +111,22 @@ class Trials:
 
     def _tried(self, sizes: Mapping[Leaf, int]) -> str:
         try:
-            with python_random_kept():
+            with preserve_python_random():
                 changes = Changes(configs=self._configs(self.attributes(sizes)))
                 if is_graph(self.model):
                     return self._otherwise(Rebuilder(self.model, changes).model(), sizes)
                 return self._exchanged(changes, sizes)
         except Exception as error:
-            return said(error).partition(" Arguments received by")[0] or type(error).__name__
+            return error_text(error).partition(" Arguments received by")[0] or type(error).__name__
 
     def _exchanged(self, changes: Changes, sizes: Mapping[Leaf, int]) -> str:
         if self._copy is None:
             self._copy = remade(self.model)
         held = {name.rpartition(".")[0] for name in self._touched(sizes)}
-        fresh, _ = fresh_layers(self._copy, changes, [name for name in layers_of(self._copy) if name in held])
+        fresh, _ = replacement_layers(self._copy, changes, [name for name in layers_of(self._copy) if name in held])
         restore = snapshot(self._copy)
         try:
-            exchange(self._copy, fresh)
+            swap_layers(self._copy, fresh)
             return self._otherwise(self._copy, sizes)
         finally:
             restore()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from genewright.backends.torch.attributes import set_value
+from genewright.backends.torch.attribute_paths import set_value
 from genewright.backends.torch.layers import layer_called
 from genewright.backends.torch.restructure.dispatch import restructure
 from genewright.edits import SetAttribute

@@ -11,10 +11,10 @@ from genewright.backends.torch.restructure.places import (
     children_of,
     is_chain,
     is_numbered,
+    match_dtype_and_device,
     parent_of,
     renumbered,
     set_children,
-    settle,
 )
 from genewright.backends.torch.translating import in_torch
 from genewright.backends.torch.wiring import GRAFT, Graft, attach, graft_of
@@ -28,7 +28,7 @@ def _insert(edit: InsertLayer, model: nn.Module, journal: Journal) -> None:
     """Insert into the container where there is one that takes it; else graft the layer on its host."""
     host = layer_called(model, edit.after)
     layer = make_layer(edit.layer, model)
-    settle(layer, host, model)
+    match_dtype_and_device(layer, host, model)
     container, key = _container(edit, model)
     if container is None:
         _graft(host, layer, edit.after, journal)
@@ -44,7 +44,7 @@ def _insert(edit: InsertLayer, model: nn.Module, journal: Journal) -> None:
         renumber(model, container, order, journal, before=len(children))
 
 
-def is_listed(after: str, model: nn.Module) -> bool:
+def in_layer_list(after: str, model: nn.Module) -> bool:
     """Whether a copy of a layer would become an entry beside it, of a chain or list that numbers what it holds."""
     return _container(InsertLayer(after=after, layer={"copy": after}), model)[1] is not None
 

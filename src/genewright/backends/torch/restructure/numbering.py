@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from genewright.backends.torch.attributes import set_value
+from genewright.backends.torch.attribute_paths import set_value
 from genewright.backends.torch.integrations import Change, integrations
 from genewright.backends.torch.tensors import named_layers
 from genewright.journal import Journal

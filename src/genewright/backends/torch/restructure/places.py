@@ -60,7 +60,7 @@ def renumbered(children: list[tuple[str, nn.Module | None]], *, numbered: bool) 
     return dict(children)
 
 
-def settle(layer: nn.Module, beside: nn.Module, model: nn.Module) -> None:
+def match_dtype_and_device(layer: nn.Module, beside: nn.Module, model: nn.Module) -> None:
     """Give a new layer the dtype, device and mode of the one beside it."""
     like = next((p for m in (beside, model) for p in m.parameters() if p.is_floating_point()), torch.empty(0))
     layer.to(device=like.device, dtype=like.dtype)

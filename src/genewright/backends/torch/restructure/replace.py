@@ -8,10 +8,10 @@ from genewright.backends.torch.layers import layer_called, make_layer
 from genewright.backends.torch.restructure.dispatch import restructure
 from genewright.backends.torch.restructure.places import (
     children_of,
+    match_dtype_and_device,
     parent_of,
     places_of,
     set_children,
-    settle,
 )
 from genewright.edits import ReplaceLayer
 from genewright.journal import Journal
@@ -33,7 +33,7 @@ def _replace(edit: ReplaceLayer, model: nn.Module, journal: Journal) -> None:
     old = layer_called(model, edit.layer)
     parent_of(model, edit.layer)
     new = make_layer(edit.new, model)
-    settle(new, old, model)
+    match_dtype_and_device(new, old, model)
     for name in _HOOKS:  # people hook places, not objects
         getattr(new, name).update({key: hook for key, hook in getattr(old, name).items() if isinstance(key, int)})
     for parent, key in places_of(model, old):

@@ -6,7 +6,7 @@ from torch import nn
 
 from genewright.backends.torch.layers import layer_called, make_layer
 from genewright.backends.torch.restructure.dispatch import restructure
-from genewright.backends.torch.restructure.places import children_of, is_chain, set_children, settle
+from genewright.backends.torch.restructure.places import children_of, is_chain, match_dtype_and_device, set_children
 from genewright.backends.torch.wiring import GRAFT, Graft, Path, attach, graft_of, tap
 from genewright.edits import Rewire
 from genewright.errors import UnsupportedError
@@ -23,7 +23,7 @@ def _rewire(edit: Rewire, model: nn.Module, journal: Journal) -> None:
             "Name the last of its layers."
         )
     path = new_path(edit, model)
-    settle(path, end, model)
+    match_dtype_and_device(path, end, model)
     graft = graft_of(end)
     if graft is None and hasattr(end, GRAFT):
         raise UnsupportedError(f"{edit.end!r} has an attribute {GRAFT!r} of its own, where the path would go.")

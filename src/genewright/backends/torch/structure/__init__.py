@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from genewright.backends.torch.structure.recorded import TorchStructure as TorchStructure
+from genewright.backends.torch.structure.torch_structure import TorchStructure as TorchStructure

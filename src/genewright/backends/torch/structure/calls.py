@@ -34,10 +34,10 @@ _PLAIN = (bool, int, float, str, type(None))
 @dataclass
 class _Tally:
     module: nn.Module
-    given: tuple[int, ...]
-    returned: tuple[int, ...]
-    extras: tuple[str, ...]
-    times: int = field(default=0)
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    extra_inputs: tuple[str, ...]
+    num_calls: int = field(default=0)
 
 
 def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
@@ -53,8 +53,8 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
             return
         name = names[id(module)]
         tally = tallies.setdefault(name, _Tally(module, tuple(given.shape), tuple(returned.shape), ()))
-        tally.extras = tuple(dict.fromkeys((*tally.extras, *_extras((*args, *kwargs.values()), given))))
-        tally.times += 1
+        tally.extra_inputs = tuple(dict.fromkeys((*tally.extra_inputs, *_extras((*args, *kwargs.values()), given))))
+        tally.num_calls += 1
 
     watched = [module for _, module in named_layers(model) if not isinstance(module, _OURS)]
     with watching(watched, note):
@@ -62,7 +62,7 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
     calls: dict[str, Call] = {}
     first = 0  # how many axes the last tensor had whose features lie first, if they do since
     for name, tally in tallies.items():
-        ndim = len(tally.returned)
+        ndim = len(tally.output_shape)
         if isinstance(tally.module, _CHANNELS_FIRST + _FEATURES_LAST):
             first = ndim if isinstance(tally.module, _CHANNELS_FIRST) else 0
         known = _axis_of_parameters(tally)
@@ -75,11 +75,11 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
 def _axis_of_parameters(tally: _Tally) -> int | None:
     """Return the only axis, beyond the first, that is as long as the layer's own vectors; None if that says nothing."""
     lengths = {len(p) for p in tally.module.parameters(recurse=False) if p.dim() == 1}
-    axes = [axis for axis, length in enumerate(tally.returned) if axis and length in lengths]
+    axes = [axis for axis, length in enumerate(tally.output_shape) if axis and length in lengths]
     return axes[0] if len(lengths) == len(axes) == 1 else None
 
 
-def given_to(model: nn.Module, example: Any, layer: str) -> NDArray[np.floating[Any]] | None:
+def inputs_of_layer(model: nn.Module, example: Any, layer: str) -> NDArray[np.floating[Any]] | None:
     """Return every vector of features that a layer receives, of all its calls, in float64 where the model allows.
 
     Returns:
@@ -145,15 +145,15 @@ def main_output(output: Any) -> torch.Tensor | None:
 
 
 def _call(name: str, tally: _Tally, depth_axis: int) -> Call:
-    ndim = len(tally.returned)
+    ndim = len(tally.output_shape)
     return Call(
         layer=name,
         layer_type=type(tally.module).__name__,
-        given=tally.given,
-        returned=tally.returned,
-        times=tally.times,
+        input_shape=tally.input_shape,
+        output_shape=tally.output_shape,
+        num_calls=tally.num_calls,
         composite=any(not isinstance(child, _OURS) for child in tally.module.children()),
-        extras=tally.extras,
+        extra_inputs=tally.extra_inputs,
         depth_axis=depth_axis,
         window_axes=ndim - 2 if depth_axis == 1 and 3 <= ndim <= 5 else 0,
     )

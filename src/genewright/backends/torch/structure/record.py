@@ -17,8 +17,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from genewright.backends.torch import draws
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.shadow import call_with
-from genewright.backends.torch.structure.stages import STAGES, Stage
+from genewright.backends.torch.structure.trace_devices import TRACE_DEVICES, TraceDevice
+from genewright.backends.torch.structure.traceable_copy import call_with
 from genewright.backends.torch.tensors import named_layers
 from genewright.errors import UnsupportedError
 
@@ -76,7 +76,7 @@ class Recording:
         outputs: The tensors of the model's output.
         layers: The modules by name.
         first_names: The first name of every parameter under each of its names.
-        stage: What it ran on.
+        trace_device: What it ran on.
     """
 
     calls: tuple[Call, ...]
@@ -84,7 +84,7 @@ class Recording:
     outputs: tuple[Ref, ...]
     layers: Mapping[str, nn.Module]
     first_names: Mapping[str, str]
-    stage: type[Stage]
+    trace_device: type[TraceDevice]
 
 
 def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recording:
@@ -98,10 +98,10 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
     Raises:
         UnsupportedError: The forward fails on the example.
     """
-    *lighter, last = STAGES
-    for stage in lighter:
+    *lighter, last = TRACE_DEVICES
+    for trace_device in lighter:
         try:
-            return _recorded(model, example, names, stage)
+            return _recorded(model, example, names, trace_device)
         except Exception:  # values were looked at, or a kernel has no such form
             continue
     try:
@@ -113,22 +113,22 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
         ) from error
 
 
-def _recorded(model: nn.Module, example: Any, names: Mapping[int, str], kind: type[Stage]) -> Recording:
-    stage = kind()
-    shadow = stage.shadow(model, {})
-    layers = dict(named_layers(shadow))
+def _recorded(model: nn.Module, example: Any, names: Mapping[int, str], kind: type[TraceDevice]) -> Recording:
+    trace_device = kind()
+    copied = trace_device.copy_of(model, {})
+    layers = dict(named_layers(copied))
     stack: list[str] = [""]
     for name, module in layers.items():
         _announce(module, name, stack)
     first_names = {name: names[id(tensor)] for name, tensor in _held(model) if id(tensor) in names}
-    held = [(first_names[name], tensor) for name, tensor in _held(shadow) if name in first_names]
+    held = [(first_names[name], tensor) for name, tensor in _held(copied) if name in first_names]
     recorder = _Recorder(
         {id(tensor): name for name, tensor in held},
         stack,
         {_place(tensor): name for name, tensor in held if tensor.numel()},  # behind `.data` or `.detach()`
     )
-    given = tree_map_only(torch.Tensor, recorder.input, stage.example(example))
-    output = stage.run(shadow, given, recorder)
+    given = tree_map_only(torch.Tensor, recorder.input, trace_device.example(example))
+    output = trace_device.run(copied, given, recorder)
     outputs = tuple(recorder.ref(tensor) for tensor in tensors_of(output))
     return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, kind)
 

@@ -1,4 +1,4 @@
-"""Trying a new width: the shadow of a module gets tensors of the new shapes and is run, as it was recorded.
+"""Try a new width: a copy of the module gets tensors of the new shapes and is run on the device of its trace.
 
 Which attributes have to follow is found here: those that are known to hold a length, then of the equal-valued ones
 those that let the run get further, until every operation gives the shapes that the axes foresee.
@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from genewright.backends.torch.attributes import set_value
+from genewright.backends.torch.attribute_paths import set_value
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.attributes import bound, guesses, together
-from genewright.backends.torch.structure.foreseen import Foreseen
-from genewright.backends.torch.structure.reading import Reading
+from genewright.backends.torch.structure.propagation import Propagation
 from genewright.backends.torch.structure.record import LIBRARY, Recording
+from genewright.backends.torch.structure.shape_check import ShapeCheck
+from genewright.backends.torch.structure.size_attributes import bound, guesses, together
 from genewright.backends.torch.tensors import Member, named_layers
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
@@ -36,21 +36,21 @@ class _Trial:
     model: nn.Module
     example: Any
     recording: Recording
-    reading: Reading
+    reading: Propagation
     sizes: Mapping[Leaf, int]
     shapes: Mapping[int, tuple[torch.Tensor, tuple[int, ...]]]
 
     def fails(self, attributes: Sequence[Attribute]) -> tuple[str, int]:
         """Return why the changed module does not run as the axes say, or "", and after how many operations."""
-        watch = Foreseen(self.reading, self.sizes)
+        watch = ShapeCheck(self.reading, self.sizes)
         reason = ""
         found: list[tuple[int, ...]] = []
         try:
             found = self._run(attributes, watch)
         except Exception as error:
             reason = _first_line(error)
-        if watch.otherwise:
-            return watch.otherwise, watch.count - 1
+        if watch.mismatch:
+            return watch.mismatch, watch.count - 1
         if not reason and watch.count != len(self.reading.results):
             return f"{watch.count} operations would run, where {len(self.reading.results)} did", watch.count
         expected = [ref.shape for ref in self.recording.outputs]
@@ -58,13 +58,13 @@ class _Trial:
             reason = f"the outputs would have the shapes {found}, where they have {expected}"
         return reason, watch.count
 
-    def _run(self, attributes: Sequence[Attribute], watch: Foreseen) -> list[tuple[int, ...]]:
-        stage = self.recording.stage()
-        shadow = stage.shadow(self.model, self.shapes)
-        layers = dict(named_layers(shadow))
+    def _run(self, attributes: Sequence[Attribute], watch: ShapeCheck) -> list[tuple[int, ...]]:
+        trace_device = self.recording.trace_device()
+        copied = trace_device.copy_of(self.model, self.shapes)
+        layers = dict(named_layers(copied))
         for attribute in attributes:
             set_value(layers[attribute.layer], attribute.path, attribute.new, Journal())
-        output = stage.run(shadow, stage.example(self.example), watch)
+        output = trace_device.run(copied, trace_device.example(self.example), watch)
         return [tuple(tensor.shape) for tensor in tensors_of(output)]
 
 
@@ -83,10 +83,10 @@ class Trials:
     model: nn.Module
     example: Any
     recording: Recording
-    reading: Reading
+    reading: Propagation
     members: Mapping[str, Member]
 
-    def settle(self, knob: Knob, size: int, beside: Sequence[Knob] = ()) -> tuple[Attribute, ...]:
+    def resolve_attributes(self, knob: Knob, size: int, beside: Sequence[Knob] = ()) -> tuple[Attribute, ...]:
         """Return the attributes that have to change for `knob`, and those beside it, to have `size` units.
 
         Raises:
@@ -121,7 +121,7 @@ class Trials:
             return {}
         if len(knobs) == 1:
             try:
-                self.settle(knobs[0], knobs[0].size + 1)
+                self.resolve_attributes(knobs[0], knobs[0].size + 1)
             except UnsupportedError as error:
                 return {knobs[0].name: str(error)}
             return {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value
+from genewright.backends.keras.widths.propagation import RuleContext, Value
 from genewright.widths.reasons import Cause
 
 _ACROSS = ("softmax", "log_softmax", "sparsemax", "glu")  # of the last axis
 
 
-def activated(step: Step, values: list[Value], holder: Any = None) -> list[Value]:
+def activated(step: RuleContext, values: list[Value], holder: Any = None) -> list[Value]:
     """Note what the activations of a step's layer do to the units of what it returns, and return that.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genewright.backends.keras.widths.reading import Step, Value, named_rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, named_rule
 from genewright.backends.keras.widths.rules.merging import merge
 from genewright.backends.keras.widths.rules.pointwise import same
 
@@ -11,7 +11,7 @@ named_rule("CustomScaleLayer")(merge)
 
 
 @named_rule("LayerScale")
-def layer_scale(step: Step) -> list[Value]:
+def layer_scale(step: RuleContext) -> list[Value]:
     """Multiply by a gain a channel."""
     x = step.inputs[0]
     step.carry("gamma", x.axes[-1])

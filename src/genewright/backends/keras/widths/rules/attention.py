@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.MultiHeadAttention)
-def attention(step: Step) -> list[Value]:
+def attention(step: RuleContext) -> list[Value]:
     """Read query, key and value kernels (in, heads, size), and the output's (heads, size, out)."""
     given = _given(step)
     output = step.parameter("attention_output.kernel")
@@ -48,7 +48,7 @@ def attention(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.GroupQueryAttention)
-def grouped(step: Step) -> list[Value]:
+def grouped(step: RuleContext) -> list[Value]:
     """Read query (in, heads, size), key and value (in, fewer heads, size), and the output's (heads, size, out)."""
     given = _given(step)
     output = step.parameter("attention_output.kernel")
@@ -84,7 +84,7 @@ def grouped(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Attention, keras.layers.AdditiveAttention)
-def dot_product(step: Step) -> list[Value]:
+def dot_product(step: RuleContext) -> list[Value]:
     """Mix places by scores of queries and keys; the units of the values stay apart."""
     given = step.args[0] if step.args else step.keywords.get("inputs")
     if not isinstance(given, list | tuple) or not all(isinstance(one, Value) for one in given):  # pyright: ignore[reportUnknownVariableType]
@@ -101,7 +101,7 @@ def dot_product(step: Step) -> list[Value]:
     return made + [Value(tuple(step.fresh(size) for size in shape)) for shape in step.shapes[1:]]
 
 
-def _given(step: Step) -> tuple[Value, Value, Value] | None:
+def _given(step: RuleContext) -> tuple[Value, Value, Value] | None:
     """Return query, value and key, sequences each, where the layer is given them so and returns one tensor."""
     names = ("query", "value", "key")
     given = dict(zip(names, step.args, strict=False)) | {k: v for k, v in step.keywords.items() if k in names}
@@ -113,7 +113,7 @@ def _given(step: Step) -> tuple[Value, Value, Value] | None:
     return (query, value, key) if plain else None
 
 
-def _scored(step: Step) -> None:
+def _scored(step: RuleContext) -> None:
     """Note that scores sum the products of queries and keys, of one size."""
     query, key = step.parameter("query.kernel"), step.parameter("key.kernel")
     if query is not None and key is not None:
@@ -121,7 +121,7 @@ def _scored(step: Step) -> None:
         step.mix(query[2], Cause.CONTRACTED, "the product of queries and keys")
 
 
-def _beside(step: Step, name: str) -> None:
+def _beside(step: RuleContext, name: str) -> None:
     """Let the bias of a projection have its kernel's heads and sizes."""
     bias, kernel = step.parameter(f"{name}.bias"), step.parameter(f"{name}.kernel") or []
     if bias is not None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import ONE, Axis, product, size_of
-from genewright.widths.joining import split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import split
 
 
 @rule(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
-def convolution(step: Step) -> list[Value]:
+def convolution(step: RuleContext) -> list[Value]:
     """Read a kernel (*window, in / groups, out)."""
     kernel = step.parameter("kernel")
     if kernel is None or "lora_kernel_a" in step.tensors:
@@ -43,7 +43,7 @@ def convolution(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
-def depthwise(step: Step) -> list[Value]:
+def depthwise(step: RuleContext) -> list[Value]:
     """Read a kernel (*window, channels, multiplier): every channel on its own."""
     x = step.inputs[0]
     out = _by_channel(step, x.axes[step.channel(x)], "kernel")
@@ -52,7 +52,7 @@ def depthwise(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
-def separable(step: Step) -> list[Value]:
+def separable(step: RuleContext) -> list[Value]:
     """Read a depthwise convolution and one of window 1 behind it."""
     x = step.inputs[0]
     middle = _by_channel(step, x.axes[step.channel(x)], "depthwise_kernel")
@@ -68,7 +68,7 @@ def separable(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
-def transposed(step: Step) -> list[Value]:
+def transposed(step: RuleContext) -> list[Value]:
     """Read a kernel (*window, out, in)."""
     kernel = step.parameter("kernel") or []
     x = step.inputs[0]
@@ -82,7 +82,7 @@ def transposed(step: Step) -> list[Value]:
     return activated(step, step.shaped(x, kernel[-2]))
 
 
-def _by_channel(step: Step, channels: Axis, attribute: str) -> Axis:
+def _by_channel(step: RuleContext, channels: Axis, attribute: str) -> Axis:
     kernel = step.parameter(attribute) or []
     for axis in kernel[:-2]:
         step.pin(axis, Cause.WINDOW)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.Dense)
-def dense(step: Step) -> list[Value]:
+def dense(step: RuleContext) -> list[Value]:
     """Read y = activation(x @ kernel + bias)."""
     kernel = step.parameter("kernel")
     if kernel is None or "lora_kernel_a" in step.tensors:
@@ -24,7 +24,7 @@ def dense(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Embedding)
-def embedding(step: Step) -> list[Value]:
+def embedding(step: RuleContext) -> list[Value]:
     """Look up rows."""
     table = step.parameter("embeddings")
     if table is None or "lora_embeddings_a" in step.tensors:
@@ -36,7 +36,7 @@ def embedding(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.ReversibleEmbedding)
-def reversible(step: Step) -> list[Value]:
+def reversible(step: RuleContext) -> list[Value]:
     """Look up rows; or, in reverse, return a score for every row: x @ transpose(embeddings), or its own matrix."""
     reverse = step.keywords.get("reverse", step.args[1] if len(step.args) > 1 else False)
     table, own = step.parameter("embeddings"), step.parameter("reverse_embeddings")

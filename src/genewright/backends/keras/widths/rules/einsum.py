@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import Axis, size_of
 from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.EinsumDense)
-def einsum(step: Step) -> list[Value]:
+def einsum(step: RuleContext) -> list[Value]:
     """Read y = activation(einsum(equation, x, kernel) + bias).
 
     A letter of input and kernel alone is summed over: the kernel reads it. One of kernel and output alone is written.
@@ -54,7 +54,7 @@ def _letters(equation: str, rank: int) -> tuple[str, str, str] | None:
     return given, held, made
 
 
-def _carried(step: Step, made: str, value: Value) -> None:
+def _carried(step: RuleContext, made: str, value: Value) -> None:
     """Let the bias follow: it has the last axes of the output, with ones for those that are not in bias_axes."""
     bias = step.parameter("bias")
     for place in range(-len(bias or ()), 0):
@@ -65,7 +65,7 @@ def _carried(step: Step, made: str, value: Value) -> None:
             step.pin(axis, Cause.SHARED, "bias")
 
 
-def _bound(step: Step, made: str, known: dict[str, Axis]) -> None:
+def _bound(step: RuleContext, made: str, known: dict[str, Axis]) -> None:
     """Bind the lengths in the config's output_shape: of the output's letters, the batch left out."""
     letters = [letter for letter in made if not letter.isdigit()]
     if not made[0].isdigit():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.widths.axes import Axis, size_of, total
 from genewright.widths.reasons import Cause
 
@@ -11,7 +11,7 @@ _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 
 
 @rule(*(getattr(keras.layers, name) for name in _MERGES))
-def merge(step: Step) -> list[Value]:
+def merge(step: RuleContext) -> list[Value]:
     """Combine tensors element by element, with broadcasting."""
     rank = max(len(value.axes) for value in step.inputs)
     if any(len(value.axes) != rank for value in step.inputs):
@@ -27,13 +27,13 @@ def merge(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Concatenate)
-def concatenate(step: Step) -> list[Value]:
+def concatenate(step: RuleContext) -> list[Value]:
     """Lay tensors one after the other."""
     return [laid(step, step.inputs, int(step.layer.axis))]
 
 
 @rule(keras.layers.Dot)
-def dot(step: Step) -> list[Value]:
+def dot(step: RuleContext) -> list[Value]:
     """Multiply two tensors and sum over one axis of each."""
     first, second = step.inputs
     axes = step.layer.axes
@@ -46,7 +46,7 @@ def dot(step: Step) -> list[Value]:
     return [Value(tuple(made) if len(made) > 1 else (*made, step.fresh(1)))]
 
 
-def laid(step: Step, values: list[Value], axis: int) -> Value:
+def laid(step: RuleContext, values: list[Value], axis: int) -> Value:
     """Return tensors laid one after the other along an axis."""
     rank = len(values[0].axes)
     axes: list[Axis] = []

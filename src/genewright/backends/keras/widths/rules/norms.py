@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.widths.axes import product
-from genewright.widths.joining import split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import split
 
 
 @rule(keras.layers.BatchNormalization)
-def batch(step: Step) -> list[Value]:
+def batch(step: RuleContext) -> list[Value]:
     """Normalise every channel on its own."""
     x = step.inputs[0]
     for attribute in ("gamma", "beta", "moving_mean", "moving_variance"):
@@ -19,7 +19,7 @@ def batch(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.LayerNormalization, keras.layers.RMSNormalization)
-def layer(step: Step) -> list[Value]:
+def layer(step: RuleContext) -> list[Value]:
     """Normalise over some axes."""
     x = step.inputs[0]
     places = step.places(x)
@@ -33,7 +33,7 @@ def layer(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.GroupNormalization)
-def group(step: Step) -> list[Value]:
+def group(step: RuleContext) -> list[Value]:
     """Normalise groups of channels."""
     x = step.inputs[0]
     channels = x.axes[step.places(x)[0]]
@@ -47,7 +47,7 @@ def group(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.UnitNormalization)
-def unit(step: Step) -> list[Value]:
+def unit(step: RuleContext) -> list[Value]:
     """Divide by the length along some axes."""
     x = step.inputs[0]
     for place in step.places(x):

@@ -9,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Rule, Step, Value, rule
+from genewright.backends.keras.widths.propagation import Rule, RuleContext, Value, rule
 from genewright.backends.keras.widths.rules.merging import laid, merge
 from genewright.backends.keras.widths.rules.products import einsum, matmul
 from genewright.widths.axes import Axis, pin, product, size_of
-from genewright.widths.joining import MisfitError, split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import UnificationError, split
 
 _UNARY = (
     "Relu", "Relu6", "Sigmoid", "HardSigmoid", "Silu", "HardSilu", "Gelu", "Elu", "Selu", "Tanh", "HardTanh",
@@ -38,14 +38,14 @@ _ACROSS = {
 }
 
 
-def unary(step: Step) -> list[Value]:
+def unary(step: RuleContext) -> list[Value]:
     """Look at every element on its own."""
     return (
         [step.inputs[0]] if len(step.inputs) == 1 else step.pinned(Cause.CALLED_OTHERWISE, "it takes several tensors")
     )
 
 
-def binary(step: Step) -> list[Value]:
+def binary(step: RuleContext) -> list[Value]:
     """Combine with another tensor, or with a number; an array in the graph pins."""
     if len(step.inputs) == 1:
         others = [a for a in (*step.args, *step.keywords.values()) if not isinstance(a, Value)]
@@ -55,7 +55,7 @@ def binary(step: Step) -> list[Value]:
     return merge(step)
 
 
-def reducing(step: Step) -> list[Value]:
+def reducing(step: RuleContext) -> list[Value]:
     """Take all along some axes together."""
     x, operation = step.inputs[0], step.layer
     name = type(operation).__name__
@@ -67,7 +67,7 @@ def reducing(step: Step) -> list[Value]:
     return [Value(tuple(kept))] * len(step.shapes)
 
 
-def across(step: Step) -> list[Value]:
+def across(step: RuleContext) -> list[Value]:
     """Return as many, each of which depends on all along an axis."""
     name = type(step.layer).__name__
     for place in _places(getattr(step.layer, "axis", None), step.inputs[0]):
@@ -75,24 +75,24 @@ def across(step: Step) -> list[Value]:
     return [step.inputs[0]]
 
 
-def joined(step: Step) -> list[Value]:
+def joined(step: RuleContext) -> list[Value]:
     """Lay tensors one after the other."""
     return [laid(step, step.inputs, int(step.layer.axis))]
 
 
-def transposed(step: Step) -> list[Value]:
+def transposed(step: RuleContext) -> list[Value]:
     """Exchange axes."""
     x = step.inputs[0]
     order = step.layer.axes or tuple(reversed(range(len(x.axes))))
     return [Value(tuple(x.axes[int(place)] for place in order))]
 
 
-def expanded(step: Step) -> list[Value]:
+def expanded(step: RuleContext) -> list[Value]:
     """Put in axes of length one."""
     return _with_ones(step, step.layer.axis)
 
 
-def squeezed(step: Step) -> list[Value]:
+def squeezed(step: RuleContext) -> list[Value]:
     """Leave out axes of length one."""
     x, shape = step.inputs[0], step.shapes[0]
     given = step.layer.axis
@@ -104,7 +104,7 @@ def squeezed(step: Step) -> list[Value]:
     return [Value(tuple(axis for place, axis in enumerate(x.axes) if place not in gone))]
 
 
-def indexed(step: Step) -> list[Value]:
+def indexed(step: RuleContext) -> list[Value]:
     """Take whole axes and single positions, as x[:, 0]; a part of an axis pins it."""
     x = step.inputs[0]
     key = step.args[1] if len(step.args) > 1 else step.keywords.get("key")
@@ -132,7 +132,7 @@ def indexed(step: Step) -> list[Value]:
     return [Value(tuple(axes))]
 
 
-def reshaped(step: Step) -> list[Value]:
+def reshaped(step: RuleContext) -> list[Value]:
     """Cut the axes behind the batch anew; the lengths that the graph says as numbers are pinned."""
     x, shape = step.inputs[0], step.shapes[0]
     given: Any = step.layer.newshape
@@ -147,7 +147,7 @@ def reshaped(step: Step) -> list[Value]:
         for size in sizes[:-1]:
             head, rest = split(rest, size)
             axes.append(head)
-    except MisfitError:
+    except UnificationError:
         return literal(step)
     axes.append(rest)
     for axis, size in zip(axes, wanted[1:], strict=True):
@@ -156,12 +156,12 @@ def reshaped(step: Step) -> list[Value]:
     return [Value((x.axes[0], *axes))]
 
 
-def literal(step: Step) -> list[Value]:
+def literal(step: RuleContext) -> list[Value]:
     """Pin the lengths that an operation in the graph says as numbers."""
     return step.pinned(*_LITERAL)
 
 
-def _with_ones(step: Step, given: Any) -> list[Value]:
+def _with_ones(step: RuleContext, given: Any) -> list[Value]:
     axes = list(step.inputs[0].axes)
     places = [given] if isinstance(given, int) else list(given)
     rank = len(axes) + len(places)

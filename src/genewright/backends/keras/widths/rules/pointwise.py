@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import size_of
 from genewright.widths.reasons import Cause
@@ -16,7 +16,7 @@ _LAYERS = (
 )  # fmt: skip
 
 
-def same(step: Step) -> list[Value]:
+def same(step: RuleContext) -> list[Value]:
     """Return the input's axes."""
     return [step.inputs[0]]
 
@@ -25,13 +25,13 @@ rule(*(getattr(keras.layers, name) for name in _LAYERS))(same)
 
 
 @rule(keras.layers.Activation)
-def activation(step: Step) -> list[Value]:
+def activation(step: RuleContext) -> list[Value]:
     """Apply a function."""
     return activated(step, [step.inputs[0]])
 
 
 @rule(keras.layers.Softmax)
-def softmax(step: Step) -> list[Value]:
+def softmax(step: RuleContext) -> list[Value]:
     """Normalise over an axis."""
     for place in step.places(step.inputs[0]):
         step.mix(step.inputs[0].axes[place], Cause.SOFTMAX, "softmax")
@@ -39,14 +39,14 @@ def softmax(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Masking)
-def masking(step: Step) -> list[Value]:
+def masking(step: RuleContext) -> list[Value]:
     """Leave out the places where all units are the same value."""
     step.mix(step.inputs[0].axes[-1], Cause.MASKED)
     return [step.inputs[0]]
 
 
 @rule(keras.layers.PReLU)
-def prelu(step: Step) -> list[Value]:
+def prelu(step: RuleContext) -> list[Value]:
     """Apply a slope a unit; over shared axes there is one."""
     x = step.inputs[0]
     for position, axis in enumerate(x.axes[1:]):
@@ -59,7 +59,7 @@ def prelu(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Rescaling)
-def rescaling(step: Step) -> list[Value]:
+def rescaling(step: RuleContext) -> list[Value]:
     """Multiply and add numbers."""
     x = step.inputs[0]
     if np.size(step.layer.scale) > 1 or np.size(step.layer.offset) > 1:
@@ -68,7 +68,7 @@ def rescaling(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Normalization)
-def normalization(step: Step) -> list[Value]:
+def normalization(step: RuleContext) -> list[Value]:
     """Subtract means and divide by spreads that are part of the layer."""
     for axis in step.inputs[0].axes[1:]:
         step.pin(axis, Cause.CONSTANT, "an array of statistics in the layer")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.widths.reasons import Cause
 
 _CATEGORIES = (
@@ -26,18 +26,18 @@ def _kinds(names: tuple[str, ...]) -> list[type]:
 
 
 @rule(*_kinds(_CATEGORIES))
-def categories(step: Step) -> list[Value]:
+def categories(step: RuleContext) -> list[Value]:
     """Turn categories or text into numbers."""
     return step.pinned(Cause.PREPARED, "a number of categories or of words")
 
 
 @rule(*_kinds(_IMAGES))
-def images(step: Step) -> list[Value]:
+def images(step: RuleContext) -> list[Value]:
     """Change images, when training."""
     return step.pinned(Cause.PREPARED, "a length of an image, colours included")
 
 
 @rule(*_kinds(_SOUND))
-def sound(step: Step) -> list[Value]:
+def sound(step: RuleContext) -> list[Value]:
     """Turn sound into frequencies."""
     return step.pinned(Cause.PREPARED, "a length of a spectrogram")

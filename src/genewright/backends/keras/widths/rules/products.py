@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from genewright.backends.keras.widths.reading import Step, Value
+from genewright.backends.keras.widths.propagation import RuleContext, Value
 from genewright.widths.axes import Axis, size_of
 from genewright.widths.reasons import Cause
 
 
-def matmul(step: Step) -> list[Value]:
+def matmul(step: RuleContext) -> list[Value]:
     """Read x1 @ x2: the last axis of the one and the last but one of the other are one, and are summed over."""
     if len(step.inputs) != 2 or any(len(value.axes) < 2 for value in step.inputs):
         return step.pinned(Cause.CALLED_OTHERWISE, "it takes an array of the graph, or one of a single axis")
@@ -22,7 +22,7 @@ def matmul(step: Step) -> list[Value]:
     return [Value((*batch, first[-2], second[-1]))]
 
 
-def einsum(step: Step) -> list[Value]:
+def einsum(step: RuleContext) -> list[Value]:
     """Read an equation whose operands are all computed: what has one letter is one axis."""
     terms, arrow, made = str(step.layer.subscripts).replace(" ", "").partition("->")
     given = terms.split(",")
@@ -42,7 +42,7 @@ def einsum(step: Step) -> list[Value]:
     return [Value(tuple(known[letter] for letter in made))]
 
 
-def _met(step: Step, axes: list[Axis]) -> Axis:
+def _met(step: RuleContext, axes: list[Axis]) -> Axis:
     """Return what axes become that meet: one axis, where a length of one is stretched."""
     longest = max(axes, key=size_of)
     for axis in axes:

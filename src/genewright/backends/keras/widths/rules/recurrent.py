@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import layers_of
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.backends.keras.widths.rules.activation import activated
 from genewright.widths.axes import Axis, Leaf, bind, total
 from genewright.widths.reasons import Cause
@@ -18,7 +18,7 @@ _CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCel
 
 
 @rule(keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
-def recurrent(step: Step) -> list[Value]:
+def recurrent(step: RuleContext) -> list[Value]:
     """Read kernel (in, gates * units), recurrent kernel (units, gates * units) and bias; states are units."""
     kind = _kind(step.layer)
     if step.layer.stateful:
@@ -37,7 +37,7 @@ def recurrent(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
-def convolutional(step: Step) -> list[Value]:
+def convolutional(step: RuleContext) -> list[Value]:
     """Read kernel (*window, in, gates * filters), recurrent kernel (*window, filters, gates * filters) and bias."""
     if step.layer.stateful or step.layer.return_state or len(step.inputs) > 1:
         return step.pinned(Cause.RECURRENT, "is handed on")
@@ -52,7 +52,7 @@ def convolutional(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.RNN)
-def cells(step: Step) -> list[Value]:
+def cells(step: RuleContext) -> list[Value]:
     """Read a cell of Keras's own, or several of them one after the other."""
     layer, x = step.layer, step.inputs[0]
     if layer.stateful or layer.return_state or len(step.inputs) > 1:
@@ -74,12 +74,12 @@ def _kind(layer: object) -> str:
     return next(kind.__name__ for kind in type(layer).__mro__ if kind.__name__ in _GATES)
 
 
-def _prefix(step: Step) -> str:
+def _prefix(step: RuleContext) -> str:
     """Return what the names of the cell's variables begin with."""
     return next(name.rpartition(".")[0] for name in step.tensors if name.endswith(".recurrent_kernel"))
 
 
-def _cell(step: Step, cell: str, kind: str, given: Axis) -> Axis:
+def _cell(step: RuleContext, cell: str, kind: str, given: Axis) -> Axis:
     """State what a cell does: it reads `given` and its own units. Returns its units."""
     kernel = step.parameter(f"{cell}.kernel") or []
     inner = step.parameter(f"{cell}.recurrent_kernel") or []
@@ -100,7 +100,7 @@ def _cell(step: Step, cell: str, kind: str, given: Axis) -> Axis:
     return units
 
 
-def _gated(step: Step, axis: Axis, units: Axis, gates: int) -> None:
+def _gated(step: RuleContext, axis: Axis, units: Axis, gates: int) -> None:
     """Let an axis be the units of every gate, one gate after the other."""
     if isinstance(axis, Leaf) and axis.link is None and gates > 1:
         bind(axis, total([units] * gates))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from genewright.backends.keras.library import keras
-from genewright.backends.keras.widths.reading import Step, Value, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.widths.axes import Axis, product
-from genewright.widths.joining import MisfitError, split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import UnificationError, split
 
 _POOLS = [f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)]
 _PADS = [f"{kind}{n}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for n in (1, 2, 3)]
@@ -16,14 +16,14 @@ _GLOBAL = [f"Global{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1
 
 
 @rule(*(getattr(keras.layers, name) for name in (*_POOLS, *_PADS, *_ADAPTIVE, *_OTHERS)))
-def places(step: Step) -> list[Value]:
+def places(step: RuleContext) -> list[Value]:
     """Change places; channels stay."""
     x = step.inputs[0]
     return step.shaped(x, x.axes[step.channel(x)])
 
 
 @rule(*(getattr(keras.layers, name) for name in _GLOBAL))
-def pooled(step: Step) -> list[Value]:
+def pooled(step: RuleContext) -> list[Value]:
     """Take all places together."""
     x = step.inputs[0]
     channel = step.channel(x)
@@ -33,7 +33,7 @@ def pooled(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Flatten)
-def flatten(step: Step) -> list[Value]:
+def flatten(step: RuleContext) -> list[Value]:
     """Lay all axes but the batch one after the other; channels last."""
     x = step.inputs[0]
     rest = list(x.axes[1:])
@@ -43,7 +43,7 @@ def flatten(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Reshape)
-def reshape(step: Step) -> list[Value]:
+def reshape(step: RuleContext) -> list[Value]:
     """Cut the axes anew; lengths in the config follow."""
     x = step.inputs[0]
     rest: Axis = product(x.axes[1:])
@@ -55,7 +55,7 @@ def reshape(step: Step) -> list[Value]:
         for size in shape[:-1]:
             head, rest = split(rest, int(size or 0))
             axes.append(head)
-    except MisfitError:
+    except UnificationError:
         return step.pinned(Cause.RESHAPED)
     axes.append(rest)
     for position, (axis, wanted) in enumerate(zip(axes, step.layer.target_shape, strict=True)):
@@ -65,14 +65,14 @@ def reshape(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Permute)
-def permute(step: Step) -> list[Value]:
+def permute(step: RuleContext) -> list[Value]:
     """Exchange axes."""
     x = step.inputs[0]
     return [Value((x.axes[0], *(x.axes[int(place)] for place in step.layer.dims)))]
 
 
 @rule(keras.layers.RepeatVector)
-def repeat(step: Step) -> list[Value]:
+def repeat(step: RuleContext) -> list[Value]:
     """Repeat a vector."""
     x = step.inputs[0]
     return [Value((x.axes[0], step.fresh(step.layer.n), x.axes[1]))]

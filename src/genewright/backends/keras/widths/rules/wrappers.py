@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph
-from genewright.backends.keras.widths.reading import Step, Value, outputs_of, rule
+from genewright.backends.keras.widths.propagation import RuleContext, Value, outputs_of, rule
 from genewright.widths.axes import total
 from genewright.widths.reasons import Cause
 
 
 @rule(keras.layers.TimeDistributed)
-def distributed(step: Step) -> list[Value]:
+def distributed(step: RuleContext) -> list[Value]:
     """Apply a layer to every entry along the axis behind the batch."""
     inner, x = step.layer.layer, step.inputs[0]
     if is_graph(inner):
@@ -21,7 +21,7 @@ def distributed(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.Bidirectional)
-def bidirectional(step: Step) -> list[Value]:
+def bidirectional(step: RuleContext) -> list[Value]:
     """Run a recurrent layer in both directions, and put the two outputs together.
 
     Keras takes both to be equally wide, so one width stands in both.
@@ -42,6 +42,6 @@ def bidirectional(step: Step) -> list[Value]:
 
 
 @rule(keras.layers.SpectralNormalization)
-def spectral(step: Step) -> list[Value]:
+def spectral(step: RuleContext) -> list[Value]:
     """Divide a kernel by its largest singular value, which every unit has a part in."""
     return step.pinned(Cause.SPECTRAL)

@@ -1,10 +1,10 @@
 """What each family of operations says about axes; importing this package registers all rules."""
 
 from genewright.backends.torch.structure.rules import (
+    concatenation,
     contraction,
     convolution,
     creation,
-    joining,
     lookup,
     normalisation,
     pointwise,
@@ -14,10 +14,10 @@ from genewright.backends.torch.structure.rules import (
 )
 
 __all__ = [
+    "concatenation",
     "contraction",
     "convolution",
     "creation",
-    "joining",
     "lookup",
     "normalisation",
     "pointwise",

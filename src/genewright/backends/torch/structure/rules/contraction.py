@@ -7,28 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.reasons import Cause
 
 
 @rule("aten.mm", "aten.bmm", "aten.mv", "aten.dot", "aten.matmul")
-def product(step: Step) -> Value:
+def product(step: RuleContext) -> Value:
     """Read self @ other."""
     a, b = step.values()[:2]
     return contract(step, a, b)
 
 
 @rule("aten.addmm", "aten.baddbmm", "aten.addmv", "aten._addmm_activation")
-def add_product(step: Step) -> Value:
+def add_product(step: RuleContext) -> Value:
     """Read bias + a @ b."""
     bias, a, b = step.values()[:3]
     return broadcast(step, [contract(step, a, b), bias], step.shape)
 
 
 @rule("aten.addbmm")
-def add_sum_of_products(step: Step) -> Value:
+def add_sum_of_products(step: RuleContext) -> Value:
     """Read bias + the sum over n of a[n] @ b[n]."""
     bias, a, b = step.values()[:3]
     out = contract(step, a, b)
@@ -37,7 +37,7 @@ def add_sum_of_products(step: Step) -> Value:
 
 
 @rule("aten.linear")
-def linear(step: Step) -> Value:
+def linear(step: RuleContext) -> Value:
     """Read x @ weight.T + bias."""
     x, weight = step.args["input"], step.args["weight"]
     out = contract(step, x, weight.with_dims(weight.dims[::-1]))
@@ -46,7 +46,7 @@ def linear(step: Step) -> Value:
 
 
 @rule("aten._trilinear")
-def trilinear(step: Step) -> Value:
+def trilinear(step: RuleContext) -> Value:
     """Read the sum over some axes of a * b * c, each with axes of length one put in between."""
     aligned: list[list[Dim | None]] = []
     values = step.values()
@@ -71,7 +71,7 @@ def trilinear(step: Step) -> Value:
 
 
 @rule("aten._grouped_mm")
-def grouped(step: Step) -> Value:
+def grouped(step: RuleContext) -> Value:
     """Read x @ weight[expert], the rows of x being dealt to the experts."""
     x, weight = step.args["self"], step.args["mat2"]
     if len(x.dims) != 2 or len(weight.dims) != 3:
@@ -81,7 +81,7 @@ def grouped(step: Step) -> Value:
     return step.computed([Dim(x.dims[0].axis), Dim(weight.dims[2].axis)])
 
 
-def contract(step: Step, a: Value, b: Value) -> Value:
+def contract(step: RuleContext, a: Value, b: Value) -> Value:
     """Return a @ b with the roles of whichever of the two is a parameter."""
     a_batch, b_batch = a.dims[:-2], b.dims[:-2]
     a_kept = a.dims[-2:-1] if len(a.dims) > 1 else ()
@@ -101,7 +101,7 @@ def contract(step: Step, a: Value, b: Value) -> Value:
 
 
 def summed(
-    step: Step,
+    step: RuleContext,
     a: Value,
     a_summed: Dim,
     b: Value,

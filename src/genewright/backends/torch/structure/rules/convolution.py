@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # no public base class
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.rules.contraction import summed
 from genewright.backends.torch.structure.rules.space import slid
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE, product, size_of
-from genewright.widths.joining import split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import split
 
 
 @rule("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
-def convolution(step: Step) -> Value:
+def convolution(step: RuleContext) -> Value:
     """Read x convolved with weight, in groups."""
     x, weight, bias = step.args["input"], step.args["weight"], step.args["bias"]
     groups = int(step.args["groups"])

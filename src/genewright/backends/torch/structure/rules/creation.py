@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import ONE, Leaf
 
@@ -26,12 +26,12 @@ from genewright.widths.axes import ONE, Leaf
     "aten.empty_strided",
     "aten._efficientzerotensor",
 )
-def made(step: Step) -> Value:
+def made(step: RuleContext) -> Value:
     """Make a tensor of some shape."""
     return Value(tuple(Dim(Leaf(size) if size != 1 else ONE) for size in step.shape), "constant")
 
 
 @rule("aten.zeros_like", "aten.ones_like", "aten.full_like", "aten.empty_like", "aten.rand_like", "aten.randn_like")
-def like(step: Step) -> Value:
+def like(step: RuleContext) -> Value:
     """Make a tensor of another's shape."""
     return Value(tuple(Dim(dim.axis) for dim in step.values()[0].dims), "constant")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE
@@ -10,7 +10,7 @@ from genewright.widths.reasons import Cause
 
 
 @rule("aten.embedding")
-def embedding(step: Step) -> Value:
+def embedding(step: RuleContext) -> Value:
     """Look rows up; the columns are written."""
     weight, indices = step.args["weight"], step.args["indices"]
     step.pin(weight.dims[0], Cause.LOOKED_UP)
@@ -22,7 +22,7 @@ def embedding(step: Step) -> Value:
 
 
 @rule("aten.index")
-def index(step: Step) -> Value:
+def index(step: RuleContext) -> Value:
     """Index some axes by tensors of numbers; those are pinned, the others stay."""
     x: Value = step.args["self"]
     indices: list[Value | None] = list(step.args["indices"])
@@ -42,7 +42,7 @@ def index(step: Step) -> Value:
 
 
 @rule("aten.index_select")
-def index_select(step: Step) -> Value:
+def index_select(step: RuleContext) -> Value:
     """Take entries of one axis, which pins it."""
     x: Value = step.args["self"]
     at = step.position(x)
@@ -54,7 +54,7 @@ def index_select(step: Step) -> Value:
 
 
 @rule("aten.gather")
-def gather(step: Step) -> Value:
+def gather(step: RuleContext) -> Value:
     """Take entries of one axis, others for every place."""
     x: Value = step.args["self"]
     numbers: Value = step.args["index"]
@@ -71,7 +71,7 @@ def gather(step: Step) -> Value:
 
 
 @rule("aten.index_put")
-def index_put(step: Step) -> Value:
+def index_put(step: RuleContext) -> Value:
     """Write at some places of indexed axes; those are pinned, the others meet those of what is written."""
     x: Value = step.args["self"]
     indices: list[Value | None] = list(step.args["indices"])
@@ -91,7 +91,7 @@ def index_put(step: Step) -> Value:
 
 
 @rule("aten.index_add", "aten.index_copy", "aten.scatter", "aten.scatter_add", "aten.scatter_reduce", "aten.index_fill")
-def scatter(step: Step) -> Value:
+def scatter(step: RuleContext) -> Value:
     """Write along one axis, which pins it; the others meet those of what is written."""
     x: Value = step.args["self"]
     at = step.position(x)
@@ -115,7 +115,7 @@ def scatter(step: Step) -> Value:
 
 
 @rule("aten.masked_scatter")
-def masked_scatter(step: Step) -> Value:
+def masked_scatter(step: RuleContext) -> Value:
     """Write where a mask says so: in order, so that every axis of what is written is pinned."""
     x: Value = step.args["self"]
     for dim in (*x.dims, *step.args["mask"].dims, *step.args["source"].dims):
@@ -124,7 +124,7 @@ def masked_scatter(step: Step) -> Value:
 
 
 @rule("aten.histc", "aten.nonzero", "aten.bincount", "aten.unique_consecutive", "aten._unique2", "aten.searchsorted")
-def counted(step: Step) -> Value | tuple[Value, ...]:
+def counted(step: RuleContext) -> Value | tuple[Value, ...]:
     """Count or find entries: new lengths come of the values."""
     for value in step.values():
         for dim in value.dims:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]  # no public base class
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
 from genewright.widths.axes import ONE, product
-from genewright.widths.joining import split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import split
 
 
 @rule("aten.native_layer_norm", "aten._fused_rms_norm", "aten.rms_norm")
-def layer_norm(step: Step) -> tuple[Value, ...] | Value:
+def layer_norm(step: RuleContext) -> tuple[Value, ...] | Value:
     """Normalise over the last axes."""
     x: Value = step.args["input"]
     count = len(step.args["normalized_shape"])
@@ -41,7 +41,7 @@ def layer_norm(step: Step) -> tuple[Value, ...] | Value:
     "aten.cudnn_batch_norm",
     "aten._batch_norm_no_update",
 )
-def batch_norm(step: Step) -> tuple[Value, ...]:
+def batch_norm(step: RuleContext) -> tuple[Value, ...]:
     """Normalise every channel on its own."""
     x: Value = step.args["input"]
     channel = x.dims[1]
@@ -72,7 +72,7 @@ def _nothing(size: int) -> Dim:
 
 
 @rule("aten.native_group_norm")
-def group_norm(step: Step) -> tuple[Value, ...]:
+def group_norm(step: RuleContext) -> tuple[Value, ...]:
     """Normalise groups of channels."""
     x: Value = step.args["input"]
     channel = x.dims[1]

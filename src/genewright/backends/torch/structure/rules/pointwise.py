@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE, Leaf
 from genewright.widths.reasons import Cause
@@ -23,7 +23,7 @@ from genewright.widths.reasons import Cause
     "aten.log_sigmoid_forward",
     "aten.polar",
 )
-def pointwise(step: Step) -> Value | tuple[Value, ...]:
+def pointwise(step: RuleContext) -> Value | tuple[Value, ...]:
     """Join the axes of all arguments, aligned at the last."""
     values = step.values()
     result = broadcast(step, values, step.shape)
@@ -50,7 +50,7 @@ def pointwise(step: Step) -> Value | tuple[Value, ...]:
     "aten.zero",
     "aten.view_as",
 )
-def same(step: Step) -> Value | tuple[Value, ...]:
+def same(step: RuleContext) -> Value | tuple[Value, ...]:
     """Hand on the axes of the first argument."""
     value = step.values()[0]
     result = Value(value.dims, value.source, value.direct, base=value)
@@ -58,7 +58,7 @@ def same(step: Step) -> Value | tuple[Value, ...]:
 
 
 @rule("aten.tril", "aten.triu")
-def triangle(step: Step) -> Value:
+def triangle(step: RuleContext) -> Value:
     """Keep what is on one side of the diagonal, which pins both of its axes."""
     x: Value = step.args["self"]
     for dim in x.dims[-2:]:
@@ -67,7 +67,7 @@ def triangle(step: Step) -> Value:
 
 
 @rule("aten.bucketize")
-def bucketize(step: Step) -> Value:
+def bucketize(step: RuleContext) -> Value:
     """Say between which of some boundaries every entry lies."""
     x: Value = step.args["self"]
     step.pin(step.args["boundaries"].dims[0], Cause.ORDERED, step.call.name)
@@ -75,7 +75,7 @@ def bucketize(step: Step) -> Value:
 
 
 @rule("aten._prelu_kernel", "aten.prelu")
-def prelu(step: Step) -> Value:
+def prelu(step: RuleContext) -> Value:
     """Join the slopes, one a channel, with the channels."""
     x, slopes = step.args["self"], step.args["weight"]
     if len(slopes.dims) == 1 and slopes.dims[0].size > 1:
@@ -84,7 +84,7 @@ def prelu(step: Step) -> Value:
     return broadcast(step, [x, slopes], step.shape)
 
 
-def broadcast(step: Step, values: Sequence[Value], shape: Sequence[int]) -> Value:
+def broadcast(step: RuleContext, values: Sequence[Value], shape: Sequence[int]) -> Value:
     """Return what a pointwise operation on `values` gives."""
     source = strongest(v.source for v in values)
     dims = [
@@ -98,7 +98,7 @@ def broadcast(step: Step, values: Sequence[Value], shape: Sequence[int]) -> Valu
     return Value(tuple(dims), source)
 
 
-def _meet(step: Step, meeting: Sequence[Dim], size: int, source: str) -> Dim:
+def _meet(step: RuleContext, meeting: Sequence[Dim], size: int, source: str) -> Dim:
     full = [dim for dim in meeting if dim.size == size]
     if size != 1:
         for dim in meeting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import ONE
 from genewright.widths.reasons import Cause
@@ -33,7 +33,7 @@ from genewright.widths.reasons import Cause
     "aten.aminmax",
     "aten.count_nonzero",
 )
-def reduce(step: Step) -> Value | tuple[Value, ...]:
+def reduce(step: RuleContext) -> Value | tuple[Value, ...]:
     """Reduce some axes, or all."""
     values = step.values()
     if len(values) == 2:  # torch.max(a, b) is pointwise
@@ -61,7 +61,7 @@ def reduce(step: Step) -> Value | tuple[Value, ...]:
     return out if len(step.outputs) == 1 else tuple(out for _ in step.outputs)
 
 
-def _cause(step: Step) -> Cause:
+def _cause(step: RuleContext) -> Cause:
     """Return what a reduction is; a variance is a mean of squares where it divides by the number of entries."""
     name = step.call.name.removeprefix("aten.")
     if name in ("sum", "nansum"):
@@ -72,7 +72,7 @@ def _cause(step: Step) -> Cause:
 
 
 @rule("aten._softmax", "aten.softmax", "aten._safe_softmax", "aten._log_softmax", "aten.log_softmax")
-def softmax(step: Step) -> Value:
+def softmax(step: RuleContext) -> Value:
     """Normalise along one axis, which mixes it."""
     x: Value = step.args["self"]
     step.mix(x.dims[step.position(x)], Cause.SOFTMAX, "a softmax")
@@ -80,7 +80,7 @@ def softmax(step: Step) -> Value:
 
 
 @rule("aten.cumsum", "aten.cumprod", "aten.logcumsumexp", "aten.sort", "aten.argsort", "aten.cummax", "aten.cummin")
-def along(step: Step) -> Value | tuple[Value, ...]:
+def along(step: RuleContext) -> Value | tuple[Value, ...]:
     """Go along one axis, which pins it: its order matters."""
     x: Value = step.args["self"]
     if x.dims:
@@ -90,7 +90,7 @@ def along(step: Step) -> Value | tuple[Value, ...]:
 
 
 @rule("aten._fft_c2c", "aten._fft_r2c", "aten._fft_c2r")
-def fourier(step: Step) -> Value:
+def fourier(step: RuleContext) -> Value:
     """Transform along some axes, which pins them."""
     x: Value = step.args["self"]
     dims = [Dim(dim.axis) for dim in x.dims]
@@ -102,7 +102,7 @@ def fourier(step: Step) -> Value:
 
 
 @rule("aten.topk", "aten.kthvalue")
-def topk(step: Step) -> tuple[Value, ...]:
+def topk(step: RuleContext) -> tuple[Value, ...]:
     """Take the largest along one axis, which pins it."""
     x: Value = step.args["self"]
     at = step.position(x)
@@ -113,5 +113,5 @@ def topk(step: Step) -> tuple[Value, ...]:
 
 
 @rule("aten._local_scalar_dense", "aten.item", "aten.is_nonzero", "aten.equal")
-def scalar(step: Step) -> None:
+def scalar(step: RuleContext) -> None:
     """Read a value: no tensor comes of it."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import leaves, product, total
-from genewright.widths.joining import cut, split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import cut, split
 
 
-def slid(step: Step, dim: Dim, size: int) -> Dim:
+def slid(step: RuleContext, dim: Dim, size: int) -> Dim:
     """Return the axis after a window slid along it: another one; a width (channels under a 1-D window) is mixed."""
     free = [leaf for leaf in leaves(dim.axis) if not leaf.pins]
     if not free:
@@ -23,7 +23,7 @@ def slid(step: Step, dim: Dim, size: int) -> Dim:
 
 def _over(count: int, *names: str) -> None:
     @rule(*names)
-    def spatial(step: Step) -> Value | tuple[Value, ...]:
+    def spatial(step: RuleContext) -> Value | tuple[Value, ...]:
         x = step.values()[0]
         kept = [Dim(dim.axis) for dim in x.dims[:-count]]
         places = [slid(step, dim, size) for dim, size in zip(x.dims[-count:], step.shape[-count:], strict=True)]
@@ -74,7 +74,7 @@ _over(
 
 
 @rule("aten.grid_sampler_2d", "aten.grid_sampler_3d")
-def sampled(step: Step) -> Value:
+def sampled(step: RuleContext) -> Value:
     """Read n c (places), n (new places) coordinates -> n c (new places)."""
     x, grid = step.args["input"], step.args["grid"]
     places = x.dims[2:]
@@ -85,7 +85,7 @@ def sampled(step: Step) -> Value:
 
 
 @rule("aten.constant_pad_nd")
-def pad(step: Step) -> Value:
+def pad(step: RuleContext) -> Value:
     """Lay constants before and after; negative numbers cut."""
     x: Value = step.args["self"]
     amounts = list(step.args["pad"])
@@ -110,7 +110,7 @@ def pad(step: Step) -> Value:
 
 
 @rule("aten.pixel_shuffle")
-def pixel_shuffle(step: Step) -> Value:
+def pixel_shuffle(step: RuleContext) -> Value:
     """Read (c r r) h w -> c (h r) (w r)."""
     x: Value = step.args["self"]
     channels, window = split(x.dims[-3].axis, step.shape[-3])
@@ -120,7 +120,7 @@ def pixel_shuffle(step: Step) -> Value:
 
 
 @rule("aten.pixel_unshuffle")
-def pixel_unshuffle(step: Step) -> Value:
+def pixel_unshuffle(step: RuleContext) -> Value:
     """Read c (h r) (w r) -> (c r r) h w."""
     x: Value = step.args["self"]
     window = step.fresh(int(step.args["downscale_factor"]) ** 2, Cause.WINDOW).axis
@@ -129,7 +129,7 @@ def pixel_unshuffle(step: Step) -> Value:
 
 
 @rule("aten.im2col")
-def im2col(step: Step) -> Value:
+def im2col(step: RuleContext) -> Value:
     """Read c h w -> (c window) positions."""
     x: Value = step.args["self"]
     for dim in x.dims[-2:]:
@@ -141,7 +141,7 @@ def im2col(step: Step) -> Value:
 
 
 @rule("aten.col2im")
-def col2im(step: Step) -> Value:
+def col2im(step: RuleContext) -> Value:
     """Read (c window) positions -> c h w."""
     x: Value = step.args["self"]
     step.pin(x.dims[-1], Cause.WINDOW)
@@ -152,7 +152,7 @@ def col2im(step: Step) -> Value:
 
 
 @rule("aten.unfold")
-def unfold(step: Step) -> Value:
+def unfold(step: RuleContext) -> Value:
     """Slide a window along one axis, and lay its content last."""
     x: Value = step.args["self"]
     at = int(step.args["dimension"]) % len(x.dims)
@@ -163,7 +163,7 @@ def unfold(step: Step) -> Value:
 
 
 @rule("aten.roll", "aten.flip")
-def move(step: Step) -> Value:
+def move(step: RuleContext) -> Value:
     """Move entries along some axes, which pins those."""
     x: Value = step.args["self"]
     chosen = step.args["dims"] or range(len(x.dims))

@@ -6,21 +6,21 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 
-from genewright.backends.torch.structure.reading import Step, rule
+from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import ONE, Axis, Leaf, product
-from genewright.widths.joining import MisfitError, cut, split, unify
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import UnificationError, cut, split, unify
 
 
 @rule("aten.view", "aten._unsafe_view", "aten.reshape", "aten._reshape_alias", "aten.flatten", "aten.unflatten")
-def view(step: Step) -> Value:
+def view(step: RuleContext) -> Value:
     """Regroup factors."""
     x: Value = step.values()[0]
     return x.with_dims(regrouped(step, x.dims, step.shape))
 
 
-def regrouped(step: Step, dims: Sequence[Dim], shape: Sequence[int]) -> list[Dim]:
+def regrouped(step: RuleContext, dims: Sequence[Dim], shape: Sequence[int]) -> list[Dim]:
     """Return the axes after a reshape: the smallest groups of old and new axes that hold as many elements."""
     if math.prod(shape) == 0:
         raise ValueError("a reshape of nothing")
@@ -42,7 +42,7 @@ def regrouped(step: Step, dims: Sequence[Dim], shape: Sequence[int]) -> list[Dim
     return [next(filled) if size != 1 else (ones.pop(0) if ones and len(ones) == 1 else Dim(ONE)) for size in shape]
 
 
-def _group(step: Step, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
+def _group(step: RuleContext, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
     if len(taken) == len(made) == 1:
         return [taken[0]]
     tags = frozenset(tag for dim in taken for tag in dim.tags)
@@ -52,7 +52,7 @@ def _group(step: Step, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
         for size in made:
             head, rest = split(rest, size)
             out.append(Dim(head, tags))
-    except MisfitError:
+    except UnificationError:
         for dim in taken:
             step.pin(dim, Cause.RESHAPED)
         return [step.fresh(size, Cause.RESHAPED) for size in made]
@@ -60,14 +60,14 @@ def _group(step: Step, taken: Sequence[Dim], made: Sequence[int]) -> list[Dim]:
 
 
 @rule("aten.permute")
-def permute(step: Step) -> Value:
+def permute(step: RuleContext) -> Value:
     """Put axes in another order."""
     x: Value = step.args["self"]
     return _look(x, [x.dims[int(i)] for i in step.args["dims"]])
 
 
 @rule("aten.transpose", "aten.swapaxes")
-def transpose(step: Step) -> Value:
+def transpose(step: RuleContext) -> Value:
     """Swap two axes."""
     x: Value = step.args["self"]
     dims = list(x.dims)
@@ -78,14 +78,14 @@ def transpose(step: Step) -> Value:
 
 
 @rule("aten.t", "aten.numpy_T", "aten.mT")
-def t(step: Step) -> Value:
+def t(step: RuleContext) -> Value:
     """Reverse the axes of a matrix."""
     x: Value = step.args["self"]
     return _look(x, x.dims[::-1])
 
 
 @rule("aten.unsqueeze")
-def unsqueeze(step: Step) -> Value:
+def unsqueeze(step: RuleContext) -> Value:
     """Add an axis of length one."""
     x: Value = step.args["self"]
     at = int(step.args["dim"]) % (len(x.dims) + 1)
@@ -93,7 +93,7 @@ def unsqueeze(step: Step) -> Value:
 
 
 @rule("aten.squeeze")
-def squeeze(step: Step) -> Value:
+def squeeze(step: RuleContext) -> Value:
     """Drop axes of length one."""
     x: Value = step.args["self"]
     chosen = step.args.get("dim")
@@ -105,7 +105,7 @@ def squeeze(step: Step) -> Value:
 
 
 @rule("aten.expand", "aten.expand_as", "aten.broadcast_to")
-def expand(step: Step) -> Value:
+def expand(step: RuleContext) -> Value:
     """Stretch axes of length one; the new lengths are whatever they meet."""
     x = step.values()[0]
     added = len(step.shape) - len(x.dims)
@@ -120,7 +120,7 @@ def expand(step: Step) -> Value:
 
 
 @rule("aten.slice")
-def slice_(step: Step) -> Value:
+def slice_(step: RuleContext) -> Value:
     """Cut a part out of an axis."""
     x: Value = step.args["self"]
     at = step.position(x)
@@ -136,18 +136,18 @@ def slice_(step: Step) -> Value:
     return _look(x, dims)
 
 
-def part(step: Step, dim: Dim, start: int, stop: int) -> Axis:
+def part(step: RuleContext, dim: Dim, start: int, stop: int) -> Axis:
     """Return entries `start` to `stop` of an axis."""
     try:
         axis = cut(dim.axis, stop)[0] if stop < dim.size else dim.axis
         return cut(axis, start)[1] if start else axis
-    except MisfitError:
+    except UnificationError:
         step.pin(dim, Cause.CUT_ACROSS, f"{start} to {stop}")
         return step.fresh(stop - start, Cause.CUT_ACROSS, f"{start} to {stop}").axis
 
 
 @rule("aten.select")
-def select(step: Step) -> Value:
+def select(step: RuleContext) -> Value:
     """Take one entry."""
     x: Value = step.args["self"]
     at = step.position(x)
@@ -156,7 +156,7 @@ def select(step: Step) -> Value:
 
 
 @rule("aten.unbind")
-def unbind(step: Step) -> tuple[Value, ...]:
+def unbind(step: RuleContext) -> tuple[Value, ...]:
     """Take every entry apart."""
     x: Value = step.args["self"]
     at = step.position(x)
@@ -165,12 +165,12 @@ def unbind(step: Step) -> tuple[Value, ...]:
 
 
 @rule("aten.split_with_sizes", "aten.tensor_split")
-def split_(step: Step) -> tuple[Value, ...]:
+def split_(step: RuleContext) -> tuple[Value, ...]:
     """Cut an axis into parts."""
     return _parts(step)
 
 
-def _parts(step: Step) -> tuple[Value, ...]:
+def _parts(step: RuleContext) -> tuple[Value, ...]:
     x: Value = step.args["self"]
     at = step.position(x)
     out: list[Value] = []
@@ -186,20 +186,20 @@ def _parts(step: Step) -> tuple[Value, ...]:
 
 
 @rule("aten.split", "aten.chunk", "aten.unsafe_split", "aten.unsafe_chunk")
-def split_alike(step: Step) -> tuple[Value, ...]:
+def split_alike(step: RuleContext) -> tuple[Value, ...]:
     """Cut an axis into parts of one length, which stay so: unit for unit they grow together."""
     out = _parts(step)
     at = step.position(step.args["self"])
     if len({value.shape[at] for value in out}) == 1:
         for value in out[1:]:
             # Where their layouts do not fit, no part can change alone, and the trial says so.
-            with suppress(MisfitError):
+            with suppress(UnificationError):
                 unify(out[0].dims[at].axis, value.dims[at].axis)
     return out
 
 
 @rule("aten.view_as_complex")
-def view_as_complex(step: Step) -> Value:
+def view_as_complex(step: RuleContext) -> Value:
     """Read pairs as complex numbers."""
     x: Value = step.args["self"]
     step.pin(x.dims[-1], Cause.COMPLEX)
@@ -207,14 +207,14 @@ def view_as_complex(step: Step) -> Value:
 
 
 @rule("aten.view_as_real")
-def view_as_real(step: Step) -> Value:
+def view_as_real(step: RuleContext) -> Value:
     """Read complex numbers as pairs."""
     x: Value = step.args["self"]
     return _look(x, [*x.dims, step.fresh(2, Cause.COMPLEX)])
 
 
 @rule("aten.as_strided")
-def as_strided(step: Step) -> Value:
+def as_strided(step: RuleContext) -> Value:
     """Look at the memory in another way; only what keeps the shape is understood (a change of memory format)."""
     x: Value = step.args["self"]
     if tuple(step.args["size"]) != x.shape:

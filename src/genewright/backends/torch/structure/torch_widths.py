@@ -1,0 +1,162 @@
+"""The widths of a torch module: knobs read off a recorded forward pass, and what they need to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from genewright.backends.torch.predict import placed
+from genewright.backends.torch.structure import rules as rules
+from genewright.backends.torch.structure.nonlinearities import nonlinearities_before_norms
+from genewright.backends.torch.structure.propagation import Propagation
+from genewright.backends.torch.structure.reparametrized import reparametrized
+from genewright.backends.torch.structure.score_scale import score_scale
+from genewright.backends.torch.structure.size_attributes import bound_attributes
+from genewright.backends.torch.structure.trace_cache import cached_trace
+from genewright.backends.torch.structure.trial import Trials
+from genewright.backends.torch.tensors import Member, members_of
+from genewright.errors import UnsupportedError
+from genewright.widths.axes import Leaf, leaves, note
+from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.reasons import Cause, Reason
+from genewright.widths.widths import Widths
+
+_NO_STATE = Reason(Cause.NOT_IN_STATE)
+
+
+class TorchWidths(Widths):
+    """The knobs of a module, seen while it ran once on an example.
+
+    Attributes:
+        model: The module.
+        example: What it was run on.
+        recording: The forward pass.
+        reading: What it says.
+    """
+
+    def __init__(self, model: nn.Module, example: Any) -> None:
+        self.model = model
+        self.example = placed(example, next(iter(model.parameters()), None))
+        self._members = members_of(model)
+        names = {id(tensor): name for name, member in self._members.items() for tensor in member.same}
+        for name, buffer in model.named_buffers():
+            names.setdefault(id(buffer), name)
+        self.recording, self.reading, self._knobs = cached_trace(
+            model, self.example, names, lambda reading: Knobs(tuple(_named(_knobs(reading, self._members))))
+        )
+        self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
+        self.layers = self.recording.layers.keys()
+        self.reached = self.reading.touched.keys()
+        self._bends: dict[str, Reason] | None = None
+        self._scales: dict[tuple[object, ...], float] = {}
+
+    def find(self, layer: str) -> Knob:
+        made = reparametrized(self.recording.layers, layer)
+        if made:
+            raise UnsupportedError(f"{made[0].upper()}{made[1:]}. Nothing has been changed.")
+        return super().find(layer)
+
+    def knobs(self) -> Knobs:
+        """Return every width that a parameter writes or reads."""
+        return self._knobs
+
+    def resolve_attributes(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
+        return self._trials.resolve_attributes(knob, size)
+
+    def resolve_attributes_jointly(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
+        return self._trials.resolve_attributes(knobs[0], size, knobs[1:])
+
+    def score_scale(
+        self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
+    ) -> float:
+        key = (*(knob.name for knob in knobs), size)
+        if key not in self._scales:
+            self._scales[key] = score_scale(self.model, self.example, knobs, size, attributes, queries)
+        return self._scales[key]
+
+    def verified_knobs(self) -> Knobs:
+        knobs = self.knobs()
+        refused = self._trials.refusals([knob for knob in knobs if knob.free])
+        pins = {name: (Reason(Cause.TRIED, why),) for name, why in refused.items()}
+        return Knobs(tuple(replace(knob, pins=pins.get(knob.name, knob.pins)) for knob in knobs))
+
+    def subtracts_mean(self, layer: str) -> bool:
+        return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
+
+    def nonlinearity_before(self, layer: str) -> Reason | None:
+        if self._bends is None:
+            self._bends = nonlinearities_before_norms(self.recording)
+        return self._bends.get(layer)
+
+
+def _knobs(reading: Propagation, members: dict[str, Member]) -> list[Knob]:
+    roles: dict[tuple[str, int, int], set[str]] = {}
+    for mark in reading.marks:
+        for leaf in leaves(mark.axis):
+            roles.setdefault((*mark.tag, id(leaf)), set()).add(mark.role)
+    places: dict[int, list[Place]] = {}
+    found: dict[int, Leaf] = {}
+    for name, value in reading.parameters.items():
+        member = members.get(name)
+        for axis, dim in enumerate(value.dims):
+            for leaf in dict.fromkeys(leaves(dim.axis)):
+                found[id(leaf)] = leaf
+                if member is None:
+                    note(leaf.pins, _NO_STATE)
+                    continue
+                made = reparametrized(reading.layers, member.layer)
+                if made:
+                    note(leaf.pins, Reason(Cause.REPARAMETRIZED, made))
+                held = frozenset(roles.get((name, axis, id(leaf)), {"carrier"}))
+                places.setdefault(id(leaf), []).append(Place(name, axis, dim.axis, held, member.layer))
+    norms: dict[int, list[tuple[str, str]]] = {}
+    for norm in reading.norms:
+        for leaf in dict.fromkeys(leaves(norm.axis)):
+            entry = (norm.layer, norm.kind)
+            if entry not in norms.setdefault(id(leaf), []):
+                norms[id(leaf)].append(entry)
+    out: list[Knob] = []
+    for key, held in places.items():
+        if not any(place.roles & {"writer", "reader", "group"} for place in held):
+            continue
+        leaf = found[key]
+        writers = _layers(held, "writer", members)
+        groups = _layers(held, "group", members)
+        out.append(
+            Knob(
+                name=writers[0] if writers else f"input of {held[0].layer}",
+                leaf=leaf,
+                places=tuple(held),
+                pins=tuple(leaf.pins),
+                mixes=tuple(leaf.mixes),
+                norms=tuple(norms.get(key, ())),
+                attributes=tuple(bound_attributes(reading, leaf)),
+                layers=tuple(dict.fromkeys(writers + groups)),
+            )
+        )
+    return out
+
+
+def _layers(places: list[Place], role: str, members: dict[str, Member]) -> tuple[str, ...]:
+    """Return the layers that hold the tensors of places in a role, under all of their names."""
+    names = (name for place in places if role in place.roles for name in members[place.tensor].names)
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def _named(knobs: list[Knob]) -> list[Knob]:
+    """Number the knobs of a layer that writes several."""
+    count: dict[str, int] = {}
+    for knob in knobs:
+        count[knob.name] = count.get(knob.name, 0) + 1
+    seen: dict[str, int] = {}
+    out: list[Knob] = []
+    for knob in knobs:
+        if count[knob.name] == 1:
+            out.append(knob)
+            continue
+        number = seen[knob.name] = seen.get(knob.name, -1) + 1
+        out.append(replace(knob, name=f"{knob.name}[{number}]"))
+    return out
