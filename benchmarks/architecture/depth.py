@@ -2,7 +2,7 @@
 
     python benchmarks/architecture/depth.py torchvision timm transformers [--all] [--only GLOB]
 
-Every model is built at random init and woken up (random norm gains and statistics), so that differences show. A
+Every model is built at random init and randomized (random norm gains and statistics), so that differences show. A
 mutation counts as kept only if an input that the operator has not seen, of another batch size, gives the same outputs
 in float64 (relative to the largest one, under 1e-9; 1e-5 where the model itself computes in float32). Removing counts
 as kept if taking away what was inserted gives the first fingerprint back.

@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=tensorflow python benchmarks/architecture/keras_applications.py [NAME ...] [--out table.md]
 
-Each model is woken first (random gains and statistics), so that no block is the identity by chance. Outputs are
+Each model is randomized first (random gains and statistics), so that no block is the identity by chance. Outputs are
 compared in float64, on the TensorFlow backend, at batches of two; "kept" means a relative change of at most 1e-9.
 
 weights  GaussianNoise: exactly the trainable variables change.

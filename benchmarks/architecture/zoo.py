@@ -1,4 +1,4 @@
-"""The models of the coverage benchmark: torchvision, timm and tiny transformers, at random init, woken up.
+"""The models of the coverage benchmark: torchvision, timm and tiny transformers, their constant parameters randomized.
 
 At plain random init deep nets put out 1e-6 in evaluation mode, zero gammas silence whole branches, and almost any
 change looks like none. So gains, shifts and statistics are drawn, and constant tensors too.
@@ -32,7 +32,7 @@ class Case:
         library: "torchvision", "timm" or "transformers".
         name: Its name there.
         group: The family that it stands for.
-        make: Builds the model and an example; woken up.
+        make: Builds the model and an example; constant parameters are randomized.
     """
 
     library: str

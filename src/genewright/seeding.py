@@ -1,4 +1,4 @@
-"""Seeds that are always said aloud, and the noise that an operator is handed."""
+"""Seeds, which are always reported, and the noise that an operator receives."""
 
 from __future__ import annotations
 

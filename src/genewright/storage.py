@@ -53,7 +53,7 @@ def write_atomically(
 
     Args:
         path: The file to write.
-        content: Its bytes in parts, or a function that writes the path it is given.
+        content: Its bytes in parts, or a function that writes the path it receives.
         overwrite: Whether an old file may be replaced; "force" also replaces a read-only one, and makes the file that a
             dangling link stands for.
 

@@ -46,7 +46,11 @@ class Call:
 
 
 class Structure(ABC):
-    """What architecture operators ask of a model that has been run once; each part is worked out at its first use."""
+    """How a model computes on an example; each part is worked out at its first use.
+
+    `accepts` and `zero_init_tensors` are experiments on a copy, not facts: whether an edited copy keeps the outputs is
+    known by running it alone, and how to run one is the framework's affair.
+    """
 
     @property
     @abstractmethod

@@ -37,7 +37,7 @@ Mutate neural networks: seeded, replayable bit for bit, checked against the orig
 A MODEL is a .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or a module as package.module:factory with
 --weights FILE.
 
-Exit codes: 0 done; 1 refused, or not ok (compare), or different (diff); 2 the command was not well said.
+Exit codes: 0 done; 1 refused, or not ok (compare), or different (diff); 2 a usage error.
 
 With --json, standard output holds exactly one JSON document; an error is {"error": {"type": ..., "message": ...}}.
 """
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after ``genewright``; by default those that this process was started with.
 
     Returns:
-        The exit code: 0 done, 1 refused or not ok, 2 not well said.
+        The exit code: 0 done, 1 refused or not ok, 2 a usage error.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     _replace_what_cannot_be_printed()

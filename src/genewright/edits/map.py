@@ -36,7 +36,7 @@ class Function(JsonSerializable, ABC):
     """A function of a part's values, one a file. Derive, decorate with a frozen dataclass of its settings.
 
     Attributes:
-        stored: It moves elements as they are stored, bit for bit; otherwise it is given numbers.
+        stored: It moves elements as they are stored, bit for bit; otherwise it receives numbers.
     """
 
     stored: ClassVar[bool] = False

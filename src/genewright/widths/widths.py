@@ -14,6 +14,9 @@ from genewright.widths.reasons import Reason
 class Widths(ABC):
     """The widths of a network, seen while it ran once on an example.
 
+    `score_scale` is an experiment on a copy, as `verified_knobs` is: only a run tells whether the factor of attention
+    scores derives from the head size or is a number of its own.
+
     Attributes:
         layers: Names of all layers.
         reached: Names of those that ran.

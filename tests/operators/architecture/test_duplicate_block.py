@@ -71,7 +71,7 @@ def test_a_net_that_puts_out_next_to_nothing_does_not_hide_what_a_block_does() -
 
 def test_a_block_of_another_shape_is_refused_with_both_shapes() -> None:
     model, example = make("mlp")
-    with pytest.raises(gw.UnsupportedError, match=r"given the shape \(4, 5\) and returns \(4, 6\)"):
+    with pytest.raises(gw.UnsupportedError, match=r"receives the shape \(4, 5\) and returns \(4, 6\)"):
         gw.mutate(model, gw.DuplicateBlock(block="0"), seed=1, example=example)
 
 

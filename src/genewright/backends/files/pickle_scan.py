@@ -21,7 +21,7 @@ _WIDTHS = {
     "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1, "ComplexFloatStorage": 8,
     "ComplexDoubleStorage": 16, "UntypedStorage": 1, "QInt8Storage": 1, "QUInt8Storage": 1, "QInt32Storage": 4,
 }  # fmt: skip
-# What state dicts are made with, called with any arguments: none of them makes room for more than it is given.
+# What state dicts are made with, called with any arguments: none of them makes room for more than it receives.
 _CALLED = {
     "collections OrderedDict", "collections Counter", "builtins set", "_codecs encode", "torch Size", "torch device",
     "torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor_v3",

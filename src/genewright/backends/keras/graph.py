@@ -49,7 +49,7 @@ class Rebuilder:
             copy_extra_state(old, new)
 
     def _layer(self, layer: Any, given: tuple[Any, ...] = ()) -> Any:
-        """Return the new layer for an old one; a nested model is made for inputs as wide as those it is given now."""
+        """Return the new layer for an old one; a nested model is made for inputs as wide as those it receives now."""
         if id(layer) in self._clones:
             return self._clones[id(layer)]
         if not isinstance(layer, keras.layers.Layer):
@@ -160,7 +160,7 @@ class Rebuilder:
             return layer(*args, **keywords)
 
     def _input(self, tensor: Any, given: Any = None) -> Any:
-        """Return a new input like one of a model's, with the lengths of what it is given where they were fixed."""
+        """Return a new input like one of a model's, with the lengths of what it receives where they were fixed."""
         layer = tensor._keras_history.operation
         config = layer.get_config()
         if given is not None:

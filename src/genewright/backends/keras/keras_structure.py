@@ -43,7 +43,7 @@ class KerasStructure(Structure):
         return self._of(layer)[0]
 
     def tensors(self, layer: str) -> tuple[Any, Any]:
-        """Return the symbolic tensors that a layer is given first, and that it returns."""
+        """Return the symbolic tensors that a layer receives first, and that it returns."""
         _, given, returned = self._of(layer)
         return given, returned
 

@@ -74,7 +74,7 @@ class NewLayers:
             return made
         if tuple(made.shape) != tuple(given.shape):
             raise SettingError(
-                f"A gated layer has to return the shape that it is given, {tuple(given.shape)}; it returns "
+                f"A gated layer has to return the shape of its input, {tuple(given.shape)}; it returns "
                 f"{tuple(made.shape)}."
             )
         return added(given, made, self.gate, self.name, self.dtype)
@@ -102,7 +102,7 @@ class Blend:
         return (self.new,) if self.old is None else (self.old, self.new)
 
     def on(self, given: Any, made: Any) -> Any:
-        """Return what follows from a layer that was given `given` and returned `made`."""
+        """Return what follows from a layer that received `given` and returned `made`."""
         old, x = (made, given) if self.old is None else (self.old.make()(made), made)
         dtype = self.new.dtype
         difference = keras.layers.Subtract(dtype=dtype, name=f"{self.name}_subtract")([self.new.make()(x), old])

@@ -55,7 +55,7 @@ class Changes:
         inserted: Layers that work on what another one returns.
         removed: Layers that are left out.
         skips: Gated paths.
-        before: Layers that work on what another one is given.
+        before: Layers that work on what another one receives.
         blends: Activations blended into the outputs of layers.
         dtype: The floating dtype that every layer computes in, or "" for the one that it has.
     """

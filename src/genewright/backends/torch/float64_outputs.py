@@ -24,7 +24,7 @@ def exact_outputs(model: nn.Module, example: Any) -> Outputs:
     """Run a float64 copy of `model` on `example`, in evaluation mode; `model` itself is not touched.
 
     A module that insists on its own dtype is run in that. `exact` says whether nothing on the way was rounded to less
-    than float64: some layers compute in float32 whatever they are given.
+    than float64: some layers compute in float32 whatever they receive.
 
     Raises:
         UnsupportedError: The example does not run.

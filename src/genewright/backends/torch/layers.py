@@ -163,7 +163,7 @@ def _is_many(parts: object) -> bool:
 
 
 def _stacked(settings: Mapping[str, Any]) -> int:
-    """Return how many copies of what it is given a stack of torch's makes."""
+    """Return how many copies of its prototype layer a stack of torch's makes."""
     number = settings.get("num_layers", 0)
     return number if type(number) is int and number > 0 else 0
 

@@ -1,4 +1,4 @@
-"""What goes along with a model in training: its optimizers, and averaged copies of it."""
+"""What is updated along with a model in training: its optimizers, and averaged copies of it."""
 
 from __future__ import annotations
 

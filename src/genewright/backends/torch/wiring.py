@@ -37,7 +37,7 @@ class Gated(nn.Module):
 
 
 class Gate(nn.Module):
-    """x + gate * y for a host that is given x and returns y: the host, whatever it computes, starts as the identity.
+    """x + gate * y for a host that receives x and returns y: the host, whatever it computes, starts as the identity.
 
     Attributes:
         gate: A trainable scalar.
@@ -75,7 +75,7 @@ class Blend(nn.Module):
 
 
 class Tap(nn.Module):
-    """Holds what a layer was given until the end of a path asks for it, within one forward pass."""
+    """Holds what a layer received until the end of a path asks for it, within one forward pass."""
 
     seen: torch.Tensor | None = None
 
@@ -92,7 +92,7 @@ class Tap(nn.Module):
 
 
 class Path(nn.Module):
-    """gate * layer(x), added to what a host returns; x is what the host, or an earlier layer, was given.
+    """gate * layer(x), added to what a host returns; x is what the host, or an earlier layer, received.
 
     Attributes:
         layer: What the path computes.
@@ -191,7 +191,7 @@ def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
 
 
 def run_tap(start: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Note what a layer is given."""
+    """Note what a layer receives."""
     cast(Tap, start._modules["tap"]).seen = args[0] if args else next(iter(kwargs.values()))  # pyright: ignore[reportPrivateUsage]
 
 

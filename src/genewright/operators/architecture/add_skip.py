@@ -101,7 +101,7 @@ def _path(start: Call, end: Call) -> LayerSpec:
                 channels="first" if depth == 1 else "last",
             )
     raise UnsupportedError(
-        f"AddSkip: {start.layer!r} is given the shape {given} and {end.layer!r} returns {returned}; no projection of "
+        f"AddSkip: {start.layer!r} receives the shape {given} and {end.layer!r} returns {returned}; no projection of "
         "ours leads from one to the other. Say one: path=... Nothing has been changed."
     )
 

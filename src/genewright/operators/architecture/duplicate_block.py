@@ -26,7 +26,7 @@ class DuplicateBlock(Operator):
     """Insert a copy of a block behind it, so that the function stays and the net is deeper.
 
     A residual block returns x + f(x). The copy has the block's weights, except that the fewest last tensors of its f
-    are zero, so that it returns what it is given and learns from there (by="zeros"). They are found by trying on the
+    are zero, so that it returns its input and learns from there (by="zeros"). They are found by trying on the
     recorded output of the block. Where no zeros do it, as in blocks that end in a norm, the copy gets a trainable gate
     g = 0: y + g * copy(y) (by="gate"). A copy beside an entry of a list is an entry of its own, where the code that
     runs over the list allows that; else it is grafted on the block (by="graft"). Layer indices, per-layer lists and
@@ -34,7 +34,7 @@ class DuplicateBlock(Operator):
     `gw.save`, one by zeros also by `save_pretrained`.
 
     Args:
-        block: A layer that returns the shape that it is given; None lets the seed choose.
+        block: A layer that returns the shape of its input; None lets the seed choose.
         by: How the copy starts without effect; "auto" takes zeros where they do it, else a gate, else a graft.
         zeros: The tensors of the copy that are zero, by names relative to the block; None finds them.
 
@@ -86,7 +86,7 @@ class DuplicateBlock(Operator):
                 if found is not None and structure.accepts(_insertion(block, found[0]), found[1] or ()):
                     return dataclasses.replace(self, block=block, by=found[0], zeros=found[1])
         raise UnsupportedError(
-            f"DuplicateBlock: none of this network's {len(options)} layers that return the shape that they are given "
+            f"DuplicateBlock: none of this network's {len(options)} layers that return the shape of their input "
             "can be copied without changing the function. Nothing has been changed. In a plain net, insert a layer "
             "that starts as the identity: gw.InsertLayer(after=..., activation=...)."
         )
@@ -141,7 +141,7 @@ def _means(
 def _refusal(structure: Structure, block: str, by: str) -> str:
     call = structure.call(block)
     if call.input_shape != call.output_shape:
-        reason = f"it is given the shape {call.input_shape} and returns {call.output_shape}"
+        reason = f"it receives the shape {call.input_shape} and returns {call.output_shape}"
     elif by == "zeros":
         reason = "no zeros in a copy of it make that the identity (by='gate' works on any block)"
     else:

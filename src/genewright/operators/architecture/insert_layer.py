@@ -22,7 +22,7 @@ _INITS = ("identity", "gate", "noise")
 
 @dataclass(frozen=True, kw_only=True)
 class InsertLayer(Operator):
-    """Insert a layer that at first passes on what it is given.
+    """Insert a layer that at first passes its input on.
 
     With init="identity", the new kernels are the identity (a Dirac kernel for a convolution), so y' = I y + 0 = y.
     With init="gate", y' = y + g * layer(y) with a trainable gate g = 0 and a layer as its kind draws it.

@@ -53,7 +53,7 @@ class Narrow(Operator):
         by: Which ones where only their count is said. "magnitude": those with the smallest product of the norms of
             their rows and of their columns; "l1", "l2": with the smallest norm of their rows; "batchnorm": with the
             smallest gain; "random": drawn; "last": the last ones.
-        repair: "least_squares": min |A_gone - [A_kept, 1] S|^2 for what readers are given on the example, a batch of
+        repair: "least_squares": min |A_gone - [A_kept, 1] S|^2 for what readers receive on the example, a batch of
             real data; column' = column + S * removed columns. "none": no such repair.
 
     Raises:

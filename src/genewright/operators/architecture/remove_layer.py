@@ -23,7 +23,7 @@ class RemoveLayer(Operator):
     example, `gw.plan` says by how much the outputs change, and `max_change` refuses what costs more.
 
     Args:
-        layer: The layer; None lets the seed choose among those that return the shape that they are given.
+        layer: The layer; None lets the seed choose among those that return the shape of their input.
         max_change: Largest allowed change of an output, relative to the largest output; None allows any. It needs an
             example.
 
@@ -57,7 +57,7 @@ class RemoveLayer(Operator):
         network = networks[0]
         if self.layer is None:
             options = next((group for group in network.structure.blocks() if group), ())
-            name = chosen(options, noise, "RemoveLayer", "layer that returns the shape that it is given")
+            name = chosen(options, noise, "RemoveLayer", "layer that returns the shape of its input")
             return dataclasses.replace(self, layer=name)
         if self.max_change is not None:
             network.structure.call(self.layer)  # without an example, the limit could not be held

@@ -23,7 +23,7 @@ class ReplaceLayer(Operator):
     takes over dtype, device, mode and hooks. The function changes.
 
     Args:
-        layer: The layer; None lets the seed choose among those that return the shape that they are given.
+        layer: The layer; None lets the seed choose among those that return the shape of their input.
         new: A kind of torch.nn with its settings, or {"copy": name} of another layer of the model.
 
     Raises:
@@ -55,7 +55,7 @@ class ReplaceLayer(Operator):
             return self
         calls = network.structure.calls().values()
         options = [c.layer for c in calls if c.layer and not c.composite and c.input_shape == c.output_shape]
-        name = chosen(options, noise, "ReplaceLayer", "layer that returns the shape that it is given")
+        name = chosen(options, noise, "ReplaceLayer", "layer that returns the shape of its input")
         return dataclasses.replace(self, layer=name)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:

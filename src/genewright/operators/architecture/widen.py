@@ -37,7 +37,7 @@ class Widen(Operator):
     | "pair" | drawn; two units have the same | drawn, once with each sign | kept |
     | "noise" | drawn at the layer's own spread | drawn likewise | changed |
 
-    The size of attention heads is such a width (`gw.knobs` calls it "head size"); the values' size goes along where the
+    The size of attention heads is such a width (`gw.knobs` calls it "head size"); the values' size follows where the
     code has one number for both. New queries are zero, new keys and values drawn, new columns zero; all queries are
     multiplied by sqrt(d' / d) where the scale of the scores derives from the size d. That is exact for d' = 4 d, and
     otherwise rounded to the weights' dtype: float32 weights keep the outputs to about 1e-6.

@@ -117,7 +117,7 @@ class _Reader:
             try:
                 args, keywords = node.arguments.args, node.arguments.kwargs
                 inner = inner_graph(layer, args, keywords, every, training=self.training)
-            except Exception:  # its code takes no symbolic tensors: then nothing that it holds or is given can change
+            except Exception:  # its code takes no symbolic tensors: then nothing that it holds or receives can change
                 inner = None
             if inner is not None and len(inner._inputs) == len(node.input_tensors):
                 return self.run(inner, name, [known[id(tensor)] for tensor in node.input_tensors])

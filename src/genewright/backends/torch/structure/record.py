@@ -220,7 +220,7 @@ class _Recorder(TorchDispatchMode):
     def _results(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             ref = Ref(tuple(value.shape), floating=value.is_floating_point())
-            self.known[value] = ref  # also where an operation in place returns what it was given
+            self.known[value] = ref  # also where an operation in place returns its input
             return ref
         if isinstance(value, tuple | list):
             return tuple(self._results(v) for v in cast(Sequence[Any], value))

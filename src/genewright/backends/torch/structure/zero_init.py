@@ -21,7 +21,7 @@ from genewright.backends.torch.tensors import named_layers
 from genewright.interrupts import shielded
 
 _TOLERANCE = 1e-11  # float64, relative to the largest value
-_TOLERANCE_SINGLE = 1e-6  # where the block computes in float32 whatever it is given
+_TOLERANCE_SINGLE = 1e-6  # where the block computes in float32 whatever it receives
 
 
 def zero_init_tensors(model: nn.Module, example: Any, block: str, *, once: bool) -> tuple[str, ...] | None:
@@ -33,7 +33,7 @@ def zero_init_tensors(model: nn.Module, example: Any, block: str, *, once: bool)
     Args:
         model: A model in evaluation mode, its constant parameters randomized.
         example: An input.
-        block: Name of a layer that returns the shape that it is given.
+        block: Name of a layer that returns the shape of its input.
         once: The block is called once in a run.
 
     Returns:

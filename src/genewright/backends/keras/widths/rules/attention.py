@@ -15,7 +15,7 @@ def attention(step: RuleContext) -> list[Value]:
     if given is None or output is None or len(output) != 3:
         return step.pinned(
             Cause.CALLED_OTHERWISE,
-            "it looks over several axes, returns its scores, or is given more than plain tensors",
+            "it looks over several axes, returns its scores, or receives more than plain tensors",
         )
     query, value, key = given
     heads = output[0]
@@ -53,7 +53,7 @@ def grouped(step: RuleContext) -> list[Value]:
     given = _given(step)
     output = step.parameter("attention_output.kernel")
     if given is None or output is None:
-        return step.pinned(Cause.CALLED_OTHERWISE, "it returns its scores, or is given more than plain tensors")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it returns its scores, or receives more than plain tensors")
     query, value, key = given
     for name, x in (("query", query), ("key", key), ("value", value), ("gate", query)):
         kernel = step.parameter(f"{name}.kernel")
@@ -88,7 +88,7 @@ def dot_product(step: RuleContext) -> list[Value]:
     """Mix places by scores of queries and keys; the units of the values stay apart."""
     given = step.args[0] if step.args else step.keywords.get("inputs")
     if not isinstance(given, list | tuple) or not all(isinstance(one, Value) for one in given):  # pyright: ignore[reportUnknownVariableType]
-        return step.pinned(Cause.CALLED_OTHERWISE, "it is given more than plain tensors")
+        return step.pinned(Cause.CALLED_OTHERWISE, "it receives more than plain tensors")
     query, value, key = (*step.inputs[: len(given)], step.inputs[1])[:3]  # pyright: ignore[reportUnknownArgumentType]
     step.join(query.axes[-1], key.axes[-1])
     scale = step.parameter("scale")
@@ -102,7 +102,7 @@ def dot_product(step: RuleContext) -> list[Value]:
 
 
 def _given(step: RuleContext) -> tuple[Value, Value, Value] | None:
-    """Return query, value and key, sequences each, where the layer is given them so and returns one tensor."""
+    """Return query, value and key, sequences each, where the layer receives them so and returns one tensor."""
     names = ("query", "value", "key")
     given = dict(zip(names, step.args, strict=False)) | {k: v for k, v in step.keywords.items() if k in names}
     query, value = given.get("query"), given.get("value")
