@@ -103,6 +103,16 @@ class TestMutated:
                 raise ZeroDivisionError
         assert gw.fingerprint(mlp) == before != inside != ""
 
+    def test_tensors_that_the_block_moves_to_shared_memory_get_their_bytes_back_there(self, mlp: nn.Module) -> None:
+        before = gw.fingerprint(mlp)
+        with gw.mutated(mlp, gw.GaussianNoise(std=3.0), seed=1):
+            inside = gw.fingerprint(mlp)
+            places = [tensor.data_ptr() for tensor in mlp.parameters()]
+            mlp.share_memory()
+            assert gw.fingerprint(mlp) == inside
+        assert gw.fingerprint(mlp) == before != inside
+        assert all(tensor.data_ptr() != place for tensor, place in zip(mlp.parameters(), places, strict=True))
+
     def test_nested(self, mlp: nn.Module) -> None:
         before = gw.fingerprint(mlp)
         with gw.mutated(mlp, gw.GaussianNoise(), seed=1):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from genewright.errors import RecipeError, SeedError
-from genewright.noise import Stream, derive
+from genewright.noise import Stream
+from genewright.noise.key import deriving
 
 Seed = int | str | bytes
 
@@ -98,7 +99,11 @@ class Noise:
 
     def stream(self, name: str = "") -> Stream:
         """Return the stream of random words that belongs to the tensor called `name`."""
-        return derive(self.seed, name=name, path=self.path, salt=self.salt)
+        return self._streams(name)
+
+    @functools.cached_property
+    def _streams(self) -> Callable[[str], Stream]:
+        return deriving(self.seed, path=self.path, salt=self.salt)
 
     def child(self, part: str | int) -> Noise:
         """Return the noise of the operator at place `part` below this one."""

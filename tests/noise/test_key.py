@@ -1,9 +1,13 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genewright.noise import SPEC, Stream, derive
+from genewright.noise.key import deriving
+from genewright.seeding import Noise
 
 
 def test_golden():
@@ -40,3 +44,12 @@ def test_other_types_are_refused(seed):
 def test_a_stream_fits_its_widths(key, tweak):
     with pytest.raises(ValueError, match="must fit"):
         Stream(key=key, tweak=tweak)
+
+
+@given(st.one_of(st.integers(), st.text(), st.binary()), st.text(), st.text(), st.lists(st.text(), min_size=1))
+def test_one_derivation_of_many_names_is_many_derivations(seed, path, salt, names):
+    derived, noise = deriving(seed, path=path, salt=salt), Noise(seed, path, salt)
+    want = [derive(seed, name=name, path=path, salt=salt) for name in names]
+    assert [derived(name) for name in names] == want
+    assert [noise.stream(name) for name in names] == want
+    assert [pickle.loads(pickle.dumps(noise)).stream(name) for name in names] == want

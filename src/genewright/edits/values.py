@@ -26,9 +26,9 @@ class ValueEdit(Edit, ABC):
 
     def check(self, views: Sequence[View]) -> None:
         tensor = views[0].tensor(self.tensor)
-        if not fits(self.part, tensor.shape):
+        if self.part and not fits(self.part, tensor.shape):
             raise self.mismatch(tensor, f"its part {self.part} does not exist")
-        if not self.moves() and tensor.dtype not in FLOATS:
+        if tensor.dtype not in FLOATS and not self.moves():
             raise UnsupportedError(
                 f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
                 f'Leave it out: where=("*", "!{tensor.name}").'

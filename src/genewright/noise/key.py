@@ -5,7 +5,9 @@ that no index uses: with the key alone, 2**30 (individual, tensor) pairs would s
 probability of 3 %.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from numbers import Integral
 from typing import Final
@@ -66,10 +68,31 @@ def derive(seed: int | str | bytes, *, name: str, path: str, salt: str = "") -> 
     References:
         M.-J. Saarinen, J.-P. Aumasson, The BLAKE2 Cryptographic Hash, RFC 7693.
     """
-    fields = ((b"v", SPEC.encode()), (b"o", _text(salt)), (b"n", _text(name)), (b"p", _text(path)), _canonical(seed))
-    told = b"".join([part for tag, field in fields for part in (tag, len(field).to_bytes(8, "little"), field)])
-    bits = blake2b(told, digest_size=15).digest()
-    return Stream(key=int.from_bytes(bits[:8], "little"), tweak=int.from_bytes(bits[8:], "little"))
+    return _derived(*_around(seed, path, salt), name)
+
+
+def deriving(seed: int | str | bytes, *, path: str, salt: str = "") -> Callable[[str], Stream]:
+    """Return `derive` as a function of the name alone: all else is the same for every tensor of a mutation.
+
+    Raises:
+        SeedError: If the seed is a bool, a float or any other type.
+    """
+    return partial(_derived, *_around(seed, path, salt))
+
+
+def _around(seed: int | str | bytes, path: str, salt: str) -> tuple[bytes, bytes]:
+    """Return what is hashed before the name, and what after it."""
+    return _fields((b"v", SPEC.encode()), (b"o", _text(salt))), _fields((b"p", _text(path)), _canonical(seed))
+
+
+def _derived(before: bytes, after: bytes, name: str) -> Stream:
+    told = _text(name)
+    bits = blake2b(b"%bn%b%b%b" % (before, len(told).to_bytes(8, "little"), told, after), digest_size=15).digest()
+    return Stream(int.from_bytes(bits[:8], "little"), int.from_bytes(bits[8:], "little"))
+
+
+def _fields(*fields: tuple[bytes, bytes]) -> bytes:
+    return b"".join([part for tag, field in fields for part in (tag, len(field).to_bytes(8, "little"), field)])
 
 
 def _canonical(seed: object) -> tuple[bytes, bytes]:

@@ -37,14 +37,15 @@ class Noted:
     positions: NDArray[np.unsignedinteger] | None = None
     count: NDArray[np.uint64] | None = None
 
-    def restore(self, patterns: NDArray[Any]) -> None:
-        """Write the old values, as integers, into the array's."""
-        old, positions = self.old.view(patterns.dtype), self.positions
+    def restore(self, values: NDArray[Any]) -> None:
+        """Write the old values into the array."""
+        old, positions = self.old, self.positions
         if positions is None:
-            patterns[self.start : self.start + len(old)] = old
-        else:
-            there = len(old) if self.count is None else int(self.count[0])
-            patterns[self.start :][positions[:there]] = old[:there]
+            values[self.start : self.start + len(old)] = old  # of one type: byte by byte
+            return
+        pattern = _PATTERNS[values.dtype.itemsize]  # as integers: no NaN is touched on the way
+        there = len(old) if self.count is None else int(self.count[0])
+        values.view(pattern)[self.start :][positions[:there]] = old.view(pattern)[:there]
 
     @property
     def nbytes(self) -> int:
@@ -91,9 +92,8 @@ class Undo:
             )
         if self.settle is not None:
             self.settle()
-        patterns = values.view(_PATTERNS[self.dtype.itemsize])  # as integers: no NaN is touched on the way
         for noted in self.noted:
-            noted.restore(patterns)
+            noted.restore(values)
 
     @property
     def nbytes(self) -> int:

@@ -8,49 +8,72 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+Elements = AbstractContextManager[NDArray[Any]]
 
-def elements_of(tensor: torch.Tensor) -> AbstractContextManager[NDArray[Any]]:
+
+def elements_of(tensor: torch.Tensor) -> Elements:
     """Give a tensor's elements as a writable 1-D array in row-major order; on leaving, they are in the tensor.
 
     A contiguous tensor in main memory is handed out as it is; any other (channels_last, transposed, on a GPU) as a
     copy that is written back into the same memory. bfloat16 comes as uint16 bit patterns.
     """
-    return _Elements(tensor.detach() if tensor.requires_grad else tensor)
+    held = tensor.detach() if tensor.requires_grad else tensor
+    return InPlace(held) if lies_in_order(held) else _Copied(held)
 
 
 def in_main_memory(tensor: torch.Tensor) -> NDArray[Any] | None:
     """Return the elements where they lie, as a 1-D array in row-major order; None where that takes a copy."""
-    if tensor.is_cpu and tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg():
-        return _as_numpy(tensor).reshape(-1)
-    return None
+    return _as_numpy(tensor).reshape(-1) if lies_in_order(tensor) else None
 
 
-class _Elements(AbstractContextManager["NDArray[Any]"]):
-    """What `elements_of` returns: a class and no generator, since a small tensor takes less time than a generator."""
+def lies_in_order(tensor: torch.Tensor) -> bool:
+    """Whether the elements lie in main memory, one after the other in row-major order, as they are."""
+    return tensor.is_cpu and tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg()
+
+
+class InPlace(Elements):
+    """Elements where they lie; it may be entered again and again.
+
+    A class and no generator, since a small tensor takes less time than a generator.
+    """
+
+    __slots__ = ("_address", "_elements", "_tensor", "_tracked")
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor
+        self._elements: NDArray[Any] | None = None
+        self._address = 0
+        self._tracked = not tensor.is_inference()
+
+    def __enter__(self) -> NDArray[Any]:
+        address = self._tensor.data_ptr()  # share_memory_() moves what a tensor holds
+        if self._elements is None or address != self._address:
+            self._elements, self._address = _as_numpy(self._tensor).reshape(-1), address
+        return self._elements
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None and self._tracked:
+            # The bytes changed behind autograd's back: tell it, so that a stale graph is an error.
+            torch.autograd.graph.increment_version(self._tensor)
+
+
+class _Copied(Elements):
+    """A copy of elements in row-major order, written back on leaving."""
 
     __slots__ = ("_copy", "_tensor")
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self._tensor = tensor
-        self._copy: torch.Tensor | None = None
+        self._copy = tensor
 
     def __enter__(self) -> NDArray[Any]:
-        elements = in_main_memory(self._tensor)
-        if elements is not None:
-            return elements
         self._copy = self._tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
         return _as_numpy(self._copy)
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
-        if kind is not None:
-            return
-        tensor, copy = self._tensor, self._copy
-        if copy is not None:
+        if kind is None:
             with torch.no_grad():
-                tensor.copy_(copy.reshape(tensor.shape))
-        elif not tensor.is_inference():
-            # The bytes changed behind autograd's back: tell it, so that a stale graph is an error.
-            torch.autograd.graph.increment_version(tensor)
+                self._tensor.copy_(self._copy.reshape(self._tensor.shape))
 
 
 def _as_numpy(tensor: torch.Tensor) -> NDArray[Any]:

@@ -104,18 +104,25 @@ def local_shard(name: str, tensor: torch.Tensor) -> LocalShard:
     return LocalShard(tensor, local, shape, tuple(int(start) for start in offset))
 
 
-def ready(module: nn.Module, name: str) -> None:
+def sharding_module() -> Any | None:
+    """Return torch's module of sharded modules, where somebody has imported it: there are none without."""
+    return sys.modules.get("torch.distributed.fsdp")
+
+
+def ready(module: nn.Module, name: str, fsdp: Any) -> None:
     """Make a module's own parameters those that count, or refuse: wrappers show other ones for a while.
 
     A module under `fully_shard` keeps gathered copies after a forward pass; they are let go of. The older
     FullyShardedDataParallel shows flattened pieces.
 
+    Args:
+        module: The module.
+        name: Its name.
+        fsdp: What `sharding_module` returns.
+
     Raises:
         UnsupportedError: The module is a FullyShardedDataParallel.
     """
-    fsdp = sys.modules.get("torch.distributed.fsdp")
-    if fsdp is None:
-        return
     held: Any = module
     if isinstance(held, fsdp.FSDPModule):
         held.reshard()

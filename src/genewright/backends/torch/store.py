@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.device import perturb_on_device
-from genewright.backends.torch.memory import elements_of
+from genewright.backends.torch.memory import Elements, InPlace, elements_of
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.restructure.blueprint import new_layer
@@ -36,9 +35,15 @@ class TorchMemory(Memory):
     def __init__(self, tensor: Tensor, held: torch.Tensor) -> None:
         self.tensor = tensor
         self._held = held.detach()  # the same memory, also after the parameter has been given another
+        self._in_place: InPlace | None = None
 
-    def open(self) -> AbstractContextManager[NDArray[Any]]:
-        return elements_of(self._held)
+    def open(self) -> Elements:
+        if self._in_place is not None:
+            return self._in_place
+        opened = elements_of(self._held)
+        if isinstance(opened, InPlace):  # an undo opens it again: the same array does
+            self._in_place = opened
+        return opened
 
     def on_device(self) -> Any | None:
         return None if self._held.device.type == "cpu" else self._held
@@ -54,7 +59,7 @@ class ShardedMemory(Memory):
         self.tensor = tensor
         self._block = block
 
-    def open(self) -> AbstractContextManager[NDArray[Any]]:
+    def open(self) -> Elements:
         return gathered_elements(self._block)
 
     def perturb(self, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # __all__ leaves it out
 
 from genewright.backends.torch.overlaps import overlaps_itself, refuse_overlaps
-from genewright.backends.torch.sharding import memory_of, ready
+from genewright.backends.torch.sharding import memory_of, ready, sharding_module
 from genewright.errors import UnsupportedError
 
 
@@ -66,14 +66,20 @@ def members_of(model: nn.Module) -> dict[str, Member]:
     Raises:
         UnsupportedError: A tensor is lazy, meta, quantised, sparse, expanded, or overlaps another; it is named.
     """
-    tied: dict[int | tuple[Any, ...], list[Member]] = {}
-    for one in _walk(model):
+    every = list(_walk(model))
+    storages: set[int] = set()
+    for one in every:
         held = memory_of(one.tensor)
         _refuse_unreadable(one.names[0], one.tensor, held)
-        tied.setdefault(_identity(held), []).append(one)
+        storages.add(held.untyped_storage().data_ptr())
+    if len(storages) == len(every):  # each lies in a storage of its own: none is tied
+        return {one.names[0]: one for one in every}
+    tied: dict[int | tuple[Any, ...], list[Member]] = {}
+    for one in every:
+        tied.setdefault(_identity(memory_of(one.tensor)), []).append(one)
     members = [ones[0] if len(ones) == 1 else _joined(ones) for ones in tied.values()]
-    storages = [identity[:2] for identity in tied if isinstance(identity, tuple)]
-    if len(set(storages)) < len(storages):  # several lie in one storage: are they apart there?
+    places = [identity[:2] for identity in tied if isinstance(identity, tuple)]
+    if len(set(places)) < len(places):  # several lie in one storage: are they apart there?
         refuse_overlaps((member.names[0], memory_of(member.tensor)) for member in members)
     return {member.names[0]: member for member in members}
 
@@ -91,8 +97,10 @@ def _joined(ones: list[Member]) -> Member:
 def _walk(model: nn.Module) -> Iterator[Member]:
     layers: dict[str, nn.Module] = {}
     every = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
+    fsdp = sharding_module()
     for prefix, module in every:
-        ready(module, prefix)
+        if fsdp is not None:
+            ready(module, prefix, fsdp)
         name = stable_name(f"{prefix}.").rstrip(".") if "_orig_mod" in prefix else prefix
         layers.setdefault(name, unwrapped(module))
     for is_parameter in (True, False):
@@ -105,16 +113,9 @@ def _walk(model: nn.Module) -> Iterator[Member]:
             for attribute, tensor in held.items():
                 if tensor is None or (not is_parameter and attribute in unsaved):
                     continue
-                yield Member(
-                    tensor=tensor,
-                    owner=module,
-                    attribute=attribute,
-                    layer=layer,
-                    is_parameter=is_parameter,
-                    trainable=is_parameter and tensor.requires_grad,
-                    names=(f"{layer}.{attribute}" if layer else attribute,),
-                    same=(tensor,),
-                )
+                name = f"{layer}.{attribute}" if layer else attribute
+                trainable = is_parameter and tensor.requires_grad
+                yield Member(tensor, module, attribute, layer, is_parameter, trainable, (name,), (tensor,))
 
 
 def _identity(tensor: torch.Tensor) -> int | tuple[Any, ...]:
