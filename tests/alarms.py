@@ -1,4 +1,4 @@
-"""Real signals that interrupt as Ctrl-C does, and only where a test waits for them.
+"""Real signals that interrupt as Ctrl-C does, or with another exception, and only where a test waits for them.
 
 The system may hand a signal to any thread, so that it arrives a little after its timer was stopped; one that comes
 behind the block then says nothing, where a KeyboardInterrupt would end the whole test run.
@@ -15,12 +15,12 @@ _state = {"armed": False}
 
 
 @contextmanager
-def alarms() -> Iterator[None]:
-    """Have SIGALRM raise KeyboardInterrupt, within a block of `interrupted_after` only."""
+def alarms(raised: type[BaseException] = KeyboardInterrupt) -> Iterator[None]:
+    """Have SIGALRM raise an exception, within a block of `interrupted_after` only."""
 
     def interrupt(number: int, frame: Any) -> None:
         if _state["armed"]:
-            raise KeyboardInterrupt
+            raise raised
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:

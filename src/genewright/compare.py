@@ -12,6 +12,7 @@ from genewright.backends import Backend, backend_of
 from genewright.batches import Batch, batches, count
 from genewright.distance import Distance, json_number
 from genewright.errors import DataError, GenewrightError, SettingError
+from genewright.interrupts import hearing
 from genewright.metrics import Gauge, Metrics, chosen, default, gauge, predictions
 
 Numbers = NDArray[Any]
@@ -193,6 +194,7 @@ class _Agreement:
         return self._equal / self._count if self._count else None
 
 
+@hearing
 def _outputs(backend: Backend, model: Any, who: str, batch: Batch, number: int) -> list[Numbers]:
     try:
         outputs = backend.predict(model, batch.inputs)

@@ -10,6 +10,7 @@ from genewright.backends import backend_of
 from genewright.edits import Store
 from genewright.errors import FingerprintError, UnknownNameError
 from genewright.fingerprint import fingerprint_of
+from genewright.interrupts import hearing
 from genewright.network import Network
 from genewright.recipe import History
 
@@ -83,5 +84,6 @@ class Donors:
         return found[0]
 
 
+@hearing
 def _as_it_is(model: Any) -> Any:
     return None if model is None else backend_of(model).copy(model)

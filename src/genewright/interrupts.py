@@ -5,10 +5,15 @@ or of an undo: so no ``try`` is safe from them. While work is in progress our ha
 looks at what was interrupted: within a function that is `shielded`, as all of a transaction is, the signal is noted,
 and handed on at the next `checkpoint`; anywhere else, the user's code in a ``with`` block above all, it is handed on at
 once. So contexts of torch, which it could leave half way, are only ever left by ordinary exceptions.
+
+A checkpoint may lie where errors are taken for an answer: "the model does not run like this". So what a handler raised
+is remembered, and raised again at every further checkpoint and at the end, until it has left the work: whoever caught
+it on the way, and whatever was concluded from it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import signal
 import threading
@@ -34,13 +39,37 @@ def shielded(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return function
 
 
+def hearing(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let signals wait while `function` runs a model outside of a transaction, up to its checkpoints and its end.
+
+    What a handler raises leaves the call as it is, of whatever type, and is not taken for an error of the model.
+    """
+    _shielded.add(function.__code__)
+
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        interrupts = Interrupts()
+        interrupts.enter()
+        error: BaseException | None = None
+        try:
+            return function(*args, **kwargs)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            interrupts.leave()
+            interrupts.deliver(error)
+
+    _shielded.add(call.__code__)
+    return functools.wraps(function)(call)
+
+
 def checkpoint() -> None:
     """Hand on signals that have waited: whoever calls it may be left by an exception here.
 
     Long work that is shielded calls it now and then, so that Ctrl-C is heard soon and no context is left half way.
     """
     if _active and _active[-1].waits and threading.current_thread() is threading.main_thread():
-        _active[-1].deliver()
+        _active[-1].deliver(None)
 
 
 class Interrupts:
@@ -50,12 +79,16 @@ class Interrupts:
 
     Attributes:
         hold: Let signals wait wherever they come: a change is under way that nothing could take back.
+        remembers: What a handler raises has to leave this work, also where it was raised in one inside it. Not so once
+            the caller's own code runs inside, as in a ``with`` block: that may catch it.
     """
 
-    __slots__ = ("_old", "_waiting", "hold")
+    __slots__ = ("_old", "_raised", "_waiting", "hold", "remembers")
 
     def __init__(self) -> None:
         self.hold = False
+        self.remembers = True
+        self._raised: BaseException | None = None  # by a handler; it has not left yet
         self._old: dict[int, Any] = {}
         self._waiting: list[tuple[int, FrameType | None]] = []
 
@@ -76,23 +109,48 @@ class Interrupts:
         """Step aside; what has waited is handed on by `deliver`."""
         if self in _active:
             _active.remove(self)
+            if _active:
+                _active[-1].remember(self._raised)
         for number, handler in self._old.items():
             if _RAW.getsignal(number) == self._handle:  # else somebody has set another since
                 _RAW.signal(number, handler)
 
+    def remember(self, raised: BaseException | None) -> None:
+        """Raise what a handler raised again, until it leaves this work."""
+        if self.remembers and raised is not None:
+            self._raised = raised
+
     @property
     def waits(self) -> bool:
-        """Whether a signal waits that may be handed on now."""
-        return bool(self._waiting) and not self.hold
+        """Whether a signal waits that may be handed on now, or what a handler raised has been caught."""
+        return bool(self._waiting or self._raised is not None) and not self.hold
 
-    def deliver(self) -> None:
-        """Hand on the signals that have waited: their handlers may raise here."""
+    def deliver(self, leaving: BaseException | None) -> None:
+        """Hand on the signals that have waited: their handlers may raise here.
+
+        Args:
+            leaving: What leaves the work already.
+
+        Raises:
+            BaseException: What a handler raised, now or before, unless it is what leaves.
+        """
         while self._waiting:
             number, frame = self._waiting.pop(0)
             handler = self._old[number]
             while isinstance(getattr(handler, "__self__", None), Interrupts):  # a block in a block: the user's own
                 handler = handler.__self__._old[number]
-            handler(number, frame)
+            try:
+                handler(number, frame)
+            except BaseException as raised:
+                self.remember(raised)
+                raise
+        raised = self._raised
+        if raised is not None and raised is not leaving:
+            context = raised.__context__
+            try:
+                raise raised
+            finally:
+                raised.__context__ = context  # not the error that somebody made of it
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         inner = frame

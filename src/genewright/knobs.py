@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends import backend_of
+from genewright.interrupts import hearing
 from genewright.widths.knob import Knobs
 
 
+@hearing
 def knobs(model: Any, example: Any) -> Knobs:
     """Return the widths of a model: where each stands, what follows it, and why the others cannot change.
 

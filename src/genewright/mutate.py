@@ -12,7 +12,7 @@ from genewright.donors import Donors
 from genewright.edits import Gather
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
-from genewright.interrupts import checkpoint, shielded
+from genewright.interrupts import checkpoint, hearing, shielded
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan
 from genewright.recipe import Recipe, step_text
@@ -67,7 +67,7 @@ def mutate(
     operators = as_operators(operator)
     backend = backend_of(model)
     companion = _companion(backend, model, optimizer, inplace=inplace)
-    target = model if inplace else backend.copy(model)
+    target = model if inplace else _copy_of(backend, model)
     known = Donors(donors, changing=model if inplace else None)
     with Transaction(backend, target, example=example, donors=known, companion=companion, inplace=inplace) as change:
         _act(change, operators, Noise(seed))
@@ -204,6 +204,7 @@ class Mutated(Generic[Model]):
         except BaseException as error:
             change.__exit__(type(error), error, error.__traceback__)
             raise
+        change.open_to_caller()
         return change.model
 
     @shielded
@@ -248,7 +249,7 @@ def replay(
     """
     backend = backend_of(base)
     companion = _companion(backend, base, optimizer, inplace=inplace)
-    target = base if inplace else backend.copy(base)
+    target = base if inplace else _copy_of(backend, base)
     with Transaction(
         backend,
         target,
@@ -333,6 +334,11 @@ def _resolved(change: Transaction, operator: AnyOperator, noise: Noise) -> Itera
         return
     for place, child in operator.choose(change.network, salted):
         yield from _resolved(change, child, noise.child(place))
+
+
+@hearing
+def _copy_of(backend: Backend, model: Any) -> Any:
+    return backend.copy(model)
 
 
 def _same_if(inplace: bool, made: Any, model: Any) -> Any:

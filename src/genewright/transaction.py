@@ -116,7 +116,11 @@ class Transaction:
                 self.journal.restore()
         finally:
             self._interrupts.leave()
-        self._interrupts.deliver()
+        self._interrupts.deliver(error)
+
+    def open_to_caller(self) -> None:
+        """From now on the caller's own code runs inside: what it catches is its own."""
+        self._interrupts.remembers = False
 
     @property
     def network(self) -> Network:
@@ -136,10 +140,11 @@ class Transaction:
     def remember_buffers(self) -> None:
         """Note the bytes of running statistics and other buffers, which a forward pass may change by itself."""
         assert self.journal is not None
-        store = self._backend.store(self.model, None, self.network)
-        for tensor in self.network.tensors.values():
-            if tensor.role in ("statistic", "buffer") and is_plain(tensor.dtype):
-                keep_bytes(store.memory(tensor.name), self.journal)
+        every = self.network.tensors.values()
+        if moving := [t.name for t in every if t.role in ("statistic", "buffer") and is_plain(t.dtype)]:
+            store = self._backend.store(self.model, None, self.network)
+            for name in moving:
+                keep_bytes(store.memory(name), self.journal)
 
     @shielded
     def step(self, operator: Operator, noise: Noise, *, more: bool = False) -> Done:
@@ -205,6 +210,7 @@ class Transaction:
             history: All steps that led to it, where they are known already; else those of this transaction follow what
                 the model carries.
         """
+        checkpoint()
         if history is not None:
             self._sign(history)
         elif self._signs:
@@ -404,7 +410,7 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
             late.add(at)
             continue
         edit.check(views)
-        if isinstance(edit, Gather) and edit.index.size != edit.size:
+        if edit.shapes and isinstance(edit, Gather) and edit.index.size != edit.size:
             resized.update(names)
     return frozenset(late)
 

@@ -9,6 +9,7 @@ from genewright.conformance.cases import Case, as_case, built_in
 from genewright.conformance.invariants import CaseCheck
 from genewright.conformance.settings_checks import check_settings
 from genewright.errors import ConformanceError, SettingError
+from genewright.interrupts import hearing
 from genewright.operator import Combinator, Operator
 
 
@@ -49,6 +50,7 @@ def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> 
     check_on(instance, cases)
 
 
+@hearing
 def check_on(operator: Operator | Combinator, cases: list[Case]) -> None:
     """Check an operator on test cases.
 

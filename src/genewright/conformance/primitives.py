@@ -18,6 +18,7 @@ from genewright.elements import decoded
 from genewright.errors import ConformanceError, ExampleError, GenewrightError, UnsupportedError
 from genewright.fingerprint import fingerprint_of
 from genewright.index import Index
+from genewright.interrupts import hearing
 from genewright.journal import Journal
 from genewright.layer import KINDS
 from genewright.network import Network
@@ -30,6 +31,7 @@ _SUFFIXES = (".safetensors", ".keras", ".weights.h5", ".pt")
 _HISTORY = ("one", "two")
 
 
+@hearing
 def check_backend(model: Any, *, example: Any = None) -> None:
     """Check that a framework's backend keeps the laws of its primitives on a model, as `check_operator` does operators.
 

@@ -13,9 +13,11 @@ from genewright.backends.keras.library import attributes_of, error_text, keras
 from genewright.backends.keras.rebuilding import RECIPE as ATTRIBUTE
 from genewright.backends.keras.tying import ties_of
 from genewright.errors import FileError
+from genewright.interrupts import hearing
 from genewright.recipe import history_of
 
 
+@hearing
 def read_model(path: Path) -> Any:
     """Return the model that a .keras or a legacy .h5 file holds, compiled as it was, with its recipe.
 
@@ -51,5 +53,5 @@ def _loaded(path: Path) -> Any:
             raise
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
         reason = error_text(error)
-        warnings.warn(f"{path}: loaded without its compile settings, which Keras cannot read ({reason}).", stacklevel=4)
+        warnings.warn(f"{path}: loaded without its compile settings, which Keras cannot read ({reason}).", stacklevel=5)
         return model

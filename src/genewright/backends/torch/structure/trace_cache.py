@@ -14,6 +14,7 @@ from genewright.backends.torch.structure.record import Recording, record
 from genewright.backends.torch.structure.size_attributes import add_table
 from genewright.backends.torch.structure.structural_key import structural_key
 from genewright.backends.torch.structure.trace_devices import Meta
+from genewright.interrupts import checkpoint
 from genewright.widths.knob import Knobs
 
 
@@ -91,4 +92,5 @@ def cached_trace(
     reading = read(recording)
     add_table(reading)
     found = CachedTrace(recording, reading, knobs_of(reading))
+    checkpoint()  # what a signal's handler raised may have been taken for an answer: then this one is not kept
     return found if key is None or recording.trace_device is not Meta else TRACE_CACHE.keep(key, found)
