@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genewright import neurons as neurons
 from genewright.backends.files import read_checkpoint as read_checkpoint
 from genewright.compare import Comparison as Comparison
 from genewright.compare import compare as compare

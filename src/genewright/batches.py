@@ -70,6 +70,15 @@ def batches(data: Any, *, batch_size: int = 256) -> Iterator[Batch]:
         raise DataError(f"data: {_FORMS}; received a {type(data).__name__}.")
 
 
+def first_samples(value: Any, number: int) -> Any:
+    """Return the first samples of an array, or of a tuple or dict of arrays.
+
+    >>> first_samples((np.arange(5), np.arange(10).reshape(5, 2)), 1)
+    (array([0]), array([[0, 1]]))
+    """
+    return _part(value, slice(number))
+
+
 def count(value: Any) -> int:
     """Return the number of samples in an array, or in a tuple or dict of arrays of equal length.
 

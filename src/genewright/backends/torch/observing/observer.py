@@ -1,0 +1,123 @@
+"""Running a torch module and showing what its units put out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from genewright.backends.torch.observing.heads import Heads, fused_heads, heads_among
+from genewright.backends.torch.observing.places import Layout, growing_axis, kind_of_units
+from genewright.backends.torch.observing.running import Run
+from genewright.backends.torch.observing.watched import Key, Look, Plan, Watched, holds_kernels
+from genewright.backends.torch.tensors import unwrapped
+from genewright.errors import GenewrightError
+from genewright.observation import Observer, UnitLayer, Wanted
+from genewright.widths.knob import Knobs
+
+_RNN_GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
+
+
+class TorchObserver(Observer):
+    """Watches a shadow of the module, which shares its parameters and nothing else: the module itself is not touched.
+
+    Args:
+        model: The module.
+        chosen: Whether the units of a layer of this name are wanted.
+        knobs: Returns the widths of the module, which say what heads there are; asked where something attends.
+    """
+
+    def __init__(self, model: nn.Module, chosen: Callable[[str], bool], knobs: Callable[[], Knobs]) -> None:
+        self.layers: dict[str, UnitLayer] = {}
+        self._watched = Watched(unwrapped(model))
+        self.left_out = self._watched.left_out
+        for name, module in self._watched.modules.items():
+            kind = kind_of_units(module)
+            if kind is not None and chosen(name):
+                self._watched.kinds[name] = kind
+            elif kind is None and name and chosen(name) and holds_kernels(module):
+                self.left_out[name] = f"what the units of a {type(module).__name__} are is not known"
+        self._chosen, self._knobs = chosen, knobs
+
+    def look(self, samples: Iterable[tuple[int, Any]]) -> None:
+        small = list(samples)
+        look = self._looked(small)
+        if look.attends:
+            found: tuple[Heads, ...] = ()
+            try:
+                found = heads_among(self._knobs())
+            except GenewrightError as error:
+                self.left_out["heads of attentions"] = str(error).rstrip(".")
+            fused = {n: m for n, m in self._watched.modules.items() if isinstance(m, nn.MultiheadAttention)}
+            every = (*found, *(fused_heads(name, module) for name, module in fused.items()))
+            self._watched.heads = {one.reader: one for one in every if self._chosen(one.name)}
+            look = self._looked(small) if self._watched.heads else look
+        self._learn(look)
+        self._watched.renew()
+
+    def _looked(self, samples: Iterable[tuple[int, Any]]) -> Look:
+        look = Look()
+        for count, batch in samples:
+            self._watched.renew()
+            Run(self._watched, count, 0, None, look).forward(batch)
+        return look
+
+    def run(
+        self,
+        batch: Any,
+        count: int,
+        first: int,
+        wanted: Wanted,
+        *,
+        loss: Any = None,
+        targets: Any = None,
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
+        only: set[Key] | None = None
+        while True:
+            look = Look()
+            run = Run(self._watched, count, first, wanted, look, only, labels)
+            if wanted.gradients:
+                run.backward(batch, loss, targets)
+            else:
+                run.forward(batch)
+            if not look.instances:
+                return
+            self._learn(look)  # a layer that no earlier batch reached: once more, for that one alone
+            only = set(look.instances)
+
+    def _learn(self, look: Look) -> None:
+        for key, instance in look.instances.items():
+            name, _ = key
+            end, activation = instance.end()
+            layout = replace(look.units[key], sample_axis=growing_axis(look.shapes[key]))
+            self._watched.plans[key] = Plan(end, activation, layout)
+            if name not in self.layers:
+                self.layers[name] = self._described(name, activation, look.shapes[key], layout)
+
+    def _described(self, name: str, activation: str, shapes: dict[int, tuple[int, ...]], layout: Layout) -> UnitLayer:
+        heads = next((one for one in self._watched.heads.values() if one.name == name), None)
+        if heads is not None:
+            return UnitLayer(name=name, kind="heads", units=heads.count, rows=heads.rows)
+        module, kind = self._watched.modules[name], self._watched.kinds[name]
+        if kind == "embedding":
+            return UnitLayer(name=name, kind=kind, units=int(module.num_embeddings))  # pyright: ignore[reportArgumentType]
+        units = next(iter(shapes.values()))[layout.unit_axis]
+        rows = np.arange(units)
+        if kind == "recurrent":
+            gates = next((gates for cls, gates in _RNN_GATES.items() if isinstance(module, cls)), 0)
+            single = getattr(module, "num_layers", 1) == 1 and not getattr(module, "bidirectional", False)
+            activation = "" if getattr(module, "nonlinearity", "tanh") == "relu" else "tanh"
+            plain = single and not getattr(module, "proj_size", 0)
+            return UnitLayer(
+                name=name,
+                kind=kind,
+                units=units,
+                activation=activation,
+                rows={name: np.tile(rows, gates)} if plain and gates else {},
+            )
+        return UnitLayer(name=name, kind=kind, units=units, activation=activation, rows={name: rows})

@@ -1,0 +1,99 @@
+"""What is watched of a module: its shadow, the layers with units, and where these are seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from genewright.backends.torch.observing.following import Instance
+from genewright.backends.torch.observing.heads import Heads
+from genewright.backends.torch.observing.places import Layout
+from genewright.backends.torch.structure.traceable_copy import traceable_copy
+from genewright.backends.torch.tensors import named_layers
+from genewright.observation import UnitKind
+
+Key = tuple[str, int]
+"""A layer, and which of its calls in a run."""
+
+
+@dataclass
+class Plan:
+    """Where the units of one call of a layer are seen.
+
+    Attributes:
+        end: Behind how many functions of the layer's output alone.
+        activation: The activation function that ends there.
+        layout: How the tensor there holds them.
+    """
+
+    end: int
+    activation: str
+    layout: Layout
+
+
+@dataclass
+class Look:
+    """What a run has shown of calls that there is no plan for.
+
+    Attributes:
+        instances: The calls, with what followed each.
+        shapes: The shape of what each returned, by the number of samples.
+        units: How its units lie, as far as one run tells.
+        attends: Something was called that attentions call.
+    """
+
+    instances: dict[Key, Instance] = field(default_factory=dict[Key, Instance])
+    shapes: dict[Key, dict[int, tuple[int, ...]]] = field(default_factory=dict[Key, dict[int, tuple[int, ...]]])
+    units: dict[Key, Layout] = field(default_factory=dict[Key, Layout])
+    attends: bool = False
+
+
+class Watched:
+    """A module under observation.
+
+    Attributes:
+        model: The module; never touched.
+        shadow: A module around the same parameters, and copies of all else.
+        modules: The shadow's layers by name.
+        kinds: The layers with units that are wanted, and what their units are.
+        heads: The attentions whose heads are wanted, by the layer that reads them.
+        plans: Where units are seen.
+        left_out: Why the units of some layers are not.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.kinds: dict[str, UnitKind] = {}
+        self.heads: dict[str, Heads] = {}
+        self.plans: dict[Key, Plan] = {}
+        self.left_out: dict[str, str] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Make a shadow that no run has touched: models may keep a state from one call to the next."""
+        self.shadow = traceable_copy(self.model, _instead)
+        self.modules = dict(named_layers(self.shadow))
+
+    @property
+    def place(self) -> torch.Tensor | None:
+        """A parameter, whose device and dtype inputs are to have."""
+        return next(iter(self.shadow.parameters()), None)
+
+
+def holds_kernels(module: nn.Module) -> bool:
+    """Whether a layer of no known kind holds what could be kernels, as experts in one tensor are."""
+    known = isinstance(module, nn.MultiheadAttention | nn.EmbeddingBag | parametrize.ParametrizationList)
+    own = module._parameters.values()  # pyright: ignore[reportPrivateUsage]
+    return not known and any(p is not None and p.dim() > 1 and min(p.shape[:2]) > 1 for p in own)
+
+
+def _instead(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Return what stands in the shadow for a tensor: the same elements of a parameter, a copy of all else."""
+    if isinstance(tensor, nn.Parameter):
+        if type(tensor) is not nn.Parameter:
+            return tensor
+        return nn.Parameter(tensor.detach(), requires_grad=tensor.is_floating_point())
+    return None if tensor.is_leaf else tensor.detach().clone()

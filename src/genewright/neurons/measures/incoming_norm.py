@@ -1,0 +1,49 @@
+"""The norm of what a unit multiplies its inputs by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genewright.neurons.registry import Gauge, Measure, Surroundings
+from genewright.observation import Numbers, UnitLayer
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingNorm(Measure):
+    """The Euclidean norm of a unit's own weights: rows of kernels, gains of a norm, an embedding's row. No biases.
+
+    It needs no data.
+
+    References:
+        Li, Kadav, Durdanovic, Samet, Graf, "Pruning Filters for Efficient ConvNets", arXiv:1608.08710, section 3.1 (for
+        the sum of absolute values).
+    """
+
+    def start(self, layer: UnitLayer, around: Surroundings) -> Gauge | None:
+        squares = np.zeros(layer.units)
+        found = False
+        for name, tensor in around.network.tensors.items():
+            axis = 0 if tensor.role == "embedding" else tensor.unit_axis
+            if tensor.role not in ("kernel", "recurrent_kernel", "norm_weight", "embedding") or axis is None:
+                continue
+            of_rows = layer.kind == "embedding" and tensor.layer == layer.name
+            rows = np.arange(layer.units) if of_rows else layer.rows.get(tensor.layer)
+            if rows is None or len(rows) != tensor.shape[axis]:
+                continue
+            values = around.network.read(name).astype(np.float64)
+            along = np.square(np.moveaxis(values, axis, 0)).reshape(len(rows), -1).sum(axis=1)
+            np.add.at(squares, rows[rows >= 0], along[rows >= 0])
+            found = True
+        return Known(np.sqrt(squares)) if found else None
+
+
+class Known(Gauge):
+    """A value that needs no data."""
+
+    def __init__(self, value: Numbers) -> None:
+        self._value = value
+
+    def value(self) -> Numbers:
+        return self._value

@@ -1,0 +1,54 @@
+"""The norm of what others multiply a unit by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genewright.errors import GenewrightError
+from genewright.neurons.measures.incoming_norm import Known
+from genewright.neurons.registry import Gauge, Measure, Surroundings
+from genewright.observation import UnitLayer
+from genewright.widths.knob import Knob
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutgoingNorm(Measure):
+    """The Euclidean norm of all weights that read a unit: columns of the kernels that take its width. It needs no data.
+
+    NaN where the network's widths do not tell what reads the layer, and for a layer that nothing reads, as the last.
+
+    References:
+        Dohare et al., "Loss of Plasticity in Deep Continual Learning", Nature 632 (2024), for the part of outgoing
+        weights in a unit's contribution.
+    """
+
+    def start(self, layer: UnitLayer, around: Surroundings) -> Gauge | None:
+        try:
+            knobs = around.network.structure.widths.knobs()
+        except GenewrightError:
+            return None
+        written = [knob for knob in knobs if _writes(knob, layer)]
+        squares = np.zeros(layer.units)
+        found = False
+        for knob in written:
+            for place in knob.places:
+                if "reader" not in place.roles:
+                    continue
+                units = knob.units(place)
+                values = np.moveaxis(around.network.read(place.tensor).astype(np.float64), place.axis, 0)
+                along = np.square(values).reshape(len(units), -1).sum(axis=1)
+                np.add.at(squares, units[units >= 0], along[units >= 0])
+                found = True
+        return Known(np.sqrt(squares)) if found else None
+
+
+def _writes(knob: Knob, layer: UnitLayer) -> bool:
+    """Whether the units of a layer are those of a knob, one by one."""
+    return knob.size == layer.units and any(
+        "reader" not in place.roles
+        and place.layer in layer.rows
+        and np.array_equal(knob.units(place), layer.rows[place.layer])
+        for place in knob.places
+    )

@@ -1,0 +1,28 @@
+"""A measure as a user would write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import genewright as gw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak(gw.neurons.Measure):
+    """The largest value of a unit."""
+
+    def start(self, layer: gw.neurons.UnitLayer, around: gw.neurons.Surroundings) -> gw.neurons.Gauge:
+        return _Peak(layer.units)
+
+
+class _Peak(gw.neurons.Gauge):
+    def __init__(self, units: int) -> None:
+        self._peak = np.full(units, -np.inf)
+
+    def add(self, chunk: gw.neurons.Chunk) -> None:
+        self._peak = np.maximum(self._peak, chunk.highest())
+
+    def value(self) -> np.ndarray:
+        return self._peak
