@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 import genewright as gw
-from tests.alarms import alarms, interrupted_after
+from tests.alarms import alarms, at_many_instants, interrupted_after
 
 INSTANTS = 60  # for each of six kinds of mutation
 CASES: dict[str, Any] = {
@@ -40,15 +38,6 @@ def _handler() -> Iterator[None]:
     torch.set_grad_enabled(True)  # a signal in the test's own `no_grad` may have left it off
 
 
-def length_of(work: Callable[[], None]) -> float:
-    times: list[float] = []
-    for _ in range(20):  # the first ones are slow
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[5]
-
-
 def content(module: nn.Module) -> dict[str, bytes]:
     return {name: tensor.numpy().tobytes() for name, tensor in module.state_dict().items()} | {
         "attributes": repr(module).encode()
@@ -59,24 +48,18 @@ def content(module: nn.Module) -> dict[str, bytes]:
 def test_whatever_the_instant_every_byte_is_back(name: str) -> None:
     net, x = model(), torch.randn(4, 40)
 
-    def work() -> None:
+    def work(net: nn.Module) -> None:
         with gw.mutated(net, CASES[name], seed=1, example=x) as mutant, torch.no_grad():
             mutant(x)  # the block: in training mode it moves running statistics, too
 
-    work()
-    before, handler = content(net), signal.getsignal(signal.SIGALRM)
-    whole = 1.2 * length_of(work)
-    interrupted = 0
-    for instant in np.linspace(whole / INSTANTS, whole, INSTANTS):
-        try:
-            with interrupted_after(float(instant)):
-                work()
-        except KeyboardInterrupt:
-            interrupted += 1
-        assert content(net) == before, f"after {instant:.6f} s"
+    def check(net: nn.Module) -> None:
+        assert content(net) == before
         assert signal.getsignal(signal.SIGALRM) is handler
         assert _get_current_dispatch_mode_stack() == []  # torch's own state, whatever was interrupted
-    assert interrupted > INSTANTS / 3  # the signals did come while we worked
+
+    work(net)
+    before, handler = content(net), signal.getsignal(signal.SIGALRM)
+    assert at_many_instants(INSTANTS, lambda: net, work, check) > INSTANTS / 3  # they did come while we worked
 
 
 @pytest.mark.parametrize("name", ["dense", "sparse", "several"])
@@ -85,21 +68,13 @@ def test_a_mutation_in_place_is_whole_or_has_not_been(name: str) -> None:
     before = content(base)
     after = content(gw.mutate(base, CASES[name], seed=1, example=x))
 
-    def work() -> nn.Module:
-        net = model()
-        try:  # around the timer: the signal may come when the mutation has just ended
-            with interrupted_after(instant):
-                gw.mutate(net, CASES[name], seed=1, example=x, inplace=True)
-        except KeyboardInterrupt:
-            seen.append(content(net) == after)
-        return net
+    def work(net: nn.Module) -> None:
+        gw.mutate(net, CASES[name], seed=1, example=x, inplace=True)
 
-    seen: list[bool] = []
-    instant = 10.0
-    whole = 1.2 * length_of(lambda: work() and None)
-    for instant in np.linspace(whole / INSTANTS, whole, INSTANTS):  # noqa: B007  # `work` reads it
-        assert content(work()) in (before, after)
-    assert seen
+    def check(net: nn.Module) -> None:
+        assert content(net) in (before, after)
+
+    assert at_many_instants(INSTANTS, model, work, check) > INSTANTS / 3
 
 
 def test_a_signal_in_the_block_comes_at_once() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,12 +25,12 @@ _FORBIDDEN = (
     "tempfile.mkstemp", "tempfile.mkdtemp", "urllib.Request", "webbrowser.open",
 )  # fmt: skip
 
-_state: dict[str, Any] = {"watching": False, "installed": False}
+_state: dict[str, Any] = {"watching": None, "installed": False}
 _seen: list[str] = []
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _state["watching"]:
+    if _state["watching"] != threading.get_ident():  # what frameworks do on other threads is their business
         return
     if event in _FORBIDDEN:
         _seen.append(f"{event} {args!r:.200}")
@@ -54,13 +55,13 @@ def held(action: Callable[[], object], size: int) -> BaseException | None:
     tracemalloc.start()
     try:
         with _in_time():
-            _state["watching"] = True
+            _state["watching"] = threading.get_ident()
             try:
                 action()
             except gw.GenewrightError as error:
                 refusal = error
             finally:
-                _state["watching"] = False
+                _state["watching"] = None
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -72,7 +73,7 @@ def held(action: Callable[[], object], size: int) -> BaseException | None:
 @contextlib.contextmanager
 def _in_time() -> Iterator[None]:
     def late(signum: int, frame: object) -> None:
-        _state["watching"] = False
+        _state["watching"] = None
         raise AssertionError(f"more than {SECONDS} s of the processor's time")
 
     before = signal.signal(signal.SIGPROF, late)

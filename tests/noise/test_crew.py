@@ -117,3 +117,4 @@ def test_interrupted_at_any_line_nobody_works_on():
             assert len(work.begun) == 3
             assert instant > 40
             return
+    pytest.fail("it never came to its end")
