@@ -33,7 +33,7 @@ test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without th
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m ''
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m '' --hypothesis-profile=full
 
 test-matrix: $(VENV)/.test  ## the built wheel on other Pythons, on oldest releases, with one framework each (LEGS="3.13 oldest")
 	$(BIN)/python -m tests.packaging.matrix $(LEGS)

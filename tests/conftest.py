@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +16,12 @@ from genewright import operator
 if TYPE_CHECKING:
     from torch import nn
 
+# Workers of pytest-xdist share the processor, and so do the processes that tests start: one thread each, or they wait
+# for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, "1")
+
 # TensorFlow and Triton each bring an LLVM: where one process uses both, as a worker of the tests does, Triton must come
 # first, or its import ends the process.
 if find_spec("triton") is not None:
@@ -23,9 +30,11 @@ if find_spec("triton") is not None:
 # Without torch the tests of files, of the noise and of Keras run all the same (tests/packaging/matrix.py).
 networks: Any = import_module("tests.networks") if find_spec("torch") is not None else None
 
-# The machine may be busy: an example is not wrong for being slow.
-hypothesis.settings.register_profile("genewright", deadline=None)
-hypothesis.settings.load_profile("genewright")
+# The machine may be busy: an example is not wrong for being slow. By default the examples are few and always the same,
+# so that a failure is of the change at hand; `make test-all` looks for new ones (--hypothesis-profile=full).
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=25, derandomize=True)
+hypothesis.settings.register_profile("full", deadline=None, max_examples=100, print_blob=True)
+hypothesis.settings.load_profile("fast")
 
 
 @pytest.fixture(autouse=True)

@@ -58,8 +58,8 @@ def test_exit_codes_of_a_real_process(folder: Any) -> None:
         command = [sys.executable, "-m", "genewright", *words]
         return subprocess.run(command, capture_output=True, check=False).returncode
 
-    assert code("diff", "net.pt", "net.safetensors") == 0
-    assert code("show", "nope.pt") == 1
+    assert code("diff", "net.safetensors", "net.safetensors") == 0
+    assert code("show", "nope.safetensors") == 1
     assert code("shw") == 2
 
 

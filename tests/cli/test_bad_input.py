@@ -194,7 +194,18 @@ def test_a_full_disk_leaves_the_old_file(prepared: Path) -> None:
     def small_files_only() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
-    command = [sys.executable, "-m", "genewright", *MUTATE, "--seed", "1", "--out", "m.safetensors", "--force"]
+    command = [
+        sys.executable,
+        "-m",
+        "genewright",
+        *MUTATE[:2],
+        "net.safetensors",
+        "--seed",
+        "1",
+        "--out",
+        "m.safetensors",
+        "--force",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=small_files_only)
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("error: m.safetensors: cannot be written")
@@ -205,7 +216,7 @@ def test_a_full_disk_leaves_the_old_file(prepared: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_device_that_is_full_is_said_for_printed_output_too(prepared: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "genewright", "show", "net.pt", "--json"]
+        command = [sys.executable, "-m", "genewright", "show", "net.safetensors", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: standard output cannot be written (No space left on device).\n"
@@ -213,7 +224,7 @@ def test_a_device_that_is_full_is_said_for_printed_output_too(prepared: Path) ->
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_a_reader_that_leaves_early_hears_nothing(form: list[str], prepared: Path) -> None:
-    command = [sys.executable, "-m", "genewright", "show", "net.pt", *form]
+    command = [sys.executable, "-m", "genewright", "show", "net.safetensors", *form]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stderr
@@ -225,6 +236,6 @@ def test_a_reader_that_leaves_early_hears_nothing(form: list[str], prepared: Pat
 
 def test_a_terminal_that_knows_only_ascii_is_served(prepared: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-m", "genewright", "show", "net.pt"]
+    command = [sys.executable, "-m", "genewright", "show", "net.safetensors"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 import math
 from bisect import bisect_right
+from collections import Counter
 from fractions import Fraction
 from itertools import accumulate
 
@@ -70,10 +71,7 @@ def test_a_permutation(size):
 
 def test_permutations_of_four_are_equally_likely():
     count = 24_000
-    seen: dict[tuple[int, ...], int] = {}
-    for index in range(count):
-        made = tuple(permutation(STREAM, 4, index).tolist())
-        seen[made] = seen.get(made, 0) + 1
+    seen = Counter(map(tuple, permutation(STREAM, 4, range(count)).tolist()))
     assert len(seen) == 24
     assert sum((n - 1000) ** 2 / 1000 for n in seen.values()) < 23 + 4.5 * math.sqrt(46)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,29 @@ def test_a_process_compiles_once_and_later_ones_do_not_import_numba(cache: Path)
     assert list(cache.iterdir()) == [kept]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda whole: whole[: len(whole) // 2],
+    "flipped": lambda whole: whole[:500] + bytes([whole[500] ^ 1]) + whole[501:],
+    "empty": lambda whole: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_not_taken(cache: Path, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (made,) = cache.iterdir()
+    monkeypatch.setenv("GENEWRIGHT_CACHE", str(tmp_path))
+    kernel, copied = made.name.rpartition("-")[0], tmp_path / made.name
+    copied.write_bytes(made.read_bytes())
+    assert machine_code._read(kernel)
+    copied.write_bytes(DAMAGES[damage](made.read_bytes()))
+    assert machine_code._read(kernel) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", *(pytest.param(d, marks=pytest.mark.slow) for d in ("flipped", "empty"))])
 def test_a_damaged_file_is_made_anew(cache: Path, damage: str) -> None:
     (kept,) = cache.iterdir()
     whole = kept.read_bytes()
-    flipped = whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]
-    kept.write_bytes({"cut": whole[: len(whole) // 2], "flipped": flipped, "empty": b""}[damage])
+    kept.write_bytes(DAMAGES[damage](whole))
     answer, _ = _run(cache)
     assert answer[:2] == ["True", "True"]
     assert kept.read_bytes() == whole

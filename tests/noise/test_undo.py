@@ -96,7 +96,7 @@ def way(request):
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
 def test_an_interrupt_at_any_line(way, change, burst, monkeypatch):
     monkeypatch.setattr(reference, "CHUNK", 4096)  # several batches of a small array
-    before = weights(20_000)
+    before = weights(10_000)
     way(before.copy(), change, None)  # what is loaded or cached the first time
     values = before.copy()
     untouched, touched = [], []

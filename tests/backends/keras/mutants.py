@@ -1,12 +1,8 @@
-"""Run in a process of its own: print the fingerprints of mutants of one Keras model, on KERAS_BACKEND's backend."""
+"""The fingerprints of mutants of one Keras model, on the backend of this process."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from typing import Any
 
 import keras
 import numpy as np
@@ -39,10 +35,10 @@ def model() -> keras.Model:
     return made
 
 
-if __name__ == "__main__":
+def told() -> dict[str, Any]:
     base = model()
     prints = [gw.fingerprint(gw.mutate(base, operator, seed=i)) for i, operator in enumerate(OPERATORS)]
     names = [
         [t.name, list(t.shape), t.trainable, t.layer_type] for t in backend_of(base).network(base).tensors.values()
     ]
-    json.dump({"backend": keras.backend.backend(), "prints": prints, "names": names}, sys.stdout)
+    return {"backend": keras.backend.backend(), "prints": prints, "names": names}

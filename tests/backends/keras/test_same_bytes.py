@@ -17,26 +17,32 @@ import genewright as gw
 from .conftest import INSTALLED
 
 
-def said_by(script: str, backend: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name(script))],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "KERAS_BACKEND": backend},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+@pytest.fixture(scope="module")
+def said() -> dict[str, dict[str, Any]]:
+    """What a process of each backend says."""
+    answers = {}
+    for backend in INSTALLED:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.backends.keras.on_this_backend"],
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "KERAS_BACKEND": backend},
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        answers[backend] = json.loads(done.stdout.splitlines()[-1])
+    return answers
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, dict[str, Any]]:
-    return {backend: said_by("mutants.py", backend) for backend in INSTALLED}
+def found(said: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {backend: answer["mutants"] for backend, answer in said.items()}
 
 
 @pytest.fixture(scope="module")
-def architectures() -> dict[str, dict[str, Any]]:
-    return {backend: said_by("architectures.py", backend) for backend in INSTALLED}
+def architectures(said: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {backend: answer["architectures"] for backend, answer in said.items()}
 
 
 def test_every_backend_changes_architectures_alike(architectures: dict[str, dict[str, Any]]) -> None:
