@@ -17,7 +17,7 @@ from genewright.conformance.cases import as_case
 from tests.outcomes import Accepted, Refused, agree
 
 SHORT = settings(
-    max_examples=25,
+    max_examples=16,
     stateful_step_count=6,
     deadline=None,
     derandomize=True,
