@@ -30,11 +30,17 @@ DEFAULTS = {
     name: cls()
     for name, cls in registered().items()
     if cls.__module__.startswith("genewright.") and ".architecture." not in cls.__module__
+    if cls
+    is not gw.Crossover  # it has no meaning without a second network: tests/operators/sharing holds its invariants
 }
 VARIANTS = {
     "bit_flip_sign": gw.BitFlip(bits="sign", rate=0.3),
     "bit_flip_low": gw.BitFlip(bits=(0, 3), rate=0.5),
     "cauchy_noise_rate": gw.CauchyNoise(scale=0.1, rate=0.2),
+    "evolution_noise_mirrored": gw.EvolutionNoise(std=0.1, mirrored=True),
+    "evolution_update_adam": gw.EvolutionUpdate(
+        seeds=(1, 2**64 - 1, 3), weights=(0.5, -0.25, 0.0), sizes=(1, 2), optimizer="adam", learning_rate=0.1
+    ),
     "factor_noise_stochastic": gw.FactorNoise(std=0.3, rate=0.5, rounding="stochastic"),
     "gaussian_noise_tensor": gw.GaussianNoise(std=0.1, relative_to="tensor"),
     "gaussian_noise_weight": gw.GaussianNoise(std=0.1, rate=0.4, relative_to="weight", rounding="stochastic"),

@@ -37,6 +37,7 @@ NOT_OURS = {
     ("backends/torch/structure/zero_init.py", "_Enough"): "ends a run whose rest is of no use",
     ("backends/torch/structure/structural_key.py", "_NoKeyError"): "caught in the same file: the form is not kept",
     ("conformance/invariants.py", "_Stop"): "ends a `with` block",
+    ("packed.py", "ValueError"): "caught in the same function: a setting is refused",
     ("edits/json_form.py", "ValueError"): "caught in the same function: the array is damaged",
     ("journal.py", "raised"): "what interrupted an undo, raised when it is over",
     ("operators/combinators/one_of.py", "first"): "the first refusal, raised when all refuse",

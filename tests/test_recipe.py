@@ -232,8 +232,10 @@ class TestReplayStandsAlone:
 class TestDonors:
     def test_weights_of_another_network_come_again_by_its_fingerprint_in_any_order(self, mlp: nn.Module) -> None:
         teacher, other = make("mlp"), make("mlp")
-        other = gw.mutate(other, gw.GaussianNoise(std=1.0), seed=8)
-        teacher = gw.mutate(teacher, gw.GaussianNoise(std=1.0), seed=9)
+        for network, by in ((teacher, 2.0), (other, 3.0)):
+            with torch.no_grad():  # by other means, so that no recipe leads to them
+                for parameter in network.parameters():
+                    parameter.mul_(by)
         mutant = gw.mutate(
             mlp,
             [gw.Transfer("0", "0", donor="teacher"), gw.Transfer("2", "2", donor="other")],
@@ -248,6 +250,18 @@ class TestDonors:
             assert gw.fingerprint(gw.replay(recipe, mlp, donors=given)) == gw.fingerprint(mutant)
         with pytest.raises(gw.FingerprintError, match=gw.fingerprint(other)):
             gw.replay(recipe, mlp, donors=[teacher])
+
+    def test_a_donor_that_comes_from_the_same_base_is_made_again_by_the_replay(self, mlp: nn.Module) -> None:
+        """Lines that part and meet again, as those of crossovers do: two steps in one go, and a donor of a donor."""
+        both = [gw.GaussianNoise(std=1.0), gw.SignFlip(rate=0.5)]
+        one = gw.mutate(mlp, both, seed=8)
+        two = gw.mutate(gw.mutate(mlp, both, seed=9), gw.Crossover(), seed=1, donors={"mate": one})
+        mutant = gw.mutate(gw.mutate(one, gw.Zero(rate=0.2), seed=2), gw.Crossover(), seed=3, donors={"mate": two})
+        mutant = gw.mutate(mutant, gw.Crossover(), seed=4, donors={"mate": mlp})
+        recipe = gw.Recipe.from_json(gw.recipe(mutant).to_json())
+        assert set(recipe.donors) == {gw.fingerprint(two), gw.fingerprint(mlp)}
+        assert gw.fingerprint(gw.replay(recipe, mlp)) == gw.fingerprint(mutant)
+        assert gw.fingerprint(gw.replay(recipe, make("mlp"), inplace=True)) == gw.fingerprint(mutant)
 
     def test_the_lineage_of_a_donor_is_in_the_recipe(self, mlp: nn.Module) -> None:
         teacher = gw.mutate(make("mlp"), gw.GaussianNoise(std=1.0), seed=9)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genewright import fitness as fitness
 from genewright import neurons as neurons
 from genewright.backends.files import read_checkpoint as read_checkpoint
 from genewright.compare import Comparison as Comparison
@@ -21,19 +22,34 @@ from genewright.conformance.primitives import check_backend as check_backend
 from genewright.errors import ConformanceError as ConformanceError
 from genewright.errors import DataError as DataError
 from genewright.errors import EditError as EditError
+from genewright.errors import EvolutionError as EvolutionError
 from genewright.errors import ExampleError as ExampleError
 from genewright.errors import FileError as FileError
 from genewright.errors import FingerprintError as FingerprintError
 from genewright.errors import FunctionError as FunctionError
 from genewright.errors import GenewrightError as GenewrightError
+from genewright.errors import MissingExtraError as MissingExtraError
 from genewright.errors import RecipeError as RecipeError
 from genewright.errors import RecipeVersionError as RecipeVersionError
 from genewright.errors import RunError as RunError
 from genewright.errors import SeedError as SeedError
 from genewright.errors import SelectionError as SelectionError
 from genewright.errors import SettingError as SettingError
+from genewright.errors import StoreError as StoreError
 from genewright.errors import UnknownNameError as UnknownNameError
 from genewright.errors import UnsupportedError as UnsupportedError
+from genewright.evolution.callbacks import Callback as Callback
+from genewright.evolution.callbacks import Report as Report
+from genewright.evolution.child import Child as Child
+from genewright.evolution.evolve import evolve as evolve
+from genewright.evolution.evolve import resume as resume
+from genewright.evolution.executors.serial import Serial as Serial
+from genewright.evolution.individual import Individual as Individual
+from genewright.evolution.run import Run as Run
+from genewright.evolution.strategies.genetic_algorithm import GeneticAlgorithm as GeneticAlgorithm
+from genewright.evolution.strategies.strategy import Strategy as Strategy
+from genewright.evolution.strategies.strength import OneFifth as OneFifth
+from genewright.evolution.strategies.strength import SelfAdaptive as SelfAdaptive
 from genewright.files import load as load
 from genewright.files import read_recipe as read_recipe
 from genewright.files import save as save
@@ -64,10 +80,13 @@ from genewright.operators.architecture.widen_stream import WidenStream as WidenS
 from genewright.operators.combinators.draw_settings import DrawSettings as DrawSettings
 from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
+from genewright.operators.sharing.crossover import Crossover as Crossover
 from genewright.operators.sharing.tie import Tie as Tie
 from genewright.operators.sharing.transfer import Transfer as Transfer
 from genewright.operators.weights.bit_flip import BitFlip as BitFlip
 from genewright.operators.weights.cauchy_noise import CauchyNoise as CauchyNoise
+from genewright.operators.weights.evolution_noise import EvolutionNoise as EvolutionNoise
+from genewright.operators.weights.evolution_update import EvolutionUpdate as EvolutionUpdate
 from genewright.operators.weights.factor_noise import FactorNoise as FactorNoise
 from genewright.operators.weights.gaussian_noise import GaussianNoise as GaussianNoise
 from genewright.operators.weights.laplace_noise import LaplaceNoise as LaplaceNoise

@@ -14,7 +14,10 @@
     │   ├── RecipeVersionError             it was written by a newer version
     │   └── FingerprintError               base or result is not the network that the recipe names
     ├── FileError (OSError)                a file cannot be read or written
+    │   └── StoreError                     the store of a run is damaged, full, in use or of another run (evolution/)
     ├── RunError (RuntimeError)            what the library compiled, or built into a model, cannot run
+    ├── EvolutionError (RuntimeError)      a run of evolution cannot go on
+    ├── MissingExtraError (ImportError)    a package that an extra brings is not installed
     ├── UnificationError (ValueError)           two layouts of an axis do not fit: raised and caught by rules (widths/)
     ├── UsageError (ValueError)            the words of a command are wrong (cli/)
     └── ConformanceError (AssertionError)  an operator breaks an invariant (`gw.check_operator`)
@@ -79,6 +82,18 @@ class FingerprintError(RecipeError):
 
 class FileError(GenewrightError, OSError):
     """A file cannot be read (missing, truncated, hostile) or written (it exists, the disk is full)."""
+
+
+class StoreError(FileError):
+    """The store of a run is damaged, full, in use elsewhere, or belongs to another run; what it has is as it was."""
+
+
+class EvolutionError(GenewrightError, RuntimeError):
+    """A run of evolution cannot go on: no mutation applies, every individual fails, or workers do not start."""
+
+
+class MissingExtraError(GenewrightError, ImportError):
+    """A package that an extra of genewright brings is not installed; the message has the command."""
 
 
 class RunError(GenewrightError, RuntimeError):

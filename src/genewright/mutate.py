@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from genewright.backends import Backend, backend_of
 from genewright.companion import Companion
@@ -70,7 +70,7 @@ def mutate(
     target = model if inplace else _copy_of(backend, model)
     known = Donors(donors, changing=model if inplace else None)
     with Transaction(backend, target, example=example, donors=known, companion=companion, inplace=inplace) as change:
-        _act(change, operators, Noise(seed))
+        act(change, operators, Noise(seed))
         return _same_if(inplace, change.commit(), model)
 
 
@@ -115,7 +115,7 @@ def plan(
         network = change.network
         trainable = sum(tensor.size for tensor in network.tensors.values() if tensor.trainable)
         held = set(network.tensors)
-        _act(change, operators, Noise(seed))
+        act(change, operators, Noise(seed))
     resized = {name for done in change.done for e in done.step.edits if isinstance(e, Gather) for name in e.tensors()}
     notes = companion.state_resets(sorted(resized & held)) if companion is not None else []
     return Plan(
@@ -199,7 +199,7 @@ class Mutated(Generic[Model]):
         change.__enter__()
         try:
             change.remember_buffers()
-            _act(change, self._operators, Noise(self._seed))
+            act(change, self._operators, Noise(self._seed))
             checkpoint()
         except BaseException as error:
             change.__exit__(type(error), error, error.__traceback__)
@@ -229,7 +229,8 @@ def replay(
     Args:
         recipe: From `gw.recipe(mutant)`, `Recipe.load` or `Recipe.from_json`.
         base: The network that the recipe starts from.
-        donors: The networks that its steps took weights from, in any order.
+        donors: The networks that its steps took weights from, in any order. What the recipe itself leads to from `base`
+            on the way, such as the second parent of a crossover, is made again and need not be given.
         example: The batch on which a step fitted values (`Narrow` with repair="least_squares"); no other step of ours
             needs one.
         inplace: Change `base` itself instead of a copy.
@@ -249,12 +250,14 @@ def replay(
     """
     backend = backend_of(base)
     companion = _companion(backend, base, optimizer, inplace=inplace)
+    given = tuple(cast("Mapping[str, Any]", donors).values() if isinstance(donors, Mapping) else donors)
+    given = (*given, *_remade(recipe, base, given, example))
     target = base if inplace else _copy_of(backend, base)
     with Transaction(
         backend,
         target,
         example=example,
-        donors=Donors(donors, changing=base if inplace else None),
+        donors=Donors(given, changing=base if inplace else None),
         companion=companion,
         inplace=inplace,
         keep=inplace,
@@ -274,6 +277,27 @@ def replay(
                 "The recipe was edited, or an operator in it is of another version."
             )
         return _same_if(inplace, change.commit(tuple(map(step_text, recipe.nodes))), base)
+
+
+def _remade(recipe: Recipe, base: Any, given: tuple[Any, ...], example: Any) -> list[Any]:
+    """Return the donors that a recipe leads to from its own base, each made of what came before it."""
+    has = set(map(fingerprint, given)) if recipe.donors else set[str]()
+    places = {node.result: at for at, node in enumerate(recipe.nodes)}
+    made: list[Any] = []
+    todo, ways = list(recipe.donors), dict[int, Recipe]()
+    while todo:
+        donor = todo.pop()
+        if donor == recipe.base and donor not in has:
+            made.append(backend_of(base).copy(base))
+            has.add(donor)
+        elif donor in places and donor not in has and places[donor] not in ways:
+            way = Recipe(recipe.nodes[: places[donor] + 1])
+            if way.base == recipe.base:
+                ways[places[donor]] = way
+                todo += way.donors
+    for _, way in sorted(ways.items()):
+        made.append(replay(way, base, donors=(*given, *made), example=example))
+    return made
 
 
 def fingerprint(model: Any) -> str:
@@ -318,7 +342,7 @@ def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
 
 
 @shielded
-def _act(change: Transaction, operators: tuple[AnyOperator, ...], noise: Noise) -> None:
+def act(change: Transaction, operators: tuple[AnyOperator, ...], noise: Noise) -> None:
     """Let operators act in order; combinators choose when their turn comes, and see the network then."""
     more = len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)
     for position, operator in enumerate(operators):

@@ -163,6 +163,22 @@ def last_result(history: History) -> str | None:
     return cast("Mapping[str, Any]", form).get("result") if isinstance(form, Mapping) else None
 
 
+def stretches(history: History) -> list[History]:
+    """Return the steps of a history in stretches that end at a result; within one, a step follows the one before it.
+
+    Example:
+        >>> stretches(('{"seed":1}', '{"seed":2,"result":"b3:1"}', '{"seed":3,"result":"b3:2"}'))
+        [('{"seed":1}', '{"seed":2,"result":"b3:1"}'), ('{"seed":3,"result":"b3:2"}',)]
+    """
+    found: list[History] = []
+    start = 0
+    for at, text in enumerate(history):
+        if last_result((text,)) is not None or at == len(history) - 1:
+            found.append(history[start : at + 1])
+            start = at + 1
+    return found
+
+
 def _compact(form: Any) -> str:
     return json.dumps(form, separators=(",", ":"))
 

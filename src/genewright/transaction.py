@@ -26,7 +26,7 @@ from genewright.journal import Journal
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.outputs import Outputs
-from genewright.recipe import History, last_result, step_text
+from genewright.recipe import History, last_result, step_text, stretches
 from genewright.seeding import Noise
 from genewright.step import PREVIOUS, Step
 from genewright.tensor import Tensor, is_plain
@@ -220,7 +220,7 @@ class Transaction:
             trained = before if before != self.base else None
             steps[0] = steps[0].with_(parents=(self.base, *steps[0].parents[1:]), trained_from=trained)
             steps[-1] = steps[-1].with_(result=self.result())
-            self._sign((*self._donated(steps, history), *history, *map(step_text, steps)))
+            self._sign((*history, *self._donated(steps, history), *map(step_text, steps)))
         self._committed = True
         return self.model
 
@@ -360,9 +360,9 @@ class Transaction:
         wanted = dict.fromkeys(donor for step in steps for donor in step.parents[1:])
         if not wanted:
             return ()
-        known = set(history)
-        texts = (text for donor in wanted for text in self._donors.with_fingerprint(donor).history)
-        return tuple(text for text in dict.fromkeys(texts) if text not in known)
+        known = set(stretches(history))
+        theirs = (run for donor in wanted for run in stretches(self._donors.with_fingerprint(donor).history))
+        return tuple(text for run in dict.fromkeys(theirs) if run not in known for text in run)
 
     def _example_fingerprint(self) -> str:
         return example_fingerprint(self._example, self._backend.numeric)

@@ -40,7 +40,7 @@ from genewright.edits.layout import Layout, length
 from genewright.edits.map import functions as known_functions
 from genewright.index import Index
 from genewright.journal import Journal
-from genewright.noise import Change, permutation
+from genewright.noise import Change, derive, draw, permutation
 from genewright.part import Part, along
 from genewright.seeding import Noise
 from tests.edits.test_layout import FORMS, spelled, with_unit
@@ -393,6 +393,18 @@ def absorbed(old: Array) -> Array:
     return new
 
 
+def subtracted(old: Array) -> Array:
+    return old - old.dtype.type(2 / 3) * draw(NOISE.stream("s"), "normal", range(15), str(old.dtype)).reshape(3, 5)
+
+
+def ascended(old: Array) -> Array:
+    """One step of momentum from rest, with weight decay."""
+    streams = [derive(seed, name="w", path="/0", salt="evolution_noise") for seed in (1, 2**64 - 1, 3)]
+    z = [draw(stream, "normal", range(15), "float64").reshape(3, 5) for stream in streams]
+    gradient = (0.5 * z[0] + 0.25 * z[2]) - 2 / 3 * z[1]
+    return (old + 0.3 * ((1 - 0.9) * gradient - 0.5 * old.astype(np.float64))).astype(old.dtype)
+
+
 SHARES = np.array([[2 / 3, -0.25], [0.1, 1.5]])
 BY = np.arange(15.0).reshape(3, 5) / 7
 MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
@@ -404,6 +416,19 @@ MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
     "identity": (functions.Identity(unit_axis=1, input_axis=0), lambda old: np.eye(3)[:, [0, 1, 2, 0, 1]]),
     "shuffle": (functions.Shuffle(axis=0), shuffled),
     "quantize": (functions.Quantize(bits=3, axis=0), quantized),
+    "subtract_noise": (functions.SubtractNoise(scale=2 / 3), subtracted),
+    "ascend": (
+        functions.Ascend(
+            generations=[[[1, 0.5], [2**64 - 1, -2 / 3], [3, 0.25]]],
+            salt="evolution_noise",
+            optimizer="momentum",
+            rate=0.3,
+            decays=[0.9, 0.999],
+            epsilon=1e-8,
+            decay=0.5,
+        ),
+        ascended,
+    ),
     "absorb": (
         functions.Absorb(
             axis=1,

@@ -46,6 +46,16 @@ FUNCTIONS = [
     functions.Identity(unit_axis=0, input_axis=1),
     functions.Shuffle(axis=0),
     functions.Quantize(bits=4, axis=0),
+    functions.SubtractNoise(scale=2 / 3),
+    functions.Ascend(
+        generations=[[[1, 0.5], [2**64 - 1, -2 / 3]], [[3, 0.25]]],
+        salt="evolution_noise",
+        optimizer="adam",
+        rate=0.1,
+        decays=[0.9, 0.999],
+        epsilon=1e-8,
+        decay=0.0,
+    ),
     functions.Absorb(
         axis=0, units=Index.of([0, 1, 2]), kept=Index.of([0, 1]), gone=Index.of([2]), share=NUMBERS[:2].reshape(2, 1)
     ),

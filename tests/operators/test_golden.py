@@ -25,6 +25,15 @@ OPERATORS: dict[str, Any] = {
     "BitFlip of the exponent": gw.BitFlip(rate=0.3, bits="exponent"),  # type: ignore[arg-type]
     "CauchyNoise": gw.CauchyNoise(scale=0.1),
     "DrawSettings": gw.DrawSettings(operator=gw.Zero(), ranges={"rate": (0.1, 0.6)}),
+    "EvolutionNoise": gw.EvolutionNoise(std=0.3),
+    "EvolutionNoise mirrored": gw.EvolutionNoise(std=0.3, mirrored=True, where=gw.where(units=[0, 2])),
+    "EvolutionUpdate": gw.EvolutionUpdate(seeds=(5, 2**64 - 1), weights=(0.3, -0.1), weight_decay=0.1),
+    "EvolutionUpdate by Adam": gw.EvolutionUpdate(
+        seeds=(1, 2, 3), weights=(0.3, -0.1, 1.0), sizes=(2, 1), optimizer="adam"
+    ),
+    "EvolutionUpdate by momentum": gw.EvolutionUpdate(
+        seeds=(1, 2), weights=(0.3, -0.1), sizes=(1, 1), optimizer="momentum"
+    ),
     "FactorNoise": gw.FactorNoise(std=0.3),
     "FactorNoise stochastic": gw.FactorNoise(std=0.3, rounding="stochastic", rate=0.5),
     "GaussianNoise": gw.GaussianNoise(std=10, rate=0.3),
@@ -49,6 +58,7 @@ OPERATORS: dict[str, Any] = {
 
 # Operators that share weights between layers need two of one form, and a donor.
 SHARING: dict[str, Any] = {
+    "Crossover": gw.Crossover(donor="same"),
     "Tie": gw.Tie("second", "first"),
     "Transfer": gw.Transfer("first", "second", fraction=0.6),
     "Transfer between layers that the seed chooses": gw.Transfer(),
@@ -79,7 +89,7 @@ def made(label: str, dtype: str) -> str:
         return gw.fingerprint(gw.mutate(base(dtype), OPERATORS[label], seed="golden"))
     single = base("float32", OTHER, 37)
     single.entries["first.weight"].data.view(np.float32)[:] /= 3  # to be rounded
-    donors = {"donor": base(dtype, OTHER, 31), "single": single}
+    donors = {"donor": base(dtype, OTHER, 31), "single": single, "same": base(dtype, TWO, 53)}
     return gw.fingerprint(gw.mutate(two(dtype), SHARING[label], seed="golden", donors=donors))
 
 

@@ -25,11 +25,15 @@ class Given:
         dtype: The tensor's dtype, to which the result is rounded once.
         part: The elements that the values are.
         stream: Random words, where the edit names a stream.
+        tensor: The tensor's name.
+        shape: The whole tensor's shape.
     """
 
     dtype: str
     part: Part
     stream: Stream | None
+    tensor: str = ""
+    shape: tuple[int, ...] = ()
 
 
 class Function(JsonSerializable, ABC):
@@ -97,7 +101,8 @@ class Map(ValueEdit):
 
     def apply(self, site: Site) -> None:
         stream = None if self.stream is None else site.noise.stream(self.stream)
-        given = Given(site.store.tensor(self.tensor).dtype, self.part, stream)
+        tensor = site.store.tensor(self.tensor)
+        given = Given(tensor.dtype, self.part, stream, tensor.name, tensor.shape)
         site.rewrite(self.tensor, self.part, lambda old: self.function(old, given), numbers=not self.function.stored)
 
     def moves(self) -> bool:

@@ -2,9 +2,11 @@
 
 from genewright.edits.functions.absorb import Absorb as Absorb
 from genewright.edits.functions.add import Add as Add
+from genewright.edits.functions.ascend import Ascend as Ascend
 from genewright.edits.functions.identity import Identity as Identity
 from genewright.edits.functions.mean_fill import MeanFill as MeanFill
 from genewright.edits.functions.negate import Negate as Negate
 from genewright.edits.functions.quantize import Quantize as Quantize
 from genewright.edits.functions.scale import Scale as Scale
 from genewright.edits.functions.shuffle import Shuffle as Shuffle
+from genewright.edits.functions.subtract_noise import SubtractNoise as SubtractNoise

@@ -1,0 +1,111 @@
+"""Evaluation: one individual is made, judged, and what became of it is said; nothing that it does stops the run."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genewright.backends import backend_of
+from genewright.errors import GenewrightError, SettingError
+from genewright.evolution.grower import CACHE_BYTES, Grower
+from genewright.evolution.individual import Genome, Status
+from genewright.evolution.values import Value, checked, mean
+from genewright.fitness.fitness import Fitness
+from genewright.seeding import Noise, Seed
+
+_MOST_TEXT = 8000  # of a traceback: its end says what happened
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What every worker of a run has to know; it travels once.
+
+    Attributes:
+        base: The network that all individuals descend from.
+        fitness: What judges them.
+        example: What operators need that have to see the model run.
+        seed: The run's seed.
+        repeats: Evaluations of each individual, whose mean counts.
+        timeout: Seconds after which one evaluation is given up, or None.
+        cache_bytes: How large the parents may be that a worker keeps.
+    """
+
+    base: Any
+    fitness: Any
+    example: Any = None
+    seed: Seed
+    repeats: int = 1
+    timeout: float | None = None
+    cache_bytes: int = CACHE_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One individual to be evaluated."""
+
+    number: int
+    generation: int
+    genome: Genome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a task; see `Individual` for the words."""
+
+    number: int
+    status: Status
+    fitness: Value | None = None
+    error: str = ""
+    seconds: float = 0.0
+    worker: str = ""
+
+
+class Evaluator:
+    """Makes and judges individuals, in one process.
+
+    Args:
+        job: What to judge by.
+        genomes: The genomes of all ancestors of what will be asked for, by number.
+        worker: The name of this process in outcomes.
+    """
+
+    def __init__(self, job: Job, genomes: Mapping[int, Genome], worker: str = "") -> None:
+        self._job = job
+        self._worker = worker
+        self._grower = Grower(job.base, genomes, example=job.example, cache_bytes=job.cache_bytes)
+        self._backend = backend_of(job.base)
+
+    def evaluate(self, task: Task) -> Outcome:
+        """Make one individual and judge it."""
+        began = time.perf_counter()
+        status, fitness, error = self._judged(task)
+        seconds = time.perf_counter() - began
+        return Outcome(
+            number=task.number, status=status, fitness=fitness, error=error, seconds=seconds, worker=self._worker
+        )
+
+    def _judged(self, task: Task) -> tuple[Status, Value | None, str]:
+        try:
+            model = self._grower.grown(task.genome)
+        except GenewrightError as error:
+            return "refused", None, f"{type(error).__name__}: {error}"
+        values: list[Value] = []
+        try:
+            for repeat in range(self._job.repeats):
+                last = repeat == self._job.repeats - 1
+                subject = model if last else self._backend.copy(model)
+                noise = Noise(self._job.seed, f"/{task.generation}/{repeat}", "fitness")
+                values.append(checked(judged(self._job.fitness, subject, noise)))
+            return "evaluated", mean(values) if len(values) > 1 else values[0], ""
+        except SettingError as error:
+            return "failed", None, f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit):  # whatever a user's function raises
+            return "failed", None, traceback.format_exc()[-_MOST_TEXT:]
+
+
+def judged(fitness: Any, model: Any, noise: Noise) -> Any:
+    """Return what a fitness function, or one of gw.fitness, says of a model."""
+    return fitness.evaluate(model, noise) if isinstance(fitness, Fitness) else fitness(model)

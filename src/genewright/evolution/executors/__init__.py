@@ -1,0 +1,1 @@
+"""Who evaluates individuals: this process, others on this machine, or a cluster. One executor a file."""

@@ -1,0 +1,165 @@
+"""Run: what came of an evolution, read from where it is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.errors import EvolutionError
+from genewright.evolution.champion import Champion
+from genewright.evolution.frame import as_frame, generations_of
+from genewright.evolution.grower import Grower
+from genewright.evolution.individual import Genome, Individual
+from genewright.evolution.mutations import Mutations, Tally
+from genewright.evolution.stores.store import Generation, Store
+from genewright.evolution.values import objectives
+from genewright.mutate import recipe
+from genewright.recipe import Recipe
+
+
+class Run:
+    """A run of `gw.evolve`: its champion as a model and as a recipe, and how it came about.
+
+    Attributes:
+        reason: Why it ended: the name of a limit ("generations", "evaluations", "seconds", "target") or "callback".
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(2, 1)
+        >>> run = gw.evolve(net, lambda m: -float(m.weight.norm()), mutation=gw.GaussianNoise(std=0.1),
+        ...     strategy=gw.GeneticAlgorithm(population=8, parents=2), generations=2, seed=1)
+        >>> [one.number for one in run.lineage(run.best)][0], len(run.generations())
+        (0, 3)
+        >>> gw.fingerprint(gw.replay(run.best_recipe, net)) == gw.fingerprint(run.best_model)
+        True
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        base: Any,
+        genomes: Mapping[int, Genome],
+        champion: Champion,
+        *,
+        example: Any = None,
+        mutations: Mutations | None = None,
+        reason: str = "",
+    ) -> None:
+        self.reason = reason
+        self._store = store
+        self._base = base
+        self._genomes = genomes
+        self._champion = champion
+        self._mutations = mutations
+        self._grower = Grower(base, genomes, example=example)
+
+    @property
+    def best(self) -> Individual:
+        """The champion: the individual of the best fitness, the first of several objectives; of equal ones the oldest.
+
+        Raises:
+            EvolutionError: No individual has a fitness.
+        """
+        number = self._champion.best()
+        if number is None:
+            raise EvolutionError("No individual of this run has a fitness.")
+        return self.individual(number)
+
+    @functools.cached_property
+    def best_model(self) -> Any:
+        """The champion as a model of the base's class, with its recipe; the base's copy where nothing was better."""
+        return self.model(self.best)
+
+    @functools.cached_property
+    def best_recipe(self) -> Recipe | None:
+        """The champion's recipe, which `gw.replay` makes it from; None where it is the base itself."""
+        return recipe(self.best_model) if self._champion_moved() else None
+
+    @property
+    def front(self) -> list[Individual]:
+        """The individuals that none exceeds in all objectives, in the order of the first objective, the best first."""
+        return front_of(one for one in self.individuals() if one.fitness is not None)
+
+    @property
+    def history(self) -> Any:
+        """One row a generation, as a pandas DataFrame: the columns are those of `generations`.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return as_frame([dataclasses.asdict(one) for one in self.generations()])
+
+    @property
+    def frame(self) -> Any:
+        """One row an individual, as a pandas DataFrame: number, generation, fitness, seconds, mutation, status.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return as_frame(self._store.columns())
+
+    @property
+    def mutations(self) -> dict[str, Tally]:
+        """How often each mutation was tried, and succeeded, by its name."""
+        return {} if self._mutations is None else dict(self._mutations.tallies)
+
+    def generations(self) -> list[Generation]:
+        """Return what became of each generation."""
+        return list(generations_of(self._store.columns()))
+
+    def individual(self, number: int) -> Individual:
+        """Return an individual by its number.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
+        return self._store.individual(number)
+
+    def individuals(self) -> Iterator[Individual]:
+        """Yield all individuals, in the order of their numbers."""
+        return self._store.individuals()
+
+    def lineage(self, individual: Individual | int) -> list[Individual]:
+        """Return the way from the base to an individual, by first parents, both ends included."""
+        number = individual if isinstance(individual, int) else individual.number
+        return [self.individual(one) for one in self._grower.lineage(self.individual(number).number)]
+
+    def model(self, individual: Individual | int) -> Any:
+        """Return any individual as a model with its recipe; it is made again, to the bit."""
+        number = individual if isinstance(individual, int) else individual.number
+        return self._grower.signed(self.individual(number).number)
+
+    def close(self) -> None:
+        """Let go of the store's file; what was read stays."""
+        self._store.close()
+
+    def __repr__(self) -> str:
+        best = self._champion.best()
+        said = "no fitness" if best is None else f"best {self._champion.fitness(best):.6g} (individual {best})"
+        return f"<gw.Run of {len(self._genomes)} individuals, {said}, ended by {self.reason or 'nothing'}>"
+
+    def _champion_moved(self) -> bool:
+        return any(one.genome.operator is not None for one in self.lineage(self.best))
+
+
+def front_of(individuals: Iterator[Individual]) -> list[Individual]:
+    """Return the individuals that none exceeds in all objectives; of several equal ones the oldest.
+
+    One exceeds another where it is at least as good in every objective, and better in one.
+    """
+    front: list[Individual] = []
+    values: NDArray[np.float64] = np.empty((0, 0))
+    for one in individuals:
+        assert one.fitness is not None
+        mine = np.array(objectives(one.fitness))
+        if front and np.all(values >= mine, axis=1).any():
+            continue
+        stays: list[int] = np.flatnonzero(~np.all(mine >= values, axis=1)).tolist() if front else []
+        front = [front[at] for at in stays] + [one]
+        values = np.vstack([values[stays], mine]) if stays else mine[None]
+    return [front[at] for at in np.lexsort((np.arange(len(front)), -values[:, 0]))] if front else []

@@ -1,0 +1,1 @@
+"""Where a run is kept: in memory, or in a database that a killed run goes on from."""

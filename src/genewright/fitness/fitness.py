@@ -1,0 +1,89 @@
+"""Fitness: what judges a network, with noise that all individuals of a generation share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+import textwrap
+from abc import ABC, abstractmethod
+from typing import Any, cast
+
+from genewright.seeding import Noise
+
+
+class Fitness(ABC):
+    """Judges networks; more is better. Derive, and write `evaluate`; a plain function of a model does as well."""
+
+    @abstractmethod
+    def evaluate(self, model: Any, noise: Noise) -> Any:
+        """Return the fitness of a model: a number, a tuple of numbers, or a dict of numbers by name.
+
+        Args:
+            model: The model; it is the function's own.
+            noise: What it draws from: the same for all individuals of a generation (common random numbers).
+        """
+
+    def signature(self) -> str:
+        """Return what tells one fitness from another: a run is resumed with the same one only."""
+        return _class_signature(self)
+
+    def __call__(self, model: Any) -> Any:
+        """Judge a model outside a run."""
+        return self.evaluate(model, Noise(0, "", "fitness"))
+
+
+def signature_of(fitness: Any) -> str:
+    """Return what tells one fitness from another: its name, and a digest of its source where that can be had.
+
+    Example:
+        >>> signature_of(len)
+        'builtins.len'
+    """
+    if isinstance(fitness, Fitness):
+        return fitness.signature()
+    if isinstance(fitness, functools.partial):
+        part = cast("functools.partial[Any]", fitness)
+        settings = ", ".join([*map(_shown, part.args), *(f"{key}={_shown(v)}" for key, v in part.keywords.items())])
+        return f"{signature_of(part.func)}({settings})"
+    if inspect.isroutine(fitness):
+        return _name(fitness)
+    return _class_signature(fitness)
+
+
+def _class_signature(made: Any) -> str:
+    cls = cast("type[Any]", type(made))
+    name = _name(cls)
+    if not dataclasses.is_dataclass(made):
+        return name
+    settings = ", ".join(f"{f.name}={_shown(getattr(made, f.name))}" for f in dataclasses.fields(made) if f.repr)
+    return f"{name}({settings})"
+
+
+def _name(thing: Any) -> str:
+    """Return a name; where a digest of the source stands beside it, without the module, which a script has two of."""
+    digest = _digest(thing)
+    return thing.__qualname__ + digest if digest else f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _digest(thing: Any) -> str:
+    """Return a digest of the source, as long as a person needs to tell two apart."""
+    if str(getattr(thing, "__module__", "")).startswith("genewright."):
+        return ""  # settings say the rest, and a new release of ours must not end old runs
+    try:
+        source = textwrap.dedent(inspect.getsource(thing))
+    except (OSError, TypeError):
+        return ""  # typed at a prompt, or compiled
+    return "#" + hashlib.sha256(source.encode()).hexdigest()[:12]
+
+
+def _shown(value: Any) -> str:
+    """Return a setting in words that are the same in every process: an address would differ."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(cast(object, value))
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_shown, cast('list[Any]', value)))}]"
+    if isinstance(value, Fitness) or callable(value):
+        return signature_of(value)
+    return type(value).__name__
