@@ -14,7 +14,7 @@ from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.elements import rounded
 from genewright.index import Index
-from genewright.part import Part
+from genewright.part import Part, along
 
 Numbers = NDArray[np.float64]
 
@@ -60,17 +60,20 @@ class Share(ValueEdit):
 
     def apply(self, site: Site) -> None:
         dtype = site.store.tensor(self.tensor).dtype
-        site.rewrite(self.tensor, (), lambda values: self._shared(values, dtype))
+        touched = np.unique(np.concatenate([self.source.array, self.target.array]))  # all else is not even read
+        if touched.size:
+            site.rewrite(self.tensor, along(self.axis, touched), lambda values: self._shared(values, touched, dtype))
 
     def words(self) -> str:
         return f"{len(self.target)} entries of axis {self.axis} " + (
             "get shares of those that they copy" if self.fresh else "added to those of their originals"
         )
 
-    def _shared(self, values: Any, dtype: str) -> Any:
+    def _shared(self, values: Any, touched: NDArray[np.int64], dtype: str) -> Any:
         rows = values.swapaxes(0, self.axis)
-        for turn in _turns(self.source.array, self.target.array):
-            source, target = self.source.array[turn], self.target.array[turn]
+        giving, taking = (np.searchsorted(touched, index.array) for index in (self.source, self.target))
+        for turn in _turns(giving, taking):
+            source, target = giving[turn], taking[turn]
             share = self.share[turn].reshape(-1, *(1,) * (len(rows.shape) - 1))
             share = rows.new_tensor(share) if hasattr(rows, "new_tensor") else share.astype(rows.dtype)
             moved = rounded(rows[source] * share, dtype)
