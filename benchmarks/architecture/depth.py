@@ -1,6 +1,6 @@
 """Coverage of the operators of depth and wiring: per model and operator kept, refused (why), or WRONG.
 
-    python benchmarks/architecture/depth.py torchvision timm transformers [--all] [--only GLOB ...]
+    python benchmarks/architecture/depth.py torchvision timm transformers [--all] [--only GLOB]
 
 Every model is built at random init and randomized (random norm gains and statistics), so that differences show. A
 mutation counts as kept only if an input that the operator has not seen, of another batch size, gives the same outputs
@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("libraries", nargs="+", choices=CASES)
     parser.add_argument("--all", action="store_true", help="every model up to a size, not the smallest of each family")
-    parser.add_argument("--only", nargs="+", default=["*"], help="globs on model names")
+    parser.add_argument("--only", default="*", help="a glob on model names")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the folder for results")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -134,7 +134,7 @@ def main() -> None:
         file = asked.out / f"depth-{library}.jsonl"
         done = {json.loads(line)["name"] for line in file.read_text().splitlines()} if file.exists() else set()
         for case in CASES[library](whole=asked.all):
-            if case.name in done or not any(fnmatch.fnmatchcase(case.name, glob) for glob in asked.only):
+            if case.name in done or not fnmatch.fnmatchcase(case.name, asked.only):
                 continue
             row = measured(case)
             with file.open("a") as out:

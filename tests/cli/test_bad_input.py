@@ -35,6 +35,11 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "std negative": ((*MUTATE, "--std", "-1", *OUT), 2, "std must be a finite number of at least 0; received -1"),
     "std NaN": ((*MUTATE, "--std", "nan", *OUT), 2, "received nan"),
     "std no number": ((*MUTATE, "--std", "much", *OUT), 2, "--std"),
+    "seed of 5,000 digits": ((*MUTATE, "--seed", "9" * 5000, "--out", "m.pt"), 2, "5,000 digits is too long"),
+    "example of a terabyte": (
+        *(("knobs", "my_models:Net", "--example", "1x1048576x1048576"), 2),
+        "more than 268,435,456 numbers is not drawn",
+    ),
     "unknown choice": ((*MUTATE, "--relative-to", "tensr", *OUT), 2, "Did you mean 'tensor'"),
     "unknown role": ((*MUTATE, "--roles", "kernl", *OUT), 2, "Did you mean 'kernel'"),
     "empty pattern": ((*MUTATE, "--where", "", *OUT), 2, "a pattern is a str"),

@@ -24,6 +24,8 @@ from genewright.backends.torch.kinds import KINDS
 from genewright.backends.torch.layers import make_layer
 from genewright.files import reshape
 from genewright.journal import Journal
+from tests.fuzz import commands
+from tests.fuzz.watch import CONSTANT, NOTHING, Allowed
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="genewright-fuzz-"))
 
@@ -36,11 +38,17 @@ class Surface:
         inputs: The strategy.
         read: What reads one.
         good: An input that must be accepted: else a test that refuses all would pass.
+        late: Inputs that make libraries import what they import late.
+        allowed: What it may do beyond reading.
+        constant: Bytes of memory that it may take for any input.
     """
 
     inputs: st.SearchStrategy[Any]
     read: Callable[[Any], object]
     good: Any
+    late: tuple[Any, ...] = ()
+    allowed: Allowed = NOTHING
+    constant: int = CONSTANT
 
     def size(self, given: Any) -> int:
         """Return the size of an input in bytes."""
@@ -354,4 +362,7 @@ SURFACES: dict[str, Surface] = {
     "recipes": Surface(RECIPES, gw.Recipe.from_json, _RECIPE.encode()),
     "replays": Surface(_edited() | mutated(_GROWN.encode()), _replay, _GROWN.encode()),
     "rebuilding": Surface(_edited() | mutated(_GROWN.encode()), _rebuild, _GROWN.encode()),
+    "commands": Surface(
+        commands.WORDS, commands.run, commands.GOOD, commands.LATE, commands.ALLOWED, commands.CONSTANT
+    ),
 }

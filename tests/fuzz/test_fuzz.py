@@ -27,7 +27,7 @@ def _put(name: str, data: Any) -> None:
 def _read(name: str, data: Any) -> BaseException | None:
     surface = SURFACES[name]
     _put(name, data)
-    return held(lambda: surface.read(data), surface.size(data))
+    return held(lambda: surface.read(data), surface.size(data), allowed=surface.allowed, constant=surface.constant)
 
 
 def _warm(name: str) -> None:
@@ -37,7 +37,7 @@ def _warm(name: str) -> None:
         codecs.lookup(encoding)
     for module in ("torch.utils._device", "torch.fx.experimental.symbolic_shapes"):  # torch, of meta tensors
         importlib.import_module(module)
-    for data in (surface.good, surface.good[:-1] if isinstance(surface.good, bytes) else "_"):
+    for data in (surface.good, surface.good[:-1] if isinstance(surface.good, bytes) else "_", *surface.late):
         _put(name, data)
         with contextlib.suppress(Exception):
             surface.read(data)

@@ -9,6 +9,8 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import genewright as gw
@@ -25,23 +27,54 @@ _FORBIDDEN = (
     "tempfile.mkstemp", "tempfile.mkdtemp", "urllib.Request", "webbrowser.open",
 )  # fmt: skip
 
-_state: dict[str, Any] = {"watching": None, "installed": False}
+
+@dataclass(frozen=True)
+class Allowed:
+    """What reading an input may do besides.
+
+    Attributes:
+        events: Audit events.
+        folder: Where files may be written, renamed and removed.
+    """
+
+    events: frozenset[str] = frozenset()
+    folder: Path | None = None
+
+    def covers(self, event: str, args: tuple[Any, ...]) -> bool:
+        """Whether an event is allowed."""
+        if event in self.events:
+            return True
+        paths = args[: _PATHS.get(event, 0)]
+        return self.folder is not None and bool(paths) and all(self._holds(path) for path in paths)
+
+    def _holds(self, path: Any) -> bool:
+        if isinstance(path, int):  # a descriptor: the file that it stands for was opened before
+            return True
+        return self.folder is not None and Path(os.fsdecode(path)).absolute().is_relative_to(self.folder)
+
+
+_PATHS = {"open": 1, "os.remove": 1, "os.rename": 2, "os.chmod": 1, "tempfile.mkstemp": 1}  # events -> leading paths
+NOTHING = Allowed()
+_state: dict[str, Any] = {"watching": None, "installed": False, "allowed": NOTHING}
 _seen: list[str] = []
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _state["watching"] != threading.get_ident():  # what frameworks do on other threads is their business
         return
-    if event in _FORBIDDEN:
+    if event in _FORBIDDEN and not _state["allowed"].covers(event, args):
         _seen.append(f"{event} {args!r:.200}")
     elif event == "open":
         mode, flags = args[1], args[2]
         writes = isinstance(mode, str) and any(letter in mode for letter in "wax+")
-        if writes or (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)):
+        writes = writes or (isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR)))
+        if writes and not _state["allowed"].covers(event, args):
             _seen.append(f"open for writing {args!r:.200}")
 
 
-def held(action: Callable[[], object], size: int) -> BaseException | None:
+def held(
+    action: Callable[[], object], size: int, *, allowed: Allowed = NOTHING, constant: int = CONSTANT
+) -> BaseException | None:
     """Let `action` read an input of `size` bytes; return the error of ours that it was refused with, or None.
 
     Raises:
@@ -55,7 +88,7 @@ def held(action: Callable[[], object], size: int) -> BaseException | None:
     tracemalloc.start()
     try:
         with _in_time():
-            _state["watching"] = threading.get_ident()
+            _state["watching"], _state["allowed"] = threading.get_ident(), allowed
             try:
                 action()
             except gw.GenewrightError as error:
@@ -66,7 +99,7 @@ def held(action: Callable[[], object], size: int) -> BaseException | None:
     finally:
         tracemalloc.stop()
     assert not _seen, f"something was executed or written: {_seen}"
-    assert peak <= FACTOR * size + CONSTANT, f"{peak:,} bytes of memory for an input of {size:,}"
+    assert peak <= FACTOR * size + constant, f"{peak:,} bytes of memory for an input of {size:,}"
     return refusal
 
 

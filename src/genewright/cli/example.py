@@ -32,6 +32,8 @@ Example = Annotated[
 
 _SHAPE = re.compile(r"(\d+(?:x\d+)*)(?::(\w+))?")
 _NAMED = re.compile(r"([^\W\d]\w*)=(.+)", re.DOTALL)
+_MOST = 1 << 28  # numbers that are drawn for a sample: 1 GiB in float32
+_MOST_DIGITS = 18
 _DTYPES = ("float32", "float64", "float16", "int64", "int32", "uint8", "bool")
 
 
@@ -84,7 +86,13 @@ def cannot_run(model: str) -> UsageError:
 def _input(word: str) -> Any:
     shape = _SHAPE.fullmatch(word)
     if shape is not None:
-        return _drawn(word, tuple(map(int, shape[1].split("x"))), shape[2] or "float32")
+        lengths = shape[1].split("x")
+        if any(len(length) > _MOST_DIGITS for length in lengths) or math.prod(map(int, lengths)) > _MOST:
+            raise UsageError(
+                f"--example {word[:80]}: a sample of more than {_MOST:,} numbers is not drawn. Give a file of arrays, "
+                "or package.module:function."
+            )
+        return _drawn(word, tuple(map(int, lengths)), shape[2] or "float32")
     if is_factory(word):
         return factory(word)()
     path = Path(word)

@@ -115,9 +115,19 @@ def read_seed(text: str) -> Seed:
 
     >>> read_seed("-7"), read_seed("run 7")
     (-7, 'run 7')
+
+    Raises:
+        UsageError: The integer has thousands of digits.
     """
     digits = text.removeprefix("-").removeprefix("+")
-    return int(text) if digits.isascii() and digits.isdigit() else text
+    if not (digits.isascii() and digits.isdigit()):
+        return text
+    try:
+        return int(text)
+    except ValueError:  # Python reads no longer ones
+        raise UsageError(
+            f"--seed: an integer of {len(digits):,} digits is too long. Take one of at most 4,000."
+        ) from None
 
 
 def _typed(name: str) -> str:

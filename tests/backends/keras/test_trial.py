@@ -153,29 +153,3 @@ def test_scales_of_keras_applications_follow_their_stream(keras: Any) -> None:
     widths = backend_of(model).network(model, np.zeros((1, 32, 32, 3), np.float32)).structure.widths
     stem = widths.knobs()["convnext_tiny_stem.convnext_tiny_stem_conv"]
     assert "convnext_tiny_stage_0_block_0_layer_scale.gamma" in {place.tensor for place in stem.places}
-
-
-def _counting(keras: Any) -> Any:
-    runs: list[int] = []
-
-    class Counting(keras.Model):
-        """It does more in every run, by a count that lies outside of it."""
-
-        def __init__(self, **kwargs: Any) -> None:
-            super().__init__(**kwargs)
-            self.one, self.two, self.same = keras.layers.Dense(6), keras.layers.Dense(2), keras.layers.Rescaling(1.0)
-
-        def call(self, x: Any) -> Any:
-            runs.append(0)
-            for _ in runs:
-                x = self.same(x)
-            return self.two(self.one(x))
-
-    return Counting
-
-
-def test_a_model_that_never_runs_alike_is_refused_by_name(keras: Any) -> None:
-    model = _counting(keras)()
-    model(BATCH)
-    with pytest.raises(gw.UnsupportedError, match="Counting does not compute the same way from one run to the next"):
-        gw.mutate(model, gw.Widen("one", num_units=2), seed=1, example=BATCH)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +14,13 @@ from torch import nn
 import genewright as gw
 
 WITHOUT_US = """
-import json, sys
+import sys
 sys.modules["genewright"] = None  # importing it fails
 import torch
-
-def said(name, kind):
-    try:
-        if kind == "pickle":
-            model, example, expected = torch.load(f"{name}.pt", weights_only=False)
-        else:
-            example, expected = torch.load(f"{name}.pt")
-            model = torch.export.load(f"{name}.pt2").module()
-        with torch.no_grad():
-            torch.testing.assert_close(model(example), expected, **({"rtol": 0, "atol": 0} if kind == "pickle" else {}))
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return "as before"
-
-print(json.dumps({name: said(name, sys.argv[1]) for name in sys.argv[2:]}))
+model, example, expected = torch.load(sys.argv[1], weights_only=False)
+with torch.no_grad():
+    torch.testing.assert_close(model(example), expected, rtol=0, atol=0)
 """
-
-
-def _without_us(kind: str, names: Iterable[str], folder: Path) -> dict[str, str]:
-    """Load files in one process that cannot import genewright; return what it says of each."""
-    command = [sys.executable, "-c", WITHOUT_US, kind, *names]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _chain() -> tuple[nn.Module, torch.Tensor]:
@@ -76,42 +54,43 @@ OURS: dict[str, tuple[Any, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def unpickled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a process without us says of every pickle."""
-    folder = tmp_path_factory.mktemp("pickles")
-    for name, (make, operator) in (PLAIN | OURS).items():
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(3)
-            model, example = make()
-        mutant = gw.mutate(model.eval(), operator, seed=1, example=example)
-        with torch.no_grad():
-            torch.save((mutant, example, mutant(example)), folder / f"{name}.pt")
-    return _without_us("pickle", PLAIN | OURS, folder)
+def _unpickled(make: Any, operator: Any, folder: Path) -> subprocess.CompletedProcess[str]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model, example = make()
+    mutant = gw.mutate(model.eval(), operator, seed=1, example=example)
+    with torch.no_grad():
+        torch.save((mutant, example, mutant(example)), folder / "mutant.pt")
+    command = [sys.executable, "-c", WITHOUT_US, str(folder / "mutant.pt")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_what_torch_has_layers_for_is_unpickled_without_us(name: str, unpickled: dict[str, str]) -> None:
-    assert unpickled[name] == "as before"
+def test_what_torch_has_layers_for_is_unpickled_without_us(name: str, tmp_path: Path) -> None:
+    done = _unpickled(*PLAIN[name], tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_what_is_wired_by_us_needs_us_as_the_guide_says(name: str, unpickled: dict[str, str]) -> None:
-    assert "genewright" in unpickled[name]
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a process without us says of every export."""
-    folder = tmp_path_factory.mktemp("exports")
-    for name, (make, operator) in OURS.items():
-        model, example = make()
-        mutant = gw.mutate(model.eval(), operator, seed=1, example=example)
-        torch.export.save(torch.export.export(mutant, (example,)), folder / f"{name}.pt2")
-        torch.save((example, mutant(example).detach()), folder / f"{name}.pt")
-    return _without_us("export", OURS, folder)
+def test_what_is_wired_by_us_needs_us_as_the_guide_says(name: str, tmp_path: Path) -> None:
+    done = _unpickled(*OURS[name], tmp_path)
+    assert done.returncode == 1
+    assert "genewright" in done.stderr
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_an_export_needs_torch_alone(name: str, exported: dict[str, str]) -> None:
-    assert exported[name] == "as before"
+def test_an_export_needs_torch_alone(name: str, tmp_path: Path) -> None:
+    make, operator = OURS[name]
+    model, example = make()
+    mutant = gw.mutate(model.eval(), operator, seed=1, example=example)
+    torch.export.save(torch.export.export(mutant, (example,)), tmp_path / "mutant.pt2")
+    torch.save((example, mutant(example).detach()), tmp_path / "expected.pt")
+    code = (
+        "import sys; sys.modules['genewright'] = None\nimport torch\n"
+        "example, expected = torch.load(sys.argv[2])\n"
+        "module = torch.export.load(sys.argv[1]).module()\n"
+        "torch.testing.assert_close(module(example), expected)\n"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "mutant.pt2"), str(tmp_path / "expected.pt")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-1500:]

@@ -8,7 +8,6 @@ is drawn, read or copied.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from genewright.backends.keras.cloning import preserve_python_random
@@ -24,8 +23,6 @@ from genewright.backends.keras.widths.propagation import Propagation, read, used
 from genewright.errors import UnsupportedError
 from genewright.widths.axes import Axis, Leaf, resized, size_of
 from genewright.widths.knob import Attribute, Knob
-
-_HOLD_STILL = "hold what decides it (a counter, a name of a Python module, a random choice) still, or in its config"
 
 
 class Trials:
@@ -109,8 +106,7 @@ class Trials:
         """Return why the model does not compute as the axes say when widths have these sizes, or ""."""
         key = frozenset(sizes.items())
         if key not in self._known:
-            reason = self._tried(sizes)
-            self._known[key] = (self._own_code and reason and self._unsteady) or reason
+            self._known[key] = self._tried(sizes)
         return self._known[key]
 
     def _tried(self, sizes: Mapping[Leaf, int]) -> str:
@@ -122,21 +118,6 @@ class Trials:
                 return self._exchanged(changes, sizes)
         except Exception as error:
             return error_text(error).partition(" Arguments received by")[0] or type(error).__name__
-
-    @cached_property
-    def _unsteady(self) -> str:
-        """What is otherwise where no width is changed, or "": asked only where a trial fails."""
-        called = f"{self.model.name!r} of class {type(self.model).__name__}"
-        try:
-            with preserve_python_random():
-                again = self._otherwise(self.model, {})
-                if again:
-                    return f"{called} does not compute the same way from one run to the next ({again}): {_HOLD_STILL}"
-                graph = is_graph(self.model)
-                again = self._otherwise(Rebuilder(self.model, Changes()).model() if graph else remade(self.model), {})
-        except Exception:  # then what the trial says is all that is known
-            return ""
-        return f"{called}, made anew by its config, computes otherwise ({again}): {_HOLD_STILL}" if again else ""
 
     def _exchanged(self, changes: Changes, sizes: Mapping[Leaf, int]) -> str:
         if self._copy is None:

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
 from genewright.backends.torch import draws
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.outline import Step, cleared, outlined
-from genewright.backends.torch.structure.remains import RemainsError, Watch
 from genewright.backends.torch.structure.trace_devices import TRACE_DEVICES, TraceDevice
 from genewright.backends.torch.structure.traceable_copy import call_with
 from genewright.backends.torch.tensors import named_layers
 from genewright.errors import UnsupportedError
 
 LIBRARY = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent}{os.sep}", draws.__file__)
-_MOST_RUNS = 3  # recorded, and each followed by one that is not
-
-
-class UnsteadyError(UnsupportedError):
-    """A module that does not compute the same way from one run to the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +77,6 @@ class Recording:
         layers: The modules by name.
         first_names: The first name of every parameter under each of its names.
         trace_device: What it ran on.
-        holders: What keeps tensors of a run until they are taken away: caches of the model's code.
     """
 
     calls: tuple[Call, ...]
@@ -92,16 +85,10 @@ class Recording:
     layers: Mapping[str, nn.Module]
     first_names: Mapping[str, str]
     trace_device: type[TraceDevice]
-    holders: tuple[Any, ...] = ()
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """Return its operations with the shapes that they returned."""
-        return tuple((call.overload, tuple(ref.shape for ref in _refs_in(call.outputs))) for call in self.calls)
 
 
 def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recording:
-    """Run `model` on `example` and note every operation, as they are in every run but perhaps the first ones.
+    """Run `model` on `example` and note every operation.
 
     Args:
         model: Any module; neither it nor its tensors are touched.
@@ -109,20 +96,16 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
         names: Names of parameters and buffers, by the `id` of the tensor.
 
     Raises:
-        UnsupportedError: The forward fails on the example, or never does the same twice.
+        UnsupportedError: The forward fails on the example.
     """
     *lighter, last = TRACE_DEVICES
     for trace_device in lighter:
         try:
-            return _steady(model, example, names, trace_device)
-        except (UnsteadyError, RemainsError):
-            raise
+            return _recorded(model, example, names, trace_device)
         except Exception:  # values were looked at, or a kernel has no such form
             continue
     try:
-        return _steady(model, example, names, last)
-    except (UnsteadyError, RemainsError):
-        raise
+        return _recorded(model, example, names, last)
     except Exception as error:
         raise UnsupportedError(
             f"{type(model).__name__} does not run on the example: {type(error).__name__}: {error}. "
@@ -130,43 +113,7 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
         ) from error
 
 
-def _steady(model: nn.Module, example: Any, names: Mapping[int, str], trace_device: type[TraceDevice]) -> Recording:
-    """Return a recording of what two runs in a row do alike: a first run may do what later ones do not.
-
-    One that is only outlined comes first: it costs half as much as one that is recorded.
-    """
-    steps, holders = outlined(model, example, trace_device)
-    before: tuple[Step, ...] = ()
-    for _ in range(_MOST_RUNS):
-        recording = _recorded(model, example, names, trace_device, holders)
-        before = recording.steps
-        if before == steps:
-            return recording
-        steps, holders = outlined(model, example, trace_device, recording.holders)
-        if before == steps:
-            return recording
-    raise UnsteadyError(_difference(model, before, steps))
-
-
-def _difference(model: nn.Module, before: Sequence[Step], after: Sequence[Step]) -> str:
-    """Say where two runs of the same module differ first."""
-    at = next((n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after)))
-    first, second = (_said(steps[at]) if at < len(steps) else "the end" for steps in (before, after))
-    return (
-        f"{type(model).__name__} does not compute the same way from one run to the next: one run had {len(before)} "
-        f"operations, the one after it {len(after)}, and after {at} operations came {first}, then {second}. Something "
-        "outside of the module (a counter, a name of a Python module, a random choice) changes while it runs. Keep it "
-        "in the module, or hold it still."
-    )
-
-
-def _said(step: Step) -> str:
-    return f"{step[0].name().replace('::', '.')} of shape {', '.join(map(str, step[1]))}"
-
-
-def _recorded(
-    model: nn.Module, example: Any, names: Mapping[int, str], kind: type[TraceDevice], known: Sequence[Any]
-) -> Recording:
+def _recorded(model: nn.Module, example: Any, names: Mapping[int, str], kind: type[TraceDevice]) -> Recording:
     trace_device = kind()
     copied = trace_device.copy_of(model, {})
     layers = dict(named_layers(copied))
@@ -181,22 +128,9 @@ def _recorded(
         {_place(tensor): name for name, tensor in held if tensor.numel()},  # behind `.data` or `.detach()`
     )
     given = tree_map_only(torch.Tensor, recorder.input, trace_device.example(example))
-
-    def run() -> tuple[Ref, ...]:
-        output = trace_device.run(copied, given, recorder)
-        return tuple(recorder.ref(tensor) for tensor in tensors_of(output))
-
-    # The copy stays with the recording, and with it whatever the run left on its layers.
-    outputs, holders = cleared(run, recorder, model, example, known, over=False)
-    return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, kind, holders)
-
-
-def _refs_in(outputs: Any) -> Iterator[Ref]:
-    if isinstance(outputs, Ref):
-        yield outputs
-    elif isinstance(outputs, tuple):
-        for one in cast("tuple[Any, ...]", outputs):
-            yield from _refs_in(one)
+    output = trace_device.run(copied, given, recorder)
+    outputs = tuple(recorder.ref(tensor) for tensor in tensors_of(output))
+    return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, kind)
 
 
 def _held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
@@ -224,7 +158,7 @@ def _announce(module: nn.Module, name: str, stack: list[str]) -> None:
 
 
 @dataclass
-class _Recorder(Watch):
+class _Recorder(TorchDispatchMode):
     names: Mapping[int, str]
     stack: list[str]
     storages: Mapping[tuple[object, ...], str]
@@ -232,7 +166,7 @@ class _Recorder(Watch):
     leaves: list[Ref] = field(default_factory=list[Ref])
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.known: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.parameters: dict[str, Ref] = {}
 
@@ -270,7 +204,6 @@ class _Recorder(Watch):
         taken = self._refs(args), self._refs(kwargs)
         result = func(*args, **kwargs)
         outputs = self._results(result)
-        self.note(func, result)
         name = f"{func.namespace}.{func._schema.name.split('::')[-1]}"
         self.calls.append(Call(name, func, *taken, outputs, self.stack[-1], user_line()))
         return result

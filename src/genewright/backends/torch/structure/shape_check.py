@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from genewright.backends.torch.structure.propagation import Propagation
 from genewright.backends.torch.structure.record import user_line
-from genewright.backends.torch.structure.remains import Watch
 from genewright.errors import UnsupportedError
 from genewright.widths.axes import Leaf, leaves, resized
 
 
-class ShapeCheck(Watch):
+class ShapeCheck(TorchDispatchMode):
     """Dispatch mode that stops a run at the first shape other than predicted: 8 heads of 10 instead of 10 heads of 8.
 
     Attributes:
@@ -23,7 +23,7 @@ class ShapeCheck(Watch):
     """
 
     def __init__(self, reading: Propagation, sizes: Mapping[Leaf, int]) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self._results = reading.results
         self._sizes = sizes
         self.count = 0
@@ -35,7 +35,6 @@ class ShapeCheck(Watch):
         result: Any = func(*args, **(kwargs or {}))
         if func.namespace == "prim":
             return cast(object, result)
-        self.note(func, result)
         if self.count < len(self._results) and not self.mismatch:
             name, axes = self._results[self.count]
             for dims, tensor in zip(axes, _tensors(result), strict=False):

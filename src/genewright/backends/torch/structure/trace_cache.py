@@ -61,12 +61,6 @@ class TraceCache:
                 self._kept.popitem(last=False)
             return found
 
-    def forget(self, recording: Recording) -> None:
-        """Forget a recording that no longer tells how the model runs."""
-        with self._lock:
-            for key in [key for key, found in self._kept.items() if found.recording is recording]:
-                del self._kept[key]
-
     def clear(self) -> None:
         """Forget everything: the next run is traced anew."""
         with self._lock:
@@ -81,9 +75,8 @@ def cached_trace(
 ) -> CachedTrace:
     """Return a recording of `model` on `example` with its analysis; the cached one of a model with the same key.
 
-    Only runs on meta tensors are kept, which hold no values, and only of models whose code keeps nothing of a run: what
-    a cache holds is no part of the key. What is found again is held to the model itself before anything changes: every
-    width is tried on it, and the outputs are compared.
+    Only runs on meta tensors are kept, which hold no values. What is found again is held to the model itself before
+    anything changes: every width is tried on it, and the outputs are compared.
 
     Args:
         model: Any module.
@@ -100,5 +93,4 @@ def cached_trace(
     add_table(reading)
     found = CachedTrace(recording, reading, knobs_of(reading))
     checkpoint()  # what a signal's handler raised may have been taken for an answer: then this one is not kept
-    fit = key is not None and recording.trace_device is Meta and not recording.holders
-    return TRACE_CACHE.keep(key, found) if fit else found
+    return found if key is None or recording.trace_device is not Meta else TRACE_CACHE.keep(key, found)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,10 @@ from torch import nn
 
 from genewright.backends.torch.attribute_paths import set_value
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.outline import cleared
 from genewright.backends.torch.structure.propagation import Propagation
 from genewright.backends.torch.structure.record import LIBRARY, Recording
-from genewright.backends.torch.structure.remains import Watch
 from genewright.backends.torch.structure.shape_check import ShapeCheck
 from genewright.backends.torch.structure.size_attributes import bound, guesses, together
-from genewright.backends.torch.structure.trace_cache import TRACE_CACHE
 from genewright.backends.torch.tensors import Member, named_layers
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
@@ -46,19 +42,7 @@ class _Trial:
 
     def fails(self, attributes: Sequence[Attribute]) -> tuple[str, int]:
         """Return why the changed module does not run as the axes say, or "", and after how many operations."""
-        every = Watch()
-
-        def judged() -> tuple[str, int]:
-            reason, progress = self._judged(attributes, every)
-            if reason and every.alive():  # a cache, full for the old size when recorded, is now for the new one
-                return self._judged(attributes, every)
-            return reason, progress
-
-        return cleared(judged, every, self.model, self.example, self.recording.holders)[0]
-
-    def _judged(self, attributes: Sequence[Attribute], every: Watch) -> tuple[str, int]:
         watch = ShapeCheck(self.reading, self.sizes)
-        watch.tell(every)
         reason = ""
         found: list[tuple[int, ...]] = []
         try:
@@ -80,9 +64,7 @@ class _Trial:
         layers = dict(named_layers(copied))
         for attribute in attributes:
             set_value(layers[attribute.layer], attribute.path, attribute.new, Journal())
-        given = trace_device.example(self.example)
-        watch.note_given(given)
-        output = trace_device.run(copied, given, watch)
+        output = trace_device.run(copied, trace_device.example(self.example), watch)
         return [tuple(tensor.shape) for tensor in tensors_of(output)]
 
 
@@ -130,7 +112,6 @@ class Trials:
             else:
                 break
         if reason:
-            reason = self._stale or reason
             raise UnsupportedError(f"{knob.name} cannot have {size} units instead of {knob.size}: {reason}.")
         return tuple(chosen)
 
@@ -147,22 +128,8 @@ class Trials:
         sizes = {knob.leaf: knob.size + 1 for knob in knobs}
         if not self._trial(knobs, sizes).fails(bound(self.reading, sizes))[0]:
             return {}
-        if self._stale:
-            return {knob.name: self._stale for knob in knobs}
         half = len(knobs) // 2
         return {**self.refusals(knobs[:half]), **self.refusals(knobs[half:])}
-
-    @cached_property
-    def _stale(self) -> str:
-        """Why what was recorded says nothing of a run any more, or "": asked only where a trial fails."""
-        reason, _ = self._trial((), {}).fails(())
-        if not reason:
-            return ""
-        TRACE_CACHE.forget(self.recording)
-        return (
-            f"{type(self.model).__name__} does not run as it did when it was recorded ({reason}): something outside of "
-            "the module has changed. What was recorded has been forgotten; call again"
-        )
 
     def _trial(self, knobs: Sequence[Knob], sizes: Mapping[Leaf, int]) -> _Trial:
         shapes: dict[int, tuple[torch.Tensor, tuple[int, ...]]] = {}
