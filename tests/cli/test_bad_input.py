@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "std NaN": ((*MUTATE, "--std", "nan", *OUT), 2, "received nan"),
     "std no number": ((*MUTATE, "--std", "much", *OUT), 2, "--std"),
     "seed of 5,000 digits": ((*MUTATE, "--seed", "9" * 5000, "--out", "m.pt"), 2, "5,000 digits is too long"),
-    "example of a terabyte": (("knobs", "users_models:Net", "--example", "1x1048576x1048576"), 2, "268,435,456 numbers"),
+    "example of a terabyte": (("knobs", "users_models:Net", "--example", "1x1048576x1048576"), 2, "268,435,456"),
     "unknown choice": ((*MUTATE, "--relative-to", "tensr", *OUT), 2, "Did you mean 'tensor'"),
     "unknown role": ((*MUTATE, "--roles", "kernl", *OUT), 2, "Did you mean 'kernel'"),
     "empty pattern": ((*MUTATE, "--where", "", *OUT), 2, "a pattern is a str"),
