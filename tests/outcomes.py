@@ -31,7 +31,7 @@ Outcome = Refused | Accepted
 
 def bare(step: Any) -> Any:
     """Return a step without what only signing knows."""
-    return step.with_(parents=("", *step.parents[1:]), result=None, trained_from=None)
+    return step.with_(parents=("", *step.parents[1:]), result=None, trained_from=None, form=None)
 
 
 def attributes(model: Any) -> dict[str, Any]:

@@ -92,3 +92,45 @@ def test_a_model_that_is_no_mutant_has_no_recipe_in_its_file(mlp: nn.Module, tmp
     gw.save(mlp, tmp_path / "n.safetensors")
     with pytest.raises(gw.RecipeError, match="holds no recipe"):
         gw.read_recipe(tmp_path / "n.safetensors")
+
+
+class Sized(nn.Module):
+    """A network whose every size can be chosen."""
+
+    def __init__(self, inputs: int = 3, hidden: int = 8, outputs: int = 5) -> None:
+        super().__init__()
+        self.one, self.two, self.three = (
+            nn.Linear(inputs, hidden),
+            nn.Linear(hidden, hidden),
+            nn.Linear(hidden, outputs),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.three(torch.relu(self.two(torch.relu(self.one(x)))))
+
+
+@pytest.mark.parametrize("sizes", [{"inputs": 4}, {"hidden": 10}, {"hidden": 12}, {"outputs": 7}], ids=str)
+@pytest.mark.parametrize(
+    "operator",
+    [gw.Widen("one", factor=1.5), gw.Narrow("one", factor=0.5), gw.InsertLayer("one"), gw.DuplicateBlock("two")],
+    ids=lambda operator: operator.name,
+)
+def test_a_base_of_other_sizes_is_refused_by_the_first_tensor_that_differs(
+    operator: Any, sizes: dict[str, int], tmp_path: Path
+) -> None:
+    path = tmp_path / "m.safetensors"
+    mutant = gw.mutate(Sized(), operator, seed=1, example=torch.ones(2, 3))
+    gw.save(mutant, path)
+    first = "three.weight" if "outputs" in sizes else "one.weight"
+    with pytest.raises(gw.FileError, match=rf"'{first}'.* (has|of) shape"):
+        gw.load(lambda: Sized(**sizes), path)
+    assert gw.fingerprint(gw.load(Sized, path)) == gw.fingerprint(mutant)
+
+
+@pytest.mark.parametrize("wrapped", ["file", "model"])
+def test_a_prefix_is_told(wrapped: str, mlp: nn.Module, tmp_path: Path) -> None:
+    whole = nn.ModuleDict({"module": mlp})
+    saved, wanted = (whole, mlp) if wrapped == "file" else (mlp, whole)
+    gw.save(saved, tmp_path / "a.safetensors")
+    with pytest.raises(gw.FileError, match=f"The {wrapped}'s names are the other's behind 'module\\.'"):
+        gw.load(lambda: wanted, tmp_path / "a.safetensors")

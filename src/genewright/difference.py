@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -102,6 +103,8 @@ def difference(first: Any, second: Any) -> Difference:
     """
     one, other = backend_of(first).network(first), backend_of(second).network(second)
     in_first, in_second = _by_every_name(one), _by_every_name(other)
+    _leave_out_ties(in_first, in_second)
+    _leave_out_ties(in_second, in_first)
     found: list[TensorDifference] = []
     for name, tensor in (in_second | in_first).items():
         if name not in in_second or name not in in_first:
@@ -116,6 +119,14 @@ def difference(first: Any, second: Any) -> Difference:
 
 def _by_every_name(network: Network) -> dict[str, Tensor]:
     return {name: tensor for tensor in network.tensors.values() for name in (tensor.name, *tensor.aliases)}
+
+
+def _leave_out_ties(named: dict[str, Tensor], others: Mapping[str, Tensor]) -> None:
+    """Leave out further names of a tied tensor that the other network has under one name alone, as files have it."""
+    for name, tensor in list(named.items()):
+        there = [same for same in (tensor.name, *tensor.aliases) if same in others]
+        if name not in others and len(there) == 1:
+            del named[name]
 
 
 def _of_tensor(name: str, a: Tensor, b: Tensor, first: Network, second: Network) -> TensorDifference:

@@ -9,7 +9,7 @@ from typing import Any
 from genewright.backends import backend_of
 from genewright.edits import Store
 from genewright.errors import FingerprintError, UnknownNameError
-from genewright.fingerprint import fingerprint_of
+from genewright.fingerprint import difference_from, fingerprint_of
 from genewright.interrupts import hearing
 from genewright.network import Network
 from genewright.recipe import History
@@ -76,9 +76,12 @@ class Donors:
         """
         found = [donor for name in self._models if (donor := self.named(name)).fingerprint == fingerprint]
         if not found:
-            has = ", ".join(self.named(name).fingerprint for name in self._models) or "none"
+            given = [self.named(name) for name in self._models]
+            has = ", ".join(donor.fingerprint for donor in given) or "none"
+            told = (difference_from(fingerprint, None, donor.network) for donor in given)
             raise FingerprintError(
-                f"The donor {fingerprint} is missing; given: {has}. Give the network that the weights came from: "
+                f"The donor {fingerprint} is missing; given: {has}. {' '.join(filter(None, told))}"
+                " Give the network that the weights came from: "
                 "gw.replay(recipe, base, donors=[...])."
             )
         return found[0]

@@ -11,7 +11,7 @@ from genewright.backends import Backend, backend_of
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE
 from genewright.edits import Site
-from genewright.errors import FileError, RecipeError
+from genewright.errors import EditError, FileError, RecipeError, UnknownNameError, UnsupportedError
 from genewright.recipe import Recipe, history_of, history_to_json
 from genewright.storage import Overwrite
 
@@ -86,7 +86,13 @@ def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None
     backend = backend_of(model)
     if made is not None:
         limit = _MOST_TIMES * sum(e.data.nbytes for e in checkpoint.entries.values())
-        model = reshape(backend, model, made, limit=limit)
+        try:
+            model = reshape(backend, model, made, limit=limit)
+        except (EditError, UnknownNameError, UnsupportedError) as error:
+            raise FileError(
+                f"{path}: the model that factory() made is not as the recipe's base was: {error} Make it as that one "
+                "was made; its weights do not matter."
+            ) from error
     model = backend.load(model, Path(path))
     return model if text is None else backend.sign(model, history_of(text))
 

@@ -11,7 +11,7 @@ from genewright.companion import Companion
 from genewright.donors import Donors
 from genewright.edits import Gather
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
-from genewright.fingerprint import fingerprint_of
+from genewright.fingerprint import difference_from, fingerprint_of
 from genewright.interrupts import checkpoint, hearing, shielded
 from genewright.operator import AnyOperator, Combinator, Operator
 from genewright.plan import Plan
@@ -238,7 +238,7 @@ def replay(
 
     Raises:
         FingerprintError: `base` is not the recipe's base, or the result differs from the recorded one; the message
-            says whose fingerprint differs. Nothing has been changed then.
+            says whose fingerprint differs, and in what. Nothing has been changed then.
         ExampleError: A step was fitted on an example, and that is not the one given.
 
     Example:
@@ -265,6 +265,7 @@ def replay(
         if change.base != recipe.base:
             raise FingerprintError(
                 f"The base differs: the recipe starts from {recipe.base}, and this network is {change.base}. "
+                f"{difference_from(recipe.base, recipe.steps[0].form, change.network)} "
                 "Give the network that the recipe was made from."
             )
         for step in recipe.steps:
@@ -274,7 +275,8 @@ def replay(
         if result != recipe.result:
             raise FingerprintError(
                 f"The result differs: the recipe leads to {recipe.result}, and the replay gave {result}. "
-                "The recipe was edited, or an operator in it is of another version."
+                "The recipe was edited, an operator in it is of another version, or one network is a file, which does "
+                "not say which of its tensors are trainable (name them: where=)."
             )
         return _same_if(inplace, change.commit(tuple(map(step_text, recipe.nodes))), base)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -14,7 +15,9 @@ from genewright.seeding import Noise, Seed, seed_from_json, seed_to_json
 
 PREVIOUS = ""  # a parent that is the result of the step before, whose fingerprint was not taken
 
-_KEYS = ("operator", "settings", "seed", "path", "parents", "trained_from", "edits", "rerun", "example", "result")
+_FORM = re.compile("[0-9a-f]{8}:[0-9a-f]{8}")
+_TEXTS = ("trained_from", "example", "result", "form")
+_KEYS = ("operator", "settings", "seed", "path", "parents", "edits", "rerun", *_TEXTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class Step:
         rerun: The edits tell the form alone; for the values the operator has to run again.
         example: Fingerprint of the example that the values depend on.
         result: Fingerprint of what came out; None in the middle of several steps.
+        form: What `fingerprint.form_of` says of the network that was changed, where no step before led to it.
     """
 
     named: Mapping[str, Any]
@@ -42,6 +46,7 @@ class Step:
     rerun: bool = False
     example: str | None = None
     result: str | None = None
+    form: str | None = None
 
     @functools.cached_property
     def operator(self) -> Operator:
@@ -89,6 +94,8 @@ class Step:
             form["example"] = self.example
         if self.result is not None:
             form["result"] = self.result
+        if self.form is not None:
+            form["form"] = self.form
         return form
 
     @classmethod
@@ -120,10 +127,12 @@ class Step:
             raise RecipeError("The recipe is damaged: a step's parents are a list of fingerprints.")
         if not isinstance(edits, list) or not isinstance(rerun, bool):
             raise RecipeError("The recipe is damaged: a step's edits are no list.")
-        texts = {key: entries.get(key) for key in ("trained_from", "example", "result")}
+        texts = {key: entries.get(key) for key in _TEXTS}
         for key, text in texts.items():
             if text is not None and not isinstance(text, str):
                 raise RecipeError(f"The recipe is damaged: a step's {key} is no fingerprint.")
+        if texts["form"] is not None and not _FORM.fullmatch(cast(str, texts["form"])):
+            raise RecipeError("The recipe is damaged: a step's form is not two digests.")
         step = cls(
             named=named,
             seed=seed_from_json(entries["seed"]),

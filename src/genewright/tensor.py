@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,7 +46,7 @@ class Tensor:
     """What is known of one tensor; its values are read with `Network.read`.
 
     Attributes:
-        name: Full dotted name, as in a state dict. A tied tensor has the alphabetically first of its names.
+        name: Full dotted name, as in a state dict. A tied tensor has the first of its names (`in_order`).
         shape: Logical shape.
         dtype: "float32", "bfloat16", "int64", ...
         role: One of `ROLES`.
@@ -99,6 +100,26 @@ def refuse_untieable(tensor: Tensor, to: Tensor) -> None:
     kinds = ("statistic", "buffer")
     if (tensor.role in kinds) != (to.role in kinds):
         raise UnsupportedError(f"{what} cannot be one tensor: one is a parameter, the other is not.")
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of one tensor, the one that it goes by first.
+
+    That is the name of an embedding where it has one, else the alphabetically first. So it depends neither on the order
+    in which a model lists its tensors nor on whether they were read from a file, and where transformers writes a tied
+    tensor under one name, it is that one: what is tied to the embedding is left out.
+
+    >>> in_order(["lm_head.weight", "transformer.wte.weight"])
+    ['transformer.wte.weight', 'lm_head.weight']
+    """
+    return sorted(names, key=lambda name: (_far_from_embedding(name), name))
+
+
+def _far_from_embedding(name: str) -> int:
+    layer = name.rsplit(".", 2)[-2] if "." in name else ""
+    if layer == "shared":
+        return 0
+    return 1 if "embed" in layer or layer == "wte" else 2
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int | None, int | None]:

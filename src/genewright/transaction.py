@@ -20,7 +20,7 @@ from genewright.edits import Edit, Gather, Line, Site, Store
 from genewright.edits.site import keep_bytes
 from genewright.errors import EditError, ExampleError, UnknownNameError, UnsupportedError
 from genewright.example import example_fingerprint
-from genewright.fingerprint import fingerprint_of
+from genewright.fingerprint import fingerprint_of, form_of
 from genewright.interrupts import Interrupts, checkpoint, shielded
 from genewright.journal import Journal
 from genewright.network import Network
@@ -96,6 +96,7 @@ class Transaction:
         self._dry = dry
         self._network: Network | None = None
         self._base: str | None = None
+        self._form: str | None = None
         self._signs = signs
         self._outputs: Outputs | None = None
         self._reformed: int | None = None  # the last step that proposed other layers or shapes
@@ -133,7 +134,7 @@ class Transaction:
     def base(self) -> str:
         """Fingerprint of the model before the first step."""
         if self._base is None:
-            self._base = fingerprint_of(self.network)
+            self._base, self._form = fingerprint_of(self.network), form_of(self.network)
         return self._base
 
     @shielded
@@ -218,7 +219,11 @@ class Transaction:
             before = last_result(history)
             steps = [done.step for done in self.done]
             trained = before if before != self.base else None
-            steps[0] = steps[0].with_(parents=(self.base, *steps[0].parents[1:]), trained_from=trained)
+            steps[0] = steps[0].with_(
+                parents=(self.base, *steps[0].parents[1:]),
+                trained_from=trained,
+                form=None if before == self.base else self._form,
+            )
             steps[-1] = steps[-1].with_(result=self.result())
             self._sign((*history, *self._donated(steps, history), *map(step_text, steps)))
         self._committed = True

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from torch import nn
 
 import genewright as gw
+from tests.networks import make
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -41,3 +42,11 @@ def test_the_hub_reads_a_mutant(mlp: nn.Module, tmp_path: Path) -> None:
     huggingface_hub.load_torch_model(mlp, tmp_path)
     assert gw.fingerprint(mlp) == gw.fingerprint(mutant)
     assert all(torch.equal(a, b) for a, b in zip(mlp.parameters(), mutant.parameters(), strict=True))
+
+
+def test_the_bytes_are_the_same_every_time(tmp_path: Path) -> None:
+    """The library writes the metadata of a file in another order every time."""
+    mutant = gw.mutate(make("tied_autoencoder"), gw.SignFlip(), seed=1)
+    for number in range(8):
+        gw.save(mutant, tmp_path / f"{number}.safetensors")
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1

@@ -17,7 +17,7 @@ from genewright.edits import Edit, Memory, Store, Tie
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
-from genewright.tensor import FLOATS, Initial, Role, Tensor, fans, refuse_untieable, role_of_name
+from genewright.tensor import FLOATS, Initial, Role, Tensor, fans, in_order, refuse_untieable, role_of_name
 
 RECIPE = "genewright.recipe"
 TIES = "genewright.ties"
@@ -77,7 +77,7 @@ class CheckpointNetwork(Network):
         tied: dict[int, list[str]] = {}
         for name, entry in checkpoint.entries.items():
             tied.setdefault(id(entry.data), []).append(name)
-        ordered = [sorted(names) for names in tied.values()]
+        ordered = [in_order(names) for names in tied.values()]
         self.tensors = {name: _tensor(name, checkpoint.entries[name], tuple(rest)) for name, *rest in ordered}
 
     def raw(self, name: str) -> memoryview:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +12,7 @@ import numpy as np
 import safetensors as library
 
 from genewright.backends.files.bounds import read_json
-from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
+from genewright.backends.files.checkpoint import RECIPE, TIES, Checkpoint, Entry
 from genewright.errors import FileError
 from genewright.storage import Overwrite, read_file, write_atomically
 
@@ -85,16 +87,40 @@ def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrit
     def write(temporary: Path) -> None:
         try:
             library.serialize_file(specs, temporary, {_FORMAT: "pt"} | checkpoint.metadata)  # pyright: ignore[reportUnknownMemberType]
+            _order_metadata(temporary)
         except library.SafetensorError as error:
             raise OSError(str(error)) from error
 
     write_atomically(path, write, overwrite=overwrite)
 
 
+def _order_metadata(path: Path) -> None:
+    """Put the metadata of a file in order: the library writes them in one that differs from process to process."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= length:  # as it was but for the order; the rest is spaces
+            file.seek(8)
+            file.write(text.ljust(length))
+
+
 def _tie(checkpoint: Checkpoint, path: Path) -> None:
-    """Let names that the file says are tied share one array again."""
+    """Let names that the file says are tied share one array again.
+
+    `safetensors.torch.save_model` leaves out all names of a tied tensor but one, and says in the metadata which that is
+    for each of the others: they are names of it here, too.
+    """
     try:
         ties = dict(read_json(checkpoint.metadata.get(TIES, "{}"), f"{path}: its list of tied tensors"))
+        for alias, name in list(checkpoint.metadata.items()):
+            if alias not in (RECIPE, TIES, _FORMAT) and alias not in checkpoint.entries and name in checkpoint.entries:
+                checkpoint.entries[alias] = replace(checkpoint.entries[name])
+                ties[alias] = name
+                del checkpoint.metadata[alias]
+        if ties:
+            checkpoint.metadata[TIES] = json.dumps(ties)
         for alias, name in ties.items():
             entry, first = checkpoint.entries[alias], checkpoint.entries[name]
             if entry.data.tobytes() != first.data.tobytes() or entry.shape != first.shape:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from genewright.backends.keras.library import attributes_of, keras
 from genewright.errors import UnsupportedError
+from genewright.tensor import in_order
 
 _AUTOMATIC = re.compile(r"variable(_\d+)?")  # what Keras calls a variable that was given no name
 
@@ -25,7 +26,7 @@ class Member:
         attribute: Its name there.
         layer: The owner's name.
         is_parameter: The layer made it to be trained (frozen or not).
-        names: Its names, in alphabetical order.
+        names: Its names, the one that it goes by first.
     """
 
     variable: Any
@@ -44,7 +45,7 @@ def members_of(model: Any) -> dict[str, Member]:
     the attribute that holds it (``self.blocks[0]`` is ``"blocks.0"``), for automatic names count how many layers the
     process has made. The variables of metrics, optimizers and seed generators do not belong to the network, as they
     are in no weights file or have a place of their own there. A variable with several names (a shared layer in two
-    nested models, a tie) goes by the alphabetically first.
+    nested models, a tie) goes by the first of them (`in_order`).
 
     Raises:
         UnsupportedError: The model, or a layer in it, is not built: it has no variables yet. It is named.
@@ -55,8 +56,9 @@ def members_of(model: Any) -> dict[str, Member]:
         tied.setdefault(id(member.variable), []).append(member)
     members: dict[str, Member] = {}
     for ones in sorted(tied.values(), key=lambda ones: not ones[0].is_parameter):  # stable: in the model's order
-        first = min(ones, key=lambda one: one.names[0])
-        first.names = sorted({one.names[0] for one in ones})
+        names = in_order({one.names[0] for one in ones})
+        first = next(one for one in ones if one.names[0] == names[0])
+        first.names = names
         if first.names[0] in members:
             raise UnsupportedError(
                 f"Two variables of this {type(model).__name__} are called {first.names[0]!r}. "

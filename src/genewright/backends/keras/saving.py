@@ -14,6 +14,7 @@ import numpy as np
 
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
+from genewright.backends.files.fitting import fitted
 from genewright.backends.files.hdf5 import put_text
 from genewright.backends.files.keras_archive import METADATA, archived, with_metadata
 from genewright.backends.files.safetensors import write_safetensors
@@ -86,26 +87,14 @@ def load_model(model: Any, path: Path) -> None:
     """
     network = KerasNetwork(model)
     checkpoint = read_checkpoint(path)
-    known = {alias: tensor for tensor in network.tensors.values() for alias in (tensor.name, *tensor.aliases)}
-    found = {known[name].name: name for name in checkpoint.entries if name in known}
-    missing = [name for name in network.tensors if name not in found]  # Keras writes a variable under one name
-    extra = [name for name in checkpoint.entries if name not in known]
-    if missing or extra:
-        raise FileError(
-            f"{path}: does not fit this {type(model).__name__}: "
-            f"missing in the file {missing[:5]}, unknown to the model {extra[:5]}."
-        )
-    for tensor in network.tensors.values():
-        entry = checkpoint.entries[found[tensor.name]]
-        if (entry.shape, entry.dtype) != (tensor.shape, tensor.dtype):
-            raise FileError(
-                f"{path}: {tensor.name!r} is {entry.dtype} of shape {entry.shape}, the model's is {tensor.dtype} "
-                f"of shape {tensor.shape}."
-            )
+    entries = fitted(checkpoint, network.tensors.values(), str(path), type(model).__name__)
+    for name, entry in entries.items():
+        if entry.dtype != network.tensors[name].dtype:
+            raise FileError(f"{path}: {name!r} is {entry.dtype}, the model's is {network.tensors[name].dtype}.")
     store = KerasStore(model)
-    for tensor in network.tensors.values():
-        with store.memory(tensor.name).open() as values:
-            values.view(np.uint8)[...] = checkpoint.entries[found[tensor.name]].data
+    for name, entry in entries.items():
+        with store.memory(name).open() as values:
+            values.view(np.uint8)[...] = entry.data
 
 
 def _write(model: Any, draft: Path, suffix: str, about: Mapping[str, str]) -> None:

@@ -12,8 +12,8 @@ from torch import nn
 
 from genewright.backends.files import read_checkpoint, write_checkpoint
 from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
+from genewright.backends.files.fitting import fitted
 from genewright.backends.torch.network import TorchNetwork
-from genewright.errors import FileError
 from genewright.storage import Overwrite
 
 
@@ -33,23 +33,12 @@ def save_module(model: nn.Module, path: Path, metadata: Mapping[str, str], *, ov
 
 def load_module(model: nn.Module, path: Path) -> None:
     """Copy a file's tensors into `model`; nothing changes unless all names and shapes fit."""
-    members = TorchNetwork(model).members
+    network = TorchNetwork(model)
     checkpoint = read_checkpoint(path)
-    wanted = {name: member for member in members.values() for name in member.names}
-    missing = [name for name in wanted if name not in checkpoint.entries]
-    extra = [name for name in checkpoint.entries if name not in wanted]
-    if missing or extra:
-        raise FileError(
-            f"{path}: does not fit this {type(model).__name__}: "
-            f"missing in the file {missing[:5]}, unknown to the model {extra[:5]}."
-        )
-    for name, member in wanted.items():
-        entry = checkpoint.entries[name]
-        if entry.shape != tuple(member.tensor.shape):
-            raise FileError(f"{path}: {name!r} has shape {entry.shape}, the model's has {tuple(member.tensor.shape)}.")
+    entries = fitted(checkpoint, network.tensors.values(), str(path), type(model).__name__)
     with torch.no_grad():
-        for name, member in wanted.items():
-            entry = checkpoint.entries[name]
+        for name, entry in entries.items():
+            member = network.members[name]
             dtype = getattr(torch, entry.dtype)
             flat = (
                 torch.frombuffer(bytearray(entry.data), dtype=dtype)

@@ -12,17 +12,18 @@ from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[repor
 from genewright.backends.torch.overlaps import overlaps_itself, refuse_overlaps
 from genewright.backends.torch.sharding import memory_of, ready, sharding_module
 from genewright.errors import UnsupportedError
+from genewright.tensor import in_order
 
 
 class Member(NamedTuple):
     """A tensor of a module with all its names.
 
-    A tied tensor goes by the alphabetically first of its names, so that its noise depends neither on the order in which
+    A tied tensor goes by the first of its names (`in_order`), so that its noise depends neither on the order in which
     the module lists them nor on whether it was read from a file.
 
     Attributes:
         tensor: The parameter or buffer itself.
-        names: Its names in state-dict form, in alphabetical order.
+        names: Its names in state-dict form, the one that it goes by first.
         same: The tensor objects under those names, each once: usually one, more where objects share memory.
         owner: The module that holds it under its first name.
         attribute: Its name there.
@@ -86,7 +87,8 @@ def members_of(model: nn.Module) -> dict[str, Member]:
 
 def _joined(ones: list[Member]) -> Member:
     """Make one of the occurrences of a tied tensor; a parameter's names come before a buffer's."""
-    ordered = sorted(ones, key=lambda one: (not one.is_parameter, one.names))
+    place = {name: place for place, name in enumerate(in_order(one.names[0] for one in ones))}
+    ordered = sorted(ones, key=lambda one: (not one.is_parameter, place[one.names[0]]))
     return ordered[0]._replace(
         trainable=all(one.trainable for one in ones if one.is_parameter) and ordered[0].is_parameter,
         names=tuple(one.names[0] for one in ordered),
