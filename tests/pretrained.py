@@ -57,11 +57,8 @@ _KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def transformers() -> Any:
-    """Return the library, or skip the test.
-
-    torchvision's CUDA wheel, which it imports, fails on a CPU without two operators: they are declared first.
-    """
+def torchvision_ready() -> None:
+    """Declare two operators, without which the import of torchvision's CUDA wheel fails on a CPU."""
     if not _LIBRARIES:
         library = torch.library.Library("torchvision", "FRAGMENT")
         for schema in ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",):
@@ -69,6 +66,11 @@ def transformers() -> Any:
                 with contextlib.suppress(RuntimeError):  # a build that has them
                     library.define(schema.replace("nms", name, 1))
         _LIBRARIES.append(library)
+
+
+def transformers() -> Any:
+    """Return the library, or skip the test; it imports torchvision."""
+    torchvision_ready()
     return pytest.importorskip("transformers")
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from genewright.assumed import Assumed
 from genewright.backends import Backend, backend_of
 from genewright.batches import Batch, batches, count
 from genewright.distance import Distance, json_number
 from genewright.errors import DataError, GenewrightError, SettingError
 from genewright.interrupts import hearing
-from genewright.metrics import Gauge, Metrics, chosen, default, gauge, predictions
+from genewright.metrics import Metrics, chosen, gauges, predictions
 
 Numbers = NDArray[Any]
 
@@ -121,12 +122,16 @@ def compare(
         data: An array or tensor X, a tuple (X, y), a dict of arrays, a DataLoader, or any iterable of batches, each x
             or (x, y). It is gone through once.
         metrics: "accuracy", "cross_entropy", "mse", "mae", several names, a function (outputs, targets) -> float that
-            is called once with the outputs and targets of all batches as arrays, or a dict of such. By default
-            accuracy, where the targets are classes.
+            is called once with the outputs and targets of all batches as arrays, or a dict of such. Also a metric or
+            loss of keras, torchmetrics, torch or sklearn.metrics: the number is the one that its library gives for
+            the first output. By default accuracy, where the targets are classes: whole numbers, a column of them,
+            one-hot rows, or zeros and ones beside single units (whose outputs are probabilities while all lie in
+            [0, 1], else logits); for values, "mse". ``()`` is none.
         batch_size: Samples a batch, where arrays are split.
 
     Raises:
-        DataError: There are no samples, a metric lacks its targets, the output shapes differ, or a forward pass fails.
+        DataError: There are no samples, a metric lacks its targets or does not take them, the output shapes differ, or
+            a forward pass fails.
         SettingError: A metric is unknown.
 
     Example:
@@ -140,7 +145,9 @@ def compare(
     wanted = chosen(metrics)
     first, second = backend_of(original), backend_of(mutant)
     distance, agreement = Distance(), _Agreement()
-    gauges: dict[str, tuple[Gauge, Gauge]] | None = None
+    assumed = Assumed() if wanted is None else None
+    pairs = {name: gauges(name, metric) for name, metric in (wanted or {}).items()}
+    has_targets = False
     samples = 0
     for number, batch in enumerate(batches(data, batch_size=batch_size)):
         before = _outputs(first, original, "original", batch, number)
@@ -151,27 +158,30 @@ def compare(
         agreement.add(before[0], after[0])
         samples += before[0].shape[0] if before[0].ndim else count(batch.inputs)
         targets = None if batch.targets is None else first.numeric(batch.targets)
-        if gauges is None:
-            named = default(before[0], targets) if wanted is None else wanted
-            gauges = {name: (gauge(metric), gauge(metric)) for name, metric in named.items()}
-        if gauges and targets is None:
-            raise DataError(
-                f"compare: the metric {next(iter(gauges))!r} needs targets, and batch {number} has none. Give (X, y), "
-                "or batches (x, y)."
-            )
-        if targets is not None:
-            for of_original, of_mutant in gauges.values():
-                of_original.add(before, targets)
-                of_mutant.add(after, targets)
-    if gauges is None or not samples:
+        if targets is None:
+            if pairs or has_targets:
+                what = f"the metric {next(iter(pairs))!r} needs targets" if pairs else "other batches have targets"
+                raise DataError(f"compare: {what}, and batch {number} has none. Give (X, y), or batches (x, y).")
+            continue
+        has_targets = True
+        if assumed is not None:
+            assumed.add((before[0], after[0]), targets)
+        for of_original, of_mutant in pairs.values():
+            of_original.add(before, targets)
+            of_mutant.add(after, targets)
+    if not samples:
         raise DataError("compare: the data holds no samples, so nothing can be compared.")
+    metrics_found = {name: Measured(a.value(), b.value()) for name, (a, b) in pairs.items()}
+    if assumed is not None and has_targets:
+        name, *values = assumed.measured()
+        metrics_found = {name: Measured(*values)}
     return Comparison(
         samples=samples,
         largest_change=distance.largest,
         mean_change=distance.mean(),
         relative_error=distance.relative(),
         agreement=agreement.share(),
-        metrics={name: Measured(a.value(), b.value()) for name, (a, b) in gauges.items()},
+        metrics=metrics_found,
         new_nonfinite=distance.new_nonfinite,
         nonfinite=distance.nonfinite,
     )

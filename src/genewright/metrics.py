@@ -9,12 +9,16 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.errors import DataError, SettingError
+from genewright.errors import DataError, GenewrightError, SettingError
+from genewright.foreign_metrics import adapted, library_of, members_of, name_of, number, refuse_unusable
+from genewright.interrupts import hearing
 from genewright.names import did_you_mean
+from genewright.targets import Numbers, Scale, as_classes, beside
 
-Numbers = NDArray[Any]
-MetricFunction = Callable[[Any, Numbers], float]
-Metrics = str | MetricFunction | Iterable[str] | Mapping[str, str | MetricFunction]
+FOREIGN = ("keras", "tf_keras", "torchmetrics", "torch", "sklearn")
+
+MetricFunction = Callable[[Any, Numbers], Any]
+Metrics = str | MetricFunction | Iterable[str | MetricFunction] | Mapping[str, str | MetricFunction]
 
 
 class Gauge(ABC):
@@ -47,20 +51,46 @@ class Mean(Gauge):
 
 
 class Whole(Gauge):
-    """A function of all outputs and all targets at once, as the F1 score needs it; it keeps them until then."""
+    """A function of all outputs and all targets at once, as the F1 score needs it; it keeps them until then.
 
-    def __init__(self, function: MetricFunction) -> None:
-        self._function = function
+    Args:
+        name: What it is called.
+        metric: A function (outputs, targets) -> float, or a metric of another library.
+        scale: Is shown the outputs, and shared by both of a pair.
+    """
+
+    def __init__(self, name: str, metric: MetricFunction, scale: Scale) -> None:
+        self._name = name
+        self._scale = scale
+        self._metric = metric
         self._outputs: list[list[Numbers]] = []
         self._targets: list[Numbers] = []
 
     def add(self, outputs: list[Numbers], targets: Numbers) -> None:
         self._outputs.append(outputs)
         self._targets.append(targets)
+        if outputs[0].dtype.kind in "fiu":
+            self._scale.look(outputs[0])
 
+    @hearing
     def value(self) -> float:
-        outputs = [np.concatenate(parts) for parts in zip(*self._outputs, strict=True)]
-        return float(self._function(outputs[0] if len(outputs) == 1 else outputs, np.concatenate(self._targets)))
+        every: list[Any] = [np.concatenate(parts) for parts in zip(*self._outputs, strict=True)]
+        targets = np.concatenate(self._targets)
+        library = library_of(self._metric)
+        outputs: Any = every[0] if len(every) == 1 or library in FOREIGN else every  # theirs measure one output
+        try:
+            found = adapted(self._metric, self._scale)(outputs, targets)
+        except GenewrightError:
+            raise
+        except Exception as error:  # whatever another library's or the user's code raises
+            if library not in FOREIGN:
+                raise
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise DataError(
+                f"compare: the metric {self._name!r} of {library} does not take outputs of shape {outputs.shape} and "
+                f"targets of shape {targets.shape}: {lines[0]}"
+            ) from error
+        return number(self._name, found)
 
 
 def predictions(outputs: Numbers) -> NDArray[np.int64] | None:
@@ -75,12 +105,11 @@ def predictions(outputs: Numbers) -> NDArray[np.int64] | None:
 
 
 def accuracy(outputs: Numbers, targets: Numbers) -> Numbers:
-    """Score 1 where the largest output along the last axis is the target's class, else 0."""
-    found = predictions(outputs)
-    if found is None:
-        raise DataError(f"accuracy: needs outputs with a class axis, the last; received the shape {outputs.shape}.")
-    _check_classes("accuracy", outputs, targets)
-    return found == targets
+    """Score 1 where the largest output along the class axis is the target's class, else 0."""
+    logits, classes = _classes("accuracy", outputs, targets)
+    found = predictions(logits)
+    assert found is not None  # `_classes` gives outputs with a class axis
+    return found == classes
 
 
 def mse(outputs: Numbers, targets: Numbers) -> Numbers:
@@ -94,14 +123,20 @@ def mae(outputs: Numbers, targets: Numbers) -> Numbers:
 
 
 def cross_entropy(outputs: Numbers, targets: Numbers) -> Numbers:
-    """Score log(sum(exp(outputs))) - outputs[target], in nats and float64; the outputs are logits."""
-    _check_classes("cross_entropy", outputs, targets)
-    logits = outputs.astype(np.float64)
-    if targets.size and not 0 <= targets.min() <= targets.max() < logits.shape[-1]:
+    """Score log(sum(exp(outputs))) - outputs[target], in nats and float64; the outputs are logits.
+
+    For targets that are distributions, the mean of the outputs under the target takes the place of outputs[target].
+    """
+    rows, classes = _classes("cross_entropy", outputs, targets)
+    logits = rows.astype(np.float64)
+    if classes.size and not 0 <= classes.min() <= classes.max() < logits.shape[-1]:
         raise DataError(f"cross_entropy: targets are classes from 0 to {logits.shape[-1] - 1}.")
     with np.errstate(invalid="ignore"):
         logits = logits - logits.max(axis=-1, keepdims=True)
-        own = np.take_along_axis(logits, targets[..., None].astype(np.int64), axis=-1)[..., 0]
+        if targets.shape == outputs.shape:  # a distribution, of which one-hot rows are the simplest
+            own = (targets * logits).sum(axis=-1)
+        else:
+            own = np.take_along_axis(logits, classes[..., None], axis=-1)[..., 0]
         return np.log(np.exp(logits).sum(axis=-1)) - own
 
 
@@ -121,47 +156,61 @@ def chosen(metrics: Metrics | None) -> dict[str, str | MetricFunction] | None:
     """
     if metrics is None:
         return None
-    if isinstance(metrics, str):
-        named: dict[str, Any] = {metrics: metrics}
+    members = members_of(metrics)
+    if members is not None:
+        named = members
     elif isinstance(metrics, Mapping):
         named = dict(cast(Mapping[str, Any], metrics))
-    elif callable(metrics):
-        named = {str(getattr(metrics, "__name__", "metric")): metrics}
+    elif isinstance(metrics, str) or callable(metrics) or not isinstance(metrics, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        named = _by_own_name([metrics])
     else:
-        named = {str(metric): metric for metric in metrics}
+        named = _by_own_name(cast("Iterable[Any]", metrics))
     for metric in named.values():
         if isinstance(metric, str):
             if metric not in NAMED:
                 raise SettingError(f"metrics: no metric is called {metric!r}. {did_you_mean(metric, NAMED)}")
         elif not callable(metric):
             raise SettingError(
-                f"metrics: expected a name ({', '.join(NAMED)}), a function (outputs, targets) -> float, or a dict of "
-                f"such; received {metric!r}."
+                f"metrics: expected a name ({', '.join(NAMED)}), a function (outputs, targets) -> float, a metric of "
+                f"keras, torchmetrics, torch or sklearn, or a dict of such; received {metric!r}."
             )
+        else:
+            refuse_unusable(metric)
     return cast("dict[str, str | MetricFunction]", named)
 
 
-def default(outputs: Numbers, targets: Numbers | None) -> dict[str, str | MetricFunction]:
-    """Return accuracy where the targets are classes of these outputs, else nothing."""
-    fits = targets is not None and targets.dtype.kind in "iu" and targets.shape == outputs.shape[:-1]
-    return {"accuracy": "accuracy"} if fits and predictions(outputs) is not None else {}
+def gauges(name: str, metric: str | MetricFunction) -> tuple[Gauge, Gauge]:
+    """Return fresh gauges for a metric of a model and of its mutant."""
+    if isinstance(metric, str):
+        return Mean(NAMED[metric]), Mean(NAMED[metric])
+    scale = Scale()
+    return Whole(name, metric, scale), Whole(name, metric, scale)
 
 
-def gauge(metric: str | MetricFunction) -> Gauge:
-    """Return a fresh gauge for a metric."""
-    return Mean(NAMED[metric]) if isinstance(metric, str) else Whole(metric)
+def _by_own_name(metrics: Iterable[Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for metric in metrics:
+        name = metric if isinstance(metric, str) else name_of(metric)
+        if name in named:
+            raise SettingError(f"metrics: two are called {name!r}. Name them: metrics={{{name!r}: ..., ...}}.")
+        named[name] = metric
+    return named
 
 
-def _check_classes(name: str, outputs: Numbers, targets: Numbers) -> None:
-    if targets.dtype.kind not in "iu" or targets.shape != outputs.shape[:-1]:
+def _classes(name: str, outputs: Numbers, targets: Numbers) -> tuple[Numbers, NDArray[np.int64]]:
+    read = as_classes(outputs, targets)
+    if read is None:
         raise DataError(
-            f"{name}: needs integer targets of shape {outputs.shape[:-1]}, one class for each row of the outputs; "
-            f"received {targets.dtype} of shape {targets.shape}."
+            f"{name}: needs outputs with a class axis and targets that are classes: whole numbers of shape "
+            f"{outputs.shape[:-1]}, or one-hot rows of shape {outputs.shape}; received {targets.dtype} of shape "
+            f"{targets.shape} beside outputs of shape {outputs.shape}."
         )
+    return read
 
 
 def _difference(name: str, outputs: Numbers, targets: Numbers) -> Numbers:
-    if outputs.shape != targets.shape:
+    wanted = beside(outputs, targets)
+    if wanted is None:
         raise DataError(f"{name}: the outputs have shape {outputs.shape}, the targets {targets.shape}; reshape one.")
     with np.errstate(invalid="ignore"):
-        return outputs.astype(np.float64) - targets.astype(np.float64)
+        return outputs.astype(np.float64) - wanted.astype(np.float64)
