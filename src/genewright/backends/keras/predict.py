@@ -25,17 +25,17 @@ def predict(model: Any, batch: Any) -> list[NDArray[Any]]:
     generators = [g for layer in (model, *layers_of(model).values()) for g in layer._seed_generators]
     states = [np.array(array_of(generator.state)) for generator in generators]
     try:
-        outputs = model(_inputs(batch), training=False)
+        outputs = model(inputs_of(batch), training=False)
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.state.assign(state)
     return [_numbers(output) for output in keras.tree.flatten(outputs) if output is not None]
 
 
-def _inputs(batch: Any) -> Any:
+def inputs_of(batch: Any) -> Any:
     """Copy arrays, so that nothing can change the caller's."""
     if isinstance(batch, Mapping):
-        return {str(key): _inputs(value) for key, value in cast(Mapping[Any, Any], batch).items()}
+        return {str(key): inputs_of(value) for key, value in cast(Mapping[Any, Any], batch).items()}
     if isinstance(batch, tuple | list):
         return list(_each(cast(Sequence[Any], batch)))
     return np.array(cast(Any, batch)) if isinstance(batch, np.ndarray) else batch
@@ -43,7 +43,7 @@ def _inputs(batch: Any) -> Any:
 
 def _each(values: Sequence[Any]) -> Iterator[Any]:
     for value in values:
-        yield _inputs(value)
+        yield inputs_of(value)
 
 
 def _numbers(output: Any) -> NDArray[Any]:

@@ -18,13 +18,13 @@ from genewright.backends.torch.observing.following import Following, Instance, b
 from genewright.backends.torch.observing.heads import Heads
 from genewright.backends.torch.observing.losses import loss_of
 from genewright.backends.torch.observing.places import Layout, packed, unit_axis
-from genewright.backends.torch.observing.rows import RowChunk
 from genewright.backends.torch.observing.watched import Key, Look, Watched
 from genewright.backends.torch.predict import array_of, placed
 from genewright.backends.torch.structure.calls import first_tensor, main_output
 from genewright.backends.torch.structure.traceable_copy import call_with
 from genewright.errors import DataError
 from genewright.interrupts import checkpoint, shielded
+from genewright.lookup_counts import LookupCounts
 from genewright.observation import Wanted
 
 
@@ -250,7 +250,7 @@ class Run:
             often = torch.bincount(indices.reshape(-1), minlength=len(weight))
             norms = weight.double().square().sum(dim=1).sqrt()
             total = int(indices.numel())
-            chunk = RowChunk(array_of(often).astype(np.float64), array_of(norms), 1, total, self._first)
+            chunk = LookupCounts(array_of(often).astype(np.float64), array_of(norms), 1, total, self._first)
             self._wanted.values((name,), chunk)
 
     def _all_arrived(self) -> None:

@@ -9,7 +9,7 @@ from genewright.errors import UnsupportedError
 from genewright.observation import Chunk, Numbers, Positions
 
 
-class RowChunk(Chunk):
+class LookupCounts(Chunk):
     """Look-ups of an embedding; a row's value is its norm where it is looked up and 0 at all other positions.
 
     Args:

@@ -1,0 +1,3 @@
+"""What the units of a Keras model put out, seen while its graph runs."""
+
+from genewright.backends.keras.observing.observer import KerasObserver as KerasObserver
