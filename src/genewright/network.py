@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import final
+from collections.abc import Callable, Mapping
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from genewright.elements import decoded
 from genewright.errors import ExampleError, SettingError, UnknownNameError
 from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
+from genewright.observation import Observer
 from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor
 
@@ -56,6 +57,14 @@ class Network(ABC):
 
     def _trace(self) -> Structure:
         """Return how the model computes; `structure` asks once."""
+        raise ExampleError(NO_EXAMPLE)
+
+    def observe(self, chosen: Callable[[str], bool]) -> tuple[Observer, Any]:
+        """Return what shows the units of chosen layers while the model runs, and the example that it is to run on.
+
+        Raises:
+            ExampleError: No example was given, or a checkpoint cannot be run.
+        """
         raise ExampleError(NO_EXAMPLE)
 
     @functools.cached_property

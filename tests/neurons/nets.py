@@ -32,6 +32,7 @@ class Tokens(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.heads = 4
         self.rows = nn.Embedding(11, 16)
         self.norm = nn.LayerNorm(16)
         self.qkv = nn.Linear(16, 48)
@@ -44,9 +45,9 @@ class Tokens(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         x = self.rows(tokens)
-        b, t, d = x.shape
-        q, k, v = self.qkv(self.norm(x)).view(b, t, 3, 4, 4).permute(2, 0, 3, 1, 4)
-        heads = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, t, d)
+        b, t, _ = x.shape
+        q, k, v = self.qkv(self.norm(x)).view(b, t, 3, self.heads, 4).permute(2, 0, 3, 1, 4)
+        heads = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, t, -1)
         x = x + self.out(heads)
         h = self.wide(x)
         h = 0.5 * h * (1.0 + torch.tanh(0.8 * (h + 0.045 * torch.pow(h, 3.0))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -15,7 +15,6 @@ from genewright.edits import Store
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
-from genewright.observation import Observer
 from genewright.outputs import Outputs
 from genewright.storage import Overwrite
 
@@ -117,19 +116,6 @@ class Backend(ABC):
         raise UnsupportedError(
             f"optimizer= is for models that are trained in place; a {type(model).__name__} has no optimizer."
         )
-
-    def observer(self, model: Any, chosen: Callable[[str], bool], network: Network) -> Observer:
-        """Return what runs `model` and shows what its units put out, for `gw.neurons.measure`.
-
-        Args:
-            model: The model.
-            chosen: Whether a layer of this name is wanted.
-            network: A view of the model, with an example.
-
-        Raises:
-            UnsupportedError: Models of this framework cannot be watched.
-        """
-        raise UnsupportedError(f"The units of a {type(model).__name__} cannot be watched: it does not run.")
 
     def numeric(self, value: Any) -> NDArray[Any]:
         """Return an array of the framework, such as a batch of targets, as a NumPy array."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.backends import Backend, backend_of
+from genewright.backends import backend_of
 from genewright.batches import Batch, batches, count, first_samples
-from genewright.errors import DataError, GenewrightError, SeedError, SelectionError, SettingError
+from genewright.errors import (
+    DataError,
+    ExampleError,
+    GenewrightError,
+    SeedError,
+    SelectionError,
+    SettingError,
+    UnsupportedError,
+)
 from genewright.names import did_you_mean
 from genewright.network import Network
 from genewright.neurons.registry import Gauge, Measure, MeasureLike, Surroundings, as_measures
@@ -81,14 +89,41 @@ def measure(
     def has(name: str) -> bool:
         return chosen.has_layer(name, network.layers[name].class_name if name in network.layers else "")
 
-    observer = backend.observer(model, has, network)
+    try:
+        observer, _ = network.observe(has)
+    except ExampleError:
+        raise UnsupportedError(
+            f"measure: a {type(model).__name__} does not run, so its units have no values. Give the model that its "
+            "tensors belong to: gw.load(factory, path)."
+        ) from None
     _refuse_unknown(chosen, network)
     _look(observer, opened)
     reading = _Reading(observer, wanted, Surroundings(network, Noise(canonical_seed(0 if seed is None else seed))))
-    number = -1
     for number, batch in enumerate(_chained(opened, parts)):
-        reading.take(backend, batch, number, loss)
+        targets = None if batch.targets is None else backend.numeric(batch.targets)
+        reading.take(batch, targets, number, loss)
     return reading.table(chosen)
+
+
+def measure_on_example(network: Network, chosen: Callable[[str], bool], wanted: Measure, noise: Noise) -> NeuronTable:
+    """Measure units of a network on its own example, taken as a batch of data.
+
+    Args:
+        network: A view of a model, with an example.
+        chosen: Whether the units of a layer of this name are wanted.
+        wanted: A measure that reads neither gradients nor labels.
+        noise: Seeded noise, for measures that draw.
+
+    Raises:
+        ExampleError: There is no example.
+        DataError: It is no batch of samples.
+    """
+    observer, example = network.observe(chosen)
+    batch = Batch(example)
+    _look(observer, batch)
+    reading = _Reading(observer, (wanted,), Surroundings(network, noise))
+    reading.take(batch, None, 0, None)
+    return reading.table(Where())
 
 
 def _check(wanted: tuple[Measure, ...], loss: Any, seed: Seed | None) -> None:
@@ -160,9 +195,10 @@ class _Reading:
         )
         self._labelled = [each.name for each in wanted if "labels" in each.reads]
 
-    def take(self, backend: Backend, batch: Batch, number: int, loss: Any) -> None:
+    def take(self, batch: Batch, targets: NDArray[Any] | None, number: int, loss: Any) -> None:
+        """Measure a batch; `targets` are its own, as an array."""
         size = count(batch.inputs)
-        labels = self._labels(backend, batch, size, number)
+        labels = self._labels(targets, size, number)
         try:
             self._observer.run(
                 batch.inputs, size, self._samples, self._wanted, loss=loss, targets=batch.targets, labels=labels
@@ -173,10 +209,9 @@ class _Reading:
             raise _cannot_take(number, error) from error
         self._samples += size
 
-    def _labels(self, backend: Backend, batch: Batch, size: int, number: int) -> NDArray[np.int64] | None:
+    def _labels(self, targets: NDArray[Any] | None, size: int, number: int) -> NDArray[np.int64] | None:
         if not self._labelled:
             return None
-        targets = None if batch.targets is None else backend.numeric(batch.targets)
         if targets is None or targets.dtype.kind not in "iu" or targets.shape != (size,) or targets.min(initial=0) < 0:
             got = "none" if targets is None else f"{targets.dtype} of shape {targets.shape}"
             raise DataError(

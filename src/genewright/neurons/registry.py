@@ -7,7 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from genewright.errors import SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
@@ -57,6 +57,8 @@ class Measure(ABC):
         reads: What it has to see: "gradients" of the loss, "inputs" of the layer, "labels"; and "seed" where it draws.
         by_sample: It needs to know which sample a position belongs to.
         dense: It looks at single values, which embedding rows, nearly all zero, do not keep.
+        spare: The units that a network can do without first, for `Narrow(by=...)`: those with the smallest values
+            ("low"), the largest ("high"), or "" where the measure does not say.
     """
 
     name: ClassVar[str] = ""
@@ -64,6 +66,7 @@ class Measure(ABC):
     reads: ClassVar[frozenset[str]] = frozenset()
     by_sample: ClassVar[bool] = False
     dense: ClassVar[bool] = False
+    spare: ClassVar[Literal["low", "high", ""]] = "low"
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -104,6 +107,12 @@ def all_measures() -> dict[str, type[Measure]]:
                 entry.load()
             _discovered.append("done")
     return dict(sorted(_registry.items()))
+
+
+def measures_for_pruning() -> tuple[str, ...]:
+    """Return the names of measures that say from a batch without labels which units can be spared."""
+    known = all_measures().items()
+    return tuple(name for name, cls in known if cls.spare and not cls.reads & {"gradients", "labels"})
 
 
 def as_measures(who: str, wanted: MeasureLike | Iterable[MeasureLike]) -> tuple[Measure, ...]:

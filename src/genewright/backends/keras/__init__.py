@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,6 @@ from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.float64_outputs import exact_outputs
 from genewright.backends.keras.library import array_of, attributes_of, keras
 from genewright.backends.keras.network import KerasNetwork
-from genewright.backends.keras.observing import KerasObserver
 from genewright.backends.keras.predict import predict
 from genewright.backends.keras.rebuilding import RECIPE
 from genewright.backends.keras.saving import load_model, save_model
@@ -42,9 +41,6 @@ class KerasBackend(Backend):
 
     def run(self, model: Any, batch: Any, *, exactly: bool = False) -> Outputs:
         return exact_outputs(model, batch) if exactly else Outputs(predict(model, batch), exact=False)
-
-    def observer(self, model: Any, chosen: Callable[[str], bool], network: Network) -> KerasObserver:
-        return KerasObserver(model, chosen, network)
 
     def companion(self, model: Any, optimizer: Any = None) -> Companion:
         if optimizer is not None and optimizer is getattr(model, "optimizer", None):

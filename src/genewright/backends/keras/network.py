@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from genewright.backends.keras.initial import initial_of, initializer_of
 from genewright.backends.keras.keras_structure import KerasStructure
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
+from genewright.backends.keras.observing import KerasObserver
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
 from genewright.layer import Layer
@@ -33,7 +35,7 @@ class KerasNetwork(Network):
 
     def __init__(self, model: Any, example: Any = None) -> None:
         self.members = members_of(model)
-        self._model = model
+        self._model, self._example = model, example
         trainable = {id(variable) for variable in model.trainable_variables}
         self.tensors = {
             name: _tensor(name, member, trainable=id(member.variable) in trainable)
@@ -42,6 +44,11 @@ class KerasNetwork(Network):
 
     def _trace(self) -> Structure:
         return KerasStructure(self._model)  # its graph says it, so that it needs no example
+
+    def observe(self, chosen: Callable[[str], bool]) -> tuple[KerasObserver, Any]:
+        if self._example is None:
+            return super().observe(chosen)  # pyright: ignore[reportReturnType]  # it refuses
+        return KerasObserver(self._model, chosen, self), self._example
 
     def _layers(self) -> dict[str, Layer]:
         return facts_of(self._model, self.tensors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,6 @@ from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import RECIPE, copy_module
 from genewright.backends.torch.float64_outputs import exact_outputs
 from genewright.backends.torch.network import TorchNetwork
-from genewright.backends.torch.observing import TorchObserver
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
@@ -45,9 +44,6 @@ class TorchBackend(Backend):
 
     def run(self, model: nn.Module, batch: Any, *, exactly: bool = False) -> Outputs:
         return exact_outputs(model, batch) if exactly else Outputs(predict(model, batch), exact=False)
-
-    def observer(self, model: nn.Module, chosen: Callable[[str], bool], network: Network) -> TorchObserver:
-        return TorchObserver(model, chosen, lambda: network.structure.widths.knobs())
 
     def companion(self, model: nn.Module, optimizer: Any = None) -> Companion:
         return Described() if optimizer is None else Training(model, optimizer)

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import nn
 from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.memory import in_main_memory
+from genewright.backends.torch.observing import TorchObserver
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import groups_of, input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.sharding import whole
@@ -47,6 +48,11 @@ class TorchNetwork(Network):
         if self._example is None:
             raise ExampleError(NO_EXAMPLE)
         return TorchStructure(unwrapped(self._model), self._example)
+
+    def observe(self, chosen: Callable[[str], bool]) -> tuple[TorchObserver, Any]:
+        if self._example is None:
+            return super().observe(chosen)  # pyright: ignore[reportReturnType]  # it refuses
+        return TorchObserver(self._model, chosen, lambda: self.structure.widths.knobs()), self._example
 
     def _layers(self) -> dict[str, Layer]:
         tensors = {name for member in self.members.values() for name in member.names}

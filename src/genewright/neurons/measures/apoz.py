@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from genewright.neurons.measures.totals import Total
 from genewright.neurons.registry import Gauge, Measure, Surroundings
@@ -19,6 +20,8 @@ class Apoz(Measure):
         Hu, Peng, Tai, Tang, "Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep
         Architectures", arXiv:1607.03250, equation 1.
     """
+
+    spare: ClassVar[Literal["low", "high", ""]] = "high"
 
     def start(self, layer: UnitLayer, around: Surroundings) -> Gauge:
         return Total(layer.units, lambda chunk: chunk.equal(0.0))

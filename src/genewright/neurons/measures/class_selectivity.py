@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class ClassSelectivity(Measure):
     reads: ClassVar[frozenset[str]] = frozenset({"labels"})
     by_sample: ClassVar[bool] = True
     dense: ClassVar[bool] = True
+    spare: ClassVar[Literal["low", "high", ""]] = ""
 
     def start(self, layer: UnitLayer, around: Surroundings) -> Gauge:
         return _ClassSelectivity(layer.units)

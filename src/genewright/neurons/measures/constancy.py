@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -21,6 +22,8 @@ class Constancy(Measure):
         Castellano, Fanelli, Pelillo, "An Iterative Pruning Algorithm for Feedforward Neural Networks", IEEE
         Transactions on Neural Networks 8 (1997), for the removal of units that are constant.
     """
+
+    spare: ClassVar[Literal["low", "high", ""]] = "high"
 
     def start(self, layer: UnitLayer, around: Surroundings) -> Gauge:
         return _Constancy(layer.units)

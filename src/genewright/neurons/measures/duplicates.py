@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Duplicates(Measure):
     columns: ClassVar[tuple[str, ...]] = ("duplicate_of", "duplicate_correlation")
     reads: ClassVar[frozenset[str]] = frozenset({"seed"})
     dense: ClassVar[bool] = True
+    spare: ClassVar[Literal["low", "high", ""]] = ""
 
     places: int = 1024
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class EffectiveRank(Measure):
 
     reads: ClassVar[frozenset[str]] = frozenset({"seed"})
     dense: ClassVar[bool] = True
+    spare: ClassVar[Literal["low", "high", ""]] = ""
 
     places: int = 1024
 

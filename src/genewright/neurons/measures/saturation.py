@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final, Literal
 
 from genewright.neurons.measures.totals import Total
 from genewright.neurons.registry import Gauge, Measure, Surroundings
@@ -31,6 +31,8 @@ class Saturation(Measure):
     References:
         Rakitianskaia, Engelbrecht, "Measuring Saturation in Neural Networks", IEEE SSCI 2015.
     """
+
+    spare: ClassVar[Literal["low", "high", ""]] = ""
 
     def start(self, layer: UnitLayer, around: Surroundings) -> Gauge | None:
         if layer.activation not in BOUNDS:

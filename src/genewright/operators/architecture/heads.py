@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean, is_pattern, matches
 from genewright.network import Network
 from genewright.noise import uniform01
+from genewright.operators.architecture.importance import holders
 from genewright.seeding import Noise
 from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths, refuse_overlaps
@@ -29,19 +28,17 @@ def heads_of(network: Network, layer: str, operator: str) -> tuple[Knob, ...]:
     heads = [knob for knob in widths.knobs() if knob.kind == "heads"]
     if not is_pattern(layer):
         return (_heads_of(widths, heads, layer, operator),)
-    around = [name for knob in heads for name in (knob.name, *knob.layers, *_holders(knob.layers))]
+    around = [
+        name
+        for knob in heads
+        for name in (knob.name, *knob.layers, *(holder for name in knob.layers for holder in holders(name)))
+    ]
     meant = [name for name in dict.fromkeys(around) if matches(layer, name)]
     if not meant:
         raise UnknownNameError(f"{operator}: nothing with heads is called {layer!r}. {did_you_mean(layer, around)}")
     found = tuple(dict.fromkeys(_heads_of(widths, heads, name, operator) for name in meant))
     refuse_overlaps(found)
     return found
-
-
-def _holders(layers: tuple[str, ...]) -> Iterator[str]:
-    for layer in layers:
-        while layer := layer.rpartition(".")[0]:
-            yield layer
 
 
 def _heads_of(widths: Widths, heads: list[Knob], layer: str, operator: str) -> Knob:

@@ -1,15 +1,18 @@
-"""How much units matter, by what the weights alone say."""
+"""How much units matter, by what the weights say, or a measure of `neurons` on the example."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genewright.errors import UnsupportedError
 from genewright.network import Network
+from genewright.neurons.measuring import measure_on_example
+from genewright.neurons.registry import as_measures, measures_for_pruning
 from genewright.noise import permutation
+from genewright.observation import UnitLayer
 from genewright.operators.architecture.merge_duplicates import unit_rows
 from genewright.seeding import Noise
 from genewright.widths.knob import Knob
@@ -63,14 +66,53 @@ MEASURES: dict[str, Callable[[Knob, Network], Numbers]] = {
     "l2": l2,
     "batchnorm": batchnorm,
 }
-BY = (*MEASURES, "random", "last")
+
+
+def choices() -> tuple[str, ...]:
+    """Return all that `by` may be."""
+    return (*MEASURES, "random", "last", *measures_for_pruning())
+
+
+def on_example(by: str, knob: Knob, network: Network, noise: Noise) -> Numbers:
+    """Return a measure of a width's units on the example, turned so that those to be spared first are the smallest.
+
+    Raises:
+        UnsupportedError: No layer's units are those of the width, or the measure has no meaning for them.
+        ExampleError: There is no example.
+    """
+    measure = as_measures("Narrow", by)[0]
+    around = {name for layer in knob.layers for name in (layer, *holders(layer))}
+    of_heads = knob.kind == "heads"
+    table = measure_on_example(network, lambda name: of_heads or name in around, measure, noise)
+    found = [layer for layer in table.layers if knob.size == layer.units and _writes(knob, layer)]
+    values = [table.filter(table.layer == layer.name)[measure.columns[0]] for layer in found]
+    known = [value for value in values if np.isfinite(value).all()]
+    if not known:
+        raise UnsupportedError(
+            f"Narrow(by={by!r}): the measure says nothing of the units of {knob.name!r} on this example. Use by='l2', "
+            "or name the units yourself: units=..."
+        )
+    return -known[0] if measure.spare == "high" else known[0]
+
+
+def _writes(knob: Knob, layer: UnitLayer) -> bool:
+    """Whether a layer's units are those of a width, one by one."""
+    written = [place for place in knob.places if "writer" in place.roles and place.layer in layer.rows]
+    return any(np.array_equal(knob.units(place), layer.rows[place.layer]) for place in written)
+
+
+def holders(layer: str) -> Iterator[str]:
+    """Yield the layers around a layer, the innermost first."""
+    while layer := layer.rpartition(".")[0]:
+        yield layer
 
 
 def least_important(by: str, knob: Knob, count: int, network: Network, noise: Noise) -> tuple[int, ...]:
     """Return the units that matter least, in ascending order.
 
     Args:
-        by: A measure; "random" for units that the seed draws, "last" for the last ones.
+        by: A measure of weights, or by name one of `gw.neurons`; "random" for units that the seed draws, "last" for the
+            last ones.
         knob: The width.
         count: How many.
         network: The network.
@@ -81,5 +123,6 @@ def least_important(by: str, knob: Knob, count: int, network: Network, noise: No
     if by == "random":
         order = permutation(noise.stream(knob.name), knob.size)
     else:
-        order = np.argsort(MEASURES[by](knob, network), kind="stable")
+        values = MEASURES[by](knob, network) if by in MEASURES else on_example(by, knob, network, noise)
+        order = np.argsort(values, kind="stable")
     return tuple(sorted(int(unit) for unit in order[:count]))

@@ -17,8 +17,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.compensate import absorb_by_least_squares, constant_units, fold_constants
 from genewright.operators.architecture.gather_units import gather
 from genewright.operators.architecture.head_size import shrunk_heads
-from genewright.operators.architecture.importance import BY as BY
-from genewright.operators.architecture.importance import least_important
+from genewright.operators.architecture.importance import choices, least_important
 from genewright.operators.architecture.merge_duplicates import exact_duplicates, merge_duplicates
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
@@ -53,6 +52,9 @@ class Narrow(Operator):
         by: Which ones where only their count is said. "magnitude": those with the smallest product of the norms of
             their rows and of their columns; "l1", "l2": with the smallest norm of their rows; "batchnorm": with the
             smallest gain; "random": drawn; "last": the last ones.
+            Or a measure of `gw.neurons` by name, taken on the example: "active_fraction", "apoz", "constancy",
+            "dormancy", "entropy", "incoming_norm", "mean", "outgoing_norm", "variance", "wanda". The recipe holds the
+            units, so that a replay needs no example.
         repair: "least_squares": min |A_gone - [A_kept, 1] S|^2 for what readers receive on the example, a batch of
             real data; column' = column + S * removed columns. "none": no such repair.
 
@@ -77,7 +79,7 @@ class Narrow(Operator):
     factor: float | None = None
     num_units: int | None = None
     units: tuple[int, ...] | tuple[bool, ...] | None = None
-    by: Literal["magnitude", "l1", "l2", "batchnorm", "random", "last"] = "magnitude"
+    by: str = "magnitude"
     repair: Literal["none", "least_squares"] = "none"
 
     def __post_init__(self) -> None:
@@ -99,7 +101,7 @@ class Narrow(Operator):
             check_positive(self, "factor", self.factor)
             if self.factor is not None and self.factor >= 1:
                 raise SettingError(f"Narrow: factor must be below 1; received {self.factor!r}. gw.Widen adds units.")
-        check_choice(self, "by", self.by, BY)
+        check_choice(self, "by", self.by, choices())
         check_choice(self, "repair", self.repair, REPAIRS)
 
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Narrow:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from genewright.edits import Edit
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.heads import heads_of, some_heads
-from genewright.operators.architecture.narrow import BY, Narrow
+from genewright.operators.architecture.importance import choices
+from genewright.operators.architecture.narrow import Narrow
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
 
@@ -45,12 +45,12 @@ class RemoveHeads(Operator):
     layer: str | None = field(default=None, kw_only=False)
     num_heads: int | None = None
     heads: tuple[int, ...] | None = None
-    by: Literal["magnitude", "l1", "l2", "batchnorm", "random", "last"] = "magnitude"
+    by: str = "magnitude"
 
     def __post_init__(self) -> None:
         if self.heads is None and self.num_heads is None:
             object.__setattr__(self, "num_heads", 1)
-        check_choice(self, "by", self.by, BY)
+        check_choice(self, "by", self.by, choices())
         if self.num_heads is not None:
             check_integer(self, "num_heads", self.num_heads, low=1)
         if self.heads is not None:

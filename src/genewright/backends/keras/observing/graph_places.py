@@ -16,8 +16,8 @@ from genewright.observation import Positions, UnitKind, UnitLayer
 
 _BEND = frozenset({
     "relu", "relu6", "leakyrelu", "prelu", "elu", "celu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid",
-    "hardsigmoid", "hardsilu", "hardswish", "hardtanh", "hardshrink", "softshrink", "tanhshrink", "softplus", "softsign",
-    "logsigmoid", "exp", "abs", "square", "clip", "activation", "threshold", "squareplus", "sparseplus",
+    "hardsigmoid", "hardsilu", "hardswish", "hardtanh", "hardshrink", "softshrink", "tanhshrink", "softplus",
+    "softsign", "logsigmoid", "exp", "abs", "square", "clip", "activation", "threshold", "squareplus", "sparseplus",
 })  # fmt: skip
 _PASS = frozenset({"batchnormalization", "dropout", "spatialdropout1d", "spatialdropout2d", "spatialdropout3d",
                    "gaussiannoise", "gaussiandropout", "alphadropout", "identity"})  # fmt: skip
