@@ -46,7 +46,15 @@ from genewright.evolution.evolve import resume as resume
 from genewright.evolution.executors.serial import Serial as Serial
 from genewright.evolution.individual import Individual as Individual
 from genewright.evolution.run import Run as Run
+from genewright.evolution.strategies.cmaes import CMAES as CMAES
+from genewright.evolution.strategies.evolution_strategy import EvolutionStrategy as EvolutionStrategy
 from genewright.evolution.strategies.genetic_algorithm import GeneticAlgorithm as GeneticAlgorithm
+from genewright.evolution.strategies.hill_climb import HillClimb as HillClimb
+from genewright.evolution.strategies.islands import Islands as Islands
+from genewright.evolution.strategies.map_elites import MAPElites as MAPElites
+from genewright.evolution.strategies.nsga2 import NSGA2 as NSGA2
+from genewright.evolution.strategies.separable_cmaes import SeparableCMAES as SeparableCMAES
+from genewright.evolution.strategies.steady_state import SteadyState as SteadyState
 from genewright.evolution.strategies.strategy import Strategy as Strategy
 from genewright.evolution.strategies.strength import OneFifth as OneFifth
 from genewright.evolution.strategies.strength import SelfAdaptive as SelfAdaptive
@@ -92,6 +100,7 @@ from genewright.operators.weights.gaussian_noise import GaussianNoise as Gaussia
 from genewright.operators.weights.laplace_noise import LaplaceNoise as LaplaceNoise
 from genewright.operators.weights.quantize import Quantize as Quantize
 from genewright.operators.weights.reset import Reset as Reset
+from genewright.operators.weights.set_weights import SetWeights as SetWeights
 from genewright.operators.weights.shuffle import Shuffle as Shuffle
 from genewright.operators.weights.sign_flip import SignFlip as SignFlip
 from genewright.operators.weights.swap_units import SwapUnits as SwapUnits

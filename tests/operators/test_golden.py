@@ -48,6 +48,8 @@ OPERATORS: dict[str, Any] = {
     "Reset to truncated_normal": gw.Reset(init="truncated_normal", rate=0.5),
     "Reset to uniform": gw.Reset(init="uniform", bound=2.0),
     "Sequence": gw.Sequence(operators=(gw.GaussianNoise(), gw.GaussianNoise())),
+    "SetWeights": gw.SetWeights(values=tuple(1 / at for at in range(1, 213)), where="*weight"),
+    "SetWeights to one value": gw.SetWeights(values=(1 / 3,), where=gw.where("first.*", units=[0, 2])),
     "Shuffle": gw.Shuffle(rate=0.7),
     "SignFlip": gw.SignFlip(rate=0.5),
     "SwapUnits": gw.SwapUnits(rate=0.8),

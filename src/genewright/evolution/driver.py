@@ -69,6 +69,7 @@ class Driver:
         self._evaluated = 0
         self._lost = 0  # individuals in a row without a fitness
         self.champion = Champion(genomes)
+        self.state: Any = None
 
     def run(self) -> str:
         """Go on until a limit is reached; return which."""
@@ -77,7 +78,7 @@ class Driver:
         if base.status == "failed" and base.error.startswith("SettingError: A fitness function returns"):
             raise SettingError(base.error.partition(": ")[2])
         strategy, limits = self._setup.strategy, self._setup.limits
-        state = strategy.start(self._setup.mutations, fitness=base.fitness, base=self._base)
+        self.state = state = strategy.start(self._setup.mutations, fitness=base.fitness, base=self._base)
         generation, count, form = 0, 1, "" if base.fitness is None else form_of(base.fitness)
         while True:
             best = self.champion.best()

@@ -230,6 +230,7 @@ def _carried_on(
         example=job.example,
         mutations=setup.mutations,
         reason=reason,
+        state=driver.state,
     )
 
 

@@ -17,6 +17,7 @@ from genewright.evolution.grower import Grower
 from genewright.evolution.individual import Genome, Individual
 from genewright.evolution.mutations import Mutations, Tally
 from genewright.evolution.stores.store import Generation, Store
+from genewright.evolution.strategies.map_elites import Archive
 from genewright.evolution.values import objectives
 from genewright.mutate import recipe
 from genewright.recipe import Recipe
@@ -49,6 +50,7 @@ class Run:
         example: Any = None,
         mutations: Mutations | None = None,
         reason: str = "",
+        state: Any = None,
     ) -> None:
         self.reason = reason
         self._store = store
@@ -56,6 +58,7 @@ class Run:
         self._genomes = genomes
         self._champion = champion
         self._mutations = mutations
+        self._state = state
         self._grower = Grower(base, genomes, example=example)
 
     @property
@@ -84,6 +87,17 @@ class Run:
     def front(self) -> list[Individual]:
         """The individuals that none exceeds in all objectives, in the order of the first objective, the best first."""
         return front_of(one for one in self.individuals() if one.fitness is not None)
+
+    @property
+    def elites(self) -> list[Individual]:
+        """The elites of a run of `gw.MAPElites`, in the order of their cells.
+
+        Raises:
+            EvolutionError: The run had another strategy.
+        """
+        if not isinstance(self._state, Archive):
+            raise EvolutionError("Only a run of gw.MAPElites has elites. See run.best and run.front.")
+        return [self.individual(number) for number, _ in self._state.elites()]
 
     @property
     def history(self) -> Any:
