@@ -84,7 +84,7 @@ def _dense() -> tuple[Any, Any]:
     layers = keras.layers
     parts = [
         keras.Input((5,), name="numbers"),
-        layers.Dense(8, activation="relu", name="up"),
+        layers.Dense(8, name="up"),
         layers.LayerNormalization(name="norm"),
         layers.Dense(8, activation="tanh", name="mid"),
         layers.Dense(3, name="head"),

@@ -79,6 +79,10 @@ class Widths(ABC):
         """Return the first nonlinearity between the last weights before a norm and the norm; None if there is none."""
         return None
 
+    def obstacle(self, layer: str) -> Reason | None:
+        """Return why none of the widths in a layer's weights can change; None where one can, or nothing is known."""
+        return None
+
     def find(self, layer: str) -> Knob:
         """Return the knob that `layer` writes, or the knob of that name.
 

@@ -271,7 +271,7 @@ def test_recurrent_layers_widen(keras: Any, kind: str) -> None:
 def test_attention_and_norms(reader: Make, words: Any) -> None:
     model = reader()
     knobs = gw.knobs(model, words)
-    wide = gw.mutate(model, gw.Widen(layer="attend", num_units=1), seed=1, example=words)
+    wide = gw.mutate(model, gw.Widen(layer="attend[1]", num_units=1), seed=1, example=words)
     assert wide.get_layer("attend")._value_dim == 4, str(knobs)
     assert change(model, wide, words) < 2e-5
     with pytest.raises(gw.UnsupportedError, match="layer norm"):

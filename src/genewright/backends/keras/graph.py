@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genewright.backends.keras.cloning import cloned, cloned_operation, copy_extra_state
@@ -34,7 +36,11 @@ class Rebuilder:
 
     def model(self) -> Any:
         """Return the new model, with fresh weights, not compiled."""
-        self._waiting = dict(self._changes.configs)
+        layers = layers_of(self._model)
+        self._waiting = {}
+        for name, entries in self._changes.configs.items():  # a layer that is used in several places has several names
+            own = self._paths[id(layers[name])] if name in layers else name
+            self._waiting[own] = {**self._waiting.get(own, {}), **entries}
         new = self._remade(self._model, "")
         if self._waiting:
             raise UnsupportedError(
@@ -128,10 +134,15 @@ class Rebuilder:
                     continue
                 args, keywords = node.arguments.fill_in(values)
                 place = prefix + node.operation.name
-                taken.setdefault(place, args[0] if args else None)
+                taken.setdefault(place, next(iter(_tensors(args, keywords)), None))
                 result = self._changes.after(place, self._called(node.operation, place, args, keywords), taken)
-                for old, new in zip(node.outputs, keras.tree.flatten(result), strict=True):
-                    values[id(old)] = new
+                outputs = keras.tree.flatten(result)
+                if len(outputs) != len(node.outputs):
+                    raise UnsupportedError(
+                        f"{place!r} would return {len(outputs)} outputs, and has {len(node.outputs)}. Nothing has been "
+                        "changed."
+                    )
+                values.update(zip(map(id, node.outputs), outputs, strict=True))
 
         def known(tensor: Any) -> Any:
             return values[id(tensor)]
@@ -141,7 +152,7 @@ class Rebuilder:
 
     def _called(self, operation: Any, place: str, args: Any, keywords: Any) -> Any:
         removed = place in self._changes.removed
-        tensors = [one for one in keras.tree.flatten((args, keywords)) if isinstance(one, keras.KerasTensor)]
+        tensors = _tensors(args, keywords)
         if removed and len(set(map(id, tensors))) > 1:
             raise UnsupportedError(
                 f"{place!r} of class {type(operation).__name__} receives several tensors: leaving it out does not say "
@@ -156,6 +167,9 @@ class Rebuilder:
         layer = self._layer(operation, given)
         if place in self._changes.before:
             args = (self._changes.before[place].on(args[0]), *args[1:])
+        if place in self._changes.replaced:
+            keywords = _taken(layer, keywords)
+            _refuse_call(layer, place, args, keywords)
         with skip_init(layer):
             return layer(*args, **keywords)
 
@@ -175,3 +189,25 @@ class Rebuilder:
     def _policy(self, layer: Any) -> Any:
         """Return the dtype policy of what is made again; models and inputs have it from nowhere else."""
         return keras.DTypePolicy(self._changes.dtype) if self._changes.dtype else layer.dtype_policy
+
+
+def _tensors(args: Sequence[Any], keywords: Mapping[str, Any]) -> list[Any]:
+    """Return the tensors of the graph that a layer is called with, in order."""
+    return [one for one in keras.tree.flatten((args, keywords)) if isinstance(one, keras.KerasTensor)]
+
+
+def _taken(layer: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments without those that Keras adds by itself where a layer takes them."""
+    known = inspect.signature(layer.call).parameters
+    return {k: v for k, v in keywords.items() if k in known or not (v is None or k == "training")}
+
+
+def _refuse_call(layer: Any, place: str, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    """Refuse a layer that cannot be called as the one that it replaces."""
+    try:
+        inspect.signature(layer.call).bind(*args, **keywords)
+    except TypeError as error:
+        raise UnsupportedError(
+            f"{place!r} is called with {len(args) + len(keywords)} arguments, which {class_of(layer).__name__} does "
+            f"not take: {error}. Nothing has been changed."
+        ) from error

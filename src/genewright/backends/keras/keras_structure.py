@@ -116,7 +116,8 @@ class KerasStructure(Structure):
                     self._walk(inner_graph(layer, args, keywords, every, training=False), f"{name}.", found)
                 times = found[name][0].num_calls + 1 if name in found else 1
                 (given, *others), returned = node.input_tensors, node.outputs[0]
-                if "float" in str(given.dtype) and "float" in str(returned.dtype):
+                floating = "float" in str(given.dtype) and "float" in str(returned.dtype)
+                if floating and len(node.outputs) == 1:
                     found[name] = (_call(name, layer, given, others, returned, times), given, returned)
 
 

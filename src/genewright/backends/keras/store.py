@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from genewright.backends.keras.configs import with_entry
 from genewright.backends.keras.library import array_of
-from genewright.backends.keras.members import Member, is_graph
+from genewright.backends.keras.members import Member
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.rebuilding import moved, rebuild
 from genewright.backends.keras.rewiring import Changes
@@ -123,8 +123,9 @@ class KerasStore(Store):
 
     def _rebuild(self, changes: Changes, resized: dict[str, Stored] | None = None, moves: Any = ()) -> None:
         self._remember()
-        if self.limit is not None and is_graph(self._model):
-            refuse_larger(self._model, changes, self.limit)
+        if self.limit is not None:
+            layers = [self._network().tensor(name).layer for name in resized or ()]
+            refuse_larger(self._model, changes, self.limit, dict.fromkeys(layers))
         rebuild(self._model, changes, resized or {}, moves)
         self._view = None
 

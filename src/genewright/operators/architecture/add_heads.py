@@ -51,7 +51,7 @@ class AddHeads(Operator):
         check_integer(self, "num_heads", self.num_heads, low=1)
 
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> AddHeads:
-        return self if self.layer else replace(self, layer=some_heads(networks[0], noise, "AddHeads", 1))
+        return self if self.layer else replace(self, layer=some_heads(networks[0], noise, "AddHeads", self.num_heads))
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of widening the number of heads silently."""

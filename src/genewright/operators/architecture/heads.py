@@ -27,7 +27,7 @@ def heads_of(network: Network, layer: str, operator: str) -> tuple[Knob, ...]:
     widths: Widths = network.structure.widths
     heads = [knob for knob in widths.knobs() if knob.kind == "heads"]
     if not is_pattern(layer):
-        return (_heads_of(widths, heads, layer, operator),)
+        return (_heads_of(network, heads, layer, operator),)
     around = [
         name
         for knob in heads
@@ -36,12 +36,13 @@ def heads_of(network: Network, layer: str, operator: str) -> tuple[Knob, ...]:
     meant = [name for name in dict.fromkeys(around) if matches(layer, name)]
     if not meant:
         raise UnknownNameError(f"{operator}: nothing with heads is called {layer!r}. {did_you_mean(layer, around)}")
-    found = tuple(dict.fromkeys(_heads_of(widths, heads, name, operator) for name in meant))
+    found = tuple(dict.fromkeys(_heads_of(network, heads, name, operator) for name in meant))
     refuse_overlaps(found)
     return found
 
 
-def _heads_of(widths: Widths, heads: list[Knob], layer: str, operator: str) -> Knob:
+def _heads_of(network: Network, heads: list[Knob], layer: str, operator: str) -> Knob:
+    widths: Widths = network.structure.widths
     exact = [knob for knob in heads if knob.name == layer or layer in knob.layers]
     inside = exact or [knob for knob in heads if any(name.startswith(f"{layer}.") for name in knob.layers)]
     free = [knob for knob in inside if knob.free] or inside
@@ -53,17 +54,52 @@ def _heads_of(widths: Widths, heads: list[Knob], layer: str, operator: str) -> K
         widths.find(layer)  # says which names are near
     names = ", ".join(f"{knob.name!r} ({knob.size})" for knob in (free or heads)[:8]) or "none"
     found = f"{len(free)} widths" if free else "none"
-    raise UnsupportedError(f"{operator}: {layer!r} holds {found} that count heads. Name one; in this network: {names}.")
+    raise UnsupportedError(
+        f"{operator}: {layer!r} holds {found} that count heads{_reason(network, layer)}. Name one; in this network: "
+        f"{names}."
+    )
+
+
+def _reason(network: Network, layer: str) -> str:
+    """Return what to say of weights that cannot change, and of an attention that has none."""
+    obstacle = network.structure.widths.obstacle(layer)
+    if obstacle is not None:
+        return f": {obstacle}"
+    facts = network.layers.get(layer)
+    held = any(tensor.role == "kernel" and tensor.layer.startswith(layer) for tensor in network.tensors.values())
+    if facts is None or facts.kind != "attention" or held:
+        return ""
+    return f": {facts.class_name} has no projections, so all of what it is given is one head"
 
 
 def _tensors(knob: Knob) -> set[str]:
     return {place.tensor for place in knob.places}
 
 
-def some_heads(network: Network, noise: Noise, operator: str, least: int) -> str:
-    """Return the name of heads that the seed chooses among those that are free and at least `least`."""
+def some_heads(network: Network, noise: Noise, operator: str, added: int, least: int = 1) -> str:
+    """Return the name of heads that the seed chooses among those that can change so.
+
+    Args:
+        network: The network.
+        noise: The operator's noise.
+        operator: Who asks, for the message.
+        added: How many are to be added; below zero, removed.
+        least: How many there must be.
+
+    Raises:
+        UnsupportedError: There are none; what is in the way of the first ones is said.
+    """
     widths: Widths = network.structure.widths
-    free = [knob for knob in widths.knobs() if knob.kind == "heads" and knob.free and knob.size >= least]
-    if not free:
-        raise UnsupportedError(f"{operator}: no width of this network counts heads that can change.")
-    return free[int(uniform01(noise.stream("layer")) * len(free))].name
+    heads = [knob for knob in widths.knobs() if knob.kind == "heads"]
+    order = [knob for knob in heads if knob.free and knob.size >= max(least, 1 - added)]
+    stream = noise.stream("layer")
+    why = f" {heads[0].name!r} cannot: {heads[0].pins[0]}." if heads and heads[0].pins else ""
+    for turn in range(len(order)):
+        knob = order.pop(int(uniform01(stream, turn) * len(order)))
+        try:
+            widths.resolve_attributes(knob, knob.size + added)
+        except UnsupportedError as error:
+            why = why or f" {error}"
+            continue
+        return knob.name
+    raise UnsupportedError(f"{operator}: no width of this network counts heads that can change.{why}")

@@ -58,7 +58,11 @@ class RemoveHeads(Operator):
         self._narrowing("")
 
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> RemoveHeads:
-        return self if self.layer else replace(self, layer=some_heads(networks[0], noise, "RemoveHeads", 2))
+        if self.layer:
+            return self
+        heads = self.heads or ()
+        removed, least = self.num_heads or len(heads), max(heads, default=0) + 1
+        return replace(self, layer=some_heads(networks[0], noise, "RemoveHeads", -removed, least))
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of narrowing the number of heads."""

@@ -23,7 +23,7 @@ class ReplaceLayer(Operator):
     takes over dtype, device, mode and hooks. The function changes.
 
     Args:
-        layer: The layer; None lets the seed choose among those that return the shape of their input.
+        layer: The layer; None lets the seed choose among those that receive one tensor and return its shape.
         new: A kind of torch.nn with its settings, or {"copy": name} of another layer of the model.
 
     Raises:
@@ -54,7 +54,8 @@ class ReplaceLayer(Operator):
         if self.layer is not None:
             return self
         calls = network.structure.calls().values()
-        options = [c.layer for c in calls if c.layer and not c.composite and c.input_shape == c.output_shape]
+        alone = [c for c in calls if c.layer and not c.composite and not c.extra_inputs]
+        options = [c.layer for c in alone if c.input_shape == c.output_shape]
         name = chosen(options, noise, "ReplaceLayer", "layer that returns the shape of its input")
         return dataclasses.replace(self, layer=name)
 

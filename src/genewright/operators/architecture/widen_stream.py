@@ -85,7 +85,8 @@ class WidenStream(Operator):
         widths = networks[0].structure.widths
         streams = [knob for knob in widths.knobs() if not (_obstacle(knob) or self._nonlinearity(knob, widths))]
         if not streams:
-            raise UnsupportedError("WidenStream: no free width of this network runs through a norm across its units.")
+            why = self._why(widths)
+            raise UnsupportedError(f"WidenStream: no free width of this network runs through a norm across its {why}")
         return replace(self, layer=max(streams, key=lambda knob: len(knob.places)).name)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
@@ -99,6 +100,13 @@ class WidenStream(Operator):
             raise UnsupportedError(f"WidenStream: {knob.name!r} {obstacle}")
         size = self._size(knob)
         yield from NEW_CHANNEL_INITS[self.init](knob, size, widths.resolve_attributes(knob, size), network, widths)
+
+    def _why(self, widths: Widths) -> str:
+        """Return why the first width that runs through a norm cannot grow."""
+        first = next((knob for knob in widths.knobs() if any(kind == "layer" for _, kind in knob.norms)), None)
+        if first is None:
+            return "units."
+        return f"units and can grow: {first.name!r} {_obstacle(first) or self._nonlinearity(first, widths)}"
 
     def _nonlinearity(self, knob: Knob, widths: Widths) -> str:
         """Return why new channels that are the mean of the old ones would not be so at a norm."""

@@ -53,6 +53,14 @@ class KerasWidths(Widths):
     def subtracts_mean(self, layer: str) -> bool:
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
 
+    def nonlinearity_before(self, layer: str) -> Reason | None:
+        return self.reading.nonlinearities.get(layer)
+
+    def obstacle(self, layer: str) -> Reason | None:
+        held = [axes for name, axes in self.reading.parameters.items() if name.startswith(f"{layer}.")]
+        inside = used_leaves([axis for axes in held for axis in axes])
+        return inside[0].pins[0] if inside and all(leaf.pins for leaf in inside) else None
+
     def _found(self) -> list[Knob]:
         reading = self.reading
         members = members_of(self.model)

@@ -17,6 +17,7 @@ from typing import Any
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, is_graph, layers_of, members_of
 from genewright.backends.keras.tracing import inner_graph, is_traceable, traced
+from genewright.backends.keras.widths.nonlinearity import after_nonlinearity
 from genewright.backends.keras.widths.rule_context import Propagation as Propagation
 from genewright.backends.keras.widths.rule_context import RuleContext as RuleContext
 from genewright.backends.keras.widths.rule_context import Value as Value
@@ -135,7 +136,9 @@ class _Reader:
             reading=self.reading,
             tensors=self._all_tensors(layer),
         )
+        before = len(self.reading.marks)
         values = outputs_of(step)
+        values = after_nonlinearity(step, values, written=any(mark.role == "writer" for mark in self.reading.marks[before:]))
         self.reading.results.append((type(layer).__name__, tuple(value.axes for value in values)))
         return values
 

@@ -15,9 +15,16 @@ Role = Literal["writer", "reader", "carrier", "norm", "group"]
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor of the graph as its axes, the batch first."""
+    """A tensor of the graph.
+
+    Attributes:
+        axes: Its axes, the batch first.
+        nonlinearity: The first nonlinearity since weights made its units: a unit that was the mean of others there is
+            not so here. None where there is none.
+    """
 
     axes: tuple[Axis, ...]
+    nonlinearity: Reason | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +66,7 @@ class Propagation:
         bindings: Entries of configs that follow an axis.
         norms: Norms across units.
         touched: Names of the layers that ran.
+        nonlinearities: For norms, by layer, the nonlinearity between the last weights and the norm.
         results: For every call, in order, the class of the layer or operation and the axes of what it returned.
         unknown: Classes without a rule, with how often they were met.
     """
@@ -67,6 +75,7 @@ class Propagation:
     marks: list[AxisRole] = field(default_factory=list[AxisRole])
     bindings: list[Binding] = field(default_factory=list[Binding])
     norms: list[Norm] = field(default_factory=list[Norm])
+    nonlinearities: dict[str, Reason] = field(default_factory=dict[str, Reason])
     touched: dict[str, None] = field(default_factory=dict[str, None])
     results: list[tuple[str, tuple[tuple[Axis, ...], ...]]] = field(
         default_factory=list[tuple[str, tuple[tuple[Axis, ...], ...]]]
@@ -139,6 +148,9 @@ class RuleContext:
             self.mix(axis, Cause.NORMALISED, "a norm inside another layer")
         else:
             self.reading.norms.append(Norm(self.name, kind, axis, centred))
+            nonlinearity = self.inputs[0].nonlinearity
+            if nonlinearity is not None:
+                self.reading.nonlinearities.setdefault(self.name, nonlinearity)
 
     def pin(self, axis: Axis, cause: Cause, detail: str = "") -> None:
         """Note why an axis cannot change."""
@@ -198,6 +210,9 @@ class RuleContext:
     def shaped(self, value: Value, channels: Axis) -> list[Value]:
         """Return an output whose places are its own, and whose channels are the given ones."""
         place = self.channel(value)
+        for at, axis in enumerate(value.axes):
+            if at not in (0, place):
+                self.pin(axis, Cause.SPACE)
         axes = [self.fresh(size) for size in self.shapes[0]]
         axes[0], axes[place] = value.axes[0], channels
         return [Value(tuple(axes))]

@@ -40,6 +40,9 @@ def group(step: RuleContext) -> list[Value]:
     for attribute in ("gamma", "beta"):
         if attribute in step.tensors:
             step.carry(attribute, channels, -1, "norm")
+    for place, axis in enumerate(x.axes):
+        if place and place not in step.places(x):
+            step.mix(axis, Cause.NORMALISED, "GroupNormalization")
     groups, inside = split(channels, int(step.layer.groups))
     step.bind("groups", groups)
     step.norm("group", inside, centred=True)

@@ -27,6 +27,7 @@ def recurrent(step: RuleContext) -> list[Value]:
         return step.pinned(Cause.CALLED_OTHERWISE, "its state is not handed over as plain tensors")
     x, *states = step.inputs
     units = _cell(step, _prefix(step), kind, x.axes[-1])
+    step.mix(x.axes[1], Cause.ORDERED, kind)
     step.bind("units", units)
     for state in states:
         step.join(state.axes[-1], units)
@@ -45,6 +46,9 @@ def convolutional(step: RuleContext) -> list[Value]:
     channel = 2 if step.layer.data_format == "channels_first" else len(x.axes) - 1
     filters = _cell(step, _prefix(step), _kind(step.layer), x.axes[channel])
     step.bind("filters", filters)
+    for place, axis in enumerate(x.axes):
+        if place not in (0, channel):
+            step.pin(axis, Cause.SPACE)
     axes = [step.fresh(size) for size in step.shapes[0]]
     axes[0] = x.axes[0]
     axes[len(axes) - (len(x.axes) - channel)] = filters
@@ -62,6 +66,7 @@ def cells(step: RuleContext) -> list[Value]:
     if not all(type(cell) in _CELLS for cell in chain):
         return step.pinned(Cause.UNKNOWN_OPERATION, "its cell, which is not one of Keras's own,")
     units = x.axes[-1]
+    step.mix(x.axes[1], Cause.ORDERED, "RNN")
     for position, cell in enumerate(chain):
         path = next(path for path, found in layers_of(layer).items() if found is cell)
         units = _cell(step, path, type(cell).__name__, units)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genewright.backends.keras.library import keras
+from genewright.backends.keras.library import class_of, keras
 from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.widths.axes import Axis, product
 from genewright.widths.reasons import Cause
@@ -29,6 +29,9 @@ def pooled(step: RuleContext) -> list[Value]:
     channel = step.channel(x)
     if step.layer.keepdims:
         return step.shaped(x, x.axes[channel])
+    for place, axis in enumerate(x.axes):
+        if place not in (0, channel):
+            step.mix(axis, Cause.REDUCED, class_of(step.layer).__name__)
     return [Value((x.axes[0], x.axes[channel]))]
 
 
