@@ -11,10 +11,10 @@ import pytest
 
 import genewright as gw
 from genewright.backends import backend_of
+from genewright.outputs import largest_change
 from genewright.seeding import Noise
-from genewright.witness import largest_change
 
-from .test_rules import woken
+from .test_rules import randomized
 
 BATCH = np.random.default_rng(0).normal(size=(3, 5, 6)).astype(np.float32)
 GROUPED = {"num_query_heads": 6, "num_key_value_heads": 3, "head_dim": 4}
@@ -28,14 +28,14 @@ def _layer(keras: Any, kind: str, **settings: Any) -> Any:
 def functional(keras: Any, kind: str, **settings: Any) -> Any:
     given = keras.Input((5, 6))
     x = keras.layers.Add()([given, _layer(keras, kind, **settings)(given, given)])
-    return woken(keras.Model(given, keras.layers.Dense(2, name="out")(x)))
+    return randomized(keras.Model(given, keras.layers.Dense(2, name="out")(x)))
 
 
 def sequential(keras: Any, kind: str) -> Any:
     given = keras.Input((5, 6))
     inner = keras.Model(given, _layer(keras, kind)(given, given, use_causal_mask=True), name="inner")
     dense = [keras.layers.Dense(size, name=name) for name, size in (("in", 6), ("out", 2))]
-    return woken(keras.Sequential([keras.Input((5, 6)), dense[0], inner, dense[1]]))
+    return randomized(keras.Sequential([keras.Input((5, 6)), dense[0], inner, dense[1]]))
 
 
 def subclassed(keras: Any, kind: str) -> Any:
@@ -50,13 +50,13 @@ def subclassed(keras: Any, kind: str) -> Any:
 
     model = Reader()
     model(BATCH)
-    return woken(model)
+    return randomized(model)
 
 
 def change(one: Any, other: Any, batch: Any = BATCH) -> float:
-    witnesses = [backend_of(model).witness(model, batch) for model in (one, other)]
-    assert all(witness.exact for witness in witnesses)
-    return largest_change(*witnesses)
+    outputs = [backend_of(model).exact_outputs(model, batch) for model in (one, other)]
+    assert all(each.exact for each in outputs)
+    return largest_change(*outputs)
 
 
 def attention_of(model: Any) -> Any:
@@ -124,7 +124,7 @@ def test_heads_that_were_added_are_removed_without_a_trace(keras: Any) -> None:
 def test_gates_biases_and_a_single_head(keras: Any, settings: dict[str, Any]) -> None:
     given = keras.Input((5, 6))
     attended = _layer(keras, "MultiHeadAttention", **settings)(given, given)
-    model = woken(keras.Model(given, keras.layers.Dense(2)(attended)))
+    model = randomized(keras.Model(given, keras.layers.Dense(2)(attended)))
     wide = gw.mutate(model, gw.AddHeads("attend", 1), seed=1, example=BATCH)
     assert heads_of(wide) == heads_of(model) + 1
     assert change(model, wide) < 1e-9
@@ -155,7 +155,7 @@ def test_cross_attention_with_its_scores_and_a_mask(keras: Any) -> None:
     mask = np.tril(np.ones((5, 4), bool))[None]
     x, scores = layer(given, other, attention_mask=mask, return_attention_scores=True)
     largest = keras.ops.max(scores, axis=1)
-    plain, shown = (woken(keras.Model([given, other], outputs)) for outputs in (x, [x, largest]))
+    plain, shown = (randomized(keras.Model([given, other], outputs)) for outputs in (x, [x, largest]))
     batch = [BATCH, BATCH[:, :4, :3]]
     wide = gw.mutate(plain, gw.AddHeads("attend", 1), seed=1, example=batch)
     assert change(plain, wide, batch) < 1e-9

@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from genewright.backends.keras.cloning import python_random_kept
-from genewright.backends.keras.swap_layers import replacement_layers, swap_layers
+from genewright.backends.keras.cloning import preserve_python_random
 from genewright.backends.keras.graph import Rebuilder
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph
-from genewright.backends.keras.subclassed import remade
 from genewright.backends.keras.rewiring import Changes
+from genewright.backends.keras.subclassed import remade
+from genewright.backends.keras.swap_layers import replacement_layers, swap_layers
 from genewright.errors import UnsupportedError
 
 _WAITING = "uninitialized_variables"  # where Keras keeps variables that were made in a stateless scope
@@ -39,7 +39,7 @@ def refuse_larger(model: Any, changes: Changes, limit: int, refitted: Iterable[s
     state: Any = importlib.import_module("keras.src.backend.common.global_state")
     waiting = list(state.get_global_attribute(_WAITING) or [])
     try:
-        with python_random_kept(), keras.StatelessScope(initialize_variables=False):
+        with preserve_python_random(), keras.StatelessScope(initialize_variables=False):
             made = _made(model, changes.anew(), refitted)
             size = sum(math.prod(int(n) for n in variable.shape) * _BYTES for variable in made.variables)
     finally:

@@ -138,7 +138,8 @@ class _Reader:
         )
         before = len(self.reading.marks)
         values = outputs_of(step)
-        values = after_nonlinearity(step, values, written=any(mark.role == "writer" for mark in self.reading.marks[before:]))
+        written = any(mark.role == "writer" for mark in self.reading.marks[before:])
+        values = after_nonlinearity(step, values, written=written)
         self.reading.results.append((type(layer).__name__, tuple(value.axes for value in values)))
         return values
 

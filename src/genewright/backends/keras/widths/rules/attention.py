@@ -9,8 +9,8 @@ import numpy as np
 from genewright.backends.keras.library import class_of, keras
 from genewright.backends.keras.widths.propagation import RuleContext, Value, rule
 from genewright.widths.axes import Axis, size_of
-from genewright.widths.unification import split
 from genewright.widths.reasons import Cause
+from genewright.widths.unification import split
 
 _KINDS: tuple[Any, ...] = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
 _MASK = 6  # the position of attention_mask among the arguments of a call
@@ -121,7 +121,9 @@ def _projections(step: RuleContext) -> list[Axis]:
     return output
 
 
-def _attended(step: RuleContext, heads: Axis, made: Axis, given: tuple[Value, Value, Value], *, own_size: bool) -> list[Value]:
+def _attended(
+    step: RuleContext, heads: Axis, made: Axis, given: tuple[Value, Value, Value], *, own_size: bool
+) -> list[Value]:
     """State what projections receive, and return the output, and the scores where these are returned."""
     query, value, key = given
     for name, x in (("query", query), ("value", value), ("key", key), ("gate", query)):
