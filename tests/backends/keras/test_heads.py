@@ -222,5 +222,5 @@ def test_the_seed_chooses_among_heads_that_can_change(keras: Any) -> None:
     assert chosen(gw.RemoveHeads(num_heads=1)) == [2, 4]
     assert chosen(gw.RemoveHeads(num_heads=3)) == [4]
     assert chosen(gw.RemoveHeads(heads=(1,))) == [2, 4]
-    with pytest.raises(gw.UnsupportedError, match="no width of this network counts heads that can change"):
-        chosen(gw.RemoveHeads(num_heads=4))
+    with pytest.raises(gw.SettingError, match="4 units; removing 4 leaves none"):
+        gw.plan(model, gw.RemoveHeads(num_heads=4), seed=1, example=BATCH)

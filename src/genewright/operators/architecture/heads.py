@@ -91,7 +91,10 @@ def some_heads(network: Network, noise: Noise, operator: str, added: int, least:
     """
     widths: Widths = network.structure.widths
     heads = [knob for knob in widths.knobs() if knob.kind == "heads"]
-    order = [knob for knob in heads if knob.free and knob.size >= max(least, 1 - added)]
+    free = [knob for knob in heads if knob.free]
+    order = [knob for knob in free if knob.size >= max(least, 1 - added)]
+    if free and not order:
+        return max(free, key=lambda knob: knob.size).name  # the operator says what is asked too much
     stream = noise.stream("layer")
     why = f" {heads[0].name!r} cannot: {heads[0].pins[0]}." if heads and heads[0].pins else ""
     for turn in range(len(order)):
