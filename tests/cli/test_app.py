@@ -11,7 +11,7 @@ import pytest
 from genewright.cli.output import log_shown
 from genewright.operator import registered
 
-COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "diff"]
+COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "neurons", "diff"]
 OPERATORS = [f"{verb} {name.replace('_', '-')}" for verb in ("mutate", "plan") for name in registered()]
 
 

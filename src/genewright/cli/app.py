@@ -20,6 +20,7 @@ from genewright.cli.demo import demo
 from genewright.cli.diff import diff
 from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
+from genewright.cli.neurons import neurons
 from genewright.cli.operators import operators
 from genewright.cli.output import log_shown
 from genewright.cli.plan import PlanGroup
@@ -50,7 +51,7 @@ class Subcommands(TyperGroup):
     """The subcommands, in the order in which a newcomer meets them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ("demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "diff")
+        order = ("demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "neurons", "diff")
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -99,6 +100,12 @@ def application() -> typer.Typer:
             "genewright knobs my.models:Net --example input_ids=1x7:int64 --layer 'blocks.0.*' --json",
         )
     )(knobs)
+    app.command(
+        epilog=example(
+            "genewright neurons my.models:Net held_out.npz --weights net.pt --out neurons.svg",
+            "genewright neurons my.models:Net held_out.npz --filter 'dormancy < 0.025' --by dormancy",
+        )
+    )(neurons)
     app.command(epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
     app.command(epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
     return app

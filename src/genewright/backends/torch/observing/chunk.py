@@ -102,7 +102,8 @@ class TorchChunk(Chunk):
     def distances(self, centre: float = 0.0) -> Numbers:
         if centre == 0 and bool((self._lowest >= 0).all()):  # behind a ReLU the absolute values are the values
             return self._sums
-        return _array((self._wide - centre).abs_().sum(self._over))
+        apart = self._wide.abs() if centre == 0 else (self._wide - centre).abs_()
+        return _array(apart.sum(self._over))
 
     def squares(self, about: Numbers | None = None) -> Numbers:
         if about is None:
@@ -122,16 +123,19 @@ class TorchChunk(Chunk):
         return _array(self._raw.amax(self._over))
 
     def above(self, threshold: float) -> Numbers:
-        exact = float(np.float32(threshold)) == threshold  # in halves, too, a number that they do not hold is compared
-        return _counted((self._raw if exact else self._wide) > threshold, self._over)
+        exact = self._raw.dtype == torch.float32 and float(np.float32(threshold)) == threshold
+        values = self._raw if exact else self._wide
+        return self._counted(torch.gt(values, threshold, out=torch.empty_like(values)))
 
     def equal(self, value: float) -> Numbers:
-        return _counted(self._wide == value, self._over)
+        exact = self._raw.dtype == torch.float32 and float(np.float32(value)) == value
+        values = self._raw if exact else self._wide
+        return self._counted(torch.eq(values, value, out=torch.empty_like(values)))
 
     def nonfinite(self) -> Numbers:
         if np.isfinite(self._sums).all():  # a sum in float64 of numbers that are finite is finite
             return np.zeros(len(self._sums))
-        return _counted(~torch.isfinite(self._wide), self._over)
+        return self._counted((~torch.isfinite(self._wide)).double())
 
     def sample_means(self) -> Numbers:
         return _array(self._wide.mean(self._position_axis))
@@ -152,15 +156,15 @@ class TorchChunk(Chunk):
         size = slope.square().sum(3).sqrt() if self._vectors else slope.abs()
         return _array(size.sum(self._position_axis))
 
+    def _counted(self, ones: torch.Tensor) -> Numbers:
+        """Return how many ones there are: floating ones, which are written and summed much faster than bools."""
+        few = ones.numel() < 1 << 24  # up to there float32 counts exactly
+        return _array(ones.sum(self._over, dtype=ones.dtype if few else torch.float64))
+
     @property
     def _slope(self) -> torch.Tensor:
         assert self._gradient is not None  # asked for by whoever reads it
         return self._gradient
-
-
-def _counted(mask: torch.Tensor, over: tuple[int, int]) -> Numbers:
-    """Return how often a mask is true; bytes are summed faster than bools."""
-    return _array(mask.view(torch.uint8).sum(over, dtype=torch.int32))
 
 
 def _array(tensor: torch.Tensor) -> Numbers:

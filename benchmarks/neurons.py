@@ -1,0 +1,146 @@
+"""What measuring neurons costs beside a plain forward pass over the same data, hooks by hand, and captum.
+
+    python benchmarks/neurons.py [--runs 3] [--models resnet18 gpt2]
+
+Processor time of one process on one thread of torch; the ways take turns, and of each the fastest run counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import genewright as gw
+
+STREAMING = ["active_fraction", "mean", "variance", "dormancy", "apoz", "saturation", "constancy", "wanda"]
+OF_WEIGHTS = ["incoming_norm", "outgoing_norm"]
+KEEPING = ["duplicates", "entropy"]
+
+
+def resnet18() -> tuple[nn.Module, list[Any]]:
+    """Return (ResNet-18, 8 batches of 16 images)."""
+    missing = torch.library.Library("torchvision", "FRAGMENT")  # torchvision's wheels are CUDA builds
+    for name in ("nms", "qnms"):
+        with contextlib.suppress(RuntimeError):  # it is there
+            missing.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision
+
+    torch.manual_seed(0)
+    return torchvision.models.resnet18(weights=None).eval(), [torch.randn(16, 3, 224, 224) for _ in range(8)]
+
+
+def gpt2() -> tuple[nn.Module, list[Any]]:
+    """Return (a model of GPT-2 small's shape, 8 batches of 4 texts of 64 tokens)."""
+    resnet18()  # declares what torchvision misses, which transformers imports
+    import transformers
+
+    torch.manual_seed(0)
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(use_cache=False)).eval()
+    return model, [{"input_ids": torch.randint(0, 50_000, (4, 64))} for _ in range(8)]
+
+
+def plain(model: nn.Module, batches: list[Any]) -> None:
+    """Run the model over the data."""
+    with torch.no_grad():
+        for batch in batches:
+            model(**batch) if isinstance(batch, dict) else model(batch)
+
+
+def by_hand(model: nn.Module, batches: list[Any]) -> None:
+    """Sum what the four default measures need, as people write it: hooks on layers, reductions in float32."""
+    totals: dict[nn.Module, list[torch.Tensor]] = {}
+
+    def hook(module: nn.Module, _args: Any, output: Any) -> None:
+        x = output.detach()
+        x = x.transpose(0, 1).flatten(1) if x.dim() == 4 else x.reshape(-1, x.shape[-1]).T
+        found = [(x > 0).float().sum(1), x.sum(1), (x**2).sum(1), x.abs().sum(1)]
+        held = totals.setdefault(module, found)
+        if held is not found:
+            totals[module] = [a + b for a, b in zip(held, found, strict=True)]
+
+    kinds = (nn.Linear, nn.Conv2d, nn.BatchNorm2d, nn.LayerNorm, nn.ReLU)
+    watched = [
+        m for m in model.modules() if isinstance(m, kinds) or type(m).__name__ in ("Conv1D", "NewGELUActivation")
+    ]
+    handles = [module.register_forward_hook(hook) for module in watched]
+    plain(model, batches)
+    for handle in handles:
+        handle.remove()
+
+
+def of_captum(model: nn.Module, batches: list[Any]) -> None:
+    """Let captum return the activations of every layer, and average them."""
+    from captum.attr import LayerActivation
+
+    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
+    with torch.no_grad():
+        for batch in batches:
+            for found in LayerActivation(model, layers).attribute(batch):
+                (found[0] if isinstance(found, tuple) else found).mean(0)
+
+
+def ours(measures: Any, **options: Any) -> Callable[[nn.Module, list[Any]], None]:
+    """Return what measures the data."""
+
+    def run(model: nn.Module, batches: list[Any]) -> None:
+        gw.neurons.measure(model, batches, measures=measures, **options)
+
+    return run
+
+
+WAYS: dict[str, Callable[[nn.Module, list[Any]], None]] = {
+    "a plain forward pass": plain,
+    "gw.neurons.measure, the default measures": ours(gw.neurons.DEFAULT),
+    "gw.neurons.measure, all that stream": ours([*STREAMING, *OF_WEIGHTS]),
+    "gw.neurons.measure, all that stream, duplicates and entropy": ours([*STREAMING, *OF_WEIGHTS, *KEEPING], seed=246),
+    "hooks by hand: four sums": by_hand,
+    "captum's LayerActivation and a mean": of_captum,
+}
+
+
+def machine() -> str:
+    """Name the machine, the versions, the date and the load."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    return (
+        f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"torch {torch.__version__}; {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--models", nargs="+", default=["resnet18", "gpt2"])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(machine())
+    for name in options.models:
+        model, batches = {"resnet18": resnet18, "gpt2": gpt2}[name]()
+        ways = {way: run for way, run in WAYS.items() if run is not of_captum or name == "resnet18"}
+        best = dict.fromkeys(ways, float("inf"))
+        for _ in range(options.runs):
+            for way, run in ways.items():
+                began = time.process_time()
+                run(model, batches)
+                best[way] = min(best[way], time.process_time() - began)
+        units = len(gw.neurons.measure(model, batches[:1], measures="mean"))
+        print(f"\n### {name}, {units:,} units\n\n| way | s | x a plain pass |\n|---|---|---|")
+        for way, seconds in best.items():
+            print(f"| {way} | {seconds:.2f} | {seconds / best['a plain forward pass']:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
