@@ -112,7 +112,7 @@ def neurons(
     output.say(str(chosen))
     if out is not None:
         picture = chosen.heat_map(by)
-        write_atomically(out, lambda path: path.write_text(picture), overwrite=force)
+        write_atomically(out, [picture.encode()], overwrite="force" if force else False)
         output.say(f"wrote {out}")
     output.document({"model": model, **_form(chosen)})
 
