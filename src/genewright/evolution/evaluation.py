@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,10 @@ class Outcome:
     worker: str = ""
 
 
+def _nothing() -> None:
+    """Tell nobody."""
+
+
 class Evaluator:
     """Makes and judges individuals, in one process.
 
@@ -78,16 +82,21 @@ class Evaluator:
         self._grower = Grower(job.base, genomes, example=job.example, cache_bytes=job.cache_bytes)
         self._backend = backend_of(job.base)
 
-    def evaluate(self, task: Task) -> Outcome:
-        """Make one individual and judge it."""
-        began = time.perf_counter()
-        status, fitness, error = self._judged(task)
-        seconds = time.perf_counter() - began
+    def evaluate(self, task: Task, began: Callable[[], None] = _nothing) -> Outcome:
+        """Make one individual and judge it.
+
+        Args:
+            task: The individual.
+            began: Is called before each evaluation, once the weights have been made.
+        """
+        start = time.perf_counter()
+        status, fitness, error = self._judged(task, began)
+        seconds = time.perf_counter() - start
         return Outcome(
             number=task.number, status=status, fitness=fitness, error=error, seconds=seconds, worker=self._worker
         )
 
-    def _judged(self, task: Task) -> tuple[Status, Value | None, str]:
+    def _judged(self, task: Task, began: Callable[[], None]) -> tuple[Status, Value | None, str]:
         try:
             model = self._grower.grown(task.genome)
         except GenewrightError as error:
@@ -97,6 +106,7 @@ class Evaluator:
             for repeat in range(self._job.repeats):
                 last = repeat == self._job.repeats - 1
                 subject = model if last else self._backend.copy(model)
+                began()
                 noise = Noise(self._job.seed, f"/{task.generation}/{repeat}", "fitness")
                 values.append(checked(judged(self._job.fitness, subject, noise)))
             return "evaluated", mean(values) if len(values) > 1 else values[0], ""
