@@ -200,8 +200,11 @@ class TestRefusedByName:
 
         base = Holder()
         with pytest.raises(gw.UnsupportedError, match=r"'packed' is quantised \(torch\.qint8\)"):
-            gw.mutate(base, NOISE, seed=1, inplace=True)
+            gw.mutate(base, gw.GaussianNoise(where=("plain", "packed")), seed=1, inplace=True)
         assert torch.equal(base.plain, torch.ones(2))
+        mutant = gw.mutate(base, NOISE, seed=1)  # nobody has chosen it
+        assert not torch.equal(mutant.plain, base.plain)
+        assert torch.equal(mutant.packed.int_repr(), base.packed.int_repr())
 
     def test_sparse(self) -> None:
         base = nn.Linear(2, 2, bias=False)
@@ -234,9 +237,9 @@ class TestRefusedByName:
         base = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, dtype=torch.complex64))
         before = gw.fingerprint(base)
         with pytest.raises(gw.UnsupportedError, match=r"'1\.weight' has dtype complex64.*!1\.weight"):
-            gw.mutate(base, NOISE, seed=1, inplace=True)
+            gw.mutate(base, gw.Quantize(), seed=1, inplace=True)
         assert gw.fingerprint(base) == before
-        gw.mutate(base, gw.GaussianNoise(where=("*", "!1.*")), seed=1)
+        gw.mutate(base, gw.Quantize(where=("*", "!1.*")), seed=1)
 
     def test_eight_bit_floats(self) -> None:
         base = nn.Linear(2, 2, bias=False)

@@ -76,6 +76,7 @@ def _entries(network: Network) -> dict[str, bytes]:
         large = data.nbytes >= _PARALLEL_BYTES
         digest = (blake3.blake3(data, max_threads=blake3.blake3.AUTO) if large else blake3.blake3(data)).digest()
         found[tensor.name] = f"{tensor.dtype} {','.join(map(str, tensor.shape))} ".encode() + digest
+    found.update((name, state.about) for name, state in network.state.items())
     return found
 
 

@@ -18,6 +18,7 @@ from genewright.plan import Plan
 from genewright.recipe import Recipe, step_text
 from genewright.seeding import Noise, Seed, seed_required
 from genewright.transaction import Transaction
+from genewright.where import said_state
 
 Operators = AnyOperator | Iterable[AnyOperator]
 Model = TypeVar("Model")
@@ -117,7 +118,9 @@ def plan(
         held = set(network.tensors)
         act(change, operators, Noise(seed))
     resized = {name for done in change.done for e in done.step.edits if isinstance(e, Gather) for name in e.tensors()}
-    notes = companion.state_resets(sorted(resized & held)) if companion is not None else []
+    notes = list(companion.state_resets(sorted(resized & held))) if companion is not None else []
+    if network.state:
+        notes.append(f"left alone: {said_state(network.state)}")
     return Plan(
         base=change.base,
         steps=tuple(change.done),

@@ -16,6 +16,7 @@ from genewright.errors import ExampleError, SettingError, UnknownNameError
 from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
 from genewright.observation import Observer
+from genewright.state import State
 from genewright.structure import Structure
 from genewright.tensor import Initial, Tensor
 
@@ -66,6 +67,11 @@ class Network(ABC):
             ExampleError: No example was given, or a checkpoint cannot be run.
         """
         raise ExampleError(NO_EXAMPLE)
+
+    @functools.cached_property
+    def state(self) -> Mapping[str, State]:
+        """What the model computes with that no operator changes, by name: it is counted and saved, and left alone."""
+        return {}
 
     @functools.cached_property
     def layers(self) -> Mapping[str, Layer]:

@@ -23,6 +23,7 @@ Role = Literal[
 ROLES: tuple[str, ...] = Role.__args__
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
+COMPLEX = {"complex64": "float32", "complex128": "float64"}  # what their real and imaginary parts are
 
 
 @dataclass(frozen=True, kw_only=True)

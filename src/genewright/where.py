@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from genewright.errors import RecipeError, SelectionError, SettingError
+from genewright.errors import RecipeError, SelectionError, SettingError, UnsupportedError
 from genewright.names import did_you_mean, matches
 from genewright.network import Network
 from genewright.part import Part, along
+from genewright.state import State
 from genewright.tensor import ROLES, Tensor
 
 UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
@@ -75,6 +76,12 @@ class Where:
         every = not (self.patterns or self.roles or self.layers)
         matching = [t for t in network.tensors.values() if every or self._matches(t)]
         chosen = [t for t in matching if t.trainable or self.frozen or self._names(t)]
+        for state in network.state.values():
+            if (state.trainable and (every or self._covers_state(state))) or state.name in self.patterns:
+                raise UnsupportedError(
+                    f"{state.name!r} {state.what}, so that no operator can change it. {state.advice} Or leave it out: "
+                    f"where=('*', '!{state.name}')."
+                )
         if not chosen:
             raise SelectionError(self._nothing(network, matching, need))
         selected = [Selected(t, self._units_of(t) if self.units else None) for t in chosen]
@@ -134,6 +141,10 @@ class Where:
             raise RecipeError(f"A `where` in a recipe has unknown entries: {', '.join(known)}.")
         return cls(**lists, units=units, frozen=frozen)
 
+    def _covers_state(self, state: State) -> bool:
+        inside = not self.layers or any(matches(pattern, state.layer) for pattern in self.layers)
+        return inside and not self.roles and self._allows(lambda pattern: _covers(pattern, state.name))
+
     def _matches(self, tensor: Tensor) -> bool:
         if self.roles and tensor.role not in self.roles:
             return False
@@ -179,7 +190,8 @@ class Where:
                 "gw.where(..., frozen=True)."
             )
         if not network.tensors:
-            return "where: the network has no tensors at all."
+            state = f" Left alone are {said_state(network.state)}." if network.state else ""
+            return f"where: the network has no tensors at all that operators change.{state}"
         near = ""
         for pattern in self.patterns:
             near += (
@@ -273,6 +285,13 @@ def describe(chosen: Where) -> str:
     parts += [f"{key}={', '.join(v)}" for key in ("roles", "layers") if (v := getattr(chosen, key))]
     parts += [f"{len(u.units)} units of {u.layer!r}" for u in chosen.units]
     return ", ".join(parts) or "(everything trainable)"
+
+
+def said_state(states: Mapping[str, State]) -> str:
+    """Say how much state a network has that no operator changes."""
+    names = ", ".join(list(states)[:3]) + (", ..." if len(states) > 3 else "")
+    size = sum(state.size for state in states.values())
+    return f"{len(states)} pieces of state that are no plain tensors ({names}), {size:,} values"
 
 
 def _covers(pattern: str, name: str) -> bool:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from genewright.edits.edit import View
+from genewright.edits.edit import Line, View
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.errors import SettingError
 from genewright.noise import Change
 from genewright.noise.engine import LARGEST
 from genewright.part import Part
+from genewright.tensor import COMPLEX
 
 
 @dataclass(frozen=True, kw_only=True)
 class Perturb(ValueEdit):
     """Change elements of a tensor by seeded noise, in place.
+
+    Real and imaginary part of a complex element are two numbers, each with noise of its own; they lie beside each
+    other, as in an axis of length 2 behind all others.
 
     Attributes:
         tensor: The tensor's name.
@@ -33,7 +37,7 @@ class Perturb(ValueEdit):
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
         tensor = views[0].tensor(self.tensor)
-        computing = "float64" if tensor.dtype == "float64" else "float32"
+        computing = "float64" if tensor.dtype in ("float64", "complex128") else "float32"
         if abs(self.change.scale) > LARGEST[computing]:
             raise SettingError(
                 f"A strength of {self.change.scale:g} is infinite in {computing}, in which {tensor.name!r} of dtype "
@@ -42,6 +46,13 @@ class Perturb(ValueEdit):
 
     def apply(self, site: Site) -> None:
         site.perturb(self.tensor, self.change, site.noise.stream(self.stream), self.part)
+
+    def takes(self, dtype: str) -> bool:
+        return super().takes(dtype) or dtype in COMPLEX
+
+    def lines(self, view: View) -> Iterator[Line]:
+        for line in super().lines(view):
+            yield replace(line, what=f"{line.what}, real and imaginary parts each") if line.dtype in COMPLEX else line
 
     def rate(self) -> float:
         return self.change.rate

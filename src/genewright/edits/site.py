@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
@@ -15,7 +16,7 @@ from genewright.elements import decoded, encoded
 from genewright.errors import UnsupportedError
 from genewright.part import Part, grid, pieces
 from genewright.seeding import Noise
-from genewright.tensor import Tensor
+from genewright.tensor import COMPLEX, Tensor
 
 if TYPE_CHECKING:
     from genewright.edits.edit import Edit
@@ -188,8 +189,11 @@ class Site:
         add = None if self.journal is None else self.journal.add
         if memory.perturb(change, stream, part, add):
             return
-        tensor = memory.tensor
-        with memory.open() as values:
+        tensor = _in_parts(memory.tensor)
+        if tensor is not memory.tensor and part:
+            part = (*part, *(None,) * (len(tensor.shape) - len(part)))
+        with memory.open() as opened:
+            values = _numbers(opened)
             if not part:
                 note = None if add is None else _noted(add, memory, 0, None)
                 gw_noise.apply(values, change, stream, dtype=tensor.dtype, journal=note)
@@ -254,13 +258,25 @@ def _put_back(memory: Memory, place: tuple[Any, ...], old: NDArray[Any]) -> Call
     return restore
 
 
+def _in_parts(tensor: Tensor) -> Tensor:
+    """Return a complex tensor as one of real numbers, with an axis more; any other as it is."""
+    if tensor.dtype not in COMPLEX:
+        return tensor
+    return replace(tensor, dtype=COMPLEX[tensor.dtype], shape=(*tensor.shape, 2))
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Return elements as real numbers, in the same memory: a complex one is two."""
+    return values.view(COMPLEX[str(values.dtype)]) if values.dtype.kind == "c" else values
+
+
 def _noted(
     add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int | None
 ) -> Callable[[Undo], None]:
     def note(undo: Undo) -> None:
         def restore() -> None:
             with memory.open() as values:
-                undo.restore(values[start:stop])
+                undo.restore(_numbers(values)[start:stop])
 
         add(restore)
 

@@ -28,7 +28,7 @@ class ValueEdit(Edit, ABC):
         tensor = views[0].tensor(self.tensor)
         if self.part and not fits(self.part, tensor.shape):
             raise self.mismatch(tensor, f"its part {self.part} does not exist")
-        if tensor.dtype not in FLOATS and not self.moves():
+        if not self.takes(tensor.dtype):
             raise UnsupportedError(
                 f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
                 f'Leave it out: where=("*", "!{tensor.name}").'
@@ -38,6 +38,10 @@ class ValueEdit(Edit, ABC):
         tensor = view.tensor(self.tensor)
         expected = math.prod(part_shape(self.part, tensor.shape)) * self.rate()
         yield Line(tensor.name, tensor.shape, tensor.dtype, self.words() + part_words(self.part), expected)
+
+    def takes(self, dtype: str) -> bool:
+        """Return whether elements of this dtype can be changed so."""
+        return dtype in FLOATS or self.moves()
 
     def moves(self) -> bool:
         """Whether it only moves elements as they are stored, so that any dtype will do."""

@@ -77,12 +77,17 @@ class FilesBackend(Backend):
         )
 
     def save(self, model: Checkpoint, path: Path, metadata: Mapping[str, str], *, overwrite: Overwrite) -> None:
-        whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container)
+        whole = Checkpoint(model.entries, {**model.metadata, **metadata}, model.container, state=model.state)
         write_checkpoint(whole, path, overwrite=overwrite)
 
     def load(self, model: Checkpoint, path: Path) -> Checkpoint:
         read = read_checkpoint(path)
-        model.entries, model.metadata, model.container = read.entries, read.metadata, read.container
+        model.entries, model.metadata, model.container, model.state = (
+            read.entries,
+            read.metadata,
+            read.container,
+            read.state,
+        )
         model.history = None
         return model
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,10 +19,12 @@ from genewright.edits import Edit, Memory, Store, Tie
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
-from genewright.tensor import FLOATS, Initial, Role, Tensor, fans, in_order, refuse_untieable, role_of_name
+from genewright.state import State
+from genewright.tensor import COMPLEX, FLOATS, Initial, Role, Tensor, fans, in_order, refuse_untieable, role_of_name
 
 RECIPE = "genewright.recipe"
 TIES = "genewright.ties"
+STATE = "genewright.state"
 
 
 @dataclass
@@ -49,12 +53,14 @@ class Checkpoint:
         metadata: Text that travels in the file.
         container: What else the file held (a .pt file's tree), to be written back around the tensors.
         history: How it was made, as texts of steps; None where that stands in the metadata, as a file has it.
+        state: What the file holds of a model that is no plain tensor, by name.
     """
 
     entries: dict[str, Entry]
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     container: Any = None
     history: tuple[str, ...] | None = None
+    state: dict[str, State] = field(default_factory=dict[str, State])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoint:
         copies: dict[int, NDArray[np.uint8]] = {}
@@ -62,7 +68,9 @@ class Checkpoint:
             if id(entry.data) not in copies:
                 copies[id(entry.data)] = entry.data.copy()
         entries = {name: replace(e, data=copies[id(e.data)]) for name, e in self.entries.items()}
-        return Checkpoint(entries, dict(self.metadata), copy.deepcopy(self.container, memo), self.history)
+        return Checkpoint(
+            entries, dict(self.metadata), copy.deepcopy(self.container, memo), self.history, dict(self.state)
+        )
 
     def __repr__(self) -> str:
         size = sum(math.prod(e.shape) for e in self.entries.values())
@@ -74,11 +82,16 @@ class CheckpointNetwork(Network):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._entries = checkpoint.entries
+        self._state = checkpoint.state
         tied: dict[int, list[str]] = {}
         for name, entry in checkpoint.entries.items():
             tied.setdefault(id(entry.data), []).append(name)
         ordered = [in_order(names) for names in tied.values()]
         self.tensors = {name: _tensor(name, checkpoint.entries[name], tuple(rest)) for name, *rest in ordered}
+
+    @functools.cached_property
+    def state(self) -> Mapping[str, State]:
+        return self._state
 
     def raw(self, name: str) -> memoryview:
         return self._entries[name].data.data
@@ -131,10 +144,16 @@ class CheckpointStore(Store):
     def _retied(self) -> None:
         """Let the metadata and the view say which names are tied now."""
         self._network = CheckpointNetwork(self._checkpoint)
-        ties = {alias: t.name for t in self._network.tensors.values() for alias in t.aliases}
+        ties = ties_of(self._checkpoint)
         self._checkpoint.metadata.pop(TIES, None)
         if ties:
             self._checkpoint.metadata[TIES] = json.dumps(ties)
+
+
+def ties_of(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return the further names of tied tensors, each with the name that the tensor goes by."""
+    tensors = CheckpointNetwork(checkpoint).tensors.values()
+    return {alias: tensor.name for tensor in tensors for alias in tensor.aliases}
 
 
 def typed(entry: Entry) -> NDArray[Any]:
@@ -157,7 +176,7 @@ def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
     if entry.about is not None:
         return replace(entry.about, name=name, aliases=aliases)
     role: Role = role_of_name(name, entry.shape)
-    trainable = role not in ("statistic", "buffer") and entry.dtype in FLOATS
+    trainable = role not in ("statistic", "buffer") and entry.dtype in (*FLOATS, *COMPLEX)
     if not trainable and role != "statistic":
         role = "buffer"
     fan_in, fan_out = fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)

@@ -10,6 +10,7 @@ import pickle
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from genewright.backends.files.archive import sizes_of
 from genewright.backends.files.bounds import check_depth, check_size
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, Entry
 from genewright.backends.files.pickle_scan import Scan
+from genewright.backends.files.values import state_of, value_of
 from genewright.errors import FileError, UnsupportedError
 from genewright.process_state import warnings_ignored
 from genewright.storage import Overwrite, read_file, write_atomically
@@ -65,19 +67,29 @@ def read_pickled(path: Path) -> Checkpoint:
     wanted = {_place(tensor): tensor.numel() * tensor.element_size() for tensor in tensors.values()}
     check_size(sum(wanted.values()), len(data), str(path))
     shared: dict[object, NDArray[np.uint8]] = {}
-    entries = {name: _entry(name, tensor, shared, torch) for name, tensor in tensors.items()}
+    dense = {name: tensor for name, tensor in tensors.items() if _is_dense(tensor, torch)}
+    entries = {name: _entry(tensor, shared, torch) for name, tensor in dense.items()}
+    others = {n: v for n, v in state.items() if n not in dense and (n in tensors or _is_of_a_layer(n))}
+    states = {name: state_of(name, value, torch) for name, value in others.items()}
     metadata: dict[str, str] = {}
     about: Any = getattr(state, "_metadata", {})
     ours = cast("Mapping[str, Any]", about).get(RECIPE) if isinstance(about, Mapping) else None
     if isinstance(ours, Mapping) and isinstance(cast("Mapping[str, Any]", ours).get("json"), str):
         metadata[RECIPE] = cast("Mapping[str, Any]", ours)["json"]
-    return Checkpoint(entries, metadata, container)
+    return Checkpoint(entries, metadata, container, state=states)
 
 
 def _named_in(error: pickle.UnpicklingError) -> str:
     """Return which class or function torch would not load; its own text is about settings of `torch.load`."""
     found = _GLOBAL.search(str(error))
     return f"it names {found[1]}" if found else str(error).splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Versions of a module's layers, by name, as a state dict's `_metadata` has them: some are read only with those."""
+
+    layers: dict[str, dict[str, Any]]
 
 
 class _CodeError(ValueError):
@@ -135,7 +147,7 @@ def _walk(scan: Scan, stream: io.BytesIO) -> None:
 def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:
     """Write the state dict back into what the file held around it, atomically; the recipe is in its `_metadata`."""
     torch = _torch(path)
-    container = checkpoint.container
+    container = None if isinstance(checkpoint.container, Versions) else checkpoint.container
     old: Mapping[str, Any] = {} if container is None else _state_dict(container, path)
     state: OrderedDict[str, Any] = OrderedDict(old)
     tensors: dict[int, Any] = {}
@@ -144,7 +156,14 @@ def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -
             flat = torch.from_numpy(entry.data) if entry.data.size else torch.empty(0, dtype=torch.uint8)
             tensors[id(entry.data)] = flat.view(getattr(torch, entry.dtype)).reshape(entry.shape)
         state[name] = tensors[id(entry.data)]
+    for name, held in checkpoint.state.items():
+        if name not in state:
+            if held.data is None:
+                raise FileError(f"{path}: {name!r} holds objects of Python. Save it with torch.save yourself.")
+            state[name] = value_of(held.data, torch, f"{path}: {name!r}")
     about = OrderedDict(getattr(old, "_metadata", {}))
+    if isinstance(checkpoint.container, Versions):
+        about.update(checkpoint.container.layers)
     if RECIPE in checkpoint.metadata:
         about[RECIPE] = {"json": checkpoint.metadata[RECIPE]}
     state._metadata = about  # type: ignore[attr-defined]  # where torch keeps versions of modules
@@ -178,9 +197,16 @@ def _state_dict(container: Any, path: Path) -> Mapping[str, Any]:
     raise UnsupportedError(f"{path}: has no state dict, neither bare nor under {', '.join(_NESTED)}.{keys}")
 
 
-def _entry(name: str, tensor: Any, shared: dict[object, NDArray[np.uint8]], torch: Any) -> Entry:
-    if tensor.is_quantized or tensor.layout != torch.strided or tensor.is_meta:
-        raise UnsupportedError(f"{name!r} is quantised or sparse ({tensor.dtype}, {tensor.layout}).")
+def _is_dense(tensor: Any, torch: Any) -> bool:
+    return not tensor.is_quantized and tensor.layout == torch.strided and not tensor.is_meta
+
+
+def _is_of_a_layer(name: Any) -> bool:
+    """Whether an entry that is no tensor belongs to a model; what a trainer notes beside the tensors does not."""
+    return isinstance(name, str) and ("." in name or name == "_extra_state")
+
+
+def _entry(tensor: Any, shared: dict[object, NDArray[np.uint8]], torch: Any) -> Entry:
     key = _place(tensor)
     if not tensor.numel() or key not in shared:
         flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)

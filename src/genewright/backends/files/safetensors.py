@@ -12,8 +12,9 @@ import numpy as np
 import safetensors as library
 
 from genewright.backends.files.bounds import read_json
-from genewright.backends.files.checkpoint import RECIPE, TIES, Checkpoint, Entry
+from genewright.backends.files.checkpoint import RECIPE, STATE, TIES, Checkpoint, Entry, ties_of
 from genewright.errors import FileError
+from genewright.state import State
 from genewright.storage import Overwrite, read_file, write_atomically
 
 _FORMAT = "format"
@@ -46,8 +47,32 @@ def read_safetensors(path: Path) -> Checkpoint:
     except KeyError as error:
         raise FileError(f"{path}: has tensors of dtype {error}, which this version does not know.") from None
     checkpoint = Checkpoint(entries, dict(header.get("__metadata__") or {}))
+    _take_state(checkpoint, path)
     _tie(checkpoint, path)
     return checkpoint
+
+
+def _state_entry(state: State) -> Entry:
+    if state.data is None:
+        raise FileError(
+            f"{state.name!r} ({state.what}) holds objects of Python, which a file that executes nothing cannot hold. "
+            "Save what it needs as tensors, numbers, texts, lists and dicts of such (get_extra_state)."
+        )
+    return Entry("uint8", (len(state.data),), np.frombuffer(state.data, np.uint8))
+
+
+def _take_state(checkpoint: Checkpoint, path: Path) -> None:
+    """Take out of the tensors what the file says is state."""
+    try:
+        said = dict(read_json(checkpoint.metadata.get(STATE, "{}"), f"{path}: its list of state"))
+        for name, about in said.items():
+            data = checkpoint.entries.pop(name).data.tobytes()
+            layer = name.rpartition(".")[0]
+            checkpoint.state[name] = State(
+                name=name, layer=layer, what="is state", size=len(data), about=bytes.fromhex(about), data=data
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: its list of state does not fit its tensors ({error}).") from None
 
 
 def _header(data: bytes, path: Path) -> dict[str, Any]:
@@ -74,6 +99,14 @@ def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrit
     Raises:
         FileError: It exists and `overwrite` is false, or it cannot be written.
     """
+    entries = {**checkpoint.entries, **{name: _state_entry(state) for name, state in checkpoint.state.items()}}
+    about = {_FORMAT: "pt"} | checkpoint.metadata
+    about.pop(STATE, None)
+    about.pop(TIES, None)
+    if ties := ties_of(checkpoint):
+        about[TIES] = json.dumps(ties)
+    if checkpoint.state:
+        about[STATE] = json.dumps({name: state.about.hex() for name, state in checkpoint.state.items()})
     specs = {
         name: library.TensorSpec(
             dtype=entry.dtype,
@@ -81,12 +114,12 @@ def write_safetensors(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrit
             data_ptr=entry.data.ctypes.data if entry.data.size else 0,
             data_len=entry.data.nbytes,
         )
-        for name, entry in checkpoint.entries.items()
+        for name, entry in entries.items()
     }
 
     def write(temporary: Path) -> None:
         try:
-            library.serialize_file(specs, temporary, {_FORMAT: "pt"} | checkpoint.metadata)  # pyright: ignore[reportUnknownMemberType]
+            library.serialize_file(specs, temporary, about)  # pyright: ignore[reportUnknownMemberType]
             _order_metadata(temporary)
         except library.SafetensorError as error:
             raise OSError(str(error)) from error
@@ -115,7 +148,11 @@ def _tie(checkpoint: Checkpoint, path: Path) -> None:
     try:
         ties = dict(read_json(checkpoint.metadata.get(TIES, "{}"), f"{path}: its list of tied tensors"))
         for alias, name in list(checkpoint.metadata.items()):
-            if alias not in (RECIPE, TIES, _FORMAT) and alias not in checkpoint.entries and name in checkpoint.entries:
+            if (
+                alias not in (RECIPE, STATE, TIES, _FORMAT)
+                and alias not in checkpoint.entries
+                and name in checkpoint.entries
+            ):
                 checkpoint.entries[alias] = replace(checkpoint.entries[name])
                 ties[alias] = name
                 del checkpoint.metadata[alias]

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from genewright.backends.torch.tensors import members_of, unwrapped
+from genewright.backends.torch.tensors import left_alone, members_of, unwrapped
 from genewright.errors import UnsupportedError
+from genewright.process_state import warnings_ignored
 
 RECIPE = "_genewright_recipe"
 """The attribute of a mutant that holds the texts of its steps."""
@@ -37,6 +38,11 @@ def copy_module(model: nn.Module, *, dtype: torch.dtype | None = None) -> nn.Mod
         for value in own if dtype is not None else ():
             if value is not None and id(value) not in memo and _is_plain(value):
                 memo[id(value)] = _copied(value, dtype)
+        for value in own:  # Python's copy knows strided tensors alone, and makes expanded ones dense
+            if value is not None and id(value) not in memo and left_alone(value) is not None:
+                copied = _same_form(value.detach())
+                parameter = isinstance(value, nn.Parameter)
+                memo[id(value)] = nn.Parameter(copied, requires_grad=value.requires_grad) if parameter else copied
         for value in vars(module).values():
             if isinstance(value, torch.Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
@@ -47,6 +53,18 @@ def copy_module(model: nn.Module, *, dtype: torch.dtype | None = None) -> nn.Mod
             f"This {type(model).__name__} cannot be copied ({error}). Mutate it in place (inplace=True), "
             "or for a while: with gw.mutated(...)."
         ) from error
+
+
+def _same_form(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy that is sparse, quantised or expanded, as the tensor is."""
+    if tensor.is_quantized:
+        with warnings_ignored():  # torch's own copy of it warns of a class that torch has deprecated
+            return copy.deepcopy(tensor)
+    if tensor.layout != torch.strided:
+        return tensor.clone()
+    memory = tensor.untyped_storage().clone()
+    made = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return made.set_(memory, tensor.storage_offset(), tensor.shape, tensor.stride())
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:

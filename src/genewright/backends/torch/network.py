@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -21,12 +21,14 @@ from genewright.backends.torch.observing import TorchObserver
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import groups_of, input_axis_of, owning_layer, role_of, unit_axis_of
 from genewright.backends.torch.sharding import whole
+from genewright.backends.torch.state import states_of
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
 from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
+from genewright.state import State
 from genewright.structure import Structure
 from genewright.tensor import FLOATS, Initial, Tensor, fans
 
@@ -78,6 +80,10 @@ class TorchNetwork(Network):
             )
             for inner, member in members_of(layer).items()
         ]
+
+    @functools.cached_property
+    def state(self) -> Mapping[str, State]:
+        return states_of(self._model)
 
     def refresh(self, member: Member) -> None:
         """Look again at one tensor whose shape has changed."""

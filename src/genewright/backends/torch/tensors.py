@@ -64,14 +64,16 @@ def named_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
 def members_of(model: nn.Module) -> dict[str, Member]:
     """Return parameters, then persistent buffers, by (first) name; tied ones once.
 
+    Quantised, sparse and expanded ones are not among them (`left_alone`, `state.states_of`).
+
     Raises:
-        UnsupportedError: A tensor is lazy, meta, quantised, sparse, expanded, or overlaps another; it is named.
+        UnsupportedError: A tensor is lazy, meta, or overlaps another; it is named.
     """
-    every = list(_walk(model))
+    every = [one for one in _walk(model) if left_alone(one.tensor) is None]
     storages: set[int] = set()
     for one in every:
         held = memory_of(one.tensor)
-        _refuse_unreadable(one.names[0], one.tensor, held)
+        _refuse_unreadable(one.names[0], one.tensor)
         storages.add(held.untyped_storage().data_ptr())
     if len(storages) == len(every):  # each lies in a storage of its own: none is tied
         return {one.names[0]: one for one in every}
@@ -128,20 +130,35 @@ def _identity(tensor: torch.Tensor) -> int | tuple[Any, ...]:
     return (*place, tensor.shape, tensor.stride(), tensor.dtype)
 
 
-def _refuse_unreadable(name: str, tensor: torch.Tensor, held: torch.Tensor) -> None:
+def left_alone(tensor: torch.Tensor) -> tuple[str, str] | None:
+    """Return why no operator can change a tensor, and what to do about it; None for any other tensor."""
+    if isinstance(tensor, UninitializedTensorMixin) or tensor.is_meta:
+        return None  # refused altogether
+    if tensor.is_quantized:
+        return f"is quantised ({tensor.dtype})", "Mutate the model before quantising it."
+    if tensor.layout != torch.strided:
+        return f"has the layout {tensor.layout}", "Convert it: tensor.to_dense()."
+    if overlaps_itself(memory_of(tensor)):
+        return (
+            "is expanded: several of its elements are one place in memory",
+            "Give it memory of its own: nn.Parameter(p.detach().clone(memory_format=torch.contiguous_format)).",
+        )
+    return None
+
+
+def layers_under_stable_names(model: nn.Module) -> dict[str, nn.Module]:
+    """Return every sub-module under each of its names, compiled ones looked through."""
+    layers: dict[str, nn.Module] = {}
+    for prefix, module in cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False)):
+        layers.setdefault(stable_name(f"{prefix}.").rstrip("."), unwrapped(module))
+    return layers
+
+
+def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:
     if isinstance(tensor, UninitializedTensorMixin):
         raise UnsupportedError(f"{name!r} is lazy: it has no shape yet. Run one forward pass first.")
     if tensor.is_meta:
         raise UnsupportedError(
             f"{name!r} is on the meta device: it has no values. Materialise the model first "
             "(model.to_empty(device='cpu'), then load_state_dict)."
-        )
-    if tensor.is_quantized:
-        raise UnsupportedError(f"{name!r} is quantised ({tensor.dtype}). Mutate the model before quantising it.")
-    if tensor.layout != torch.strided:
-        raise UnsupportedError(f"{name!r} has the layout {tensor.layout}. Convert it: tensor.to_dense().")
-    if overlaps_itself(held):
-        raise UnsupportedError(
-            f"{name!r} is expanded: several of its elements are one place in memory. Give it memory of its own: "
-            "nn.Parameter(p.detach().clone(memory_format=torch.contiguous_format))."
         )

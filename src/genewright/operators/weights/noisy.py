@@ -14,7 +14,7 @@ from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
 from genewright.settings import check_choice, check_nonnegative
 from genewright.spread import spread
-from genewright.tensor import FLOATS, Tensor
+from genewright.tensor import COMPLEX, FLOATS, Tensor
 
 RELATIVE_TO = ("none", "tensor", "weight")
 ROUNDING = ("nearest", "stochastic")
@@ -57,13 +57,14 @@ class Noisy(Elementwise, ABC):
     def change(self, tensor: Tensor, network: Network) -> Change:
         """Return the noise for `tensor`, its strength in the tensor's own units."""
         scale: float = getattr(self, self.strength)
-        if self.relative_to == "tensor" and tensor.dtype in FLOATS:
+        if self.relative_to == "tensor" and tensor.dtype in (*FLOATS, *COMPLEX):
             scale = self._in_spreads(scale, tensor, network)
         combine = "add_relative" if self.relative_to == "weight" else "add"
         return _change(combine, self.distribution, scale, self.rate, self.rounding)
 
     def _in_spreads(self, strength: float, tensor: Tensor, network: Network) -> float:
-        size = spread(network.read(tensor.name))
+        values = network.read(tensor.name)
+        size = spread(values.reshape(-1).view(values.real.dtype) if tensor.dtype in COMPLEX else values)
         if not math.isfinite(size * strength):
             trouble = (
                 f"{self.strength}={strength} times its spread {size} is out of range"
