@@ -13,7 +13,7 @@ from genewright.errors import GenewrightError, SettingError
 from genewright.evolution.grower import CACHE_BYTES, Grower
 from genewright.evolution.individual import Genome, Status
 from genewright.evolution.values import Value, checked, mean
-from genewright.fitness.fitness import Fitness
+from genewright.fitness.fitness import judged
 from genewright.seeding import Noise, Seed
 
 _MOST_TEXT = 8000  # of a traceback: its end says what happened
@@ -114,8 +114,3 @@ class Evaluator:
             return "failed", None, f"{type(error).__name__}: {error}"
         except (Exception, SystemExit):  # whatever a user's function raises
             return "failed", None, traceback.format_exc()[-_MOST_TEXT:]
-
-
-def judged(fitness: Any, model: Any, noise: Noise) -> Any:
-    """Return what a fitness function, or one of gw.fitness, says of a model."""
-    return fitness.evaluate(model, noise) if isinstance(fitness, Fitness) else fitness(model)

@@ -6,10 +6,12 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import math
 import textwrap
 from abc import ABC, abstractmethod
 from typing import Any, cast
 
+from genewright.errors import SettingError
 from genewright.seeding import Noise
 
 
@@ -32,6 +34,59 @@ class Fitness(ABC):
     def __call__(self, model: Any) -> Any:
         """Judge a model outside a run."""
         return self.evaluate(model, Noise(0, "", "fitness"))
+
+    def __add__(self, other: Any) -> Sum:
+        """Return the fitness that is the sum of both; `other` may be a function of a model."""
+        return Sum((*_summands(self), *_summands(other)))
+
+    def __radd__(self, other: Any) -> Sum:
+        """Return the fitness that is the sum of both."""
+        return Sum((*_summands(other), *_summands(self)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Sum(Fitness):
+    """The sum of several fitnesses, each one number: `+` between them makes it.
+
+    Args:
+        parts: The fitnesses, or functions of a model.
+
+    Raises:
+        SettingError: There is none; or one returns what is not one number.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> small = gw.fitness.Penalty("size", weight=0.5) + (lambda model: 2.0)
+        >>> small(torch.nn.Linear(3, 1))
+        0.0
+    """
+
+    parts: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        wrong = [part for part in self.parts if not isinstance(part, Fitness) and not callable(part)]
+        if wrong or not self.parts:
+            said = repr(wrong[0]) if wrong else "nothing"
+            raise SettingError(f"Fitnesses and functions of a model can be added up; received {said}.")
+
+    def evaluate(self, model: Any, noise: Noise) -> float:
+        values = [judged(part, model, noise) for part in self.parts]
+        for value, part in zip(values, self.parts, strict=True):
+            if isinstance(value, tuple | list | dict):
+                raise SettingError(
+                    f"One number each can be added up, and {signature_of(part)} returned {value!r}. Return them beside "
+                    "each other instead: gw.fitness.Named(first=..., second=...)."
+                )
+        return math.fsum(float(value) for value in values)
+
+
+def judged(fitness: Any, model: Any, noise: Noise) -> Any:
+    """Return what a fitness, or a function of a model, says of a model."""
+    return fitness.evaluate(model, noise) if isinstance(fitness, Fitness) else fitness(model)
+
+
+def _summands(fitness: Any) -> tuple[Any, ...]:
+    return fitness.parts if isinstance(fitness, Sum) else (fitness,)
 
 
 def signature_of(fitness: Any) -> str:

@@ -1,0 +1,78 @@
+"""Fitness on samples with targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from genewright.backends import backend_of
+from genewright.batches import batches
+from genewright.errors import SettingError
+from genewright.example import example_fingerprint
+from genewright.fitness.fitness import Fitness, signature_of
+from genewright.metrics import NAMED, MetricFunction, chosen, gauges
+from genewright.seeding import Noise
+from genewright.settings import check_integer
+
+LESS_IS_BETTER = ("cross_entropy", "mae", "mse")
+
+
+@dataclass(frozen=True, eq=False)
+class Supervised(Fitness):
+    """Judge a model by a metric of its outputs against targets.
+
+    A metric of which less is better (a loss) counts with its sign turned: more is better in every fitness. The model is
+    evaluated in evaluation mode, without gradients.
+
+    Args:
+        x: Samples along the first axis: an array or tensor, or a tuple or dict of these.
+        y: A target for each.
+        metric: "accuracy", "cross_entropy" (of logits), "mse" or "mae"; or a function (outputs, targets) -> float, of
+            which more is better.
+        batch: Samples a batch, at least 1.
+
+    Raises:
+        SettingError: There is no such metric.
+        DataError: In a run, the data does not fit the model.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> x, y = torch.eye(3), torch.tensor([0, 1, 2])
+        >>> net = torch.nn.Linear(3, 3)
+        >>> fitness = gw.fitness.Supervised(x, y, "accuracy")
+        >>> fitness(gw.mutate(net, gw.SetWeights(values=(1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)), seed=1))
+        1.0
+    """
+
+    x: Any = field(repr=False)
+    y: Any = field(repr=False)
+    metric: str | MetricFunction = "accuracy"
+    batch: int = 256
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.metric, str) and not callable(self.metric):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SettingError(
+                f"Supervised: metric is one of {', '.join(NAMED)}, or a function (outputs, targets) -> float; received "
+                f"{self.metric!r}."
+            )
+        chosen(self.metric)
+        check_integer(self, "batch", self.batch, low=1)
+
+    def evaluate(self, model: Any, noise: Noise) -> float:
+        backend = backend_of(model)
+        measured, _ = gauges("metric", self.metric)
+        for part in batches((self.x, self.y), batch_size=self.batch):
+            measured.add(backend.predict(model, part.inputs), backend.numeric(part.targets))
+        value = measured.value()
+        return -value if self.metric in LESS_IS_BETTER else value
+
+    def signature(self) -> str:
+        metric = self.metric if isinstance(self.metric, str) else signature_of(self.metric)
+        return f"Supervised({example_fingerprint((self.x, self.y), _numeric)}, {metric})"
+
+
+def _numeric(value: Any) -> Any:
+    """Return an array of any framework as NumPy's."""
+    import numpy as np
+
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
