@@ -28,7 +28,7 @@ KEEPING = ["duplicates", "entropy"]
 
 
 def resnet18() -> tuple[nn.Module, list[Any]]:
-    """Return (ResNet-18, 8 batches of 16 images)."""
+    """Return (ResNet-18, 4 batches of 16 images)."""
     missing = torch.library.Library("torchvision", "FRAGMENT")  # torchvision's wheels are CUDA builds
     for name in ("nms", "qnms"):
         with contextlib.suppress(RuntimeError):  # it is there
@@ -36,17 +36,17 @@ def resnet18() -> tuple[nn.Module, list[Any]]:
     import torchvision
 
     torch.manual_seed(0)
-    return torchvision.models.resnet18(weights=None).eval(), [torch.randn(16, 3, 224, 224) for _ in range(8)]
+    return torchvision.models.resnet18(weights=None).eval(), [torch.randn(16, 3, 224, 224) for _ in range(4)]
 
 
 def gpt2() -> tuple[nn.Module, list[Any]]:
-    """Return (a model of GPT-2 small's shape, 8 batches of 4 texts of 64 tokens)."""
+    """Return (a model of GPT-2 small's shape, 4 batches of 4 texts of 64 tokens)."""
     resnet18()  # declares what torchvision misses, which transformers imports
     import transformers
 
     torch.manual_seed(0)
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config(use_cache=False)).eval()
-    return model, [{"input_ids": torch.randint(0, 50_000, (4, 64))} for _ in range(8)]
+    return model, [{"input_ids": torch.randint(0, 50_000, (4, 64))} for _ in range(4)]
 
 
 def plain(model: nn.Module, batches: list[Any]) -> None:

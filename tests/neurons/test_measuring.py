@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,28 @@ def test_what_a_reservoir_keeps_depends_on_the_seed_and_not_on_batches(cuts: lis
         equal(first, split)
     other = gw.neurons.measure(net, x, measures=wanted, seed=4, layers=layers)
     assert not np.array_equal(first["duplicate_correlation"], other["duplicate_correlation"])
+
+
+def test_memory_does_not_grow_with_the_data() -> None:
+    net, (x, y) = convolutions()
+    wanted = [
+        *(name for name in STREAMING if name != "effective_rank"),
+        gw.neurons.Duplicates(places=64),
+        gw.neurons.Entropy(samples=64),
+        gw.neurons.EffectiveRank(places=64),
+    ]
+
+    def peak(batches: int) -> int:
+        data = ((x, y) for _ in range(batches))
+        tracemalloc.start()
+        gw.neurons.measure(net, data, measures=wanted, loss="cross_entropy", seed=1)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(5)  # what is allocated once
+    of_a_batch = 8 * 21 * 36 * 28  # what one layer more or less puts out; kept rows would add up
+    assert peak(60) < peak(15) + 2 * of_a_batch
 
 
 def test_all_forms_of_data_are_one() -> None:
@@ -158,6 +181,31 @@ def test_units_of_experts_are_measured_on_what_is_sent_to_them_wherever_it_comes
         mine = table.filter(f"layer == 'experts.{number}.0'")
         np.testing.assert_allclose(mine["mean"], values.mean(0), rtol=1e-10)
         np.testing.assert_allclose(mine["active_fraction"], (values > 0).mean(0), rtol=1e-12)
+
+
+def test_layers_whose_units_are_not_known_are_said() -> None:
+    class Fused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernels = nn.Parameter(torch.randn(2, 4, 4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x @ self.kernels[0] + x @ self.kernels[1]
+
+    net = nn.Sequential(nn.Linear(4, 4), Fused())
+    table = gw.neurons.measure(net, torch.randn(5, 4), measures="mean")
+    assert table.notes == ("'1' is left out: what the units of a Fused are is not known.",)
+    assert len(table) == 4
+
+
+def test_probabilities_are_not_taken_for_logits() -> None:
+    net = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+    data = torch.randn(5, 4), torch.randint(0, 3, (5,))
+    with pytest.raises(gw.SettingError, match="takes logits"):
+        gw.neurons.measure(net, data, measures="taylor", loss="cross_entropy")
+    gw.neurons.measure(
+        net, data, measures="taylor", loss=lambda outputs, targets: nn.functional.nll_loss(outputs.log(), targets)
+    )
 
 
 def test_layers_that_run_several_times_are_seen_each_time() -> None:

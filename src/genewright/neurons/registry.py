@@ -6,7 +6,7 @@ import importlib.metadata
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, cast
 
 from genewright.errors import SettingError, UnknownNameError
@@ -26,10 +26,12 @@ class Surroundings:
     Attributes:
         network: The network's tensors; its `structure` where the measure reads that.
         noise: Seeded noise, for measures that keep some of the data.
+        memo: What measures have worked out of the network for several layers, by keys of their own.
     """
 
     network: Network
     noise: Noise
+    memo: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
 class Gauge(ABC):

@@ -29,7 +29,9 @@ class IncomingNorm(Measure):
             if tensor.role not in ("kernel", "recurrent_kernel", "norm_weight", "embedding") or axis is None:
                 continue
             of_rows = layer.kind == "embedding" and tensor.layer == layer.name
-            rows = np.arange(layer.units) if of_rows else layer.rows.get(tensor.layer)
+            owners = (tensor.layer, *(alias.rpartition(".")[0] for alias in tensor.aliases))  # a head tied to rows
+            tied = (layer.rows[owner] for owner in owners if owner in layer.rows)
+            rows = np.arange(layer.units) if of_rows else next(tied, None)
             if rows is None or len(rows) != tensor.shape[axis]:
                 continue
             values = around.network.read(name).astype(np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 from genewright.errors import GenewrightError
 from genewright.neurons.measures.incoming_norm import Known
 from genewright.neurons.registry import Gauge, Measure, Surroundings
-from genewright.observation import UnitLayer
+from genewright.observation import Numbers, UnitLayer
 from genewright.widths.knob import Knob
 
 
@@ -29,19 +29,25 @@ class OutgoingNorm(Measure):
             knobs = around.network.structure.widths.knobs()
         except GenewrightError:
             return None
-        written = [knob for knob in knobs if _writes(knob, layer)]
-        squares = np.zeros(layer.units)
-        found = False
-        for knob in written:
-            for place in knob.places:
-                if "reader" not in place.roles:
-                    continue
-                units = knob.units(place)
-                values = np.moveaxis(around.network.read(place.tensor).astype(np.float64), place.axis, 0)
-                along = np.square(values).reshape(len(units), -1).sum(axis=1)
-                np.add.at(squares, units[units >= 0], along[units >= 0])
-                found = True
-        return Known(np.sqrt(squares)) if found else None
+        found = [_read_squares(knob, around) for knob in knobs if _writes(knob, layer)]
+        known = [squares for squares in found if squares is not None]
+        return Known(np.sqrt(np.sum(known, axis=0))) if known else None
+
+
+def _read_squares(knob: Knob, around: Surroundings) -> Numbers | None:
+    """Return the sum of squares of all weights that read each unit of a width; None where none does."""
+    key = "outgoing_norm", knob.name
+    if key not in around.memo:
+        squares = np.zeros(knob.size)
+        readers = [place for place in knob.places if "reader" in place.roles]
+        for place in readers:
+            units = knob.units(place)
+            values = np.moveaxis(around.network.read(place.tensor).astype(np.float64), place.axis, 0)
+            along = np.square(values).reshape(len(units), -1).sum(axis=1)
+            np.add.at(squares, units[units >= 0], along[units >= 0])
+        around.memo[key] = squares if readers else None
+    found: Numbers | None = around.memo[key]
+    return found
 
 
 def _writes(knob: Knob, layer: UnitLayer) -> bool:

@@ -36,7 +36,9 @@ class Seen:
 
 def chunks(seen: Seen, first: int, labels: NDArray[np.int64] | None) -> Iterator[TorchChunk]:
     """Yield a batch's values in pieces of whole samples, small enough to be looked at several times for little."""
-    values = seen.values.detach()
+    values, gradient = seen.values.detach(), seen.gradient
+    if values.device.type == "mps":  # it has no float64
+        values, gradient = values.cpu(), None if gradient is None else gradient.cpu()
     each = max(1, values[0].numel()) if len(values) else 1
     step = max(1, len(values) if values.device.type != "cpu" else _ELEMENTS // each)
     for start in range(0, len(values), step):
@@ -44,7 +46,7 @@ def chunks(seen: Seen, first: int, labels: NDArray[np.int64] | None) -> Iterator
         yield TorchChunk(
             values[part],
             seen.unit_axis,
-            None if seen.gradient is None else seen.gradient[part],
+            None if gradient is None else gradient[part],
             first=first + start if seen.by_sample else first,
             by_sample=seen.by_sample,
             labels=None if labels is None or not seen.by_sample else labels[part],

@@ -46,5 +46,11 @@ def _named(loss: str, output: Any, targets: Any) -> torch.Tensor:
             f"loss: 'cross_entropy' needs integer targets of shape {tuple(outputs.shape[:-1])}, one class for each row "
             f"of the outputs; received {targets.dtype} of shape {tuple(targets.shape)}."
         )
+    totals = outputs.detach().double().sum(-1)
+    if outputs.shape[-1] > 1 and bool((outputs >= 0).all() and ((totals - 1).abs() < 1e-3).all()):
+        raise SettingError(
+            "loss: 'cross_entropy' takes logits, and these outputs are probabilities: every row sums to 1. Write "
+            "loss=lambda outputs, targets: torch.nn.functional.nll_loss(outputs.log(), targets)."
+        )
     rows = functional.cross_entropy(outputs.flatten(0, -2), targets.flatten().long(), reduction="none")
     return rows.view(targets.shape[0], -1).mean(1)

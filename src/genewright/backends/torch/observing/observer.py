@@ -44,23 +44,28 @@ class TorchObserver(Observer):
         self._chosen, self._knobs = chosen, knobs
 
     def look(self, samples: Iterable[tuple[int, Any]]) -> None:
-        small = list(samples)
-        look = self._looked(small)
-        if look.attends:
-            found: tuple[Heads, ...] = ()
-            try:
-                found = heads_among(self._knobs())
-            except GenewrightError as error:
-                self.left_out["heads of attentions"] = str(error).rstrip(".")
-            fused = {n: m for n, m in self._watched.modules.items() if isinstance(m, nn.MultiheadAttention)}
-            every = (*found, *(fused_heads(name, module) for name, module in fused.items()))
-            self._watched.heads = {one.reader: one for one in every if self._chosen(one.name)}
-            look = self._looked(small) if self._watched.heads else look
+        first, *more = samples
+        look = self._looked([first])
+        if look.attends and self._find_heads():
+            look = self._looked([first])
+        self._looked(more, look)
         self._learn(look)
         self._watched.renew()
 
-    def _looked(self, samples: Iterable[tuple[int, Any]]) -> Look:
-        look = Look()
+    def _find_heads(self) -> bool:
+        """Find the attentions whose heads can be told apart; return whether there are any that are wanted."""
+        found: tuple[Heads, ...] = ()
+        try:
+            found = heads_among(self._knobs())
+        except GenewrightError as error:
+            self.left_out["heads of attentions"] = str(error).rstrip(".")
+        fused = {n: m for n, m in self._watched.modules.items() if isinstance(m, nn.MultiheadAttention)}
+        every = (*found, *(fused_heads(name, module) for name, module in fused.items()))
+        self._watched.heads = {one.reader: one for one in every if self._chosen(one.name)}
+        return bool(self._watched.heads)
+
+    def _looked(self, samples: Iterable[tuple[int, Any]], look: Look | None = None) -> Look:
+        look = Look() if look is None else look
         for count, batch in samples:
             self._watched.renew()
             Run(self._watched, count, 0, None, look).forward(batch)

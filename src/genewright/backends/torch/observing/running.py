@@ -79,6 +79,7 @@ class Run:
                 return call_with(shadow, given)
         finally:
             self._look.attends |= self._following.attends
+            del self._following  # it knows this run, too: together they would wait for the garbage collector
             for handle in handles:
                 handle.remove()
 
@@ -248,9 +249,9 @@ class Run:
         assert weight is not None
         with torch.no_grad(), unwatched():
             often = torch.bincount(indices.reshape(-1), minlength=len(weight))
-            norms = weight.double().square().sum(dim=1).sqrt()
+            norms = self._watched.norms_of(name, weight)
             total = int(indices.numel())
-            chunk = LookupCounts(array_of(often).astype(np.float64), array_of(norms), 1, total, self._first)
+            chunk = LookupCounts(array_of(often).astype(np.float64), norms, 1, total, self._first)
             self._wanted.values((name,), chunk)
 
     def _all_arrived(self) -> None:

@@ -11,9 +11,10 @@ from torch.nn.utils import parametrize
 from genewright.backends.torch.observing.following import Instance
 from genewright.backends.torch.observing.heads import Heads
 from genewright.backends.torch.observing.places import Layout
+from genewright.backends.torch.predict import array_of
 from genewright.backends.torch.structure.traceable_copy import traceable_copy
 from genewright.backends.torch.tensors import named_layers
-from genewright.observation import UnitKind
+from genewright.observation import Numbers, UnitKind
 
 Key = tuple[str, int]
 """A layer, and which of its calls in a run."""
@@ -70,12 +71,21 @@ class Watched:
         self.heads: dict[str, Heads] = {}
         self.plans: dict[Key, Plan] = {}
         self.left_out: dict[str, str] = {}
+        self._norms: dict[str, Numbers] = {}
         self.renew()
 
     def renew(self) -> None:
         """Make a shadow that no run has touched: models may keep a state from one call to the next."""
         self.shadow = traceable_copy(self.model, _instead)
         self.modules = dict(named_layers(self.shadow))
+
+    def norms_of(self, name: str, rows: torch.Tensor) -> Numbers:
+        """Return the Euclidean norms of an embedding's rows, worked out once."""
+        if name not in self._norms:
+            blocks = (rows.detach()[start : start + 4096] for start in range(0, len(rows), 4096))
+            parts = [block.double().square().sum(dim=1).sqrt() for block in blocks]
+            self._norms[name] = array_of(torch.cat(parts))
+        return self._norms[name]
 
     @property
     def place(self) -> torch.Tensor | None:
@@ -84,10 +94,13 @@ class Watched:
 
 
 def holds_kernels(module: nn.Module) -> bool:
-    """Whether a layer of no known kind holds what could be kernels, as experts in one tensor are."""
-    known = isinstance(module, nn.MultiheadAttention | nn.EmbeddingBag | parametrize.ParametrizationList)
-    own = module._parameters.values()  # pyright: ignore[reportPrivateUsage]
-    return not known and any(p is not None and p.dim() > 1 and min(p.shape[:2]) > 1 for p in own)
+    """Whether a layer of no known kind holds what could be kernels: several in a tensor, or one and no layers."""
+    if isinstance(module, nn.MultiheadAttention | nn.EmbeddingBag | parametrize.ParametrizationList):
+        return False
+    held = module._parameters.values()  # pyright: ignore[reportPrivateUsage]  # its own alone
+    own = [p for p in held if p is not None and p.dim() > 1]
+    several = any(p.dim() > 2 and min(p.shape) > 1 for p in own)
+    return several or (any(min(p.shape) > 1 for p in own) and not any(True for _ in module.children()))
 
 
 def _instead(tensor: torch.Tensor) -> torch.Tensor | None:
