@@ -12,6 +12,7 @@ from genewright.cli.output import log_shown
 from genewright.operator import registered
 
 COMMANDS = ["demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "neurons", "diff"]
+COMMANDS += ["evolve", "resume"]
 OPERATORS = [f"{verb} {name.replace('_', '-')}" for verb in ("mutate", "plan") for name in registered()]
 
 

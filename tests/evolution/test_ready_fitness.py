@@ -23,7 +23,9 @@ class TestSupervised:
         share = float((net(X).argmax(1) == Y).double().mean())
         assert gw.fitness.Supervised(X, Y, batch=batch)(net) == share
         onto = torch.zeros(32, 2)
-        assert gw.fitness.Supervised(X, onto, "mse")(net) == pytest.approx(-float(net(X).detach().square().mean()), rel=1e-6)
+        assert gw.fitness.Supervised(X, onto, "mse")(net) == pytest.approx(
+            -float(net(X).detach().square().mean()), rel=1e-6
+        )
 
     def test_a_function_counts_as_it_is(self) -> None:
         fitness = gw.fitness.Supervised(X.numpy(), Y.numpy(), lambda outputs, targets: float(len(outputs)))

@@ -18,6 +18,7 @@ from genewright.cli.arguments import UsageError, example
 from genewright.cli.compare import compare
 from genewright.cli.demo import demo
 from genewright.cli.diff import diff
+from genewright.cli.evolve import evolve
 from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
 from genewright.cli.neurons import neurons
@@ -25,6 +26,7 @@ from genewright.cli.operators import operators
 from genewright.cli.output import log_shown
 from genewright.cli.plan import PlanGroup
 from genewright.cli.replay import replay
+from genewright.cli.resume import resume
 from genewright.cli.show import show
 from genewright.errors import GenewrightError
 from genewright.operators.architecture.widen import Widen
@@ -51,7 +53,20 @@ class Subcommands(TyperGroup):
     """The subcommands, in the order in which a newcomer meets them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ("demo", "operators", "plan", "mutate", "replay", "compare", "show", "knobs", "neurons", "diff")
+        order = (
+            "demo",
+            "operators",
+            "plan",
+            "mutate",
+            "replay",
+            "compare",
+            "show",
+            "knobs",
+            "neurons",
+            "diff",
+            "evolve",
+            "resume",
+        )
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -107,6 +122,8 @@ def application() -> typer.Typer:
         )
     )(neurons)
     app.command(epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
+    app.command(epilog=example("genewright evolve run.toml"))(evolve)
+    app.command(epilog=example("genewright resume run.db", "genewright resume run.db --generations 200"))(resume)
     app.command(epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
     return app
 

@@ -93,11 +93,31 @@ def open_module(text: str, model: str | None, weights: Path | None, option: str)
 
 
 def factory(text: str) -> Callable[[], Any]:
-    """Import package.module:factory, from the current folder too, as ``python -m`` does.
+    """Return what makes a model: package.module:factory, whose own errors are said in ours.
 
     Raises:
         UnknownNameError: There is no such module or factory.
         UnsupportedError: Importing or calling it fails; the message has the first line of its error.
+    """
+    made = imported(text)
+
+    def call() -> Any:
+        try:
+            return made()
+        except GenewrightError:
+            raise
+        except Exception as error:  # whatever the user's factory raises
+            raise UnsupportedError(f"{text}: calling it without arguments fails: {_first_line(error)}.") from error
+
+    return call
+
+
+def imported(text: str) -> Callable[..., Any]:
+    """Import a function or class, package.module:name, from the current folder too, as ``python -m`` does.
+
+    Raises:
+        UnknownNameError: There is no such module or name.
+        UnsupportedError: Importing it fails, or it cannot be called.
     """
     if not _FACTORY.fullmatch(text):
         raise UnknownNameError(f"{text!r} is not of the form package.module:factory.")
@@ -123,16 +143,7 @@ def factory(text: str) -> Callable[[], Any]:
         raise UnknownNameError(f"{text}: {module_name} has no {path!r}. {near}") from None
     if not callable(made):
         raise UnsupportedError(f"{text}: is a {type(made).__name__}, not a class or function to be called.")
-
-    def call() -> Any:
-        try:
-            return made()
-        except GenewrightError:
-            raise
-        except Exception as error:  # whatever the user's factory raises
-            raise UnsupportedError(f"{text}: calling it without arguments fails: {_first_line(error)}.") from error
-
-    return call
+    return made
 
 
 def _first_line(error: Exception) -> str:

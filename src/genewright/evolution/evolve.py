@@ -27,6 +27,7 @@ from genewright.example import example_fingerprint
 from genewright.fitness.fitness import Fitness, signature_of
 from genewright.mutate import fingerprint
 from genewright.operator import AnyOperator
+from genewright.plain import plain
 from genewright.seeding import Seed, seed_from_json, seed_required, seed_to_json
 from genewright.settings import check_integer, check_positive
 
@@ -54,6 +55,7 @@ def evolve(
     store: str | os.PathLike[str] | None = None,
     callbacks: Iterable[Callback | Any] = (),
     progress: bool | None = None,
+    notes: Any = None,
 ) -> Run:
     """Evolve a network: mutate it, judge the mutants, go on with the best.
 
@@ -82,6 +84,7 @@ def evolve(
             that was cut off goes on with `gw.resume`.
         callbacks: Functions of a `gw.Report`, told after each generation; one that returns True ends the run.
         progress: Show a line of progress; by default where standard error is a terminal.
+        notes: Plain data that the store keeps with the run.
 
     Returns:
         The run: its champion, and how it came about.
@@ -111,7 +114,7 @@ def evolve(
     setup = Setup(strategy=strategy, mutations=mutations, limits=limits, seed=seed)
     job = Job(base=model, fitness=fitness, example=example, seed=seed, repeats=repeats, timeout=timeout)
     told = as_callbacks(callbacks)
-    about = _about(setup, job)
+    about = {**_about(setup, job), "notes": plain(notes)}
     kept = new_store(store)
     return _carried_on(setup, job, kept, about, executor or Serial(), told, progress, begins=True)
 

@@ -1,0 +1,138 @@
+"""genewright evolve and genewright resume: a run from a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import genewright as gw
+
+pytest.importorskip("sqlalchemy")
+
+JUDGES = """
+import torch
+
+
+class Tiny(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(4, 2)
+
+
+def small(model):
+    return -float(sum(p.detach().double().abs().sum() for p in model.parameters()))
+"""
+
+FILE = """
+model = "judges:Tiny"
+weights = "tiny.safetensors"
+fitness = "judges:small"
+store = "run.db"
+out = "champion.safetensors"
+seed = 246
+generations = 3
+
+[mutation.noise]
+operator = "gaussian-noise"
+std = 0.05
+
+[mutation.zero]
+operator = "zero"
+rate = 0.1
+
+[strategy]
+name = "GeneticAlgorithm"
+population = 8
+parents = 3
+strength = {name = "SelfAdaptive", factor = 2.0}
+"""
+
+
+@pytest.fixture(autouse=True)
+def run_file(folder: Path) -> Iterator[Path]:
+    """The files of a run, in the command's folder."""
+    (folder / "judges.py").write_text(JUDGES)
+    (folder / "run.toml").write_text(FILE)
+    gw.save(torch.nn.Linear(4, 2), folder / "tiny.safetensors")
+    rng = np.random.default_rng(0)
+    np.savez(folder / "data.npz", X=rng.normal(size=(20, 4)).astype(np.float32), y=rng.integers(0, 2, 20))
+    sys.modules.pop("judges", None)
+    yield folder / "run.toml"
+    sys.modules.pop("judges", None)
+
+
+def test_a_run_from_a_file_writes_its_champion_and_goes_on(genewright: Any, folder: Path) -> None:
+    done = genewright("evolve", "run.toml", "--json").json()
+    assert done["individuals"] == 25
+    assert done["reason"] == "generations"
+    champion = gw.read_checkpoint(folder / "champion.safetensors")
+    assert gw.fingerprint(champion) == done["champion"]["result"]
+    base = gw.read_checkpoint(folder / "tiny.safetensors")
+    assert gw.fingerprint(gw.replay(gw.read_recipe(folder / "champion.safetensors"), base)) == gw.fingerprint(champion)
+    refused = genewright("resume", "run.db")
+    assert refused.code == 1
+    assert "exists already" in refused.err
+    further = genewright("resume", "run.db", "--generations", "5", "--force", "--json").json()
+    assert further["individuals"] == 41
+    assert further["champion"]["fitness"] >= done["champion"]["fitness"]
+    assert "5 generations" in genewright("resume", "run.db", "--generations", "5", "--force").out
+
+
+def test_a_ready_fitness_and_other_strategies(genewright: Any, folder: Path) -> None:
+    text = FILE.replace('fitness = "judges:small"', 'fitness = {supervised = {data = "data.npz", metric = "accuracy"}}')
+    text = text[: text.index("[mutation.noise]")] + (
+        '[strategy]\nname = "islands"\nislands = 2\nstrategy = {name = "EvolutionStrategy", population = 4}\n'
+    )
+    (folder / "run.toml").write_text(text)
+    assert genewright("evolve", "run.toml", "--json").json()["individuals"] == 1 + 3 * 8 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seed = 246", "", "seed is missing"),
+        ("generations = 3", "generation = 3", "Did you mean 'generations'"),
+        ("generations = 3", 'generations = "3"', "generations cannot be '3'"),
+        ("generations = 3", "generations = 0", "generations must be"),
+        ("generations = 3", "", "A run needs an end"),
+        ("gaussian-noise", "gausian-noise", "gaussian_noise"),
+        ("std = 0.05", "sdt = 0.05", "has no setting 'sdt'"),
+        ("population = 8", "population = 1", "population must be"),
+        ('"GeneticAlgorithm"', '"GeneticAlgoritm"', "genetic_algorithm"),
+        ("judges:small", "judges:smal", "Did you mean 'small'"),
+        ("judges:Tiny", "judge:Tiny", "no module is called 'judge'"),
+        ('fitness = "judges:small"', 'fitness = {superwised = {data = "d.npz"}}', "one table of supervised"),
+        ("seed = 246", "seed = 246\nexecutor = {threads = 3}", "executor is one of"),
+        ("[strategy]", "[strategy", "is no TOML file"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(genewright: Any, folder: Path, old: str, new: str, said: str) -> None:
+    assert old in FILE
+    (folder / "run.toml").write_text(FILE.replace(old, new))
+    refused = genewright("evolve", "run.toml")
+    assert refused.code in (1, 2)
+    assert said in refused.err
+    assert not (folder / "champion.safetensors").exists()
+
+
+def test_a_run_of_python_is_resumed_in_python(genewright: Any, folder: Path) -> None:
+    gw.evolve(
+        torch.nn.Linear(2, 1),
+        lambda model: 1.0,
+        mutation=gw.Zero(rate=0.1),
+        strategy=gw.HillClimb(),
+        generations=1,
+        seed=1,
+        store="python.db",
+    ).close()
+    refused = genewright("resume", "python.db")
+    assert refused.code == 2
+    assert "gw.resume('python.db', model=..., fitness=...)" in refused.err
+    missing = genewright("resume", "nowhere.db")
+    assert missing.code == 1
+    assert "there is no run here" in missing.err
