@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from genewright.backends.keras.independence import refuse_replaced_methods
 from genewright.backends.keras.library import array_of, class_of, error_text, keras
 from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.tying import tie_again
@@ -44,11 +45,12 @@ def cloned(layer: Any, changed: Callable[[dict[str, Any]], dict[str, Any]] | Non
     """Return a new layer with the layer's config, or what `changed` makes of it.
 
     Raises:
-        UnsupportedError: The layer cannot be made from its config; the message has Keras's reason.
+        UnsupportedError: The layer cannot be made from its config; the message has Keras's reason. Or a method was
+            replaced on the instance, which a config does not say.
     """
     try:
         config = layer.get_config()
-        return clone_layer(layer, changed(config) if changed else config)
+        made = clone_layer(layer, changed(config) if changed else config)
     except Exception as error:
         reason = error_text(error)
         raise UnsupportedError(
@@ -56,6 +58,8 @@ def cloned(layer: Any, changed: Callable[[dict[str, Any]], dict[str, Any]] | Non
             "Write its get_config (and register what it names with keras.saving.register_keras_serializable). "
             "Weights can be mutated all the same: in place (inplace=True), or for a while with gw.mutated(...)."
         ) from error
+    refuse_replaced_methods(layer, made)
+    return made
 
 
 def cloned_operation(operation: Any) -> Any:

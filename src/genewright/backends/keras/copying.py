@@ -6,6 +6,7 @@ from typing import Any
 
 from genewright.backends.keras.cloning import copy_extra_state, preserve_python_random, transfer
 from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.independence import refuse_shared
 from genewright.backends.keras.library import attributes_of
 from genewright.backends.keras.members import is_graph, members_of
 from genewright.backends.keras.rebuilding import RECIPE
@@ -20,13 +21,14 @@ def copy_model(model: Any) -> Any:
     model is made by its own ``from_config(get_config())``, with the layers that have been changed since.
 
     Raises:
-        UnsupportedError: A layer cannot be made from its config; it is named.
+        UnsupportedError: A layer cannot be made from its config, or not so that it computes the same; it is named.
     """
     members = list(members_of(model).values())
     with preserve_python_random():
         if is_graph(model):
             rebuilder = Rebuilder(model)
             new = rebuilder.model()
+            refuse_shared(model, new)
             transfer(members, new)
             rebuilder.copy_extra_state()
         else:

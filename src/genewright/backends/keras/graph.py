@@ -9,6 +9,7 @@ from typing import Any
 
 from genewright.backends.keras.cloning import cloned, cloned_operation, copy_extra_state
 from genewright.backends.keras.configs import computing_in, unbuilt
+from genewright.backends.keras.independence import refuse_replaced_methods
 from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.rewiring import UNCHANGED, Changes
@@ -83,6 +84,7 @@ class Rebuilder:
             new = self._sequential(model, prefix, given)
         else:
             new = self._functional(model._functional if sequential else model, model.name, prefix, given)
+        refuse_replaced_methods(model, new)
         new.trainable = model.trainable
         attributes_of(new)["_dtype_policy"] = self._policy(model)
         if type(new) is not type(model) and not sequential:

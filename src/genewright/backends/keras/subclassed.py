@@ -9,6 +9,7 @@ from typing import Any, cast
 from genewright.backends.keras.cloning import cloned
 from genewright.backends.keras.configs import computing_in, unbuilt
 from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.independence import refuse_shared
 from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of
 from genewright.backends.keras.rewiring import Changes
@@ -26,7 +27,7 @@ def remade(model: Any, dtype: str = "") -> Any:
         dtype: The floating dtype that it shall compute in, or "" for its own.
 
     Raises:
-        UnsupportedError: The class or a layer cannot be made from its config.
+        UnsupportedError: The class or a layer cannot be made from its config, or would be shared with `model`.
     """
     new = by_config(model)
     layers = layers_of(model)
@@ -43,6 +44,7 @@ def remade(model: Any, dtype: str = "") -> Any:
             attributes_of(owner)["_dtype_policy"] = keras.DTypePolicy(dtype) if dtype else owners[name].dtype_policy
     if fresh:
         swap_layers(new, _shared(fresh, model))
+    refuse_shared(model, new)
     return new
 
 

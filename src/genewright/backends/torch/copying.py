@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from genewright.backends.torch.tensors import left_alone, members_of, unwrapped
+from genewright.backends.torch.independence import reached_from
+from genewright.backends.torch.tensors import left_alone, members_of, named_layers, unwrapped
 from genewright.errors import UnsupportedError
 from genewright.process_state import warnings_ignored
 
@@ -20,14 +21,15 @@ def copy_module(model: nn.Module, *, dtype: torch.dtype | None = None) -> nn.Mod
     """Return a deep copy: parameters, buffers, hooks, modes, ties, memory formats and Python attributes.
 
     Tensors that torch refuses to copy because they belong to a graph (such as the `weight` that the old
-    `torch.nn.utils.weight_norm` keeps as an attribute) are copied without their graph.
+    `torch.nn.utils.weight_norm` keeps as an attribute) are copied without their graph. The copy is held to being one:
+    it shares no tensor with `model` and reaches no module of it, and its parameters can be trained.
 
     Args:
         model: Any module.
         dtype: Floating parameters and buffers are copied as these numbers; None keeps theirs.
 
     Raises:
-        UnsupportedError: The module holds something that cannot be copied.
+        UnsupportedError: The module holds something that cannot be copied, or that a copy would share; it is named.
     """
     memo = _views_of_one_copy(model, dtype)
     history = vars(unwrapped(model)).get(RECIPE)
@@ -47,12 +49,53 @@ def copy_module(model: nn.Module, *, dtype: torch.dtype | None = None) -> nn.Mod
             if isinstance(value, torch.Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
     try:
-        return copy.deepcopy(model, memo)
+        with torch.no_grad():  # TorchScript copies a parameter by an operation, which would leave it in a graph
+            copied = copy.deepcopy(model, memo)
     except Exception as error:
-        raise UnsupportedError(
-            f"This {type(model).__name__} cannot be copied ({error}). Mutate it in place (inplace=True), "
-            "or for a while: with gw.mutated(...)."
-        ) from error
+        raise _refusal(model, str(error)) from error
+    _finish_scripted(model, copied, history)
+    reached = reached_from(copied, model)
+    if reached is not None:
+        raise _refusal(model, f"{reached}, and would in the copy")
+    bound = next((name for name, parameter in copied.named_parameters() if not parameter.is_leaf), None)
+    if bound is not None:
+        raise _refusal(model, f"its parameter {bound!r} would belong to a graph and could not be trained")
+    return copied
+
+
+def _refusal(model: nn.Module, reason: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"This {type(model).__name__} cannot be copied ({reason}). Mutate it in place (inplace=True), "
+        "or for a while: with gw.mutated(...)."
+    )
+
+
+def _finish_scripted(model: nn.Module, copied: nn.Module, history: Any) -> None:
+    """Give copies of TorchScript modules what their own way of copying leaves out.
+
+    Raises:
+        UnsupportedError: They had hooks, or tensors in common with other modules.
+    """
+    modules = dict(named_layers(model))
+    scripted = [name for name, module in modules.items() if isinstance(module, torch.jit.ScriptModule)]
+    if not scripted:
+        return
+    made = dict(copied.named_parameters(remove_duplicate=False))
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        made[name].requires_grad_(parameter.requires_grad)
+    if [one.names for one in members_of(model).values()] != [one.names for one in members_of(copied).values()]:
+        raise _refusal(model, "a TorchScript module in it shares a tensor with another module")
+    copies = dict(named_layers(copied))
+    for name in scripted:
+        if _num_hooks(modules[name]) != _num_hooks(copies[name]):
+            raise _refusal(model, f"its TorchScript module {name!r} has hooks, which TorchScript does not copy")
+    if history is not None:
+        vars(unwrapped(copied))[RECIPE] = history
+
+
+def _num_hooks(module: nn.Module) -> int:
+    held = vars(module).items()
+    return sum(len(cast("dict[int, Any]", hooks)) for key, hooks in held if key.endswith("_hooks") and hooks)
 
 
 def _same_form(tensor: torch.Tensor) -> torch.Tensor:

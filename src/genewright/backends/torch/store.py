@@ -28,6 +28,9 @@ from genewright.tensor import Tensor
 
 Add = Callable[[Callable[[], None]], None]
 
+_OTHER = {torch.float32: torch.float64, torch.complex64: torch.complex128, torch.complex128: torch.complex64}
+"""A dtype that another one can give way to for a moment; all others: float32."""
+
 
 class TorchMemory(Memory):
     """A torch tensor's elements, in main memory or on a device."""
@@ -123,17 +126,34 @@ class TorchStore(Store):
 
 
 def give_data(tensor: torch.Tensor, data: torch.Tensor, journal: Journal) -> None:
-    """Give a tensor other data, of any shape: it stays the same object, and its gradient is dropped."""
+    """Give a tensor other data, of any shape: it stays the same object, and its gradient is dropped.
+
+    A graph that is still alive, such as that of the last `loss` of a training loop, does not see the new shape: its
+    backward pass raises torch's error about a tensor that was modified, and later graphs start anew.
+    """
     old, gradient = tensor.data, tensor.grad
 
     def restore() -> None:
         tensor.grad = None
-        tensor.data = old
+        _replace(tensor, old)
         tensor.grad = gradient
 
     journal.keep_by(tensor, restore)
     tensor.grad = None
+    _replace(tensor, data)
+
+
+def _replace(tensor: torch.Tensor, data: torch.Tensor) -> None:
+    """Let a tensor hold `data`, and let go of the node that accumulates its gradient.
+
+    As long as a graph lives, torch keeps that node, which knows the old shape, and gives it to every new graph. It
+    makes another one only where the dtype or the device has changed: so another dtype is set in between.
+    """
+    if tensor.requires_grad and tensor.shape != data.shape:
+        tensor.data = torch.empty(0, dtype=_OTHER.get(data.dtype, torch.float32), device=data.device)
     tensor.data = data
+    if not tensor.is_inference():
+        torch.autograd.graph.increment_version(tensor)
 
 
 def _gathered(tensor: torch.Tensor, axis: int, index: NDArray[Any]) -> torch.Tensor:

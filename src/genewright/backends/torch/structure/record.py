@@ -106,6 +106,8 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
             continue
     try:
         return _recorded(model, example, names, last)
+    except UnsupportedError:  # it cannot be copied, which says why
+        raise
     except Exception as error:
         raise UnsupportedError(
             f"{type(model).__name__} does not run on the example: {type(error).__name__}: {error}. "

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from genewright.backends.torch.independence import reached_from
+from genewright.backends.torch.tensors import named_layers
 from genewright.errors import UnsupportedError
 
 
@@ -23,10 +25,15 @@ def traceable_copy(model: nn.Module, instead: Callable[[torch.Tensor], torch.Ten
         instead: What stands in for a tensor that a module of it holds; None copies the tensor.
 
     Raises:
-        UnsupportedError: The module holds something that cannot be copied.
+        UnsupportedError: The module holds something that cannot be copied, or that a copy would share.
     """
     memo: dict[int, Any] = {}
-    for module in model.modules():
+    for name, module in named_layers(model):
+        if isinstance(module, torch.jit.ScriptModule):
+            raise UnsupportedError(
+                f"{name or 'The model'!r} is a TorchScript module: what happens in it cannot be followed. Give the "
+                "module that it was made of."
+            )
         held = (module._parameters, module._buffers, vars(module))  # pyright: ignore[reportPrivateUsage]
         for holder in held:
             for value in holder.values():
@@ -38,6 +45,12 @@ def traceable_copy(model: nn.Module, instead: Callable[[torch.Tensor], torch.Ten
         copied = copy.deepcopy(model, memo)
     except Exception as error:
         raise UnsupportedError(f"This {type(model).__name__} cannot be copied to be traced: {error}.") from error
+    reached = reached_from(copied, model, tensors=False)
+    if reached is not None:
+        raise UnsupportedError(
+            f"This {type(model).__name__} cannot be traced: {reached}, so that a copy computes with the original. Its "
+            "layers can be changed once that is taken off (del model.forward, say) and put back on afterwards."
+        )
     return copied.eval()
 
 
