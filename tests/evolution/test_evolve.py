@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -263,3 +264,23 @@ class TestBadInput:
     def test_what_is_no_model(self) -> None:
         with pytest.raises(gw.UnsupportedError, match=r"Expected a torch\.nn\.Module"):
             evolved(model=3)
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "extra"),
+    [
+        ("sqlalchemy", lambda: evolved(store="run.db"), "evolution"),
+        ("cloudpickle", lambda: evolved(executor=gw.Processes(1)), "evolution"),
+        ("cmaes", lambda: evolved(strategy=gw.CMAES(), mutation=None), "strategies"),
+        ("ribs.archives", lambda: evolved(strategy=gw.MAPElites(measures={"size": (0, 1, 2)})), "strategies"),
+        ("pymoo.util.nds.non_dominated_sorting", lambda: evolved(strategy=gw.NSGA2()), "strategies"),
+        ("ray", lambda: evolved(executor=gw.Ray()), "ray"),
+        ("pandas", lambda: evolved(generations=1).history, "frames"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    module: str, call: Any, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # as Python marks what cannot be imported
+    with pytest.raises(gw.MissingExtraError, match=rf"{module.partition('.')[0]}.*pip install 'genewright\[{extra}\]'"):
+        call()

@@ -149,7 +149,7 @@ def resume(
         example: As in `evolve`, where the run had one.
         timeout: As in `evolve`.
         executor: As in `evolve`; it may be another one.
-        callbacks: As in `evolve`.
+        callbacks: As in `evolve`; they are told of the generations that the store has, too.
         progress: As in `evolve`.
 
     Raises:

@@ -8,7 +8,6 @@ from typing import Any
 
 from genewright.errors import SettingError
 from genewright.evolution.child import Child
-from genewright.evolution.mutations import Mutations
 from genewright.evolution.strategies.strategy import Start, State, Strategy, Told, counted, seed_of
 from genewright.evolution.strategies.strength import OneFifth, SelfAdaptive
 from genewright.evolution.values import Value
@@ -111,7 +110,7 @@ class GeneticAlgorithm(Strategy):
     def learn(self, state: Population, told: Sequence[Told]) -> None:
         mutations = self.needs_mutations(state.start)
         counted(mutations, told, self.compared)
-        kept = state.members[: self.elites] if state.generation or self.elites else []
+        kept = state.members[: self.elites]
         by_number = {member.number: member for member in kept}
         children: list[Member] = []
         for one in told:
@@ -172,8 +171,3 @@ def reconsider(member: Member, again: Told, fitness: float) -> None:
 def best_first(members: Sequence[Member]) -> list[Member]:
     """Return members in the order of their fitness; of equal ones the older first."""
     return sorted(members, key=lambda member: (-member.fitness, member.number))
-
-
-def mutations_of(state: Any) -> Mutations:
-    """Return the mutations of a state that has some."""
-    return state.start.mutations
