@@ -32,5 +32,8 @@ class Companion:
         """Return what lets a model that describes itself in a config say what it has become."""
         return Declaration()
 
+    def changing(self, model: Any) -> None:
+        """Look at a model whose layers or shapes are about to change in place, where no optimizer was handed over."""
+
     def finish(self, journal: Journal) -> None:
         """Take in new tensors and let go of those that are gone, after the last edit."""

@@ -47,8 +47,9 @@ def mutate(
             outputs differ, the mutation is refused.
         inplace: Change `model` itself instead of a copy.
         optimizer: The optimizer that trains `model`; it needs `inplace`, for it holds `model`'s own parameters. Its
-            state moves along with what moves; new parameters join the group of their neighbours. An averaged copy of
-            the model (`torch.optim.swa_utils.AveragedModel`, or any module with the same tensors) grows alike where
+            state moves along with what moves; new parameters join the group of their neighbours. Where none is given,
+            one that was made before says at its next step what it does not train. An averaged copy of the model
+            (`torch.optim.swa_utils.AveragedModel`, or any module with the same tensors) grows alike where
             layers or shapes change. A list takes several of both.
         donors: Networks that weights may come from, by the name that the operator says: models or checkpoints.
 

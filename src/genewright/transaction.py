@@ -196,8 +196,8 @@ class Transaction:
             self._network = None
             if said.note and not self._dry:
                 _LOG.info("%s: %s", step.name, said.note)
-        if self.journal is not None:
-            self._companion.finish(self.journal)
+        if self.journal is not None or self._watches:
+            self._companion.finish(self.journal or Journal())
 
     def result(self) -> str:
         """Return the fingerprint of the model as it is now."""
@@ -231,6 +231,11 @@ class Transaction:
 
     def _sign(self, history: History) -> None:
         self.model = self._backend.sign(self.model, history, self.journal)
+
+    @property
+    def _watches(self) -> bool:
+        """Whether the model stays changed, and an optimizer that was not handed over might go on training it."""
+        return self._inplace and self._signs and not self._trained
 
     def _act(self, operator: Operator, noise: Noise, donors: list[Donor], *, more: bool) -> Done:
         networks = (self.network, *(donor.network for donor in donors))
@@ -311,6 +316,8 @@ class Transaction:
         self._interrupts.hold = self._inplace and self.journal is None
         self._outputs = None
         stores = [donor.store for donor in donors]
+        if reformed and self._watches:
+            self._companion.changing(self.model)
         store = self._backend.store(self.model, self._companion, self.network)
         store.limit = self._limit
         before = self.model

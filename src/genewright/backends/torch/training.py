@@ -13,6 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 from genewright.backends.torch.integrations import integrations
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.optimizers import OptimizerState
+from genewright.backends.torch.parameter_groups import places_of_new, warn_of_untrained
+from genewright.backends.torch.stale_optimizers import StaleOptimizers
 from genewright.backends.torch.tensors import unwrapped
 from genewright.companion import Companion
 from genewright.declaration import Declaration
@@ -22,6 +24,15 @@ from genewright.journal import Journal
 
 class Described(Companion):
     """What a module says of itself, as transformers' models do in a config: each library's integration knows how."""
+
+    _left_out: StaleOptimizers | None = None
+
+    def changing(self, model: nn.Module) -> None:
+        self._left_out = self._left_out or StaleOptimizers(unwrapped(model))
+
+    def finish(self, journal: Journal) -> None:
+        if self._left_out is not None:
+            self._left_out.finish(journal)
 
     def declared(self, model: nn.Module, example: Any) -> Declaration:
         found = (integration.declared(model, example) for integration in integrations())
@@ -46,6 +57,7 @@ class Training(Described):
     def __init__(self, model: nn.Module, given: Any) -> None:
         several = cast("Sequence[Any]", given) if isinstance(given, list | tuple) else (given,)
         self._model = model
+        self._old = list(unwrapped(model).parameters())
         self._optimizers = [OptimizerState(model, one) for one in several if isinstance(one, torch.optim.Optimizer)]
         self.twins = tuple(_twin(model, one) for one in several if isinstance(one, nn.Module))
         for one in several:
@@ -64,11 +76,18 @@ class Training(Described):
         network = TorchNetwork(self._model)
         same = {name: network.members[network.tensor(name).name].same for name in names}
         resets = (optimizer.state_resets(name, same[name]) for name in names for optimizer in self._optimizers)
-        return [text for texts in resets for text in texts]
+        return list(dict.fromkeys(text for texts in resets for text in texts))
 
     def finish(self, journal: Journal) -> None:
         for optimizer in self._optimizers:
-            optimizer.finish(journal)
+            optimizer.release(journal)
+        if not self._optimizers:
+            return
+        found = places_of_new(unwrapped(self._model), self._old, self._optimizers)
+        for name, parameter, places in found:
+            for number, group in places:
+                self._optimizers[number].take(name, parameter, group, journal)
+        warn_of_untrained(found)
 
 
 def _twin(model: nn.Module, given: nn.Module) -> nn.Module:
