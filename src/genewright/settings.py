@@ -52,6 +52,15 @@ def check_integer(owner: object, name: str, value: Any, *, low: int, high: int |
         raise _refusal(owner, name, limit, value)
 
 
+def check_rate_or_count(owner: Any) -> None:
+    """Refuse a rate beside a count: both say how many, and one of them would go unheard."""
+    usual = next(field.default for field in dataclasses.fields(owner) if field.name == "rate")
+    if owner.rate != usual:
+        raise SettingError(
+            f"{_who(owner)}: say rate or count, not both; received rate={owner.rate!r} and count={owner.count!r}."
+        )
+
+
 def check_choice(owner: object, name: str, value: object, options: Sequence[str]) -> None:
     """Refuse what is not one of `options`; the message has the nearest."""
     if value not in options:

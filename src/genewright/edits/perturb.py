@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from genewright.edits.edit import Line, View
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.errors import SettingError
+from genewright.index import Index
 from genewright.noise import Change
 from genewright.noise.engine import LARGEST
 from genewright.part import Part
@@ -27,16 +29,23 @@ class Perturb(ValueEdit):
         change: What is drawn and how it combines with the old value.
         stream: Name of the random words, within the step's noise; by convention the tensor's name.
         part: The elements that may change; an element's noise is the same in every part that holds it.
+        elements: Exactly the elements that change, by their places in row-major order (a complex element has two), in
+            place of a part and the change's rate; None where these say it.
     """
 
     tensor: str
     change: Change
     stream: str
     part: Part = ()
+    elements: Index | None = None
 
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
         tensor = views[0].tensor(self.tensor)
+        if self.elements is not None:
+            size = prod(tensor.shape) * (2 if tensor.dtype in COMPLEX else 1)
+            if self.part or not self.elements.within(0, size) or not self.elements.distinct():
+                raise self.mismatch(tensor, f"its elements are not different numbers from 0 to {size - 1}, or not all")
         computing = "float64" if tensor.dtype in ("float64", "complex128") else "float32"
         if abs(self.change.scale) > LARGEST[computing]:
             raise SettingError(
@@ -45,13 +54,19 @@ class Perturb(ValueEdit):
             )
 
     def apply(self, site: Site) -> None:
-        site.perturb(self.tensor, self.change, site.noise.stream(self.stream), self.part)
+        stream = site.noise.stream(self.stream)
+        if self.elements is None:
+            site.perturb(self.tensor, self.change, stream, self.part)
+        else:
+            site.perturb_at(self.tensor, self.change, stream, self.elements.array)
 
     def takes(self, dtype: str) -> bool:
         return super().takes(dtype) or dtype in COMPLEX
 
     def lines(self, view: View) -> Iterator[Line]:
         for line in super().lines(view):
+            if self.elements is not None:
+                line = replace(line, what=f"{line.what}, {len(self.elements)} elements", expected=len(self.elements))
             yield replace(line, what=f"{line.what}, real and imaginary parts each") if line.dtype in COMPLEX else line
 
     def rate(self) -> float:

@@ -65,6 +65,20 @@ class Memory(ABC):
         """
         return False
 
+    def perturb_at(
+        self,
+        change: Change,
+        stream: Stream,
+        elements: NDArray[np.int64],
+        journal: Callable[[Callable[[], None]], None] | None,
+    ) -> bool:
+        """Change some elements, by their places in row-major order, with the bits that `noise.apply_at` gives.
+
+        Returns:
+            False where that takes all elements in main memory, and nothing has changed: the core does it.
+        """
+        return False
+
 
 class Store(ABC):
     """What a backend gives the core for writing: the tensors and layers of one model.
@@ -205,6 +219,17 @@ class Site:
                 gw_noise.apply(place, change, stream, dtype=tensor.dtype, start=start, size=tensor.size, journal=note)
                 if old is not None:
                     np.copyto(place, old[0], where=old[1])
+
+    def perturb_at(self, name: str, change: Change, stream: Stream, elements: NDArray[np.int64]) -> None:
+        """Draw noise and combine it with some elements, by their places in row-major order."""
+        memory = self.store.memory(name)
+        add = None if self.journal is None else self.journal.add
+        if memory.perturb_at(change, stream, elements, add):
+            return
+        with memory.open() as opened:
+            note = None if add is None else _noted(add, memory, 0, None)
+            dtype = _in_parts(memory.tensor).dtype
+            gw_noise.apply_at(_numbers(opened), elements, change, stream, dtype=dtype, journal=note)
 
     def gather(self, name: str, axis: int, index: NDArray[np.int64]) -> None:
         """Let new[i] be old[index[i]] along an axis, bit for bit, and zero where index[i] is -1."""

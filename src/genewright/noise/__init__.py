@@ -17,6 +17,8 @@ from genewright.noise.change import Change as Change
 from genewright.noise.discrete import choice as choice
 from genewright.noise.discrete import permutation as permutation
 from genewright.noise.discrete import uniform01 as uniform01
+from genewright.noise.distinct import apply_at as apply_at
+from genewright.noise.distinct import distinct as distinct
 from genewright.noise.distributions import DISTRIBUTIONS as DISTRIBUTIONS
 from genewright.noise.distributions import draw as draw
 from genewright.noise.engine import apply as apply
@@ -40,9 +42,11 @@ __all__ = [
     "Stream",
     "Undo",
     "apply",
+    "apply_at",
     "apply_shard",
     "choice",
     "derive",
+    "distinct",
     "draw",
     "factor",
     "mask",

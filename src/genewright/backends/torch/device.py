@@ -1,4 +1,7 @@
-"""Drawing noise on the device where a tensor lies, by one Triton kernel, without a copy in main memory."""
+"""Drawing noise for a tensor on a device, without a copy of it in main memory: by one Triton kernel where it lies.
+
+A few elements of it are changed in main memory, and these alone travel.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from genewright.noise import Change, Stream
+from genewright.noise.distinct import made_of
 from genewright.part import Part
 
 Add = Callable[[Callable[[], None]], None]
@@ -45,6 +51,38 @@ def perturb_on_device(
 
     kernels.apply(flat, change, stream, start=start, journal=None if journal is None else note)
     return True
+
+
+def perturb_elements(
+    tensor: torch.Tensor, change: Change, stream: Stream, elements: NDArray[np.int64], journal: Add | None
+) -> None:
+    """Change some elements of a tensor wherever it lies.
+
+    Args:
+        tensor: A floating tensor, in any memory format.
+        change: The change.
+        stream: The random words.
+        elements: Their places in row-major order.
+        journal: Receives what takes it back.
+    """
+    held = tensor.detach().view(_PATTERNS[tensor.element_size()])
+    axes = np.unravel_index(elements, tuple(tensor.shape)) if tensor.dim() else ()
+    place = tuple(torch.as_tensor(np.array(axis), device=tensor.device) for axis in axes)
+    old = held[place].clone()
+    if journal is not None:
+
+        def restore() -> None:
+            held[place] = old
+
+        journal(restore)
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    stored = np.dtype(np.uint16 if dtype == "bfloat16" else dtype)
+    made = made_of(old.cpu().numpy().reshape(-1).view(stored), elements, change, stream, dtype)
+    pattern = torch.as_tensor(made.view(np.dtype(f"i{made.itemsize}")).copy())
+    held[place] = pattern.reshape(old.shape).to(tensor.device)
+
+
+_PATTERNS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def _reachable(tensor: torch.Tensor) -> bool:

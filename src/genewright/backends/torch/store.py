@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.backends.torch.device import perturb_on_device
+from genewright.backends.torch.device import perturb_elements, perturb_on_device
 from genewright.backends.torch.memory import Elements, InPlace, elements_of
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
@@ -55,6 +56,12 @@ class TorchMemory(Memory):
         if self._held.is_complex():
             return False  # in main memory, where its parts are numbers of their own
         return perturb_on_device(self._held, change, stream, part, journal)
+
+    def perturb_at(self, change: Change, stream: Stream, elements: NDArray[np.int64], journal: Add | None) -> bool:
+        if self._held.is_complex() or self._held.device.type == "cpu":
+            return False
+        perturb_elements(self._held, change, stream, elements, journal)
+        return True
 
 
 class ShardedMemory(Memory):

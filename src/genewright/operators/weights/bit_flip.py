@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.edits import Perturb
 from genewright.errors import SettingError, UnsupportedError
+from genewright.index import Index
 from genewright.names import did_you_mean
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
-from genewright.tensor import FLOATS, Tensor
+from genewright.tensor import COMPLEX, FLOATS, Tensor
 
 _FORMATS = {"float64": (64, 52), "float32": (32, 23), "float16": (16, 10), "bfloat16": (16, 7)}  # bits, mantissa bits
 _FIELDS = ("sign", "exponent", "mantissa")
@@ -21,13 +27,16 @@ class BitFlip(Elementwise):
     """Flip one bit in a share of the elements.
 
     Each element is hit with probability `rate`, independently; a hit element has one of the bits `bits` flipped, each
-    of them equally likely. The same mutation twice gives the first bytes back. A flip in the exponent can make a
+    of them equally likely. With `count`, exactly that many different bits among those of all chosen elements flip, and
+    an element may lose several. The same mutation twice gives the first bytes back. A flip in the exponent can make a
     weight huge, infinite or NaN, as it does in real memory.
 
     Args:
         bits: Fields ("sign", "exponent", "mantissa") or positions (0 is the lowest bit of the mantissa; the sign is 31
             in float32, 15 in the half types), one or several.
         rate: Share of the elements that are hit, in [0, 1].
+        count: Instead of `rate`, exactly how many bits of all that are chosen flip; those of a count flip with a
+            higher one too.
         where: Which tensors and units; all trainable ones by default.
 
     Raises:
@@ -68,11 +77,23 @@ class BitFlip(Elementwise):
     def change(self, tensor: Tensor, network: Network) -> Change:
         return Change(combine="xor", bits=self._positions(tensor), rate=self.rate)
 
+    def ways(self, tensor: Tensor) -> int:
+        return len(self._positions(tensor))
+
+    def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Perturb]:
+        bits = self._positions(tensor)
+        for at, bit in enumerate(bits):
+            elements = hits[hits % len(bits) == at] // len(bits)
+            if elements.size:
+                change = Change(combine="xor", bits=(bit,))
+                yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(elements))
+
     def _positions(self, tensor: Tensor) -> tuple[int, ...]:
         """Return the chosen positions in the tensor's number format, in ascending order."""
-        if tensor.dtype not in FLOATS:
+        dtype = COMPLEX.get(tensor.dtype, tensor.dtype)  # real and imaginary part are numbers with bits of their own
+        if dtype not in FLOATS:
             return (0,)  # the core refuses the edit and names the tensor
-        width, mantissa = _FORMATS[tensor.dtype]
+        width, mantissa = _FORMATS[dtype]
         fields = {"sign": range(width - 1, width), "exponent": range(mantissa, width - 1), "mantissa": range(mantissa)}
         positions = {p for bit in self.bits for p in (fields[bit] if isinstance(bit, str) else (bit,))}
         if max(positions) >= width:

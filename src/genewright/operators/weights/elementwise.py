@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from genewright.edits import Edit, Perturb
+from genewright.errors import SettingError
+from genewright.index import Index
 from genewright.network import Network
-from genewright.noise import Change
+from genewright.noise import Change, distinct
 from genewright.operator import Operator
-from genewright.part import Part
+from genewright.part import Part, part_shape
 from genewright.seeding import Noise
-from genewright.settings import check_fraction
-from genewright.tensor import Tensor
+from genewright.settings import check_fraction, check_integer, check_rate_or_count
+from genewright.tensor import COMPLEX, Tensor
 from genewright.where import Selected, Where, as_where
+
+Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Elementwise(Operator, ABC):
-    """Changes each element of the chosen tensors with probability `rate`, independently."""
+    """Changes chosen elements: each with probability `rate`, independently, or exactly `count` of all.
+
+    A count is drawn without replacement over the elements of all chosen tensors, and those of a count are among those
+    of a higher one. The parts of a complex element count as two.
+    """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
     rate: float = 1.0
+    count: int | None = None
     where: Where = field(default_factory=Where)
 
     def __post_init__(self) -> None:
         check_fraction(self, "rate", self.rate)
         object.__setattr__(self, "rate", float(self.rate))
+        if self.count is not None:
+            check_integer(self, "count", self.count, low=1)
+            check_rate_or_count(self)
         object.__setattr__(self, "where", as_where(self.where))
         self.check()
 
@@ -45,8 +62,11 @@ class Elementwise(Operator, ABC):
         """Return what is drawn for `tensor`, and how it combines with the old values."""
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        """Yield one edit for every chosen tensor; with a count, for every tensor that is hit."""
         network = networks[0]
-        """Yield one edit for every chosen tensor."""
+        if self.count is not None:
+            yield from self._counted(self.count, network, noise)
+            return
         for selected in self.where.select(network):
             tensor = selected.tensor
             yield Perturb(
@@ -59,3 +79,59 @@ class Elementwise(Operator, ABC):
     def part(self, selected: Selected, network: Network) -> Part:
         """Return the elements that may change: those of the chosen units."""
         return selected.part
+
+    def ways(self, tensor: Tensor) -> int:
+        """Return in how many ways an element of a tensor can be hit, each of which a count counts."""
+        return 1
+
+    def counted(self, tensor: Tensor, hits: Positions, network: Network) -> Iterator[Perturb]:
+        """Yield the edits of a tensor's hits.
+
+        Args:
+            tensor: The tensor.
+            hits: The place of each hit element in the tensor times its number of ways, plus the way.
+            network: The network.
+        """
+        change = dataclasses.replace(self.change(tensor, network), rate=1.0)
+        yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(hits))
+
+    def _counted(self, count: int, network: Network, noise: Noise) -> Iterator[Edit]:
+        chosen = sorted(self.where.select(network), key=lambda each: each.tensor.name)  # networks list them as they do
+        parts = [self.part(each, network) for each in chosen]
+        shapes = [_in_parts(each.tensor) for each in chosen]
+        sizes = [
+            prod(part_shape(p, shape)) * self.ways(each.tensor)
+            for p, shape, each in zip(parts, shapes, chosen, strict=True)
+        ]
+        if count > sum(sizes):
+            what = "bits" if any(self.ways(each.tensor) != 1 for each in chosen) else "elements"
+            raise SettingError(
+                f"{type(self).__name__}: count is at most the {sum(sizes):,} {what} that `where` chooses; received "
+                f"{count:,}."
+            )
+        drawn = distinct(noise.stream("elements"), count, sum(sizes))
+        for each in chosen:  # hit or not: whether it can be done is not for the seed to decide
+            Perturb(tensor=each.tensor.name, change=Change(combine="negate"), stream="").check((network,))
+        first = 0
+        for each, part, shape, size in zip(chosen, parts, shapes, sizes, strict=True):
+            hits = drawn[np.searchsorted(drawn, first) : np.searchsorted(drawn, first + size)] - first
+            first += size
+            if hits.size:
+                ways = self.ways(each.tensor)
+                places = _in_tensor(hits // ways, part, shape)
+                yield from self.counted(each.tensor, places * ways + hits % ways, network)
+
+
+def _in_parts(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape of a tensor's numbers: a complex element has two."""
+    return (*tensor.shape, 2) if tensor.dtype in COMPLEX else tensor.shape
+
+
+def _in_tensor(positions: Positions, part: Part, shape: tuple[int, ...]) -> Positions:
+    """Return where the elements of a part, by their places in it, lie in the whole tensor."""
+    if not part:
+        return positions
+    inside = np.unravel_index(positions, part_shape(part, shape))
+    whole = (*part, *(None,) * (len(shape) - len(part)))
+    axes = [at if chosen is None else chosen.array[at] for at, chosen in zip(inside, whole, strict=True)]
+    return np.ravel_multi_index(tuple(axes), shape).astype(np.int64)

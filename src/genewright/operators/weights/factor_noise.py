@@ -23,6 +23,8 @@ class FactorNoise(Elementwise):
     Args:
         std: Standard deviation of the factor's logarithm, at least 0; for small values, of the relative change.
         rate: Share of the elements that change, in [0, 1].
+        count: Instead of `rate`, exactly how many of all chosen elements; those of a count are among those of a
+            higher one.
         rounding: How a float16 or bfloat16 result is rounded: "nearest" or "stochastic" (see `GaussianNoise`).
         where: Which tensors and units; all trainable ones by default.
 

@@ -18,6 +18,8 @@ class LaplaceNoise(Noisy):
         scale: Mean absolute change (the standard deviation is sqrt(2) times it), at least 0, in the unit that
             `relative_to` names.
         rate: Share of the elements that change, in [0, 1].
+        count: Instead of `rate`, exactly how many of all chosen elements; those of a count are among those of a
+            higher one.
         relative_to: "none": `scale` is in units of the weights. "tensor": in units of the tensor's own standard
             deviation. "weight": in units of each weight's magnitude, so that zeros stay zero.
         rounding: How a float16 or bfloat16 result is rounded: "nearest" or "stochastic" (see `GaussianNoise`).

@@ -53,6 +53,8 @@ class Reset(Elementwise):
 
     Args:
         rate: Share of the elements that are drawn afresh, in [0, 1].
+        count: Instead of `rate`, exactly how many of all chosen elements; those of a count are among those of a
+            higher one.
         init: One of the table.
         std: Standard deviation, at least 0; only with the inits of the table that have it.
         bound: Bound, at least 0; only with "uniform".

@@ -19,6 +19,8 @@ class SignFlip(Elementwise):
 
     Args:
         rate: Share of the elements whose sign flips, in [0, 1].
+        count: Instead of `rate`, exactly how many of all chosen elements; those of a count are among those of a
+            higher one.
         where: Which tensors and units; all trainable ones by default.
 
     Raises:

@@ -17,6 +17,8 @@ class UniformNoise(Noisy):
     Args:
         bound: Largest change, up or down, at least 0, in the unit that `relative_to` names.
         rate: Share of the elements that change, in [0, 1].
+        count: Instead of `rate`, exactly how many of all chosen elements; those of a count are among those of a
+            higher one.
         relative_to: "none": `bound` is in units of the weights. "tensor": in units of the tensor's own standard
             deviation. "weight": in units of each weight's magnitude, so that zeros stay zero.
         rounding: How a float16 or bfloat16 result is rounded: "nearest" or "stochastic" (see `GaussianNoise`).

@@ -18,6 +18,8 @@ class Zero(Elementwise):
 
     Args:
         rate: Share of the elements that become zero, in [0, 1].
+        count: Instead of `rate`, exactly how many of all chosen elements; those of a count are among those of a
+            higher one.
         where: Which tensors and units; all trainable ones by default.
 
     Raises:
