@@ -30,7 +30,7 @@ from torch import nn
 
 import genewright as gw
 from genewright.backends.files.checkpoint import Checkpoint, Entry
-from genewright.operator import registered
+from genewright.operator import donors_of, registered
 from tests.operators.architecture import networks, wide_networks
 from tests.pretrained import make as make_pretrained
 
@@ -75,7 +75,10 @@ OWN: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
 OF_WEIGHTS: dict[str, Any] = {
     "BitFlip": gw.BitFlip(rate=0.3),
     "CauchyNoise": gw.CauchyNoise(scale=0.1),
+    "Crossover": gw.Crossover(rate=0.5),
     "DrawSettings": gw.DrawSettings(operator=gw.Zero(), ranges={"rate": (0.1, 0.6)}),
+    "EvolutionNoise": gw.EvolutionNoise(std=0.1),
+    "EvolutionUpdate": gw.EvolutionUpdate(seeds=(1, 2), weights=(0.1, -0.2), optimizer="momentum", sizes=(1, 1)),
     "FactorNoise": gw.FactorNoise(std=0.3),
     "GaussianNoise": gw.GaussianNoise(std=0.1, relative_to="tensor"),
     "LaplaceNoise": gw.LaplaceNoise(scale=0.1),
@@ -83,6 +86,7 @@ OF_WEIGHTS: dict[str, Any] = {
     "Quantize": gw.Quantize(bits=3),
     "Reset": gw.Reset(init="kaiming_normal"),
     "Sequence": gw.Sequence(operators=(gw.GaussianNoise(), gw.Zero(rate=0.2))),
+    "SetWeights": gw.SetWeights(values=(0.5,)),
     "Shuffle": gw.Shuffle(rate=0.7),
     "SignFlip": gw.SignFlip(rate=0.5),
     "SwapUnits": gw.SwapUnits(rate=0.8),
@@ -165,11 +169,12 @@ def tasks(models: Mapping[str, tuple[Any, Any]], thread: int) -> Iterator[tuple[
 
         def run() -> str:
             before = gw.fingerprint(mine)
+            donors = {name: gw.mutate(mine, gw.SignFlip(rate=0.5), seed=1) for name in donors_of(operator)}
             if inplace:
                 with gw.mutated(mine, operator, seed=246, example=example) as changed:
                     found = gw.fingerprint(changed)
             else:
-                found = gw.fingerprint(gw.mutate(mine, operator, seed=246, example=example))
+                found = gw.fingerprint(gw.mutate(mine, operator, seed=246, example=example, donors=donors))
             assert gw.fingerprint(mine) == before
             return found
 

@@ -35,7 +35,7 @@ def primitives(face: type) -> list[str]:
 def test_the_face_of_a_framework_is_fifteen_primitives() -> None:
     assert len(primitives(Backend)) + len(primitives(Store)) == 15
     assert primitives(Memory) == ["on_device", "open", "perturb"]
-    assert primitives(Network) == ["_layers", "_trace", "blueprint", "initial", "raw"]
+    assert primitives(Network) == ["_layers", "_trace", "blueprint", "initial", "observe", "raw"]
 
 
 @pytest.mark.parametrize("name", [name for name in torch_cases.networks() if name not in UNREADABLE])

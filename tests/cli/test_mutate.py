@@ -116,12 +116,14 @@ def test_every_operator_has_its_subcommand(name: str, genewright: Any) -> None:
     """The defaults of every operator work, so that its subcommand needs a model, an example and a seed alone."""
     typed = name.replace("_", "-")
     model = "users_models:Vit", "--weights", "vit.pt", "--example", "2x1x8x8", "--json"
-    planned = genewright("plan", typed, *model, "--seed", "246")
+    donors = ("--donors", "mate=vit.pt") if name == "crossover" else ()
+    planned = genewright("plan", typed, *model, *donors, "--seed", "246")
     assert planned.code == 0, planned.err
-    said = genewright("mutate", typed, *model, *OUT)
+    said = genewright("mutate", typed, *model, *donors, *OUT)
     assert said.code == 0, said.err
     assert planned.json()["base"] == said.json()["base"]
-    again = genewright("replay", "mutant.safetensors", *model, "--out", "again.safetensors")
+    parents = ("--donors", "vit.pt") if donors else ()
+    again = genewright("replay", "mutant.safetensors", *model, *parents, "--out", "again.safetensors")
     assert again.code == 0, again.err
     assert again.json()["result"] == said.json()["result"]
     from users_models import Vit

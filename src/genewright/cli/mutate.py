@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from genewright.cli.arguments import Force, Json, Out, refuse_output
+from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.output import Output
@@ -48,8 +49,9 @@ class MutateGroup(OperatorGroup):
             model, example = open_with_example(
                 given["model"], given["weights"], given["example"], whole=changes_layers(operator)
             )
+            donors = open_donors(given["donors"])
         with output.working("Mutating"):
-            mutant = mutate(model, operator, seed=seed, example=example, inplace=True)
+            mutant = mutate(model, operator, seed=seed, example=example, inplace=True, donors=donors)
         made = recipe(mutant)
         with output.working("Writing"):
             save(mutant, out, overwrite="force" if force else False)

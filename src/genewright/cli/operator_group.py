@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from genewright.cli.arguments import Model, UsageError, Weights, example, missing_option
+from genewright.cli.donors import Donors
 from genewright.cli.example import Example, cannot_run
 from genewright.cli.models import is_factory
 from genewright.cli.setting_options import description, operator_from_options, parameters
@@ -74,6 +75,7 @@ class OperatorGroup(TyperGroup):
             _option("seed", Annotated[str | None, _SEED], None),
             _option("weights", Weights, None),
             _option("example", Example, None),
+            _option("donors", Donors, None),
             *self.options(),
         ]
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genewright.cli.arguments import Json
+from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.output import Output
@@ -32,7 +33,8 @@ class PlanGroup(OperatorGroup):
             model, example = open_with_example(
                 given["model"], given["weights"], given["example"], whole=changes_layers(operator)
             )
+            donors = open_donors(given["donors"])
         with output.working("Planning"):
-            planned = plan(model, operator, seed=seed, example=example)
+            planned = plan(model, operator, seed=seed, example=example, donors=donors)
         output.say(str(planned))
         output.document(planned.to_json())

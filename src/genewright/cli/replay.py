@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from genewright.cli.arguments import Force, Json, Model, Out, Weights, missing_option, refuse_output
+from genewright.cli.donors import Parents
 from genewright.cli.example import Example, cannot_run, open_with_example
-from genewright.cli.models import is_factory
+from genewright.cli.models import is_factory, open_model
 from genewright.cli.output import Output
 from genewright.errors import ExampleError
 from genewright.files import read_recipe, save
@@ -29,6 +30,7 @@ def replay(
     out: Out,
     weights: Weights = None,
     example: Example = None,
+    donors: Parents = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -43,9 +45,10 @@ def replay(
         read = read_recipe(recipe)
         changed = any(changes_layers(step.operator) for step in read.steps)
         model, sample = open_with_example(base, weights, example, whole=changed)
+        parents = [open_model(word) for word in donors or ()]
     try:
         with output.working("Replaying"):
-            mutant = replayed(read, model, example=sample, inplace=True)
+            mutant = replayed(read, model, example=sample, donors=parents, inplace=True)
     except ExampleError as error:
         if not is_factory(base):
             raise cannot_run(base) from error

@@ -55,6 +55,8 @@ def rows_that(condition: str, columns: Mapping[str, NDArray[Any]]) -> NDArray[np
     array([ True, False, False])
     """
     length = len(next(iter(columns.values()), ()))
+    if len(condition) > _MOST:
+        raise _not_understood(condition[:80])
     try:
         tree = ast.parse(_words(condition), mode="eval").body
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError):
@@ -68,8 +70,6 @@ def rows_that(condition: str, columns: Mapping[str, NDArray[Any]]) -> NDArray[np
 
 def _words(condition: str) -> str:
     """Write ``&`` as `and`: it is to bind less than comparisons do, as in pandas' `query`."""
-    if len(condition) > _MOST:
-        raise ValueError
     tokens = tokenize.generate_tokens(io.StringIO(condition.strip()).readline)
     return " ".join(_WORDS.get(token.string, token.string) for token in tokens).strip()
 
