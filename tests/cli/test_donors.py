@@ -17,7 +17,7 @@ def test_a_child_of_two_files_is_made_and_replayed(folder: Path, genewright: Any
     gw.save(mate, "mate.safetensors")
     save_file(
         load_file("mate.safetensors"), "mate.safetensors"
-    )  # without its recipe, by which the replay would make it
+    )  # its recipe would make it again
     said = genewright("mutate", "crossover", "net.pt", "--donors", "mate=mate.safetensors", *OUT)
     assert said.code == 0, said.err
     again = ("replay", "mutant.safetensors", "net.pt", "--out", "again.safetensors")
