@@ -80,6 +80,7 @@ class _Unreadable:
         return 0.0
 
 
+@pytest.mark.slow
 def test_processes_that_do_not_start_are_said() -> None:
     with pytest.raises(gw.EvolutionError, match=r"The processes do not start[\s\S]*invalid literal for int"):
         evolved(fitness=_Unreadable(), executor=gw.Processes(1))

@@ -65,6 +65,16 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 
 
+VARIANTS = (
+    "one fifth",
+    "by plain steps",
+    "by momentum and z-scores",
+    "the worst goes",
+    "islands of evolution strategies",
+)
+CROSSED = [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in STRATEGIES]
+
+
 def run_of(name: str, **changes: Any) -> gw.Run:
     needs = {"CMA-ES": "cmaes", "separable CMA-ES": "cmaes", "MAP-Elites": "ribs", "NSGA-II": "pymoo"}
     if name in needs:
@@ -72,7 +82,7 @@ def run_of(name: str, **changes: Any) -> gw.Run:
     return evolved(**({"generations": 7} | STRATEGIES[name] | changes))
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", CROSSED)
 def test_a_strategy_improves_and_its_champion_comes_again_from_the_recipe(name: str, tmp_path: Any) -> None:
     pytest.importorskip("sqlalchemy")
     run = run_of(name)
@@ -90,7 +100,7 @@ def test_a_strategy_improves_and_its_champion_comes_again_from_the_recipe(name: 
     assert story(run_of(name, generations=2, seed=7)) != story(resumed)[: len(story(resumed)) // 2]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", CROSSED)
 def test_it_can_be_driven_by_hand(name: str) -> None:
     """Ask and tell are public: what gw.evolve does with them can be done without it."""
     whole = run_of(name, generations=2)
