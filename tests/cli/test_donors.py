@@ -15,9 +15,7 @@ OUT = ("--seed", "1", "--out", "mutant.safetensors")
 def test_a_child_of_two_files_is_made_and_replayed(folder: Path, genewright: Any) -> None:
     mate = gw.mutate(gw.read_checkpoint("net.pt"), gw.SignFlip(rate=0.5), seed=3)
     gw.save(mate, "mate.safetensors")
-    save_file(
-        load_file("mate.safetensors"), "mate.safetensors"
-    )  # its recipe would make it again
+    save_file(load_file("mate.safetensors"), "mate.safetensors")  # its recipe would make it again
     said = genewright("mutate", "crossover", "net.pt", "--donors", "mate=mate.safetensors", *OUT)
     assert said.code == 0, said.err
     again = ("replay", "mutant.safetensors", "net.pt", "--out", "again.safetensors")
