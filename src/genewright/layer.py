@@ -42,6 +42,7 @@ class Layer:
         padding: What lies around the image: numbers, the same on both sides, or "valid", "same" or "causal".
         padding_mode: With what is padded: "zeros", "reflect", "replicate" or "circular".
         groups: Into how many groups a convolution divides its channels.
+        heads: Into how many heads an attention layer of the framework's own divides its features; 0 where unknown.
         channels: Where its inputs have their channels: "first" (behind the batch) or "last"; None where unknown.
         epsilon: What keeps a norm from dividing by zero, or None.
         activation: The activation function that it is, or that it applies to its output, by the framework's name; None
@@ -64,6 +65,7 @@ class Layer:
     padding: tuple[int, ...] | str = ()
     padding_mode: str = "zeros"
     groups: int = 1
+    heads: int = 0
     channels: Literal["first", "last"] | None = None
     epsilon: float | None = None
     activation: str | None = None

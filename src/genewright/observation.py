@@ -26,7 +26,8 @@ class UnitLayer:
         units: How many there are.
         activation: The activation function behind which they are seen, by its neutral name; "" where none follows.
         rows: For each layer whose tensors the units stand in, the unit of each position along its unit axis, -1 where
-            it is none's: what a choice of units becomes as ``gw.where(units=...)``.
+            it is none's: what a choice of units becomes as ``gw.where(units=...)``, unless they are `named`.
+        named: ``gw.where(units={name: ...})`` counts the layer's units as they are counted here.
     """
 
     name: str
@@ -34,6 +35,7 @@ class UnitLayer:
     units: int
     activation: str = ""
     rows: Mapping[str, Positions] = field(default_factory=dict[str, Positions], hash=False, compare=False)
+    named: bool = False
 
     @property
     def seen(self) -> str:

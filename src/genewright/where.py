@@ -14,21 +14,29 @@ from genewright.network import Network
 from genewright.part import Part, along
 from genewright.state import State
 from genewright.tensor import ROLES, Tensor
+from genewright.units import units_of
 
 UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class Selected:
-    """A chosen tensor, and the positions along its unit axis that may change (None: all)."""
+    """A chosen tensor, and what of it may change.
+
+    Attributes:
+        tensor: The tensor.
+        units: The positions of the chosen units along `axis`: every gate's of a cell, all of a head; None for all.
+        axis: The axis along which the layer's units lie.
+    """
 
     tensor: Tensor
     units: tuple[int, ...] | None = None
+    axis: int | None = None
 
     @property
     def part(self) -> Part:
         """The elements that may change: those of the chosen units."""
-        return along(self.tensor.unit_axis, self.units)
+        return along(self.axis, self.units)
 
 
 @dataclass(frozen=True)
@@ -84,9 +92,9 @@ class Where:
                 )
         if not chosen:
             raise SelectionError(self._nothing(network, matching, need))
-        selected = [Selected(t, self._units_of(t) if self.units else None) for t in chosen]
+        selected = [Selected(t, axis=t.unit_axis) for t in chosen]
         if self.units:
-            selected = [s for s in selected if s.units is not None]
+            selected = [one for tensor in chosen if (one := self._units_of(tensor, network)) is not None]
             if not selected:
                 raise SelectionError(
                     "where: units were given for "
@@ -164,20 +172,22 @@ class Where:
     def _names(self, tensor: Tensor) -> bool:
         return any(name in self.patterns for name in (tensor.name, *tensor.aliases))
 
-    def _units_of(self, tensor: Tensor) -> tuple[int, ...] | None:
-        for choice in self.units:
-            if tensor.unit_axis is None or not matches(choice.layer, tensor.layer):
+    def _units_of(self, tensor: Tensor, network: Network) -> Selected | None:
+        choices = self.units
+        if tensor.unit_axis is None and tensor.role in ("buffer", "statistic"):
+            return None
+        held = units_of(tensor, network)
+        for choice in choices if held is not None else ():
+            assert held is not None
+            if not any(matches(choice.layer, layer) for layer in held.layers):
                 continue
-            count = tensor.shape[tensor.unit_axis] if tensor.shape else 0
-            if choice.count is not None and choice.count != count:
-                raise SelectionError(
-                    f"where: the mask for {choice.layer!r} has {choice.count} entries, "
-                    f"but {tensor.name!r} of shape {tensor.shape} has {count} units."
-                )
-            outside = [u for u in choice.units if not 0 <= u < count]
+            has = f"{tensor.name!r} of shape {tensor.shape} has {held.count} {held.what}"
+            if choice.count is not None and choice.count != held.count:
+                raise SelectionError(f"where: the mask for {choice.layer!r} has {choice.count} entries, but {has}.")
+            outside = [u for u in choice.units if not 0 <= u < held.count]
             if outside:
-                raise SelectionError(f"where: {tensor.name!r} has units 0 to {count - 1}; received {outside[0]}.")
-            return choice.units
+                raise SelectionError(f"where: {has}, 0 to {held.count - 1}; received {outside[0]}.")
+            return Selected(tensor, held.positions(choice.units), held.axis)
         return None
 
     def _nothing(self, network: Network, matching: Sequence[Tensor], need: str) -> str:
@@ -223,7 +233,9 @@ def where(
         roles: Roles of tensors, such as ``"kernel"`` or ``"bias"`` (see `genewright.network.ROLES`).
         layers: Class names of layers (``"Conv2d"``, ``"Dense"``) or patterns on layer names.
         units: Units that may change: a boolean mask or positions, for every chosen layer, or a dict from (patterns on)
-            layer names to such.
+            layer names to such. A unit is an output feature or channel; in a recurrent layer a cell with all its gates
+            (in every layer and direction that one module holds); in a framework's own attention a head; in an embedding
+            a row.
         frozen: Also choose frozen parameters and buffers.
 
     Raises:

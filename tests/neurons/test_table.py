@@ -113,8 +113,8 @@ def test_a_mask_of_heads_has_the_rows_of_their_projections() -> None:
 def test_masks_of_nothing_unknown_or_placeless_units_are_refused(table: gw.neurons.NeuronTable) -> None:
     with pytest.raises(gw.UnknownNameError, match="Did you mean 'second'"):
         table.mask("sekond")
-    net, (x, _) = tokens()
-    rows = gw.neurons.measure(net, x, layers="rows", measures="mean")
+    stacked = nn.Sequential(nn.LSTM(3, 2, num_layers=2))
+    rows = gw.neurons.measure(stacked, torch.ones(4, 2, 3), measures="mean")
     with pytest.raises(gw.UnsupportedError, match="no rows of tensors"):
         rows.mask()
     assert not table.filter("mean > 1e9").mask("head")["head"].any()

@@ -17,6 +17,7 @@ from genewright.network import Network
 from genewright.operator import Combinator, Operator
 from genewright.recipe import Recipe, Step
 from genewright.seeding import Noise
+from genewright.units import units_of
 from genewright.where import Where, where
 
 _SEED = 1
@@ -229,9 +230,9 @@ class CaseCheck:
         made = self._backend.network(mutant)
         for tensor in network.tensors.values():
             old, new = network.read(tensor.name), made.read(tensor.name)
-            if tensor.trainable and tensor.unit_axis is not None:
-                others = range(1, tensor.shape[tensor.unit_axis])
-                old, new = old.take(others, tensor.unit_axis), new.take(others, tensor.unit_axis)
+            if tensor.trainable and (held := units_of(tensor, network)) is not None:
+                first = held.positions([0])
+                old, new = np.delete(old, first, held.axis), np.delete(new, first, held.axis)
             self._require(
                 _same_numbers(old, new), "`where` limits the units", f"another unit of {tensor.name!r} changed"
             )

@@ -120,7 +120,7 @@ class NeuronTable:
             layer: A layer's name, or a pattern such as "layer3.*"; None for every layer that has rows here.
 
         Returns:
-            For every layer whose tensors the units stand in (for heads: the projections), a mask along its unit axis.
+            For every layer a mask of its units; for heads that somebody wrote, masks of their projections' rows.
 
         Raises:
             UnknownNameError: No layer of the table is called so.
@@ -141,13 +141,14 @@ class NeuronTable:
             chosen = np.zeros(each.units + 1, bool)  # the last entry stands for -1: positions that are no unit's
             chosen[self._units[self._places == self.layers.index(each)]] = True
             asked = layer is not None and not is_pattern(layer)
-            if not each.rows and (asked or chosen.any()):
+            if not (each.rows or each.named) and (asked or chosen.any()):
                 raise UnsupportedError(
                     f"mask: the units of {each.name!r} ({each.kind}) have no rows of tensors of their own that where "
                     "could choose."
                 )
             if chosen.any() or asked:
-                for name, rows in each.rows.items():
+                placed = {each.name: np.arange(each.units)} if each.named else each.rows
+                for name, rows in placed.items():
                     masks[name] = masks.get(name, False) | chosen[rows]
         return masks
 

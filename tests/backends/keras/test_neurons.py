@@ -116,8 +116,7 @@ def test_tokens_heads_and_states(keras: Any) -> None:
     np.testing.assert_allclose(table.filter("layer == 'attention'")["mean"], expected, rtol=1e-3)
     gru = np.asarray(keras.ops.convert_to_numpy(model(data)), np.float64)
     np.testing.assert_allclose(table.filter("layer == 'gru'")["mean"], gru.mean(0), rtol=1e-3, atol=1e-6)
-    with pytest.raises(gw.UnsupportedError, match="attention"):
-        table.mask("attention")
+    assert table.filter("layer == 'attention' & unit == 1").mask()["attention"].tolist() == [False, True]
     chosen = table.filter("layer == 'gru' & unit == 1").mask()
     mutant = gw.mutate(model, gw.Zero(where=gw.where("*.kernel", units=chosen), rate=1.0), seed=1)
     kernel = next(v for v in mutant.get_layer("gru").trainable_variables if v.name == "kernel")

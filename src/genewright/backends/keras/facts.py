@@ -69,6 +69,7 @@ def _facts(
         channels={"channels_first": "first", "channels_last": "last"}.get(str(form)),  # type: ignore[arg-type]
         epsilon=float(epsilon) if isinstance(epsilon, int | float) else None,
         activation=_activation(layer, kind, inside=inside) if alone else None,
+        heads=int(layer.num_heads) if isinstance(layer, keras.layers.MultiHeadAttention) else 0,
         settings=settings,
         **window,
     )

@@ -62,6 +62,7 @@ def facts_of(name: str, module: nn.Module, tensors: Collection[str], aliases: tu
         epsilon=None if epsilon is None else held[epsilon],
         activation=type(module).__name__ if kind == "activation" else None,
         aliases=aliases,
+        heads=int(cast(Any, module).num_heads) if isinstance(module, nn.MultiheadAttention) else 0,
         settings=settings,
         **convolution,
     )

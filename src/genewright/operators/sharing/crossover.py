@@ -82,12 +82,12 @@ class Crossover(Operator):
 
     def _taken(self, selected: Selected, noise: Noise, layer: str) -> Iterator[Edit]:
         tensor = selected.tensor
-        count = 1 if tensor.unit_axis is None or not tensor.shape else tensor.shape[tensor.unit_axis]
+        count = 1 if selected.axis is None or not tensor.shape else tensor.shape[selected.axis]
         taken = np.flatnonzero(uniform01(noise.stream(layer), range(count)) < self.rate)
         if selected.units is not None:
             taken = np.intersect1d(taken, np.array(selected.units, np.int64))
         if len(taken):
-            part = along(tensor.unit_axis if tensor.shape else None, taken)
+            part = along(selected.axis if tensor.shape else None, taken)
             yield Copy(tensor=tensor.name, source=tensor.name, part=part, source_part=part, of=1)
 
 

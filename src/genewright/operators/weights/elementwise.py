@@ -67,7 +67,7 @@ class Elementwise(Operator, ABC):
         if self.count is not None:
             yield from self._counted(self.count, network, noise)
             return
-        for selected in self.where.select(network):
+        for selected in self.chosen(network):
             tensor = selected.tensor
             yield Perturb(
                 tensor=tensor.name,
@@ -75,6 +75,10 @@ class Elementwise(Operator, ABC):
                 stream=tensor.name,
                 part=self.part(selected, network),
             )
+
+    def chosen(self, network: Network) -> list[Selected]:
+        """Return the tensors that are changed, each with what of it may change."""
+        return self.where.select(network)
 
     def part(self, selected: Selected, network: Network) -> Part:
         """Return the elements that may change: those of the chosen units."""
@@ -96,7 +100,7 @@ class Elementwise(Operator, ABC):
         yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(hits))
 
     def _counted(self, count: int, network: Network, noise: Noise) -> Iterator[Edit]:
-        chosen = sorted(self.where.select(network), key=lambda each: each.tensor.name)  # networks list them as they do
+        chosen = sorted(self.chosen(network), key=lambda each: each.tensor.name)  # networks list them as they do
         parts = [self.part(each, network) for each in chosen]
         shapes = [_in_parts(each.tensor) for each in chosen]
         sizes = [

@@ -58,7 +58,7 @@ class Shuffle(Operator):
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         for selected in selected_kernels(self.where, networks[0], type(self).__name__):
-            tensor, axis = selected.tensor, selected.tensor.unit_axis or 0
+            tensor, axis = selected.tensor, selected.axis or 0
             hit: list[int] = mask(noise.stream(tensor.name), self.rate, tensor.shape[axis]).tolist()
             allowed = range(tensor.shape[axis]) if selected.units is None else set(selected.units)
             units = tuple(unit for unit in hit if unit in allowed)

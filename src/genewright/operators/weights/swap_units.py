@@ -30,8 +30,9 @@ class SwapUnits(Operator):
     twice gives the first bytes back.
 
     A unit is a position along the kernel's unit axis: an output feature or channel; in a recurrent layer one gate of
-    one cell; in attention one row of a projection. A normalisation layer after it is another layer, and stays. Only
-    chosen tensors move: with a frozen bias, or ``where="*.weight"``, the kernel moves alone.
+    one cell; in attention one row of a projection. (What `where` allows by units are whole cells and
+    heads.) A normalisation layer after it is another layer, and stays. Only chosen tensors move: with a frozen bias, or
+    ``where="*.weight"``, the kernel moves alone.
 
     Args:
         rate: Share of the units that change places, in [0, 1]; above 0, at least one pair a layer.
@@ -75,7 +76,7 @@ class SwapUnits(Operator):
             if swapped is None:
                 continue
             proposed = True
-            places = tuple(Place(s.tensor.name, s.tensor.unit_axis or 0) for s in moving)
+            places = tuple(Place(s.tensor.name, s.axis or 0) for s in moving)
             yield Gather(width=layer, size=count, index=swapped, places=places)
         if not proposed:
             raise SelectionError(
@@ -98,7 +99,7 @@ class SwapUnits(Operator):
 
 
 def _count(selected: Selected) -> int:
-    return selected.tensor.shape[selected.tensor.unit_axis or 0]
+    return selected.tensor.shape[selected.axis or 0]
 
 
 def _moves(selected: Selected, count: int) -> bool:

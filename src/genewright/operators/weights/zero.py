@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genewright.errors import SelectionError
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
 from genewright.tensor import Tensor
+from genewright.units import is_direction
+from genewright.where import Selected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +18,8 @@ class Zero(Elementwise):
     """Set a share of the elements to zero.
 
     w' = +0 for each element with probability `rate`, independently, whatever it was: NaN and infinity too.
+
+    Directions under weight_norm stay: one of zeros would be NaN, and it is the gain that silences a unit.
 
     Args:
         rate: Share of the elements that become zero, in [0, 1].
@@ -24,6 +29,7 @@ class Zero(Elementwise):
 
     Raises:
         SettingError: A setting is out of its range.
+        SelectionError: `where` chooses nothing but directions.
 
     Example:
         >>> import torch, genewright as gw
@@ -37,6 +43,16 @@ class Zero(Elementwise):
     """
 
     rate: float = 0.01
+
+    def chosen(self, network: Network) -> list[Selected]:
+        found = self.where.select(network)
+        kept = [selected for selected in found if not is_direction(selected.tensor, network)]
+        if not kept:
+            raise SelectionError(
+                f"Zero: {found[0].tensor.name!r} holds directions, whose lengths are gains beside it (weight_norm): "
+                f"zeros there would be NaN. Choose the layer: where={found[0].tensor.layer!r}."
+            )
+        return kept
 
     def change(self, tensor: Tensor, network: Network) -> Change:
         return Change(combine="replace", distribution="constant", scale=0.0, rate=self.rate)

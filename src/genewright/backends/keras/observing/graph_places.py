@@ -101,13 +101,13 @@ def _place(
     kind = _kind(facts)
     if facts.kind == "attention" and hasattr(layer, "_output_dense") and hasattr(layer, "num_heads"):
         places.heads[id(layer)] = name
-        places.layers[name] = UnitLayer(name=name, kind="heads", units=int(layer.num_heads))
+        places.layers[name] = UnitLayer(name=name, kind="heads", units=int(layer.num_heads), named=facts.heads > 0)
         return
     if kind is None:
         return
     if kind == "embedding":
         places.looked_up[id(layer)] = name
-        places.layers[name] = UnitLayer(name=name, kind=kind, units=int(layer.input_dim))
+        places.layers[name] = UnitLayer(name=name, kind=kind, units=int(layer.input_dim), named=True)
         return
     shape = node.outputs[0].shape
     axis = _unit_axis(layer, facts, kind, len(shape))
@@ -122,7 +122,9 @@ def _place(
     if kind in ("linear", "convolution"):
         places.inputs[steps[id(node)]] = name, axis
     rows = _rows(name, kind, units, type(layer).__name__, network)
-    places.layers.setdefault(name, UnitLayer(name=name, kind=kind, units=units, activation=activation, rows=rows))
+    named = kind == "recurrent" and bool(rows) and type(layer).__name__ != "Bidirectional"
+    held = UnitLayer(name=name, kind=kind, units=units, activation=activation, rows=rows, named=named)
+    places.layers.setdefault(name, held)
 
 
 def _kind(facts: Layer) -> UnitKind | None:

@@ -22,6 +22,7 @@ class Heads:
         count: How many there are.
         order: The places of their entries in what the reader is given, head by head.
         rows: As in `UnitLayer`.
+        fused: They are those of torch's own attention.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Heads:
     count: int
     order: Positions
     rows: dict[str, Positions]
+    fused: bool = False
 
 
 def fused_heads(name: str, module: nn.MultiheadAttention) -> Heads:
@@ -36,7 +38,7 @@ def fused_heads(name: str, module: nn.MultiheadAttention) -> Heads:
     count, size = int(cast(Any, module).num_heads), int(cast(Any, module).head_dim)
     unit = np.repeat(np.arange(count), size)
     rows = {name: np.tile(unit, 3)} if module.in_proj_weight is not None else {}  # pyright: ignore[reportUnnecessaryComparison]
-    return Heads(name, f"{name}.out_proj" if name else "out_proj", count, np.arange(count * size), rows)
+    return Heads(name, f"{name}.out_proj" if name else "out_proj", count, np.arange(count * size), rows, fused=True)
 
 
 def heads_among(knobs: Knobs) -> tuple[Heads, ...]:

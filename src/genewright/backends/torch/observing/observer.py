@@ -107,10 +107,10 @@ class TorchObserver(Observer):
     def _described(self, name: str, activation: str, shapes: dict[int, tuple[int, ...]], layout: Layout) -> UnitLayer:
         heads = next((one for one in self._watched.heads.values() if one.name == name), None)
         if heads is not None:
-            return UnitLayer(name=name, kind="heads", units=heads.count, rows=heads.rows)
+            return UnitLayer(name=name, kind="heads", units=heads.count, rows=heads.rows, named=heads.fused)
         module, kind = self._watched.modules[name], self._watched.kinds[name]
         if kind == "embedding":
-            return UnitLayer(name=name, kind=kind, units=int(module.num_embeddings))  # pyright: ignore[reportArgumentType]
+            return UnitLayer(name=name, kind=kind, units=int(module.num_embeddings), named=True)  # pyright: ignore[reportArgumentType]
         units = next(iter(shapes.values()))[layout.unit_axis]
         rows = np.arange(units)
         if kind == "recurrent":
@@ -124,5 +124,6 @@ class TorchObserver(Observer):
                 units=units,
                 activation=activation,
                 rows={name: np.tile(rows, gates)} if plain and gates else {},
+                named=bool(plain and gates),
             )
         return UnitLayer(name=name, kind=kind, units=units, activation=activation, rows={name: rows})

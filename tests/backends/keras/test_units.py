@@ -1,0 +1,48 @@
+"""What a unit of a Keras layer is: a cell with all its gates, a head, an embedding's row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import genewright as gw
+from genewright.backends import backend_of
+
+X = np.random.default_rng(1).normal(size=(2, 6, 4)).astype("float32")
+
+
+def silenced(model: Any, layer: str, units: Any) -> Any:
+    return gw.mutate(model, gw.Zero(rate=1.0, where=gw.where(units={layer: units})), seed=1)
+
+
+@pytest.mark.parametrize("kind", [keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN])
+def test_a_silenced_cell_is_silent_in_every_gate(kind: Any) -> None:
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, kind(5, return_sequences=True, name="cells")(inputs))
+    states = np.asarray(silenced(model, "cells", [2]).predict(X, verbose=0))
+    assert not states[..., 2].any()
+    assert (states[..., [0, 1, 3, 4]] != 0).all()
+    with pytest.raises(gw.SelectionError, match="has 5 cells"):
+        silenced(model, "cells", [5])
+
+
+def test_masks_of_measured_cells_heads_and_rows_are_what_where_takes() -> None:
+    inputs = keras.Input((6,), dtype="int32")
+    rows = keras.layers.Embedding(7, 4, name="rows")(inputs)
+    heads = keras.layers.MultiHeadAttention(2, 3, name="heads")(rows, rows)
+    model = keras.Model(inputs, keras.layers.LSTM(5, name="cells")(heads))
+    table = gw.neurons.measure(model, np.arange(6)[None])
+    mask = table.filter("unit == 1").mask()
+    assert {name: len(one) for name, one in mask.items()} == {"rows": 7, "heads": 2, "cells": 5}
+    dead = backend_of(model).network(gw.mutate(model, gw.Zero(rate=1.0, where=gw.where(units=mask)), seed=1))
+    values = {name: dead.read(name) for name in dead.tensors}
+    assert not values["rows.embeddings"][1].any()
+    assert values["rows.embeddings"][0].all()
+    assert not values["heads.query.kernel"][:, 1].any()
+    assert values["heads.query.kernel"][:, 0].all()
+    assert values["heads.attention_output.kernel"].all()
+    assert not values["cells.lstm_cell.kernel"][:, [1, 6, 11, 16]].any()
+    assert np.count_nonzero(values["cells.lstm_cell.kernel"]) == 4 * 16
