@@ -31,7 +31,7 @@ DEFAULTS = {
     for name, cls in registered().items()
     if cls.__module__.startswith("genewright.") and ".architecture." not in cls.__module__
     if cls
-    is not gw.Crossover  # it has no meaning without a second network: tests/operators/sharing holds its invariants
+    not in (gw.Crossover, gw.AlignTo)  # they need a second network: tests/operators/sharing holds their invariants
 }
 VARIANTS = {
     "bit_flip_sign": gw.BitFlip(bits="sign", rate=0.3),

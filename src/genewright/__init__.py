@@ -90,6 +90,7 @@ from genewright.operators.architecture.widen_stream import WidenStream as WidenS
 from genewright.operators.combinators.draw_settings import DrawSettings as DrawSettings
 from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
+from genewright.operators.sharing.align_to import AlignTo as AlignTo
 from genewright.operators.sharing.crossover import Crossover as Crossover
 from genewright.operators.sharing.tie import Tie as Tie
 from genewright.operators.sharing.transfer import Transfer as Transfer

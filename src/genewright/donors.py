@@ -38,9 +38,12 @@ class Donors:
     Args:
         models: Models or checkpoints by name, or in any order.
         changing: The model that changes in place: where it is a donor too, its copy is read, as it was before.
+        example: A sample input, for operators that let a donor run.
     """
 
-    def __init__(self, models: Mapping[str, Any] | Iterable[Any] | None = None, *, changing: Any = None) -> None:
+    def __init__(
+        self, models: Mapping[str, Any] | Iterable[Any] | None = None, *, changing: Any = None, example: Any = None
+    ) -> None:
         named: dict[str, Any] = (
             {str(name): model for name, model in models.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             if isinstance(models, Mapping)
@@ -48,6 +51,7 @@ class Donors:
         )
         self._models = {name: _as_it_is(m) if m is changing else m for name, m in named.items()}
         self._opened: dict[str, Donor] = {}
+        self._example = example
 
     def named(self, name: str) -> Donor:
         """Return the donor of that name.
@@ -64,7 +68,7 @@ class Donors:
         if name not in self._opened:
             model = self._models[name]
             backend = backend_of(model)
-            network = backend.network(model)
+            network = backend.network(model, self._example)
             self._opened[name] = Donor(network, backend.store(model), fingerprint_of(network), backend.history(model))
         return self._opened[name]
 

@@ -70,7 +70,7 @@ def mutate(
     backend = backend_of(model)
     companion = _companion(backend, model, optimizer, inplace=inplace)
     target = model if inplace else _copy_of(backend, model)
-    known = Donors(donors, changing=model if inplace else None)
+    known = Donors(donors, changing=model if inplace else None, example=example)
     with Transaction(backend, target, example=example, donors=known, companion=companion, inplace=inplace) as change:
         act(change, operators, Noise(seed))
         return _same_if(inplace, change.commit(), model)
@@ -112,7 +112,7 @@ def plan(
     operators = as_operators(operator)
     backend = backend_of(model)
     companion = _companion(backend, model, optimizer, inplace=True)
-    known = Donors(donors)
+    known = Donors(donors, example=example)
     with Transaction(backend, model, example=example, donors=known, dry=True) as change:
         network = change.network
         trainable = sum(tensor.size for tensor in network.tensors.values() if tensor.trainable)
@@ -169,7 +169,9 @@ def mutated(
         ...     zeroed.weight.abs().sum().item()
         0.0
     """
-    return Mutated(model, as_operators(operator), seed, example, optimizer, Donors(donors, changing=model))
+    return Mutated(
+        model, as_operators(operator), seed, example, optimizer, Donors(donors, changing=model, example=example)
+    )
 
 
 class Mutated(Generic[Model]):
@@ -261,7 +263,7 @@ def replay(
         backend,
         target,
         example=example,
-        donors=Donors(given, changing=base if inplace else None),
+        donors=Donors(given, changing=base if inplace else None, example=example),
         companion=companion,
         inplace=inplace,
         keep=inplace,

@@ -1,4 +1,4 @@
-"""The spread (standard deviation) of a tensor, with the same bits on every machine.
+"""The spread (standard deviation) of a tensor, and sums of products, with the same bits on every machine.
 
 NumPy's own sum adds in an order that depends on the processor's vector width. Here the order is part of the
 definition: blocks of 4,096 elements in row-major order, each added by halves, then the block sums by halves;
@@ -35,6 +35,19 @@ def spread(values: NDArray[np.generic]) -> float:
         mean = _sum(flat, 0.0, square=False) / flat.size
         variance = _sum(flat, mean, square=True) / flat.size
     return math.sqrt(variance) if variance >= 0 else math.nan
+
+
+def dot(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
+    """Return the sum of first * second, added in the same order, as a float64.
+
+    >>> dot(np.array([1.0, 3.0]), np.array([2.0, 1.0]))
+    5.0
+    """
+    if first.size == 0:
+        return 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = first.reshape(-1).astype(np.float64) * second.reshape(-1).astype(np.float64)
+        return _sum(products, 0.0, square=False)
 
 
 def _sum(flat: NDArray[np.generic], shift: float, *, square: bool) -> float:

@@ -30,6 +30,7 @@ from genewright.edits import (
     Gather,
     Map,
     Memory,
+    Mix,
     Perturb,
     Place,
     Share,
@@ -406,6 +407,40 @@ def test_copies_that_do_not_fit_are_refused() -> None:
         Copy(tensor="w", source="v", of=1).check((store, whole))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_mix_weighs_two_tensors(dtype: str) -> None:
+    old, theirs = drawn((3, 5), dtype, 4), drawn((5, 5), dtype, 5)
+    rows, source = Index.of([2, 0]), Index.of([1, 4])
+    w, v = numbers(old), numbers(theirs)  # halves as float32, in which they are computed
+    w[[2, 0]] = w[[2, 0]] * w.dtype.type(0.7) + v[[1, 4]] * w.dtype.type(0.3)
+    edit = Mix(tensor="w", source="v", part=(rows,), source_part=(source,), of=1, own=0.7, other=0.3)
+    assert_does(edit, {"w": old}, {"w": rounded(w, dtype)}, ({"v": theirs},))
+
+
+def test_mix_of_chosen_elements_leaves_the_others_and_takes_over_nan() -> None:
+    old, theirs = torch.full((40, 50), torch.nan), torch.ones(40, 50)
+    module = held({"w": old, "v": theirs})
+    apply(Mix(tensor="w", source="v", chosen=0.3, stream="w"), TorchStore(module))
+    share = float((module.w == 1).float().mean())
+    assert 0.25 < share < 0.35
+    assert bool((module.w.isnan() | (module.w == 1)).all())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"own": float("nan")}, "not finite"),
+        ({"chosen": 1.5, "stream": "w"}, r"lies in \[0, 1\]"),
+        ({"chosen": 0.5}, "no stream"),
+        ({"part": along(0, [1])}, r"the part that is read has shape \(3, 2\)"),
+    ],
+)
+def test_mixes_that_do_not_fit_are_refused(settings: dict[str, Any], words: str) -> None:
+    store = TorchStore(held({"w": torch.zeros(3, 2), "v": torch.zeros(3, 2)}))
+    with pytest.raises(gw.EditError, match=words):
+        Mix(tensor="w", source="v", **settings).check((store,))
+
+
 # Map: each function against its formula
 
 
@@ -545,11 +580,13 @@ def test_a_function_that_does_not_fit_is_refused(function: Any, words: str) -> N
 # All of them
 
 
+ROWS: dict[str, Any] = {"part": along(0, [2, 0]), "source_part": along(0, [0, 1])}
 VALUES: list[tuple[Edit, str]] = [
     (Perturb(tensor="w", change=Change(combine="add", scale=0.1, rate=0.5), stream="w", part=along(0, [1])), "noise"),
     (Map(tensor="w", function=functions.Negate()), "a function"),
     (Assign(tensor="w", values=np.ones((3, 5))), "numbers"),
     (Copy(tensor="w", source="v"), "a copy"),
+    (Mix(tensor="w", source="v", own=0.7, other=0.3, chosen=0.7, stream="w", **ROWS), "a mix"),
     (Gather(width="w", size=3, index=Index.of([2, 1, 0]), places=(Place("w"),)), "a width"),
     (Share(tensor="w", axis=0, source=Index.of([0]), target=Index.of([1]), share=np.array([0.5])), "a share"),
     (Write(tensor="w", values=lambda old: old * 2), "somebody's function"),

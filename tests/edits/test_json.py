@@ -20,6 +20,7 @@ from genewright.edits import (
     Gather,
     InsertLayer,
     Map,
+    Mix,
     Perturb,
     Place,
     RemoveLayer,
@@ -66,6 +67,7 @@ EXAMPLES: list[Edit] = [
     *(Map(tensor="w", function=function, stream="s", part=along(0, range(5))) for function in FUNCTIONS),
     Assign(tensor="w", values=NUMBERS, part=along(0, [1, 2, 3, 4])),
     Copy(tensor="w", source="v", part=along(0, [1]), source_part=along(1, [0]), of=1),
+    Mix(tensor="w", source="v", part=along(0, [1]), source_part=along(1, [0]), of=1, own=0.75, other=0.25),
     Gather(
         width="fc",
         size=3,

@@ -29,7 +29,19 @@ def check_wheel(wheel: Path) -> str:
     assert wheel.name == f"genewright-{version}-py3-none-any.whl"
     assert str(metadata["License-Expression"]) == "MIT"
     extras = set(metadata.get_all("Provides-Extra") or ())
-    ours = {"torch", "keras", "fast", "frames", "evolution", "strategies", "postgresql", "gymnasium", "ray", "demo"}
+    ours = {
+        "torch",
+        "keras",
+        "fast",
+        "frames",
+        "evolution",
+        "strategies",
+        "postgresql",
+        "gymnasium",
+        "ray",
+        "demo",
+        "matching",
+    }
     assert extras == ours
     needed = [line for line in metadata.get_all("Requires-Dist") or () if "extra ==" not in line]
     assert {line.split(">=")[0] for line in needed} == {"numpy", "safetensors", "blake3", "typer", "rich"}

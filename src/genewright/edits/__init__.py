@@ -21,6 +21,7 @@ from genewright.edits.gather import Place as Place
 from genewright.edits.insert_layer import InsertLayer as InsertLayer
 from genewright.edits.map import Function as Function
 from genewright.edits.map import Map as Map
+from genewright.edits.mix import Mix as Mix
 from genewright.edits.perturb import Perturb as Perturb
 from genewright.edits.remove_layer import RemoveLayer as RemoveLayer
 from genewright.edits.replace_layer import ReplaceLayer as ReplaceLayer
@@ -36,7 +37,8 @@ from genewright.errors import RecipeError
 from genewright.names import did_you_mean
 
 EDITS: tuple[type[Edit], ...] = (
-    Perturb, Map, Assign, Copy, Gather, Share, SetAttribute, InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Tie, Write,
+    Perturb, Map, Assign, Copy, Mix, Gather, Share, SetAttribute,
+    InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Tie, Write,
 )  # fmt: skip
 _BY_NAME = {cls.name: cls for cls in EDITS if cls.data}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from genewright.edits.edit import View
 from genewright.edits.site import Site
@@ -34,20 +35,7 @@ class Copy(ValueEdit):
 
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
-        if not 0 <= self.of < len(views):
-            raise EditError(f"Copy of {self.source!r}: there is no donor {self.of}; there are {len(views) - 1}.")
-        tensor, source = views[0].tensor(self.tensor), views[self.of].tensor(self.source)
-        given, taken = part_shape(self.part, tensor.shape), part_shape(self.source_part, source.shape)
-        if not fits(self.source_part, source.shape) or given != taken:
-            raise EditError(
-                f"Copy of {source.name!r} of shape {source.shape} into {tensor.name!r} of shape {tensor.shape}: the "
-                f"part that is read has shape {taken}, the part that is written {given}."
-            )
-        if tensor.dtype != source.dtype and not {tensor.dtype, source.dtype} <= set(FLOATS):
-            raise UnsupportedError(
-                f"{source.name!r} of dtype {source.dtype} cannot be copied into {tensor.name!r} of dtype "
-                f"{tensor.dtype}."
-            )
+        refuse_other_shapes(self, views)
 
     def apply(self, site: Site) -> None:
         values, dtype = site.taken(self.of, self.source, self.source_part)
@@ -61,3 +49,41 @@ class Copy(ValueEdit):
     def words(self) -> str:
         of = f" of donor {self.of}" if self.of else ""
         return f"copied from {self.source}{of}"
+
+
+class _Reading(Protocol):
+    """An edit that reads a part of another tensor."""
+
+    @property
+    def tensor(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def part(self) -> Part: ...
+    @property
+    def source_part(self) -> Part: ...
+    @property
+    def of(self) -> int: ...
+
+
+def refuse_other_shapes(edit: _Reading, views: Sequence[View]) -> None:
+    """Refuse a source that is not there, or whose part has another shape or kind of dtype than what is written.
+
+    Raises:
+        EditError: There is no such donor, or the shapes differ.
+        UnsupportedError: The dtypes differ, and are not both of real numbers.
+    """
+    who = type(edit).__name__
+    if not 0 <= edit.of < len(views):
+        raise EditError(f"{who} of {edit.source!r}: there is no donor {edit.of}; there are {len(views) - 1}.")
+    tensor, source = views[0].tensor(edit.tensor), views[edit.of].tensor(edit.source)
+    given, taken = part_shape(edit.part, tensor.shape), part_shape(edit.source_part, source.shape)
+    if not fits(edit.source_part, source.shape) or given != taken:
+        raise EditError(
+            f"{who} of {source.name!r} of shape {source.shape} into {tensor.name!r} of shape {tensor.shape}: the "
+            f"part that is read has shape {taken}, the part that is written {given}."
+        )
+    if tensor.dtype != source.dtype and not {tensor.dtype, source.dtype} <= set(FLOATS):
+        raise UnsupportedError(
+            f"{source.name!r} of dtype {source.dtype} cannot be copied into {tensor.name!r} of dtype {tensor.dtype}."
+        )

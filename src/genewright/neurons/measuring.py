@@ -22,6 +22,7 @@ from genewright.errors import (
 from genewright.names import did_you_mean
 from genewright.network import Network
 from genewright.neurons.registry import Gauge, Measure, MeasureLike, Surroundings, as_measures
+from genewright.neurons.reservoir import Reservoir
 from genewright.neurons.table import NeuronTable
 from genewright.observation import Chunk, Numbers, Observer, UnitLayer, Wanted
 from genewright.seeding import Noise, Seed, canonical_seed
@@ -124,6 +125,43 @@ def measure_on_example(network: Network, chosen: Callable[[str], bool], wanted: 
     reading = _Reading(observer, (wanted,), Surroundings(network, noise))
     reading.take(batch, None, 0, None)
     return reading.table(Where())
+
+
+def values_on_example(
+    network: Network, chosen: Callable[[str], bool], places: int, noise: Noise
+) -> dict[str, tuple[UnitLayer, Numbers]]:
+    """Return what units put out on the network's own example, taken as a batch of data.
+
+    Args:
+        network: A view of a model, with an example.
+        chosen: Whether the units of a layer of this name are wanted.
+        places: How many places (a sample and a position of it) are kept at most, drawn by the seed.
+        noise: Seeded noise; with the same, the places are those of another network of the same form.
+
+    Returns:
+        For each layer by name what is known of it, and its values, of shape (places, units); embeddings are left out,
+        whose rows are looked up and have no values.
+
+    Raises:
+        ExampleError: There is no example.
+        DataError: It is no batch of samples.
+    """
+    observer, example = network.observe(chosen)
+    _look(observer, Batch(example))
+    kept: dict[str, Reservoir] = {}
+
+    def keep(names: tuple[str, ...], chunk: Chunk) -> None:
+        for name in names if observer.layers[names[0]].kind != "embedding" else ():
+            kept.setdefault(name, Reservoir(places, noise.stream(name))).add(chunk)
+
+    try:
+        observer.run(example, count(example), 0, Wanted(values=keep))
+    except GenewrightError:
+        raise
+    except Exception as error:  # whatever the model's own code raises
+        raise _cannot_take(0, error) from error
+    rows = {name: reservoir.rows() for name, reservoir in kept.items()}
+    return {name: (observer.layers[name], found) for name, found in rows.items() if found is not None}
 
 
 def _check(wanted: tuple[Measure, ...], loss: Any, seed: Seed | None) -> None:

@@ -47,11 +47,13 @@ def test_a_unit_comes_with_its_bias() -> None:
 def test_layers_of_other_shapes_stay_and_none_alike_is_refused() -> None:
     net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     wide = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5))
-    child = gw.mutate(net, gw.Crossover(rate=1.0), seed=1, donors={"mate": wide})
+    child = gw.mutate(net, gw.Crossover(rate=1.0, other_sizes="skip"), seed=1, donors={"mate": wide})
     assert torch.equal(child[0].weight, wide[0].weight)
     assert torch.equal(child[1].weight, net[1].weight)
     with pytest.raises(gw.SelectionError, match="no layer of the donor 'mate' has the shapes"):
-        gw.mutate(net, gw.Crossover(), seed=1, donors={"mate": nn.Linear(3, 3)})
+        gw.mutate(net, gw.Crossover(other_sizes="skip"), seed=1, donors={"mate": nn.Linear(3, 3)})
+    with pytest.raises(gw.UnsupportedError, match=r"'1.weight' has shape \(2, 4\) here and \(5, 4\) in the donor"):
+        gw.mutate(net, gw.Crossover(), seed=1, donors={"mate": wide})
 
 
 def test_where_limits_it_and_seed_and_settings_tell_it() -> None:
@@ -65,3 +67,12 @@ def test_where_limits_it_and_seed_and_settings_tell_it() -> None:
     assert first == again != differs
     with pytest.raises(gw.SettingError, match="rate"):
         gw.Crossover(rate=1.5)
+
+
+def test_a_cell_comes_with_all_its_gates() -> None:
+    net, other = nn.LSTM(3, 16), nn.LSTM(3, 16)
+    child = gw.mutate(net, gw.Crossover(), seed=1, donors={"mate": other})
+    gates = (child.weight_ih_l0 == other.weight_ih_l0).all(1).view(4, 16)
+    assert bool((gates == gates[0]).all())
+    assert 0 < int(gates[0].sum()) < 16
+    assert torch.equal(gates.flatten(), (child.weight_hh_l0 == other.weight_hh_l0).all(1))

@@ -137,7 +137,7 @@ class GeneticAlgorithm(Strategy):
             mate = self._parent(state, noise.child("mate"))
             if mate.number != parent.number:
                 numbers = (parent.number, mate.number)
-                operator = InOrder(operators=(Crossover(), operator))
+                operator = InOrder(operators=(Crossover(other_sizes="skip"), operator))
         return Child(
             parents=numbers,
             operator=operator,

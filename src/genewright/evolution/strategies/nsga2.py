@@ -106,7 +106,7 @@ class NSGA2(Strategy):
             mate = self._parent(state, noise.child("mate"))
             if mate.number != parent.number:
                 numbers = (parent.number, mate.number)
-                operator = InOrder(operators=(Crossover(), operator))
+                operator = InOrder(operators=(Crossover(other_sizes="skip"), operator))
         rival = next(iter(parent.values), WORST)
         return Child(parents=numbers, operator=operator, seed=seed_of(noise), mutation=name, rival=rival)
 

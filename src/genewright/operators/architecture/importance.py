@@ -84,7 +84,7 @@ def on_example(by: str, knob: Knob, network: Network, noise: Noise) -> Numbers:
     around = {name for layer in knob.layers for name in (layer, *holders(layer))}
     of_heads = knob.kind == "heads"
     table = measure_on_example(network, lambda name: of_heads or name in around, measure, noise)
-    found = [layer for layer in table.layers if knob.size == layer.units and _writes(knob, layer)]
+    found = [layer for layer in table.layers if knob.size == layer.units and writes_units(knob, layer)]
     values = [table.filter(table.layer == layer.name)[measure.columns[0]] for layer in found]
     known = [value for value in values if np.isfinite(value).all()]
     if not known:
@@ -95,7 +95,7 @@ def on_example(by: str, knob: Knob, network: Network, noise: Noise) -> Numbers:
     return -known[0] if measure.spare == "high" else known[0]
 
 
-def _writes(knob: Knob, layer: UnitLayer) -> bool:
+def writes_units(knob: Knob, layer: UnitLayer) -> bool:
     """Whether a layer's units are those of a width, one by one."""
     written = [place for place in knob.places if "writer" in place.roles and place.layer in layer.rows]
     return any(np.array_equal(knob.units(place), layer.rows[place.layer]) for place in written)
