@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from genewright.backends.keras.independence import refuse_replaced_methods
+from genewright.backends.keras.kept_state import recurrent_states
 from genewright.backends.keras.library import array_of, class_of, error_text, keras
 from genewright.backends.keras.members import Member, members_of
 from genewright.backends.keras.tying import tie_again
@@ -103,7 +104,7 @@ def copy_extra_state(old: Any, new: Any) -> None:
     """Carry over what a layer keeps beside config and variables.
 
     That is: vocabularies, statistics made ready
-    for use, the state of seed generators.
+    for use, the state of seed generators and of stateful recurrent layers.
     """
     pairs = zip(old._flatten_layers(), new._flatten_layers(), strict=True)
     for before, after in pairs:
@@ -115,6 +116,10 @@ def copy_extra_state(old: Any, new: Any) -> None:
             after.finalize_state()
         for drawn, drawing in zip(before._seed_generators, after._seed_generators, strict=True):
             drawing.state.assign(np.array(array_of(drawn.state)))
+        states, fresh = recurrent_states(before), recurrent_states(after)
+        if [tuple(one.shape) for one in states] == [tuple(one.shape) for one in fresh]:  # else of another width: zero
+            for held, holding in zip(states, fresh, strict=True):
+                holding.assign(np.array(array_of(held)))
 
 
 @contextmanager

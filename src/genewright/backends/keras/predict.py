@@ -8,12 +8,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.backends.keras.kept_state import kept_state
 from genewright.backends.keras.library import array_of, keras
-from genewright.backends.keras.members import layers_of
 
 
 def predict(model: Any, batch: Any) -> list[NDArray[Any]]:
-    """Return the output tensors for one batch, with ``training=False``.
+    """Return the output tensors for one batch, with ``training=False``; the model's states are as before afterwards.
 
     Args:
         model: A built Keras model.
@@ -22,14 +22,9 @@ def predict(model: Any, batch: Any) -> list[NDArray[Any]]:
     Returns:
         The outputs in Keras's own order (of a dict: by sorted key); half types as float32.
     """
-    generators = [g for layer in (model, *layers_of(model).values()) for g in layer._seed_generators]
-    states = [np.array(array_of(generator.state)) for generator in generators]
-    try:
+    with kept_state(model):
         outputs = model(inputs_of(batch), training=False)
-    finally:
-        for generator, state in zip(generators, states, strict=True):
-            generator.state.assign(state)
-    return [_numbers(output) for output in keras.tree.flatten(outputs) if output is not None]
+        return [np.array(_numbers(output)) for output in keras.tree.flatten(outputs) if output is not None]
 
 
 def inputs_of(batch: Any) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.draws import OwnDraws, compiled_draws
+from genewright.backends.torch.kept_state import kept_state
 from genewright.interrupts import checkpoint, shielded
 
 
@@ -18,7 +19,8 @@ from genewright.interrupts import checkpoint, shielded
 def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
     """Return the output tensors for one batch, in evaluation mode, without gradients.
 
-    A model that draws at random draws the same every time, and leaves torch's global generators alone.
+    A model that draws at random draws the same every time, and leaves torch's global generators alone; what its modules
+    keep between calls (a hidden state, a counter, a cache) is as it was afterwards.
 
     Args:
         model: Any module; each sub-module's mode is as before afterwards.
@@ -34,17 +36,18 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
     inputs = placed(batch, place)
     try:
         model.eval()
-        with torch.no_grad(), compiled_draws() if _is_compiled(model) else OwnDraws():
+        with kept_state(model), torch.no_grad(), compiled_draws() if _is_compiled(model) else OwnDraws():
             if isinstance(inputs, dict):
                 output = model(**inputs)
             elif isinstance(inputs, tuple):
                 output = model(*inputs)
             else:
                 output = model(inputs)
+            arrays = [np.array(array_of(tensor)) for tensor in tensors_of(output)]  # an output may be a state itself
     finally:
         for module, mode in modes:
             module.training = mode
-    return [array_of(tensor) for tensor in tensors_of(output)]
+    return arrays
 
 
 def _is_compiled(model: nn.Module) -> bool:

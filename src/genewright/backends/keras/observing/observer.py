@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.backends.keras.kept_state import kept_state
 from genewright.backends.keras.library import array_of, attributes_of, keras
 from genewright.backends.keras.members import is_graph, layers_of, refuse_unbuilt
 from genewright.backends.keras.observing.chunk import chunks
@@ -59,7 +60,7 @@ class KerasObserver(Observer):
         if self._graph is not self._model:
             given = keras.tree.flatten(given)  # a traced graph takes what its code takes, in order
         run = _Run(self._graph, self._places, count, first, wanted, labels)
-        with _left_alone(self._model), run.attentions_shown(self._model):
+        with kept_state(self._model), run.attentions_shown(self._model):
             if not wanted.gradients:
                 run.outputs(given, run.hand)
                 return
@@ -207,17 +208,3 @@ def _ends_in_softmax(graph: Any) -> bool:
         operation = operation.outputs[0]._keras_history.operation
     named = getattr(getattr(operation, "activation", None), "__name__", type(operation).__name__)
     return str(named).lower() == "softmax"
-
-
-@contextmanager
-def _left_alone(model: Any) -> Generator[None]:
-    """Put back what a run may change: the states of recurrent layers, counters, and of generators."""
-    held: list[Any] = list(model.non_trainable_variables)
-    held += [g.state for layer in (model, *layers_of(model).values()) for g in layer._seed_generators]
-    before = [np.array(array_of(variable)) for variable in held]
-    try:
-        yield
-    finally:
-        for variable, values in zip(held, before, strict=True):
-            if not np.array_equal(array_of(variable), values, equal_nan=values.dtype.kind == "f"):
-                variable.assign(values)

@@ -50,7 +50,6 @@ class TorchObserver(Observer):
             look = self._looked([first])
         self._looked(more, look)
         self._learn(look)
-        self._watched.renew()
 
     def _find_heads(self) -> bool:
         """Find the attentions whose heads can be told apart; return whether there are any that are wanted."""
@@ -67,7 +66,6 @@ class TorchObserver(Observer):
     def _looked(self, samples: Iterable[tuple[int, Any]], look: Look | None = None) -> Look:
         look = Look() if look is None else look
         for count, batch in samples:
-            self._watched.renew()
             Run(self._watched, count, 0, None, look).forward(batch)
         return look
 

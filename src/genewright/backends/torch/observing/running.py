@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  # no public way
 
 from genewright.backends.torch.draws import OwnDraws
+from genewright.backends.torch.kept_state import kept_state
 from genewright.backends.torch.observing.chunk import chunks
 from genewright.backends.torch.observing.following import Following, Instance, bends_alone
 from genewright.backends.torch.observing.heads import Heads
@@ -49,22 +50,22 @@ class Run:
         self._labels = labels
 
     @shielded  # torch's stack of modes must not be left half way
-    def forward(self, batch: Any) -> Any:
-        with torch.no_grad():
-            output = self._called(placed(batch, self._watched.place))
+    def forward(self, batch: Any) -> None:
+        with kept_state(self._watched.shadow), torch.no_grad():
+            self._called(placed(batch, self._watched.place))
         self._all_arrived()
-        return output
 
     @shielded
     def backward(self, batch: Any, loss: Any, targets: Any) -> None:
         parameters = [p for p in self._watched.shadow.parameters() if p.is_floating_point()]
         given = placed(batch, self._watched.place)
         inputs = [tensor.requires_grad_() for tensor in _floating(given)]
-        with torch.enable_grad():
-            output = self._called(given)
-            value = loss_of(loss, output, placed(targets, self._watched.place), self._count)
-        self._all_arrived()
-        torch.autograd.grad(value, [*parameters, *inputs], allow_unused=True)
+        with kept_state(self._watched.shadow):
+            with torch.enable_grad():
+                output = self._called(given)
+                value = loss_of(loss, output, placed(targets, self._watched.place), self._count)
+            self._all_arrived()
+            torch.autograd.grad(value, [*parameters, *inputs], allow_unused=True)
         for unread in list(self._waiting.values()):  # the loss does not depend on it
             unread(None)
 

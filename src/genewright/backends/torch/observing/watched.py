@@ -72,10 +72,6 @@ class Watched:
         self.plans: dict[Key, Plan] = {}
         self.left_out: dict[str, str] = {}
         self._norms: dict[str, Numbers] = {}
-        self.renew()
-
-    def renew(self) -> None:
-        """Make a shadow that no run has touched: models may keep a state from one call to the next."""
         self.shadow = traceable_copy(self.model, _instead)
         self.modules = dict(named_layers(self.shadow))
 
