@@ -18,6 +18,8 @@ _ATOMS = frozenset({
     types.MethodType, types.BuiltinFunctionType,
 })  # fmt: skip
 
+_SEQUENCES: tuple[Any, ...] = (list, deque, set)
+
 
 class InstanceState:
     """The state of objects at one moment: attributes, and what lists, dicts, sets and objects in them hold.
@@ -83,7 +85,7 @@ class InstanceState:
             self.keep_object(value)
 
     def _keep_dict(self, held: dict[Any, Any], leave: tuple[str, ...] = ()) -> None:
-        kind: Any = OrderedDict if isinstance(held, OrderedDict) else dict  # a subclass's own methods are passed by
+        kind = cast("Any", OrderedDict if isinstance(held, OrderedDict) else dict)  # a subclass's methods are passed by
         before = kind(held)
 
         def restore() -> None:
@@ -98,13 +100,14 @@ class InstanceState:
         self.restores.append(restore)
 
     def _keep_entries(self, held: Any) -> None:
-        kind: Any = next(one for one in (list, deque, set) if isinstance(held, one))
-        before = list(held)
+        kind: Any = next(one for one in _SEQUENCES if isinstance(held, one))
+        clear, fill = getattr(kind, "clear"), getattr(kind, "update" if kind is set else "extend")  # noqa: B009
+        before: list[Any] = list(held)
 
         def restore() -> None:
-            now = list(held)
+            now: list[Any] = list(held)
             if len(now) != len(before) or any(one is not other for one, other in zip(now, before, strict=True)):
-                kind.clear(held)
-                (kind.update if kind is set else kind.extend)(held, before)
+                clear(held)
+                fill(held, before)
 
         self.restores.append(restore)

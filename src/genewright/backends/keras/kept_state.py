@@ -39,7 +39,7 @@ def kept_state(model: Any) -> Generator[None]:
 
 def recurrent_states(layer: Any) -> list[Any]:
     """Return the variables in which a stateful recurrent layer keeps its state: it counts them to none of its own."""
-    held = keras.tree.flatten(getattr(layer, "states", None)) if getattr(layer, "stateful", False) else []
+    held: list[Any] = keras.tree.flatten(getattr(layer, "states", None)) if getattr(layer, "stateful", False) else []
     return [one for one in held if isinstance(one, keras.Variable)]
 
 
