@@ -78,13 +78,17 @@ from genewright.operators.architecture.add_branch import AddBranch as AddBranch
 from genewright.operators.architecture.add_heads import AddHeads as AddHeads
 from genewright.operators.architecture.add_skip import AddSkip as AddSkip
 from genewright.operators.architecture.duplicate_block import DuplicateBlock as DuplicateBlock
+from genewright.operators.architecture.grow_inputs import GrowInputs as GrowInputs
 from genewright.operators.architecture.grow_kernel import GrowKernel as GrowKernel
+from genewright.operators.architecture.grow_outputs import GrowOutputs as GrowOutputs
 from genewright.operators.architecture.insert_layer import InsertLayer as InsertLayer
 from genewright.operators.architecture.narrow import Narrow as Narrow
 from genewright.operators.architecture.remove_heads import RemoveHeads as RemoveHeads
 from genewright.operators.architecture.remove_layer import RemoveLayer as RemoveLayer
 from genewright.operators.architecture.replace_activation import ReplaceActivation as ReplaceActivation
 from genewright.operators.architecture.replace_layer import ReplaceLayer as ReplaceLayer
+from genewright.operators.architecture.shrink_inputs import ShrinkInputs as ShrinkInputs
+from genewright.operators.architecture.shrink_outputs import ShrinkOutputs as ShrinkOutputs
 from genewright.operators.architecture.widen import Widen as Widen
 from genewright.operators.architecture.widen_stream import WidenStream as WidenStream
 from genewright.operators.combinators.draw_settings import DrawSettings as DrawSettings

@@ -78,6 +78,7 @@ class Operator(Registered, ABC):
     Attributes:
         keeps: What a mutation by this operator keeps; the conformance suite tests each claim.
             "shape": every tensor's shape. "function": the outputs (float64, relative error under 1e-9).
+            "ends": the outputs that are still there when inputs or outputs of the model grow or shrink, likewise.
         inverse: The same mutation applied twice gives the first bytes back.
     """
 

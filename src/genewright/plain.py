@@ -54,6 +54,8 @@ def fitting(value: Any, old: Any, what: str) -> Any:
     | float | a finite float or int, as a float |
     | list, tuple | a list or tuple of what fits an old entry; it becomes the old type |
     | dict | a dict with the same keys, each value fitting the old one |
+    | dict numbered from 0, of text (labels by class) | a list of text; it becomes such a dict |
+    | dict from text to the numbers from 0 (classes by label) | such a dict |
 
     Args:
         value: The new value, as JSON holds it.
@@ -76,6 +78,10 @@ def _fitting(value: Any, old: Any, what: str, level: int) -> Any:
     if _is_sequence(old) and type(value) in (list, tuple):
         entries = [_entry(one, old, place, f"{what}.{place}", level) for place, one in enumerate(value)]
         return entries if isinstance(old, list) else _like_tuple(entries, old)
+    if _is_numbered(old) and _is_texts(value):
+        return dict(enumerate(cast("list[str]", value)))
+    if _is_numbering(old) and _is_numbering(value):
+        return dict(value)
     if _has_keys_of(value, old):
         return {key: _fitting(value[key], old[key], f"{what}.{key}", level + 1) for key in old}
     if _is_scalar(value, old):
@@ -92,6 +98,23 @@ def _is_sequence(old: Any) -> bool:
 
 def _has_keys_of(value: Any, old: Any) -> bool:
     return isinstance(old, dict) and type(value) is dict and cast(Any, old).keys() == cast(Any, value).keys()
+
+
+def _is_numbered(old: Any) -> bool:
+    """Whether it is a dict {0: "cat", 1: "dog"}."""
+    known: dict[Any, Any] = cast("dict[Any, Any]", old) if type(old) is dict else {}
+    return bool(known) and list(known) == list(range(len(known))) and all(type(one) is str for one in known.values())
+
+
+def _is_texts(value: Any) -> bool:
+    return type(value) is list and all(type(one) is str for one in cast("list[Any]", value))
+
+
+def _is_numbering(value: Any) -> bool:
+    """Whether it is a dict {"cat": 0, "dog": 1}."""
+    known: dict[Any, Any] = cast("dict[Any, Any]", value) if type(value) is dict else {}
+    whole = all(type(key) is str and type(number) is int for key, number in known.items())
+    return bool(known) and whole and sorted(known.values()) == list(range(len(known)))
 
 
 def _is_scalar(value: Any, old: Any) -> bool:

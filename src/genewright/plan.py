@@ -47,8 +47,9 @@ class Plan:
                 f"of {self.trainable:,} trainable values"
             )
             if planned.change is not None:
-                kept = "function" in step.operator.claims()
-                word = "keeps the function (rounding aside)" if kept else "changes the function"
+                claims = step.operator.claims()
+                word = "keeps the function (rounding aside)" if "function" in claims else "changes the function"
+                word = "keeps the outputs that stay (rounding aside)" if "ends" in claims else word
                 out.append(f"  {word}: the outputs change by {planned.change:.2g} of the largest one")
             elif step.edits and "function" in step.operator.claims():
                 out.append("  claims to keep the function; not checked, for no example was given")

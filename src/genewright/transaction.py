@@ -23,6 +23,7 @@ from genewright.example import example_fingerprint
 from genewright.fingerprint import fingerprint_of, form_of
 from genewright.interrupts import Interrupts, checkpoint, shielded
 from genewright.journal import Journal
+from genewright.model_ends import comparable, input_bytes, input_moves
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.outputs import Outputs
@@ -173,6 +174,8 @@ class Transaction:
         donors = [self._donors.with_fingerprint(fingerprint) for fingerprint in step.parents[1:]]
         if self._limit is None:
             self._limit = _MOST_TIMES * sum(tensor.nbytes for tensor in self.network.tensors.values()) + _SMALL
+        if input_bytes(step.edits) > self._limit:
+            raise UnsupportedError(f"{step.name} at {step.path}: it asks for inputs larger than the base accounts for.")
         if step.whole:
             made = step.with_(parents=(PREVIOUS, *step.parents[1:]), result=None, trained_from=None)
             return self._carry_out(made, None, step.edits, step.noise(), donors, more=True)
@@ -292,7 +295,7 @@ class Transaction:
         change = None
         if before is not None and operator is not None:
             self._outputs = self._after(operator)
-            change = verify(operator, before, self._outputs, rounds=rounds)
+            change = verify(operator, *comparable(before, self._outputs, edits), rounds=rounds)
             checkpoint()
         self.done.append(Done(step, lines, change if reformed else None, note))
         if reformed and operator is not None:
@@ -315,6 +318,7 @@ class Transaction:
             self.journal = Journal()
         self._interrupts.hold = self._inplace and self.journal is None
         self._outputs = None
+        self._adapt_example(edits)
         stores = [donor.store for donor in donors]
         if reformed and self._watches:
             self._companion.changing(self.model)
@@ -352,6 +356,12 @@ class Transaction:
     def _site(self, store: Store, noise: Noise, donors: Sequence[Store] = ()) -> Site:
         store.journal = self.journal
         return Site(store, noise, self.journal, donors)
+
+    def _adapt_example(self, edits: Sequence[Edit]) -> None:
+        """Let the example have the inputs that the model takes after the edits."""
+        moves = {} if self._example is None else input_moves(edits)
+        if moves:
+            self._example = self._backend.gather_inputs(self.model, self._example, moves)
 
     def _before(self) -> Outputs:
         if self._outputs is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -120,6 +120,22 @@ class Backend(ABC):
     def numeric(self, value: Any) -> NDArray[Any]:
         """Return an array of the framework, such as a batch of targets, as a NumPy array."""
         return np.asarray(value)
+
+    def gather_inputs(
+        self, model: Any, example: Any, moves: Mapping[int, Sequence[tuple[int, NDArray[np.int64]]]]
+    ) -> Any:
+        """Return an example with some of its tensors gathered along axes, as a model takes whose inputs have changed.
+
+        Args:
+            model: The model.
+            example: What it took; it stays as it is.
+            moves: For a tensor, by its number in the example, pairs of an axis and an index: new[i] = old[index[i]],
+                and zero where that is -1.
+
+        Raises:
+            UnsupportedError: Inputs of models of this framework do not change.
+        """
+        raise UnsupportedError("The inputs of this kind of model cannot change.")
 
     @final
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from genewright.errors import ConformanceError, GenewrightError
 from genewright.operator import Combinator, Operator, operator_class, operator_from_json
 
-_CLAIMS = frozenset({"shape", "function"})
+_CLAIMS = frozenset({"shape", "function", "ends"})
 
 
 def check_settings(operator: Any) -> Operator | Combinator:

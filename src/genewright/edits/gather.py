@@ -73,6 +73,9 @@ class Gather(Edit):
         new: Which of the new units are new: they are zero in places that are `blank`.
         places: Where the width stands.
         attributes: What follows.
+        inputs: Where it stands in what the model takes: places whose tensors are numbers of the example's tensors.
+        outputs: Where it stands in what the model returns, likewise.
+        softmax: The model's outputs are made by a softmax over the width: their ratios stay where it changes.
     """
 
     shapes: ClassVar[bool] = True
@@ -83,6 +86,9 @@ class Gather(Edit):
     new: Index = _NONE
     places: Places = ()
     attributes: Attributes = ()
+    inputs: Places = ()
+    outputs: Places = ()
+    softmax: bool = False
 
     def tensors(self) -> Sequence[str]:
         return tuple(dict.fromkeys(place.tensor for place in self.places))

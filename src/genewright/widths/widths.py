@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 
 from genewright.errors import UnknownNameError, UnsupportedError
+from genewright.index import Index
 from genewright.names import did_you_mean, is_pattern, matches
+from genewright.widths.axes import Axis
+from genewright.widths.counts import Counts, End
 from genewright.widths.knob import Attribute, Knob, Knobs
 from genewright.widths.reasons import Reason
 
@@ -24,6 +27,27 @@ class Widths(ABC):
 
     layers: Collection[str]
     reached: Collection[str]
+
+    @property
+    def inputs(self) -> Sequence[Sequence[Axis]]:
+        """The axes of every tensor of the model's input, in order; () where that is not known."""
+        return ()
+
+    @property
+    def outputs(self) -> Sequence[Sequence[Axis]]:
+        """The axes of every tensor of the model's output, in order; () where that is not known."""
+        return ()
+
+    def counts_beside(self, layers: Sequence[str], index: Index, size: int, *, end: End) -> Counts:
+        """Return what the model says of the number of its inputs, outputs or words beside what the run reads.
+
+        Args:
+            layers: The layers that write or read the width.
+            index: For each new unit the old one that it is; -1 for a new one.
+            size: How many units there were.
+            end: Which of the model's lengths it is.
+        """
+        return Counts()
 
     @abstractmethod
     def knobs(self) -> Knobs:

@@ -57,7 +57,10 @@ _UNLISTED = {f"wide {name}" for name in wide_networks.NETWORKS}  # no layers in 
 _PLAIN = {"small mlp", "small plain"}
 _NO_ROOM = {"wide gated", "wide tied", "wide looks_at_values", "wide recurrent"}
 _NO_WINDOW = {*_NO_ROOM, "small mlp", "small stack", "small transformer", "wide attention", "wide listed"}
+_STREAMS = {"small stack", "small transformer"}  # what comes in goes out, by skips: one width is both ends
 REFUSED: dict[str, set[str]] = {
+    **dict.fromkeys(("grow_outputs", "shrink_outputs"), _STREAMS),
+    **dict.fromkeys(("grow_inputs", "shrink_inputs"), _STREAMS | {"wide attention"}),
     "add_skip": _NO_ROOM,
     "replace_layer": _NO_ROOM | {"small transformer"},  # torch's layer reads its norms' eps, which an identity lacks
     **dict.fromkeys(("grow_kernel", "grow_kernel_by_4"), _NO_WINDOW),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.backend import Backend
 from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.float64_outputs import exact_outputs
+from genewright.backends.keras.gather_inputs import gather_inputs
 from genewright.backends.keras.library import array_of, attributes_of, keras
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.predict import predict
@@ -59,6 +61,11 @@ class KerasBackend(Backend):
             journal.keep(held)
         held[RECIPE] = history
         return model
+
+    def gather_inputs(
+        self, model: Any, example: Any, moves: Mapping[int, Sequence[tuple[int, NDArray[np.int64]]]]
+    ) -> Any:
+        return gather_inputs(model, example, moves)
 
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if keras.ops.is_tensor(value) else super().numeric(value)

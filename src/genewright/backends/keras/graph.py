@@ -10,6 +10,7 @@ from typing import Any
 from genewright.backends.keras.cloning import cloned, cloned_operation, copy_extra_state
 from genewright.backends.keras.configs import computing_in, unbuilt
 from genewright.backends.keras.independence import refuse_replaced_methods
+from genewright.backends.keras.input_shapes import INPUTS, Lengths
 from genewright.backends.keras.library import attributes_of, class_of, keras
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.rewiring import UNCHANGED, Changes
@@ -32,6 +33,7 @@ class Rebuilder:
         self._originals: list[tuple[Any, Any]] = []
         self._paths: dict[int, str] = {}
         self._waiting: dict[str, dict[str, Any]] = {}
+        self._lengths: dict[int, dict[int, int]] = {}
         for path, layer in layers_of(model).items():
             self._paths.setdefault(id(layer), path)
 
@@ -40,6 +42,10 @@ class Rebuilder:
         layers = layers_of(self._model)
         self._waiting = {}
         for name, entries in self._changes.configs.items():  # a layer that is used in several places has several names
+            if not name:
+                lengths: Lengths = entries.get(INPUTS, {})
+                self._lengths = {id(self._model.inputs[number]): new for number, new in lengths.items()}
+                continue
             own = self._paths[id(layers[name])] if name in layers else name
             self._waiting[own] = {**self._waiting.get(own, {}), **entries}
         new = self._remade(self._model, "")
@@ -182,6 +188,8 @@ class Rebuilder:
         if given is not None:
             old = config["batch_shape"]
             config["batch_shape"] = [was and now for was, now in zip(old, given.shape, strict=True)]
+        for axis, length in self._lengths.get(id(tensor), {}).items():
+            config["batch_shape"] = _with(config["batch_shape"], axis, length)
         if self._changes.dtype:
             config = computing_in(config, self._changes.dtype)
         new = class_of(layer).from_config(config)
@@ -191,6 +199,10 @@ class Rebuilder:
     def _policy(self, layer: Any) -> Any:
         """Return the dtype policy of what is made again; models and inputs have it from nowhere else."""
         return keras.DTypePolicy(self._changes.dtype) if self._changes.dtype else layer.dtype_policy
+
+
+def _with(shape: Sequence[Any], axis: int, length: int) -> tuple[Any, ...]:
+    return tuple(length if place == axis else size for place, size in enumerate(shape))
 
 
 def _tensors(args: Sequence[Any], keywords: Mapping[str, Any]) -> list[Any]:

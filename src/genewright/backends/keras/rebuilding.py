@@ -104,6 +104,8 @@ def _fill(
     for name, member in new.items():
         variable, shape = member.variable, tuple(member.variable.shape)
         source = old.get(name) or _copied(name, copies, old)
+        if source is not None and _is_new(name, source, shape, changes):
+            source = None  # a layer of another size in the place of one: an operator draws it
         if name in resized:
             values = resized[name]
             if values.shape != shape:
@@ -155,10 +157,17 @@ def moved(values: NDArray[Any], move: Move) -> NDArray[Any]:
     return taken
 
 
+def _is_new(name: str, source: Member, shape: tuple[int, ...], changes: Changes) -> bool:
+    """Whether a variable belongs to a layer that has taken the place of one of another size."""
+    replaced = any(name.startswith(f"{place}.") and not new.copied for place, new in changes.replaced.items())
+    return replaced and tuple(source.variable.shape) != shape
+
+
 def _mismatch(name: str, wanted: tuple[int, ...], has: tuple[int, ...]) -> UnsupportedError:
     return UnsupportedError(
         f"The changed architecture needs {name!r} in the shape {wanted}, and it has the shape {has}: something that "
-        "reads or writes the same width would have to change too. Nothing has been changed."
+        "reads or writes the same width would have to change too; gw.Widen, gw.Narrow, gw.GrowOutputs and "
+        "gw.ShrinkOutputs change all of it together. Nothing has been changed."
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends.keras.configs import with_entry
+from genewright.backends.keras.input_shapes import with_length
 from genewright.backends.keras.library import array_of
 from genewright.backends.keras.members import Member
 from genewright.backends.keras.network import KerasNetwork
@@ -117,6 +118,9 @@ class KerasStore(Store):
     def _set(self, edit: SetAttribute) -> None:
         """Note an entry of a layer's config; "key.0" is an entry of a list there, "layer.config.units" a deeper one."""
         before = self._configs.get(edit.layer, {})
+        if not edit.layer:
+            self._configs[""] = with_length(before, edit.attribute, edit.value, self._model)
+            return
         whole = {**self._network().layer_object(edit.layer).get_config(), **before}
         key = edit.attribute.partition(".")[0]
         self._configs[edit.layer] = {**before, key: with_entry(whole, edit.attribute, edit.value)[key]}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -18,6 +19,7 @@ from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
+from genewright.backends.torch.structure.gather_inputs import gather_inputs
 from genewright.backends.torch.tensors import unwrapped
 from genewright.backends.torch.training import Described, Training
 from genewright.companion import Companion
@@ -61,6 +63,11 @@ class TorchBackend(Backend):
             journal.keep(held)
         held[RECIPE] = history
         return model
+
+    def gather_inputs(
+        self, model: nn.Module, example: Any, moves: Mapping[int, Sequence[tuple[int, NDArray[np.int64]]]]
+    ) -> Any:
+        return gather_inputs(example, moves)
 
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if isinstance(value, torch.Tensor) else super().numeric(value)

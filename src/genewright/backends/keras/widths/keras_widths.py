@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,14 @@ class KerasWidths(Widths):
         self.layers = self._layers.keys()
         self.reached = self.reading.touched.keys()
         self._knobs: Knobs | None = None
+
+    @property
+    def inputs(self) -> Sequence[Sequence[Axis]]:
+        return self.reading.inputs
+
+    @property
+    def outputs(self) -> Sequence[Sequence[Axis]]:
+        return self.reading.outputs
 
     def knobs(self) -> Knobs:
         """Return every width that a variable writes or reads."""

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from genewright.backends.keras.input_shapes import input_path
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import Member, is_graph, layers_of, members_of
 from genewright.backends.keras.tracing import inner_graph, is_traceable, traced
 from genewright.backends.keras.widths.nonlinearity import after_nonlinearity
+from genewright.backends.keras.widths.rule_context import Binding
 from genewright.backends.keras.widths.rule_context import Propagation as Propagation
 from genewright.backends.keras.widths.rule_context import RuleContext as RuleContext
 from genewright.backends.keras.widths.rule_context import Value as Value
@@ -59,12 +61,24 @@ def read(model: Any) -> Propagation:
         inner = _graph(model) if is_graph(model) else traced(model, training=training)
         inputs = [reader.fresh(t.shape) for t in inner._inputs]
         outputs = reader.run(inner, "", inputs)
+        _note_ends(reader.reading, inputs, outputs, graph=is_graph(model))
         for value in outputs:
             for axis in value.axes:
                 pin(axis, Reason(Cause.OUTPUT))
     if not is_graph(model):
         reader.refuse_unreached()
     return reader.reading
+
+
+def _note_ends(reading: Propagation, inputs: Sequence[Value], outputs: Sequence[Value], *, graph: bool) -> None:
+    reading.inputs = [value.axes for value in inputs]
+    reading.outputs = [value.axes for value in outputs]
+    for number, axes in enumerate(reading.inputs):
+        for place, axis in enumerate(axes):
+            if graph:
+                reading.bindings.append(Binding("", input_path(number, place), axis))
+            else:
+                pin(axis, Reason(Cause.OTHER, "a subclassed model takes what it was built for"))
 
 
 class _Reader:

@@ -69,6 +69,8 @@ class Propagation:
         nonlinearities: For norms, by layer, the nonlinearity between the last weights and the norm.
         results: For every call, in order, the class of the layer or operation and the axes of what it returned.
         unknown: Classes without a rule, with how often they were met.
+        inputs: The axes of every tensor that the model takes.
+        outputs: The axes of every tensor that it returns.
     """
 
     parameters: dict[str, list[Axis]] = field(default_factory=dict[str, list[Axis]])
@@ -81,6 +83,8 @@ class Propagation:
         default_factory=list[tuple[str, tuple[tuple[Axis, ...], ...]]]
     )
     unknown: dict[str, int] = field(default_factory=dict[str, int])
+    inputs: list[tuple[Axis, ...]] = field(default_factory=list[tuple[Axis, ...]])
+    outputs: list[tuple[Axis, ...]] = field(default_factory=list[tuple[Axis, ...]])
 
 
 @dataclass

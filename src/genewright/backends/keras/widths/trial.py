@@ -13,6 +13,7 @@ from typing import Any
 from genewright.backends.keras.cloning import preserve_python_random
 from genewright.backends.keras.configs import with_entry
 from genewright.backends.keras.graph import Rebuilder
+from genewright.backends.keras.input_shapes import with_length
 from genewright.backends.keras.library import error_text
 from genewright.backends.keras.members import is_graph, is_of_keras, layers_of, members_of
 from genewright.backends.keras.rewiring import Changes
@@ -141,6 +142,9 @@ class Trials:
         configs: dict[str, dict[str, Any]] = {}
         for attribute in attributes:
             changed = configs.setdefault(attribute.layer, {})
+            if not attribute.layer:
+                configs[""] = with_length(changed, attribute.path, attribute.new, self.model)
+                continue
             whole = {**layers[attribute.layer].get_config(), **changed}
             key = attribute.path.partition(".")[0]
             changed[key] = with_entry(whole, attribute.path, attribute.new)[key]

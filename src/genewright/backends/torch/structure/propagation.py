@@ -85,6 +85,8 @@ class Propagation:
         results: For every operation its name and the axes of what it returned.
         unknown: Operations that have no rule, with how often they were met.
         first_names: The first name of every parameter under each of its names.
+        inputs: The axes of every tensor of the example, in order.
+        outputs: The axes of every tensor that the model returns, in order.
     """
 
     parameters: dict[str, Value] = field(default_factory=dict[str, Value])
@@ -98,6 +100,8 @@ class Propagation:
     )
     unknown: dict[str, int] = field(default_factory=dict[str, int])
     first_names: dict[str, str] = field(default_factory=dict[str, str])
+    inputs: list[tuple[Axis, ...]] = field(default_factory=list[tuple[Axis, ...]])
+    outputs: list[tuple[Axis, ...]] = field(default_factory=list[tuple[Axis, ...]])
 
 
 @dataclass
@@ -179,10 +183,17 @@ class RuleContext:
 def read(recording: Recording) -> Propagation:
     """Read a recording from its first operation to its last."""
     reading, known = follow(recording)
+    reading.inputs = [_axes(known[ref]) for ref in recording.leaves if ref.origin == "input"]
     for ref in recording.outputs:
-        for dim in known.get(ref, Value(())).dims:
-            pin(dim.axis, Reason(Cause.OUTPUT))
+        axes = _axes(known.get(ref, Value(())))
+        reading.outputs.append(axes)
+        for axis in axes:
+            pin(axis, Reason(Cause.OUTPUT))
     return reading
+
+
+def _axes(value: Value) -> tuple[Axis, ...]:
+    return tuple(dim.axis for dim in value.dims)
 
 
 def follow(recording: Recording, given: Mapping[Ref, Value] | None = None) -> tuple[Propagation, dict[Ref, Value]]:
@@ -254,9 +265,12 @@ def _leaf_value(ref: Ref, reading: Propagation) -> Value:
         value = reading.parameters[ref.name] = Value(dims, "weight", direct=True)
         return value
     constant = Reason(Cause.CONSTANT, "a constant tensor of the model")
-    why = Reason(Cause.INPUT) if ref.origin == "input" else constant
-    dims = tuple(fresh(n, why) for n in ref.shape)
-    return Value(dims, "data" if ref.origin == "input" else "constant")
+    if ref.origin != "input":
+        return Value(tuple(fresh(n, constant) for n in ref.shape), "constant")
+    why = Reason(Cause.INPUT)
+    # One channel is a width too, which may become several; a batch of one is none.
+    dims = tuple(fresh(n, why) if n != 1 or not axis else Dim(Leaf(1, pins=[why])) for axis, n in enumerate(ref.shape))
+    return Value(dims, "data")
 
 
 def _arguments(call: Call, known: dict[Ref, Value]) -> dict[str, Any]:

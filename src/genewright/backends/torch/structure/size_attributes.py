@@ -18,8 +18,8 @@ from genewright.widths.knob import Attribute
 TABLE: dict[type[nn.Module], dict[tuple[str, int], str]] = {
     nn.Linear: {("weight", 0): "out_features", ("weight", 1): "in_features"},
     nn.Bilinear: {("weight", 0): "out_features", ("weight", 1): "in1_features", ("weight", 2): "in2_features"},
-    nn.Embedding: {("weight", 1): "embedding_dim"},
-    nn.EmbeddingBag: {("weight", 1): "embedding_dim"},
+    nn.Embedding: {("weight", 0): "num_embeddings", ("weight", 1): "embedding_dim"},
+    nn.EmbeddingBag: {("weight", 0): "num_embeddings", ("weight", 1): "embedding_dim"},
 }
 
 _MOST_PAIRED = 6  # every try is a run; the innermost layers' attributes come first

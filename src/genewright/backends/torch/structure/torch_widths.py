@@ -10,6 +10,7 @@ from torch import nn
 
 from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
+from genewright.backends.torch.structure.counts_beside import counts_beside
 from genewright.backends.torch.structure.nonlinearities import nonlinearities_before_norms
 from genewright.backends.torch.structure.propagation import Propagation
 from genewright.backends.torch.structure.reparametrized import reparametrized
@@ -19,7 +20,9 @@ from genewright.backends.torch.structure.trace_cache import cached_trace
 from genewright.backends.torch.structure.trial import Trials
 from genewright.backends.torch.tensors import Member, members_of
 from genewright.errors import UnsupportedError
-from genewright.widths.axes import Leaf, leaves, note
+from genewright.index import Index
+from genewright.widths.axes import Axis, Leaf, leaves, note
+from genewright.widths.counts import Counts, End
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
@@ -52,6 +55,17 @@ class TorchWidths(Widths):
         self.reached = self.reading.touched.keys()
         self._bends: dict[str, Reason] | None = None
         self._scales: dict[tuple[object, ...], float] = {}
+
+    @property
+    def inputs(self) -> Sequence[Sequence[Axis]]:
+        return self.reading.inputs
+
+    @property
+    def outputs(self) -> Sequence[Sequence[Axis]]:
+        return self.reading.outputs
+
+    def counts_beside(self, layers: Sequence[str], index: Index, size: int, *, end: End) -> Counts:
+        return counts_beside(self.model, layers, index, size, end)
 
     def find(self, layer: str) -> Knob:
         made = reparametrized(self.recording.layers, layer)

@@ -16,6 +16,7 @@ from torch import nn
 
 from genewright.backends.torch.attribute_paths import set_value
 from genewright.backends.torch.predict import tensors_of
+from genewright.backends.torch.structure.gather_inputs import resized_example
 from genewright.backends.torch.structure.propagation import Propagation
 from genewright.backends.torch.structure.record import LIBRARY, Recording
 from genewright.backends.torch.structure.shape_check import ShapeCheck
@@ -53,7 +54,7 @@ class _Trial:
             return watch.mismatch, watch.count - 1
         if not reason and watch.count != len(self.reading.results):
             return f"{watch.count} operations would run, where {len(self.reading.results)} did", watch.count
-        expected = [ref.shape for ref in self.recording.outputs]
+        expected = [tuple(resized(axis, self.sizes) for axis in axes) for axes in self.reading.outputs]
         if not reason and found != expected:
             reason = f"the outputs would have the shapes {found}, where they have {expected}"
         return reason, watch.count
@@ -64,7 +65,8 @@ class _Trial:
         layers = dict(named_layers(copied))
         for attribute in attributes:
             set_value(layers[attribute.layer], attribute.path, attribute.new, Journal())
-        output = trace_device.run(copied, trace_device.example(self.example), watch)
+        example = resized_example(self.example, self.reading.inputs, self.sizes)
+        output = trace_device.run(copied, trace_device.example(example), watch)
         return [tuple(tensor.shape) for tensor in tensors_of(output)]
 
 

@@ -1,0 +1,85 @@
+"""Inputs and outputs of Keras models that grow and shrink, as those of torch modules do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import genewright as gw
+from genewright.backends import backend_of
+
+from .test_architecture import randomized
+
+X = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+
+
+def _functional(keras: Any, activation: str | None = None) -> Any:
+    inputs = keras.Input((8, 8, 3))
+    h = keras.layers.BatchNormalization(name="norm")(keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    h = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(h))
+    return randomized(keras.Model(inputs, keras.layers.Dense(5, activation=activation, name="head")(h)))
+
+
+def _sequential(keras: Any, activation: str | None = None) -> Any:
+    pool = keras.layers.GlobalAveragePooling2D()
+    head = keras.layers.Dense(5, activation=activation, name="head")
+    return randomized(
+        keras.Sequential(
+            [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"), keras.layers.ReLU(), pool, head]
+        )
+    )
+
+
+def _outputs(model: Any, batch: Any = X) -> Any:
+    return backend_of(model).exact_outputs(model, batch).tensors[0]
+
+
+@pytest.mark.parametrize("make", [_functional, _sequential])
+def test_ends_grow_and_shrink(keras: Any, make: Any, tmp_path: Path) -> None:
+    model = make(keras)
+    grown = gw.mutate(model, gw.GrowOutputs("head", num_units=2, init={"copy": [1, 0]}), seed=1, example=X)
+    assert np.allclose(_outputs(grown), _outputs(model)[:, [0, 1, 2, 3, 4, 1, 0]], rtol=1e-12)
+    wide = gw.mutate(model, gw.GrowInputs(num_units=2, placement="start"), seed=1, example=X)
+    new = np.random.default_rng(1).normal(size=(2, 8, 8, 2)).astype(np.float32)
+    assert np.allclose(_outputs(wide, np.concatenate([new, X], -1)), _outputs(model), rtol=1e-12)
+    grey = gw.mutate(model, gw.ShrinkInputs(units=(1, 2), weights="sum"), seed=1, example=X)
+    assert np.allclose(_outputs(grey, X[..., :1]), _outputs(model, X[..., :1].repeat(3, -1)), rtol=1e-6)
+    fewer = gw.mutate(
+        wide, [gw.ShrinkOutputs(units=(0,)), gw.GaussianNoise()], seed=1, example=np.concatenate([new, X], -1)
+    )
+    again = gw.replay(gw.Recipe.from_json(gw.recipe(fewer).to_json()), model)
+    assert gw.fingerprint(again) == gw.fingerprint(fewer)
+    gw.save(fewer, tmp_path / "fewer.keras")
+    assert gw.load(tmp_path / "fewer.keras").input_shape == (None, 8, 8, 5)
+
+
+def test_the_ratios_of_probabilities_stay(keras: Any) -> None:
+    model = _functional(keras, "softmax")
+    grown = gw.mutate(model, gw.GrowOutputs(num_units=2, init="noise"), seed=1, example=X)
+    old = _outputs(grown)[:, :5]
+    assert np.allclose(old / old.sum(1, keepdims=True), _outputs(model), rtol=1e-9)
+    assert old.sum() < 2
+
+
+def test_the_undo_brings_inputs_and_weights_back(keras: Any) -> None:
+    model = _sequential(keras)
+    before, outputs = gw.fingerprint(model), _outputs(model)
+    with gw.mutated(model, [gw.GrowInputs(), gw.ShrinkOutputs()], seed=1, example=X) as changed:
+        assert (changed.input_shape[-1], changed.output_shape[-1]) == (4, 4)
+    assert gw.fingerprint(model) == before
+    assert np.array_equal(_outputs(model), outputs)
+
+
+def test_a_last_layer_of_another_size_takes_the_place_of_one(keras: Any) -> None:
+    model = _functional(keras)
+    new = {"class_name": "Dense", "config": {"units": 7}}
+    made = gw.mutate(model, gw.ReplaceLayer("head", new), seed=1, example=X)
+    kernel = np.asarray(keras.ops.convert_to_numpy(made.get_layer("head").kernel))
+    assert kernel.shape == (4, 7)
+    assert kernel.std() > 0.1
+    wider = {"class_name": "Conv2D", "config": {"filters": 6, "kernel_size": 3}}
+    with pytest.raises(gw.UnsupportedError, match=r"gw\.Widen"):
+        gw.mutate(model, gw.ReplaceLayer("conv", wider), seed=1, example=X)
