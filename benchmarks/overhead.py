@@ -15,6 +15,7 @@ import contextlib
 import copy
 import cProfile
 import datetime as dt
+import importlib.util
 import json
 import os
 import platform
@@ -188,10 +189,10 @@ def resnet_here(runs: int) -> dict[str, float]:
         missing.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision
 
-    from genewright.backends.torch.structure import trace_cache
-
-    names = vars(trace_cache)  # it had another name in earlier versions
-    recorded: Any = names["TRACE_CACHE" if "TRACE_CACHE" in names else "_RECENT"]
+    structure = "genewright.backends.torch.structure"
+    later = importlib.util.find_spec(f"{structure}.trace_cache") is not None  # it had another name in earlier versions
+    names = vars(importlib.import_module(f"{structure}.trace_cache" if later else f"{structure}.recent"))
+    recorded: Any = next(names[name] for name in ("TRACE_CACHE", "RECENT", "_RECENT") if name in names)
     torch.manual_seed(0)
     model = torchvision.models.resnet50(weights=None).eval()
     operator, example = gw.Widen(layer="layer1.0.conv1", factor=1.3), torch.randn(1, 3, 224, 224)

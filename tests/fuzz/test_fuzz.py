@@ -33,7 +33,8 @@ def _read(name: str, data: Any) -> BaseException | None:
 def _warm(name: str) -> None:
     """Let libraries import what they import late: a good input, and a broken one."""
     surface = SURFACES[name]
-    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp437"):  # json and zipfile ask for them
+    # json, zipfile and pickle ask for them
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp437", "raw_unicode_escape"):
         codecs.lookup(encoding)
     for module in ("torch.utils._device", "torch.fx.experimental.symbolic_shapes"):  # torch, of meta tensors
         importlib.import_module(module)

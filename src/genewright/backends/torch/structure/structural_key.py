@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import weakref
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from genewright.backends.torch.tensors import named_layers
 
 _PLAIN = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format)
 _CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_CONTAINERS = (dict, OrderedDict, list, tuple, set)
 _LEFT_OUT = ("training", "_modules", "_genewright_recipe")  # a traced copy is in evaluation mode, and has no recipe
 _DEEPEST, _MOST = 12, 200_000
 
@@ -74,6 +76,9 @@ class _Walk:
             return "reference"
         if isinstance(value, torch.Tensor):
             return self._tensor(value)
+        kind = type(cast(object, value))
+        if kind in _CONTAINERS and not value and not getattr(value, "__dict__", None):
+            return kind, "empty"  # every module has a dozen, for hooks
         if isinstance(value, nn.Module | types.MethodType):
             raise _NoKeyError  # a layer that is not registered, or one that is bound to something
         if id(value) not in self._known:
