@@ -99,11 +99,11 @@ class Noise:
 
     def stream(self, name: str = "") -> Stream:
         """Return the stream of random words that belongs to the tensor called `name`."""
-        return self._streams(name)
-
-    @functools.cached_property
-    def _streams(self) -> Callable[[str], Stream]:
-        return deriving(self.seed, path=self.path, salt=self.salt)
+        known = self.__dict__  # no cached_property: its lock takes longer than a stream
+        streams = known.get("_streams")
+        if streams is None:
+            streams = known["_streams"] = deriving(self.seed, path=self.path, salt=self.salt)
+        return streams(name)
 
     def child(self, part: str | int) -> Noise:
         """Return the noise of the operator at place `part` below this one."""

@@ -30,7 +30,7 @@ from genewright.outputs import Outputs
 from genewright.recipe import History, last_result, step_text, stretches
 from genewright.seeding import Noise
 from genewright.step import PREVIOUS, Step
-from genewright.tensor import Tensor, is_plain
+from genewright.tensor import is_plain
 from genewright.verify import verify
 
 _LOG = logging.getLogger("genewright")
@@ -288,7 +288,8 @@ class Transaction:
         if self._signs:
             _ = self.base  # before the first byte changes
         if self._scratch or more or watched or any(edit.can_fail_late() for edit in edits):
-            risky = more or watched or reformed or any(edit.can_fail_late() for edit in edits[1:])
+            kept = self.journal is not None  # whatever the risk
+            risky = not kept and (more or watched or reformed or any(edit.can_fail_late() for edit in edits[1:]))
             lines = self._perform(edits, late, noise, donors, risky=risky, reformed=reformed)
         else:  # a plan of values alone: all that could refuse it has been asked
             lines = tuple(line for edit in edits for line in edit.lines(network))
@@ -421,13 +422,11 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
     for at, edit in enumerate(edits):
         wired = wired or edit.wiring
         names: list[str] = []
-        for name in edit.tensors():
-            try:
-                tensor: Tensor = views[0].tensor(name)
-                names.append(tensor.name)
-            except UnknownNameError:
-                if not wired:
-                    raise
+        try:
+            names = [views[0].tensor(name).name for name in edit.tensors()]
+        except UnknownNameError:
+            if not wired:
+                raise
         if wired or not resized.isdisjoint(names):
             late.add(at)
             continue

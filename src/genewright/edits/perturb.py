@@ -41,6 +41,8 @@ class Perturb(ValueEdit):
 
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
+        if abs(self.change.scale) <= LARGEST["float32"]:
+            return
         tensor = views[0].tensor(self.tensor)
         if self.elements is not None:
             size = prod(tensor.shape) * (2 if tensor.dtype in COMPLEX else 1)

@@ -16,7 +16,7 @@ from genewright.elements import decoded, encoded
 from genewright.errors import UnsupportedError
 from genewright.part import Part, grid, pieces
 from genewright.seeding import Noise
-from genewright.tensor import COMPLEX, Tensor
+from genewright.tensor import COMPLEX, FLOATS, Tensor
 
 if TYPE_CHECKING:
     from genewright.edits.edit import Edit
@@ -203,11 +203,11 @@ class Site:
         add = None if self.journal is None else self.journal.add
         if memory.perturb(change, stream, part, add):
             return
-        tensor = _in_parts(memory.tensor)
+        tensor = memory.tensor if memory.tensor.dtype in FLOATS else _in_parts(memory.tensor)
         if tensor is not memory.tensor and part:
             part = (*part, *(None,) * (len(tensor.shape) - len(part)))
         with memory.open() as opened:
-            values = _numbers(opened)
+            values = opened if tensor is memory.tensor else _numbers(opened)
             if not part:
                 note = None if add is None else _noted(add, memory, 0, None)
                 gw_noise.apply(values, change, stream, dtype=tensor.dtype, journal=note)
@@ -301,7 +301,8 @@ def _noted(
     def note(undo: Undo) -> None:
         def restore() -> None:
             with memory.open() as values:
-                undo.restore(_numbers(values)[start:stop])
+                numbers = _numbers(values)
+                undo.restore(numbers if stop is None else numbers[start:stop])
 
         add(restore)
 

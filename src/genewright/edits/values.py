@@ -28,7 +28,7 @@ class ValueEdit(Edit, ABC):
         tensor = views[0].tensor(self.tensor)
         if self.part and not fits(self.part, tensor.shape):
             raise self.mismatch(tensor, f"its part {self.part} does not exist")
-        if not self.takes(tensor.dtype):
+        if tensor.dtype not in FLOATS and not self.takes(tensor.dtype):
             raise UnsupportedError(
                 f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
                 f'Leave it out: where=("*", "!{tensor.name}").'

@@ -23,7 +23,7 @@ from genewright.backends.torch.roles import groups_of, input_axis_of, owning_lay
 from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.state import states_of
 from genewright.backends.torch.structure import TorchStructure
-from genewright.backends.torch.tensors import Member, members_of, stable_name, unwrapped
+from genewright.backends.torch.tensors import Member, inventory_of, members_of, stable_name, unwrapped
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
 from genewright.layer import Layer
@@ -41,7 +41,7 @@ class TorchNetwork(Network):
     """
 
     def __init__(self, model: nn.Module, example: Any = None) -> None:
-        self.members = members_of(model)
+        self.members, self._whole = inventory_of(model)
         self.tensors = {name: _tensor(name, member) for name, member in self.members.items()}
         self._model = model
         self._example = example
@@ -83,7 +83,7 @@ class TorchNetwork(Network):
 
     @functools.cached_property
     def state(self) -> Mapping[str, State]:
-        return states_of(self._model)
+        return {} if self._whole else states_of(self._model)
 
     def refresh(self, member: Member) -> None:
         """Look again at one tensor whose shape has changed."""
@@ -111,7 +111,8 @@ class TorchNetwork(Network):
 def _tensor(name: str, member: Member) -> Tensor:
     layer, owner, attribute = owning_layer(member)
     about = (type(owner), attribute, groups_of(owner), layer, member.is_parameter, member.trainable)
-    return _told((name, *member.names[1:]), *about, tuple(member.tensor.shape), member.tensor.dtype)
+    names = member.names if name == member.names[0] else (name, *member.names[1:])
+    return _told(names, *about, tuple(member.tensor.shape), member.tensor.dtype)
 
 
 @functools.lru_cache(maxsize=4096)  # models of one form, and one model again and again, have the same tensors

@@ -9,11 +9,9 @@ import torch
 from torch import nn
 
 from genewright.backends.files.values import state_of, value_of
-from genewright.backends.torch.tensors import layers_under_stable_names, left_alone
+from genewright.backends.torch.tensors import layers_under_stable_names, left_alone, saves_more
 from genewright.errors import FileError
 from genewright.state import State
-
-_BASE: Any = nn.Module
 
 
 def states_of(model: nn.Module) -> dict[str, State]:
@@ -83,8 +81,7 @@ def _registered(module: nn.Module) -> dict[str, torch.Tensor]:
 
 def _own(module: nn.Module, prefix: str) -> dict[str, Any]:
     """Return what a module saves beside its parameters and buffers."""
-    kind: Any = type(module)
-    if kind._save_to_state_dict is _BASE._save_to_state_dict and kind.get_extra_state is _BASE.get_extra_state:
+    if not saves_more(type(module)):
         return {}
     known = {prefix + name for name in (*module._parameters, *module._buffers)}  # pyright: ignore[reportPrivateUsage]
     return {key: value for key, value in _saved(module, prefix).items() if key not in known}
