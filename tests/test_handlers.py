@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import genewright as gw
+from genewright import interrupts
 from genewright.backends.torch.structure.trace_cache import TRACE_CACHE
 from tests.alarms import alarms, interrupted_after
 
@@ -153,3 +154,19 @@ def test_at_whatever_instant_the_timeout_is_what_is_raised() -> None:
             except LateError:
                 late += 1
     assert late > 5  # and nothing else was raised
+
+
+def test_at_whatever_instant_nothing_of_ours_stays_in_front() -> None:
+    net, late = nn.Linear(8, 8), 0
+    with alarms(LateError):
+        handler = signal.getsignal(signal.SIGALRM)
+        for instant in np.linspace(0.00002, 0.0009, 400):  # a mutation takes about as long
+            try:
+                with interrupted_after(float(instant)):
+                    gw.mutate(net, gw.Zero(rate=0.5), seed=1, inplace=True)
+                    gw.plan(net, gw.Zero(rate=0.5), seed=1)
+            except LateError:
+                late += 1
+            assert signal.getsignal(signal.SIGALRM) is handler
+            assert interrupts._active == []
+    assert late > 100

@@ -97,12 +97,17 @@ class Interrupts:
         """Stand in front of the handlers that are written in Python."""
         if threading.current_thread() is not threading.main_thread():
             return
-        _active.append(self)
-        for number in _SIGNALS:
-            handler = _RAW.getsignal(number)
-            if callable(handler):
-                self._old[number] = handler
-                _RAW.signal(number, self._handle)
+        try:
+            _active.append(self)
+            for number in _SIGNALS:
+                handler = _RAW.getsignal(number)
+                if callable(handler):
+                    self._old[number] = handler
+                    _RAW.signal(number, self._handle)
+        except BaseException as error:  # of the user's handler, which ours did not stand in front of yet
+            self.leave()
+            self.deliver(error)
+            raise
 
     @shielded
     def leave(self) -> None:
@@ -111,9 +116,18 @@ class Interrupts:
             _active.remove(self)
             if _active:
                 _active[-1].remember(self._raised)
-        for number, handler in self._old.items():
-            if _RAW.getsignal(number) == self._handle:  # else somebody has set another since
-                _RAW.signal(number, handler)
+        raised: BaseException | None = None
+        left = False
+        while not left:
+            try:
+                for number, handler in self._old.items():
+                    if _RAW.getsignal(number) == self._handle:  # else somebody has set another since
+                        _RAW.signal(number, handler)
+                left = True
+            except BaseException as error:  # of a handler that stands in its place again, while others do not yet
+                raised = raised or error
+        if raised is not None:
+            raise raised
 
     def remember(self, raised: BaseException | None) -> None:
         """Raise what a handler raised again, until it leaves this work."""

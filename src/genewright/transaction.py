@@ -105,6 +105,7 @@ class Transaction:
         self._committed = False
         self._interrupts = Interrupts()
 
+    @shielded
     def __enter__(self) -> Self:
         self._interrupts.enter()
         return self

@@ -53,8 +53,8 @@ class TorchMemory(Memory):
         return None if self._held.device.type == "cpu" else self._held
 
     def perturb(self, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
-        if part or self._held.is_complex():
-            return False  # in main memory, where the parts of a complex number are numbers of their own
+        if self._held.is_complex():
+            return False  # in main memory, where its parts are numbers of their own
         return perturb_on_device(self._held, change, stream, part, journal)
 
     def perturb_at(self, change: Change, stream: Stream, elements: NDArray[np.int64], journal: Add | None) -> bool:
