@@ -114,6 +114,9 @@ from genewright.operators.weights.swap_units import SwapUnits as SwapUnits
 from genewright.operators.weights.uniform_noise import UniformNoise as UniformNoise
 from genewright.operators.weights.zero import Zero as Zero
 from genewright.plan import Plan as Plan
+from genewright.population.population import Population as Population
+from genewright.population.population import evaluate as evaluate
+from genewright.population.population import population as population
 from genewright.recipe import Recipe as Recipe
 from genewright.where import Where as Where
 from genewright.where import where as where

@@ -9,10 +9,29 @@ import inspect
 import math
 import textwrap
 from abc import ABC, abstractmethod
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
 
 from genewright.errors import SettingError
 from genewright.seeding import Noise
+
+
+class Individuals(Protocol):
+    """Individuals of one form, such as those of `gw.population`."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def predict(self, batch: Any) -> list[NDArray[Any]]:
+        """Return the outputs of all for one batch, in evaluation mode, each with a first axis of individuals."""
+        ...
+
+    def models(self) -> Iterator[Any]:
+        """Yield each as a model."""
+        ...
 
 
 class Fitness(ABC):
@@ -26,6 +45,15 @@ class Fitness(ABC):
             model: The model; it is the function's own.
             noise: What it draws from: the same for all individuals of a generation (common random numbers).
         """
+
+    def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
+        """Return the fitness of each of several individuals: of one model after the other, unless a class knows better.
+
+        Args:
+            individuals: They can be run together, or be had as models, each the function's own.
+            noise: As in `evaluate`.
+        """
+        return [self.evaluate(model, noise) for model in individuals.models()]
 
     def signature(self) -> str:
         """Return what tells one fitness from another: a run is resumed with the same one only."""
@@ -70,7 +98,13 @@ class Sum(Fitness):
             raise SettingError(f"Fitnesses and functions of a model can be added up; received {said}.")
 
     def evaluate(self, model: Any, noise: Noise) -> float:
-        values = [judged(part, model, noise) for part in self.parts]
+        return self._sum([judged(part, model, noise) for part in self.parts])
+
+    def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
+        columns = [judged_all(part, individuals, noise) for part in self.parts]
+        return [self._sum(list(values)) for values in zip(*columns, strict=True)]
+
+    def _sum(self, values: list[Any]) -> float:
         for value, part in zip(values, self.parts, strict=True):
             if isinstance(value, tuple | list | dict):
                 raise SettingError(
@@ -83,6 +117,13 @@ class Sum(Fitness):
 def judged(fitness: Any, model: Any, noise: Noise) -> Any:
     """Return what a fitness, or a function of a model, says of a model."""
     return fitness.evaluate(model, noise) if isinstance(fitness, Fitness) else fitness(model)
+
+
+def judged_all(fitness: Any, individuals: Individuals, noise: Noise) -> list[Any]:
+    """Return what a fitness, or a function of a model, says of each individual."""
+    if isinstance(fitness, Fitness):
+        return fitness.evaluate_all(individuals, noise)
+    return [fitness(model) for model in individuals.models()]
 
 
 def _summands(fitness: Any) -> tuple[Any, ...]:

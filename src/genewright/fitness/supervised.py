@@ -9,7 +9,7 @@ from genewright.backends import backend_of
 from genewright.batches import batches
 from genewright.errors import SettingError
 from genewright.example import example_fingerprint
-from genewright.fitness.fitness import Fitness, signature_of
+from genewright.fitness.fitness import Fitness, Individuals, signature_of
 from genewright.metrics import NAMED, MetricFunction, chosen, gauges
 from genewright.seeding import Noise
 from genewright.settings import check_integer
@@ -63,7 +63,17 @@ class Supervised(Fitness):
         measured, _ = gauges("metric", self.metric)
         for part in batches((self.x, self.y), batch_size=self.batch):
             measured.add(backend.predict(model, part.inputs), backend.numeric(part.targets))
-        value = measured.value()
+        return self._turned(measured.value())
+
+    def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
+        measured = [gauges("metric", self.metric)[0] for _ in range(len(individuals))]
+        for part in batches((self.x, self.y), batch_size=self.batch):
+            outputs, targets = individuals.predict(part.inputs), _numeric(part.targets)
+            for at, gauge in enumerate(measured):
+                gauge.add([output[at] for output in outputs], targets)
+        return [self._turned(gauge.value()) for gauge in measured]
+
+    def _turned(self, value: float) -> float:
         return -value if self.metric in LESS_IS_BETTER else value
 
     def signature(self) -> str:

@@ -28,6 +28,16 @@ class OwnDraws(TorchDispatchMode):
         super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self._own: dict[torch.device, torch.Generator] = {}
 
+    @property
+    def drew(self) -> bool:
+        """Whether anything has been drawn."""
+        return bool(self._own)
+
+    def begin_again(self) -> None:
+        """Let the next draws be the first ones."""
+        for generator in self._own.values():
+            generator.manual_seed(_SEED)
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not _may_draw(func) or kwargs.get("generator") is not None or _silent(func, args, kwargs):

@@ -1,0 +1,1 @@
+"""Many individuals of one base, evaluated together: `gw.population` and `gw.evaluate`."""

@@ -1,0 +1,190 @@
+"""gw.population and gw.evaluate: the individuals that an operator makes of one base, by seeds, in one forward pass."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Any, Literal, cast
+
+from numpy.typing import NDArray
+
+from genewright.backends import backend_of
+from genewright.errors import SeedError, SettingError, UnsupportedError
+from genewright.fitness.fitness import Fitness, judged, judged_all
+from genewright.mutate import Operators, as_operators, mutate
+from genewright.operator import AnyOperator, donors_of
+from genewright.population.memory import bytes_of
+from genewright.seeding import Noise, Seed, canonical_seed
+from genewright.settings import check_choice
+
+Dropout = Literal["common", "separate"]
+DROPOUTS = ("common", "separate")
+
+
+class Population(ABC):
+    """Mutants of one base that run together; made by `gw.population`.
+
+    Attributes:
+        seeds: The seed of each individual.
+    """
+
+    seeds: tuple[Seed, ...]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @abstractmethod
+    def __call__(self, batch: Any) -> Any:
+        """Return the outputs of every individual for one batch that all of them see.
+
+        Args:
+            batch: A tensor or array, a tuple of positional or a dict of keyword arguments.
+
+        Returns:
+            What the model returns, each tensor with a first axis of individuals: (individuals, samples, ...). No graph.
+        """
+
+    @abstractmethod
+    def each(self, batches: Any) -> Any:
+        """Return the outputs of every individual for a batch of its own, as policies have it.
+
+        Args:
+            batches: As in a call, each tensor with a first axis of individuals.
+
+        Raises:
+            DataError: That axis is not as long as the population.
+        """
+
+    @abstractmethod
+    def predict(self, batch: Any) -> list[NDArray[Any]]:
+        """Return the outputs in evaluation mode as arrays, each with a first axis of individuals."""
+
+    @abstractmethod
+    def tensors(self, individual: int) -> dict[str, Any]:
+        """Return the changed parameters of one individual by name, copies: those of `gw.mutate`, bit for bit."""
+
+    @abstractmethod
+    def models(self) -> Iterator[Any]:
+        """Yield every individual as a model of its own, without a recipe."""
+
+
+def population(
+    model: Any,
+    operator: Operators,
+    seeds: Iterable[Seed],
+    *,
+    memory: str | int | None = "2 GB",
+    dropout: Dropout = "common",
+) -> Population:
+    """Return the mutants of `model` by an operator and many seeds, as one callable.
+
+    Individual i has the weights of ``gw.mutate(model, operator, seed=seeds[i])``, bit for bit; its outputs are those of
+    that mutant to rounding. Only tensors that the operator changes are stacked; what all individuals share is computed
+    once where they see the same samples. The model's own modes hold: batch normalisation in training mode has
+    statistics of its own for each individual, which stay from call to call. What torch.func.vmap cannot do runs one
+    individual after the other in place, and says so once, in the log.
+
+    `LowRankNoise` is never added to the weights here: layers compute x W + (x B) A^T.
+
+    Args:
+        model: A torch module. It is copied, and stays as it is.
+        operator: An operator, or several that act in order, that change weights alone.
+        seeds: A seed for each individual: ints, texts or bytes.
+        memory: What stacked tensors and layers' outputs may take, such as "2 GB"; None for no limit. How much a pass
+            takes is measured on one individual, and the others run in chunks that fit.
+        dropout: Whether all individuals drop the same units in training mode ("common"), or each its own ("separate").
+
+    Raises:
+        SettingError: There is no seed, or one individual needs more than `memory`.
+        SeedError: A seed is not one.
+        UnsupportedError: The model is no torch module, or the operator changes layers or shapes, or needs donors.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Linear(4, 2)
+        >>> outputs = gw.population(net, gw.GaussianNoise(std=0.1), range(100))(torch.ones(3, 4))
+        >>> outputs.shape
+        torch.Size([100, 3, 2])
+
+    References:
+        Such et al., "Deep Neuroevolution", arXiv:1712.06567, section 3; Lange, "evosax", arXiv:2212.04180.
+    """
+    operators = as_operators(operator)
+    known = _seeds(seeds)
+    check_choice("gw.population", "dropout", dropout, DROPOUTS)
+    budget = bytes_of("gw.population", memory)
+    _refuse(operators)
+    backend = backend_of(model)
+    if backend.name != "torch":
+        raise UnsupportedError(
+            f"gw.population runs torch modules, and a {type(model).__name__} is of {backend.name}. Evaluate its "
+            "mutants one by one: [fitness(gw.mutate(model, operator, seed=seed)) for seed in seeds]."
+        )
+    made: Any = import_module("genewright.population.torch")
+    return cast(Population, made.TorchPopulation(model, operators, known, budget, dropout))
+
+
+def evaluate(
+    model: Any,
+    operator: Operators,
+    seeds: Iterable[Seed],
+    fitness: Any,
+    *,
+    memory: str | int | None = "2 GB",
+) -> list[Any]:
+    """Return the fitness of each mutant of `model` by an operator and many seeds.
+
+    A fitness that judges outputs (`gw.fitness.Supervised`, and sums of such) runs all individuals together; any other
+    function of a model is handed one mutant after the other, each its own.
+
+    Args:
+        model: A torch module, or where the fitness takes one mutant after the other, any model.
+        operator: As in `population`.
+        seeds: As in `population`.
+        fitness: One of `gw.fitness`, or a function of a model; more is better.
+        memory: As in `population`.
+
+    Returns:
+        For each seed what the fitness returns.
+
+    Raises:
+        GenewrightError: As in `population`.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> x, y = torch.eye(3), torch.tensor([0, 1, 2])
+        >>> judge = gw.fitness.Supervised(x, y, "cross_entropy")
+        >>> fitnesses = gw.evaluate(torch.nn.Linear(3, 3), gw.GaussianNoise(std=0.1), range(20), judge)
+        >>> len(fitnesses), max(fitnesses) > min(fitnesses)
+        (20, True)
+    """
+    if isinstance(fitness, type) or not (isinstance(fitness, Fitness) or callable(fitness)):
+        raise SettingError(
+            "gw.evaluate: fitness is a function of a model, or one of gw.fitness such as "
+            f"gw.fitness.Supervised(x, y); received {fitness!r}."
+        )
+    noise = Noise(0, "", "fitness")
+    if backend_of(model).name == "torch":
+        together = population(model, operator, seeds, memory=memory)
+        return judged_all(fitness, together, noise)
+    mutants = (mutate(model, operator, seed=seed) for seed in _seeds(seeds))
+    return [judged(fitness, one, noise) for one in mutants]
+
+
+def _seeds(seeds: Any) -> tuple[Seed, ...]:
+    if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable):
+        raise SeedError(f"seeds are several, one for each individual: range(100); received {seeds!r}.")
+    known = tuple(canonical_seed(seed) for seed in cast("Iterable[Any]", seeds))
+    if not known:
+        raise SettingError("A population has at least one individual, and no seed was given. Write seeds=range(100).")
+    return known
+
+
+def _refuse(operators: tuple[AnyOperator, ...]) -> None:
+    for one in operators:
+        if donors := donors_of(one):
+            raise UnsupportedError(
+                f"{type(one).__name__} cannot be batched: it takes weights from other networks "
+                f"({', '.join(donors)}). Mutate one by one: gw.mutate(model, operator, seed=seed, donors=...)."
+            )

@@ -1,0 +1,7 @@
+"""Populations of torch modules."""
+
+from __future__ import annotations
+
+from genewright.population.torch.torch_population import TorchPopulation as TorchPopulation
+
+__all__ = ["TorchPopulation"]

@@ -1,0 +1,146 @@
+"""Drawing: makes the weights of individuals in rows, with the bits of `gw.mutate`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import nn
+
+from genewright import noise as gw_noise
+from genewright.backends.torch import BACKEND
+from genewright.backends.torch.memory import in_main_memory
+from genewright.backends.torch.network import TorchNetwork
+from genewright.edits import Edit, Perturb
+from genewright.edits.values import ValueEdit
+from genewright.errors import UnsupportedError
+from genewright.mutate import act
+from genewright.operator import AnyOperator, Operator
+from genewright.population.torch.rows import Rows
+from genewright.seeding import Noise, Seed
+from genewright.tensor import FLOATS
+from genewright.transaction import Transaction, apply_edit, check
+
+
+@dataclass(frozen=True)
+class _Watched(Noise):
+    """Noise that notes whether anybody asks it for something: what is proposed without does not depend on the seed."""
+
+    def stream(self, name: str = "") -> Any:
+        raise _AskedError
+
+    def child(self, part: str | int) -> Noise:
+        raise _AskedError
+
+    def salted(self, salt: str) -> Noise:
+        raise _AskedError
+
+
+class _AskedError(Exception):
+    """What an operator proposes depends on the seed."""
+
+
+class Drawing:
+    """Mutates rows of individuals.
+
+    An operator whose edits are the same for every seed proposes once; its noise is drawn into the rows, one kernel call
+    a tensor. Any other acts on a copy of the model, from which rows are filled.
+
+    Args:
+        model: The base; it is read, and copied where operators have to act on a copy.
+        operators: What acts, in order.
+
+    Attributes:
+        names: The tensors that may change.
+
+    Raises:
+        UnsupportedError: An operator changes layers or shapes.
+        GenewrightError: An operator does not fit the model.
+    """
+
+    def __init__(self, model: nn.Module, operators: tuple[AnyOperator, ...]) -> None:
+        self._operators = operators
+        self.network = TorchNetwork(model)
+        self._edits = proposed(self.network, operators)
+        if self._edits is None:
+            self._scratch = BACKEND.copy(model)
+            floating = (name for name, tensor in self.network.tensors.items() if tensor.trainable)
+            self.names = tuple(floating)
+            self._act(0, lambda scratch: None)  # refuses what cannot be batched
+        else:
+            self.names = tuple(dict.fromkeys(self.network.tensor(n).name for e in self._edits for n in e.tensors()))
+
+    def fill(self, rows: Rows, seeds: Sequence[Seed]) -> None:
+        """Make the weights of as many individuals as there are seeds, in the first rows."""
+        rows.begin_all(len(seeds), self.network)
+        if self._edits is None:
+            for at, seed in enumerate(seeds):
+                self._act(seed, lambda scratch, at=at: rows.begin(at, scratch))
+            return
+        salt = self._operators[0].name
+        plain = [_flat(rows, edit) for edit in self._edits]
+        for at, seed in enumerate(seeds):
+            noise = Noise(seed, "/0", salt)
+            for edit, flat in zip(self._edits, plain, strict=True):
+                if flat is not None and isinstance(edit, Perturb):
+                    gw_noise.apply(flat[0][at], edit.change, noise.stream(edit.stream), dtype=flat[1])
+                else:
+                    apply_edit(edit, rows.site(at, noise))
+
+    def _act(self, seed: Seed, made: Callable[[TorchNetwork], None]) -> None:
+        """Mutate the copy, hand it over, and take everything back."""
+        with Transaction(BACKEND, self._scratch, inplace=True, keep=True, signs=False) as change:
+            act(change, self._operators, Noise(seed))
+            for done in change.done:
+                if any(edit.changes_structure() for edit in done.step.edits):
+                    raise _structural(done.step.name)
+            network = TorchNetwork(self._scratch)
+            for name, tensor in network.tensors.items():
+                before = self.network.tensors.get(name)
+                if before is None or before.shape != tensor.shape:
+                    raise _structural("An operator")
+            made(network)
+
+
+def proposed(network: TorchNetwork, operators: tuple[AnyOperator, ...]) -> tuple[Edit, ...] | None:
+    """Return the edits of one operator where they are the same for every seed; None where they are not.
+
+    Raises:
+        UnsupportedError: They change layers or shapes.
+        GenewrightError: The operator does not fit.
+    """
+    operator = next(iter(operators)) if len(operators) == 1 else None
+    if not isinstance(operator, Operator):
+        return None
+    noise = _Watched(0, "/0", operator.name)
+    try:
+        edits = tuple(operator.resolve((network,), noise).propose((network,), noise))
+    except _AskedError:
+        return None
+    if any(edit.changes_structure() for edit in edits):
+        raise _structural(operator.name)
+    if not all(isinstance(edit, ValueEdit) for edit in edits):
+        return None
+    check(edits, (network,))
+    return edits
+
+
+def _structural(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name} cannot be batched: it changes layers or shapes, and the individuals of a population have one form. "
+        "Mutate the model first, gw.mutate(model, ..., example=x), and perturb the mutant's weights; or evaluate "
+        "mutants one by one."
+    )
+
+
+def _flat(rows: Rows, edit: Edit) -> tuple[NDArray[Any], str] | None:
+    """Return the rows of a tensor as one array (individuals, elements), where noise can be drawn straight into them."""
+    if not isinstance(edit, Perturb) or edit.part:
+        return None
+    tensor = rows.network.tensor(edit.tensor)
+    stacked = rows.stacked[tensor.name]
+    values = in_main_memory(stacked) if tensor.dtype in FLOATS else None
+    return None if values is None else (values.reshape(stacked.shape[0], math.prod(tensor.shape)), tensor.dtype)

@@ -1,0 +1,254 @@
+"""Mutants of one torch module that run together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from genewright.backends.torch import BACKEND
+from genewright.backends.torch.copying import RECIPE
+from genewright.backends.torch.draws import OwnDraws
+from genewright.backends.torch.predict import array_of, placed, tensors_of
+from genewright.backends.torch.sharding import is_sharded
+from genewright.backends.torch.tensors import named_layers, unwrapped
+from genewright.errors import DataError, SettingError, UnsupportedError
+from genewright.operator import AnyOperator
+from genewright.population.memory import said
+from genewright.population.population import Dropout, Population
+from genewright.population.torch.drawing import Drawing
+from genewright.population.torch.peak_memory import PeakMemory
+from genewright.population.torch.rows import Rows, places_of, row_bytes, stacked_alike
+from genewright.population.torch.running import cut, joined, one_by_one, parallel_rows, plain_mode, together
+from genewright.seeding import Seed
+
+_LOG = logging.getLogger("genewright")
+_AGREE = {torch.float64: 1e-9, torch.float32: 1e-3}  # of the largest output, what vmap may differ by; halves 5e-2
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_LARGE = 1 << 19  # bytes that an operation makes on average, above which convolutions gain nothing from a batch
+_CACHED = 64 << 20  # bytes of layers' outputs that a pass makes at once: what is larger has left the processor's cache
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What one individual's pass takes.
+
+    Attributes:
+        peak: Bytes.
+        together: Whether vmap does it, and no slower.
+        draws: Whether it draws at random.
+    """
+
+    peak: int
+    together: bool
+    draws: bool
+
+
+class TorchPopulation(Population):
+    """See `gw.population`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        operators: tuple[AnyOperator, ...],
+        seeds: tuple[Seed, ...],
+        budget: int | None,
+        dropout: Dropout,
+    ) -> None:
+        self.seeds = seeds
+        self._budget = budget
+        self._dropout = dropout
+        self._model = unwrapped(BACKEND.copy(model))
+        vars(self._model).pop(RECIPE, None)
+        _refuse(self._model)
+        self._drawing = Drawing(self._model, operators)
+        self._rows = Rows(self._drawing.network, self._drawing.names, self._room())
+        self._places = frozenset(places_of(self._model, buffers=False)) | frozenset(
+            places_of(self._model, buffers=True)
+        )
+        self._filled = (0, 0)
+        self._buffers: dict[str, torch.Tensor] = {}  # each individual's own, once a pass has been seen to change them
+        self._costs: dict[Any, _Cost] = {}
+        self._refused = ""
+
+    def __call__(self, batch: Any) -> Any:
+        return self._run(placed(batch, self._place()), each=False)
+
+    def each(self, batches: Any) -> Any:
+        inputs = placed(batches, self._place())
+        lengths = parallel_rows(inputs)
+        if lengths != {len(self)}:
+            raise DataError(
+                f"Each of {len(self)} individuals needs a batch of its own: inputs of shape ({len(self)}, samples, "
+                f"...); received a first axis of {sorted(lengths)}."
+            )
+        return self._run(inputs, each=True)
+
+    def predict(self, batch: Any) -> list[NDArray[Any]]:
+        modes = [(module, module.training) for module in self._model.modules()]
+        try:
+            self._model.eval()
+            return [array_of(tensor) for tensor in tensors_of(self(batch))]
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+    def tensors(self, individual: int) -> dict[str, torch.Tensor]:
+        at, _ = self._made(individual, individual + 1)
+        return {name: rows[at].clone() for name, rows in self._rows.stacked.items()}
+
+    def models(self) -> Iterator[nn.Module]:
+        for individual in range(len(self)):
+            made = BACKEND.copy(self._model)
+            members = BACKEND.network(made).members
+            with torch.no_grad():
+                for name, values in self.tensors(individual).items():
+                    members[name].tensor.copy_(values)
+            yield made
+
+    def _run(self, inputs: Any, *, each: bool) -> Any:
+        with torch.no_grad():
+            cost = self._cost(inputs, each=each)
+            chunk = self._chunk(cost)
+            parts: list[Any] = []
+            done = 0
+            while done < len(self):
+                stacked, end = self._stacked(done, min(done + chunk, len(self)))
+                given = cut(inputs, done, end) if each else inputs
+                parts.append(self._pass(stacked, given, cost, each=each))
+                done = end
+            return joined(parts)
+
+    def _pass(self, stacked: dict[str, torch.Tensor], inputs: Any, cost: _Cost, *, each: bool) -> Any:
+        count = len(next(iter(stacked.values())))
+        draws = OwnDraws() if cost.draws else None
+        with draws or nullcontext():
+            if cost.together:
+                randomness = "error" if draws is None else "same" if self._dropout == "common" else "different"
+                return together(self._model, stacked, {}, inputs, each=each, mode=plain_mode, randomness=randomness)
+            fresh = draws.begin_again if draws is not None and self._dropout == "common" else _nothing
+            return one_by_one(self._model, stacked, inputs, each=each, count=count, fresh=fresh)
+
+    def _cost(self, inputs: Any, *, each: bool) -> _Cost:
+        """Run the first individual alone, to see what its pass takes, and under vmap, to see whether that agrees."""
+        key = (each, self._model.training, *((tuple(one.shape), one.dtype) for one in tensors_of(inputs)))
+        if key in self._costs:
+            return self._costs[key]
+        given = cut(inputs, 0, 1) if each else inputs
+        draws, memory = OwnDraws(), PeakMemory()
+        stacked, _ = self._stacked(0, 1)
+        held = places_of(self._model, buffers=True)
+        buffers = {n: r[:1].clone() for n, r in self._buffers.items()} if self._buffers else stacked_alike(held, 1)
+        with draws, memory:
+            alone = one_by_one(self._model, {**stacked, **buffers}, given, each=each, count=1, fresh=_nothing)
+        if not self._buffers and any(not torch.equal(rows[0], held[name]) for name, rows in buffers.items()):
+            self._buffers = stacked_alike(held, len(self))
+        convolving = any(isinstance(one, _CONVOLUTIONS) for one in self._model.modules())
+        large = convolving and memory.total > _LARGE * memory.operations
+        cost = _Cost(memory.peak, together=not large and not self._refused, draws=draws.drew)
+        if cost.together:
+            self._refused = self._tried(given, cost, alone, each=each)
+            cost = replace(cost, together=not self._refused)
+        self._costs[key] = cost
+        return cost
+
+    def _tried(self, inputs: Any, cost: _Cost, alone: Any, *, each: bool) -> str:
+        """Return why vmap is no way for this model, or ""; say so in the log."""
+        try:
+            stacked, _ = self._stacked(0, 1)
+            own = {name: rows[:1].clone() for name, rows in self._buffers.items()}
+            made = self._pass({**stacked, **own}, inputs, cost, each=each)
+            reason = "" if cost.draws else _difference(alone, made)
+        except Exception as error:  # whatever torch, or the model's own code, says of vmap
+            reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        if reason:
+            _LOG.warning(
+                "gw.population runs the individuals of this %s one after the other, for torch.func.vmap cannot run "
+                "them together (%s). The outputs are the same.",
+                type(self._model).__name__,
+                reason,
+            )
+        return reason
+
+    def _room(self) -> int:
+        """Return for how many individuals parameters are held at once: at most half of the budget."""
+        if self._budget is None:
+            return len(self)
+        each = row_bytes(self._drawing.network, self._drawing.names)
+        return max(1, min(len(self), self._budget // 2 // max(each, 1)))
+
+    def _chunk(self, cost: _Cost) -> int:
+        """Return how many individuals run at once."""
+        room = min(self._rows.size, max(1, _CACHED // max(cost.peak, 1))) if cost.together else self._rows.size
+        if self._budget is None:
+            return room
+        each = row_bytes(self._drawing.network, self._drawing.names)
+        left = self._budget - self._rows.size * each
+        if left < cost.peak or not cost.together:
+            if self._budget < each + cost.peak:
+                raise SettingError(
+                    f"memory={said(self._budget)} is too little: one individual needs {said(each + cost.peak)} "
+                    f"({said(each)} of parameters, {said(cost.peak)} of layers' outputs). Give more, or "
+                    "a smaller batch."
+                )
+            return room if not cost.together else 1
+        return min(room, left // max(cost.peak, 1))
+
+    def _made(self, start: int, stop: int) -> tuple[int, int]:
+        """Make the weights of individuals from `start` on; return its row, and up to whom there are rows."""
+        first, last = self._filled
+        if not first <= start < last:
+            first, last = start, min(start + self._rows.size, len(self))
+            self._filled = (0, 0)  # what is cut off half way is made anew
+            self._drawing.fill(self._rows, self.seeds[first:last])
+            self._filled = (first, last)
+        return start - first, min(stop, last)
+
+    def _stacked(self, start: int, stop: int) -> tuple[dict[str, torch.Tensor], int]:
+        """Return the tensors of individuals from `start` on under all their names, and to whom they go."""
+        at, stop = self._made(start, stop)
+        made: dict[str, torch.Tensor] = {}
+        for name, rows in self._rows.stacked.items():
+            mine = rows[at : at + stop - start]
+            tensor = self._drawing.network.tensors[name]
+            made.update(dict.fromkeys(self._places.intersection((name, *tensor.aliases)), mine))
+        return {**made, **{name: rows[start:stop] for name, rows in self._buffers.items()}}, stop
+
+    def _place(self) -> torch.Tensor | None:
+        return next((p for p in self._model.parameters()), None)
+
+
+def _nothing() -> None:
+    """Draw on."""
+
+
+def _refuse(model: nn.Module) -> None:
+    for name, module in named_layers(model):
+        if name and unwrapped(module) is not module:
+            raise UnsupportedError(
+                f"{name!r} is compiled. Compile the whole model, or give the one before compilation."
+            )
+    for name, tensor in model.named_parameters():
+        if is_sharded(tensor):
+            raise UnsupportedError(f"{name!r} is sharded, and a population runs in one process. Give the whole model.")
+
+
+def _difference(alone: Any, made: Any) -> str:
+    """Return in what two outputs of one individual differ, or ""."""
+    for one, other in zip(tensors_of(alone), tensors_of(made), strict=True):
+        if one.shape != other.shape:
+            return f"it gave shape {tuple(other.shape)} instead of {tuple(one.shape)}"
+        if one.is_floating_point() and one.numel():
+            size = float(one.nan_to_num().abs().max())
+            off = float((one - other).nan_to_num().abs().max())
+            if off > _AGREE.get(one.dtype, 5e-2) * size or not torch.equal(one.isnan(), other.isnan()):
+                return f"its outputs differ by {off:.2g} of {size:.2g}"
+        elif not one.is_floating_point() and not torch.equal(one, other):
+            return "other integers came out"
+    return ""
