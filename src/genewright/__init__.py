@@ -118,6 +118,9 @@ from genewright.population.population import Population as Population
 from genewright.population.population import evaluate as evaluate
 from genewright.population.population import population as population
 from genewright.recipe import Recipe as Recipe
+from genewright.strengths.calibrate import calibrate as calibrate
+from genewright.strengths.calibrate import calibration as calibration
+from genewright.strengths.calibration import Calibration as Calibration
 from genewright.where import Where as Where
 from genewright.where import where as where
 

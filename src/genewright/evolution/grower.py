@@ -11,11 +11,11 @@ from genewright.backends import backend_of
 from genewright.donors import Donors
 from genewright.errors import EvolutionError
 from genewright.evolution.individual import Genome
-from genewright.evolution.scaling import scaled
 from genewright.mutate import act
 from genewright.operator import AnyOperator
 from genewright.operators.weights.evolution_update import EvolutionUpdate, Moments
 from genewright.seeding import Noise
+from genewright.strengths.scaling import scaled
 from genewright.transaction import Transaction
 
 MATE = "mate"  # what operators call the second parent among their donors
