@@ -136,3 +136,12 @@ def test_a_run_of_python_is_resumed_in_python(genewright: Any, folder: Path) -> 
     missing = genewright("resume", "nowhere.db")
     assert missing.code == 1
     assert "there is no run here" in missing.err
+
+
+def test_a_page_on_a_run(genewright: Any, folder: Path) -> None:
+    genewright("evolve", "run.toml", "--json")
+    assert genewright("report", "run.db", "--json").json() == {"store": "run.db", "out": "report.html", "model": True}
+    assert "Weights against the original" in (folder / "report.html").read_text()
+    assert genewright("report", "run.db").code == 1  # the page is there already
+    assert genewright("report", "run.db", "--out", "page.txt").code == 2
+    assert genewright("report", "nowhere.db", "--force").code == 1

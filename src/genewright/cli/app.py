@@ -26,6 +26,7 @@ from genewright.cli.operators import operators
 from genewright.cli.output import log_shown
 from genewright.cli.plan import PlanGroup
 from genewright.cli.replay import replay
+from genewright.cli.report import report
 from genewright.cli.resume import resume
 from genewright.cli.show import show
 from genewright.errors import GenewrightError
@@ -66,6 +67,7 @@ class Subcommands(TyperGroup):
             "diff",
             "evolve",
             "resume",
+            "report",
         )
         return sorted(super().list_commands(ctx), key=order.index)
 
@@ -124,6 +126,7 @@ def application() -> typer.Typer:
     app.command(epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
     app.command(epilog=example("genewright evolve run.toml"))(evolve)
     app.command(epilog=example("genewright resume run.db", "genewright resume run.db --generations 200"))(resume)
+    app.command(epilog=example("genewright report run.db", "genewright report run.db --out page.html --force"))(report)
     app.command(epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
     return app
 

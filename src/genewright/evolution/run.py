@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from genewright.evolution.frame import as_frame, generations_of
 from genewright.evolution.grower import Grower
 from genewright.evolution.individual import Genome, Individual
 from genewright.evolution.mutations import Mutations, Tally
+from genewright.evolution.shown import shown_as_html
 from genewright.evolution.stores.store import Generation, Store
 from genewright.evolution.strategies.map_elites import Archive
 from genewright.evolution.values import objectives
 from genewright.mutate import recipe
 from genewright.recipe import Recipe
+from genewright.storage import Overwrite
 
 
 class Run:
@@ -110,7 +113,7 @@ class Run:
 
     @property
     def frame(self) -> Any:
-        """One row an individual, as a pandas DataFrame: number, generation, fitness, seconds, mutation, status.
+        """One row an individual, as a pandas DataFrame: number, generation, fitness, seconds, mutation, status, parent.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -147,6 +150,26 @@ class Run:
         """Return any individual as a model with its recipe; it is made again, to the bit."""
         number = individual if isinstance(individual, int) else individual.number
         return self._grower.signed(self.individual(number).number)
+
+    def report(self, path: str | Path, *, overwrite: Overwrite = False) -> None:
+        """Write one page of HTML, which needs nothing else: how the run went, and how the champion came about.
+
+        Args:
+            path: The file.
+            overwrite: Whether an old file may be replaced.
+
+        Raises:
+            MissingExtraError: matplotlib or Jinja is not installed.
+            EvolutionError: No individual has a fitness.
+            FileError: The file exists, or cannot be written.
+        """
+        # Imported here, for the pages are further down in the house, and most runs need none.
+        from genewright.report.evolution.page import write_report
+
+        write_report(path, self._store, base=self._base, champion=self.best_model, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        return shown_as_html(repr(self), self.generations())
 
     def close(self) -> None:
         """Let go of the store's file; what was read stays."""

@@ -101,11 +101,14 @@ class DatabaseStore(Store):
 
     def columns(self) -> dict[str, Sequence[Any]]:
         c = self._tables.individuals.c
-        query = self._alchemy.select(c.number, c.generation, c.objective, c.seconds, c.mutation, c.status)
+        again = c.operator.is_(None) & c.parent.is_not(None)
+        query = self._alchemy.select(
+            c.number, c.generation, c.objective, c.seconds, c.mutation, c.status, c.parent, again.label("reevaluates")
+        )
         with self._told():
             rows = self._connection.execute(query.order_by(c.number)).all()
             self._connection.commit()
-        names = ("number", "generation", "fitness", "seconds", "mutation", "status")
+        names = ("number", "generation", "fitness", "seconds", "mutation", "status", "parent", "reevaluates")
         return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
 
     def close(self) -> None:

@@ -43,6 +43,8 @@ class MemoryStore(Store):
             "seconds": [one.seconds for one in every],
             "mutation": [one.mutation for one in every],
             "status": [one.status for one in every],
+            "parent": [one.parents[0] if one.parents else None for one in every],
+            "reevaluates": [one.reevaluates for one in every],
         }
 
     def close(self) -> None:

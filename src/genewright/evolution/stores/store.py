@@ -75,7 +75,11 @@ class Store(ABC):
 
     @abstractmethod
     def columns(self) -> dict[str, Sequence[Any]]:
-        """Return numbers, generations, first objectives (None where there is none), seconds and mutations, in order."""
+        """Return what is known of each individual, in order: one column a name.
+
+        They are "number", "generation", "fitness" (the first objective, None where there is none), "seconds",
+        "mutation", "status", "parent" (the first, None for the base) and "reevaluates".
+        """
 
     @abstractmethod
     def close(self) -> None:
