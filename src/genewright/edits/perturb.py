@@ -69,6 +69,8 @@ class Perturb(ValueEdit):
         for line in super().lines(view):
             if self.elements is not None:
                 line = replace(line, what=f"{line.what}, {len(self.elements)} elements", expected=len(self.elements))
+            if self.change.scale == 0 and self.change.combine in ("add", "add_relative"):
+                line = replace(line, expected=0)
             yield replace(line, what=f"{line.what}, real and imaginary parts each") if line.dtype in COMPLEX else line
 
     def rate(self) -> float:

@@ -121,3 +121,79 @@ def test_where_a_list_takes_no_entry_more_the_copy_is_grafted() -> None:
     assert not torch.allclose(mutant(example), model(example))
     back = gw.mutate(mutant, gw.RemoveLayer("first.0.graft.0"), seed=1, example=example)
     assert gw.fingerprint(back) == gw.fingerprint(model)
+
+
+class _Adapted(nn.Module):
+    """A frozen linear layer with a low-rank adapter, whose second factor starts at zero (LoRA)."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base_layer = base.requires_grad_(False)
+        self.lora_A = nn.Linear(base.in_features, 2, bias=False)
+        self.lora_B = nn.Linear(2, base.out_features, bias=False)
+        nn.init.zeros_(self.lora_B.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.base_layer(x) + self.lora_B(self.lora_A(x))
+
+
+class _Attention(nn.Module):
+    """A block x + out(softmax(q k) v) with adapters on q and v, as they are usually put."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(8).requires_grad_(False)
+        self.q, self.v = _Adapted(nn.Linear(8, 8)), _Adapted(nn.Linear(8, 8))
+        self.k, self.out = nn.Linear(8, 8).requires_grad_(False), nn.Linear(8, 8).requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.norm(x)
+        return x + self.out(nn.functional.scaled_dot_product_attention(self.q(h), self.k(h), self.v(h)))
+
+
+def _adapted_net() -> tuple[nn.Sequential, torch.Tensor]:
+    torch.manual_seed(0)
+    return nn.Sequential(_Attention(), _Attention(), nn.Linear(8, 3)), torch.randn(4, 5, 8)
+
+
+def _trained(model: nn.Module, x: torch.Tensor, steps: int = 30) -> None:
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
+    target = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(1))
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (model(x) - target).square().mean().backward()
+        optimizer.step()
+
+
+def test_under_adapters_the_copy_can_be_left_by_training() -> None:
+    model, x = _adapted_net()
+    deeper = gw.mutate(model, gw.DuplicateBlock(block="0"), seed=1, example=x)
+    frozen = {name: p.detach().clone() for name, p in deeper.named_parameters() if not p.requires_grad}
+    assert all(p.any() for name, p in frozen.items() if "bias" not in name)
+    torch.testing.assert_close(deeper(x), model(x))
+    before = {name: p.detach().clone() for name, p in deeper.named_parameters()}
+    _trained(deeper, x)
+    for name, p in deeper.named_parameters():
+        assert torch.equal(p, before[name]) is not p.requires_grad, name
+        assert p.grad is None or p.grad.any(), name
+
+
+def test_zeros_alone_are_refused_where_frozen_tensors_would_have_to_be_zero() -> None:
+    model, x = _adapted_net()
+    with pytest.raises(gw.UnsupportedError, match="no zeros in what is trained"):
+        gw.mutate(model, gw.DuplicateBlock(block="0", by="zeros"), seed=1, example=x)
+
+
+def test_a_block_that_is_frozen_whole_is_copied_as_one_that_is_trained() -> None:
+    model, example = make("resnet")
+    zeros = gw.recipe(gw.mutate(model, gw.DuplicateBlock(block="stage.0"), seed=1, example=example)).steps[0].operator
+    model.stage.requires_grad_(False)
+    frozen = gw.mutate(model, gw.DuplicateBlock(block="stage.0"), seed=1, example=example)
+    assert gw.recipe(frozen).steps[0].operator == zeros
+
+
+def test_the_last_trained_layer_of_a_block_that_is_frozen_in_part_is_zero() -> None:
+    model, example = make("resnet")
+    model.stage[0].conv1.requires_grad_(False)
+    mutant = gw.mutate(model, gw.DuplicateBlock(block="stage.0"), seed=1, example=example)
+    assert gw.recipe(mutant).steps[0].operator.zeros == ("bn2.weight", "bn2.bias")

@@ -27,11 +27,12 @@ class DuplicateBlock(Operator):
 
     A residual block returns x + f(x). The copy has the block's weights, except that the fewest last tensors of its f
     are zero, so that it returns its input and learns from there (by="zeros"). They are found by trying on the
-    recorded output of the block. Where no zeros do it, as in blocks that end in a norm, the copy gets a trainable gate
-    g = 0: y + g * copy(y) (by="gate"). A copy beside an entry of a list is an entry of its own, where the code that
-    runs over the list allows that; else it is grafted on the block (by="graft"). Layer indices, per-layer lists and
-    the config's count follow. A gate is nothing that the config of a transformers model can say: save such a mutant by
-    `gw.save`, one by zeros also by `save_pretrained`.
+    recorded output of the block. Where no zeros do it, as in blocks that end in a norm, the copy gets a trainable
+    gate g = 0: y + g * copy(y) (by="gate"). So does the copy of a block that is frozen in part, as under adapters,
+    where frozen tensors would have to be zero: training could not move them again. A copy beside an entry of a list
+    is an entry of its own, where the code that runs over the list allows that; else it is grafted on the block
+    (by="graft"). Layer indices, per-layer lists and the config's count follow. A gate is nothing that the config of
+    a transformers model can say: save such a mutant by `gw.save`, one by zeros also by `save_pretrained`.
 
     Args:
         block: A layer that returns the shape of its input; None lets the seed choose.
@@ -143,7 +144,7 @@ def _refusal(structure: Structure, block: str, by: str) -> str:
     if call.input_shape != call.output_shape:
         reason = f"it receives the shape {call.input_shape} and returns {call.output_shape}"
     elif by == "zeros":
-        reason = "no zeros in a copy of it make that the identity (by='gate' works on any block)"
+        reason = "no zeros in what is trained of a copy make that the identity (by='gate' works on any block)"
     else:
         reason = "it writes into a cache, where a copy of it would overwrite what it has written"
     return f"DuplicateBlock: {block!r} cannot be copied behind itself: {reason}. Nothing has been changed."

@@ -12,8 +12,8 @@ from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
+from genewright.operators.weights.unit import unit_of
 from genewright.settings import check_choice, check_nonnegative
-from genewright.spread import spread
 from genewright.tensor import COMPLEX, FLOATS, Tensor
 
 RELATIVE_TO = ("none", "tensor", "weight")
@@ -63,8 +63,7 @@ class Noisy(Elementwise, ABC):
         return _change(combine, self.distribution, scale, self.rate, self.rounding)
 
     def _in_spreads(self, strength: float, tensor: Tensor, network: Network) -> float:
-        values = network.read(tensor.name)
-        size = spread(values.reshape(-1).view(values.real.dtype) if tensor.dtype in COMPLEX else values)
+        size = unit_of(tensor, network)
         if not math.isfinite(size * strength):
             trouble = (
                 f"{self.strength}={strength} times its spread {size} is out of range"

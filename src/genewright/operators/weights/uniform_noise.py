@@ -20,7 +20,8 @@ class UniformNoise(Noisy):
         count: Instead of `rate`, exactly how many of all chosen elements; those of a count are among those of a
             higher one.
         relative_to: "none": `bound` is in units of the weights. "tensor": in units of the tensor's own standard
-            deviation. "weight": in units of each weight's magnitude, so that zeros stay zero.
+            deviation; where all its elements are equal, as in a fresh bias, of that of its layer's kernel, else of its
+            magnitude. "weight": in units of each weight's magnitude, so that zeros stay zero.
         rounding: How a float16 or bfloat16 result is rounded: "nearest" or "stochastic" (see `GaussianNoise`).
         where: Which tensors and units; all trainable ones by default.
 

@@ -1,7 +1,9 @@
 """Blocks that can be copied without changing the function: which tensors of the copy have to be zero.
 
 A residual block returns x + f(x). A copy that is inserted behind it is the identity as soon as the last tensors of
-its f are zero. Which ones they are is found by trying, with no knowledge of operators.
+its f are zero. Which ones they are is found by trying, with no knowledge of operators. In a block that is trained in
+part (by adapters, say) only what training moves may be zero: a frozen zero would stay one, and nothing before it would
+ever get a gradient.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from genewright.backends.torch.structure.calls import first_tensor, main_output,
 from genewright.backends.torch.tensors import named_layers
 from genewright.interrupts import shielded
 
+_LEFT = "_genewright_left"  # marks parameters of the replica, which is thrown away
 _TOLERANCE = 1e-11  # float64, relative to the largest value
 _TOLERANCE_SINGLE = 1e-6  # where the block computes in float32 whatever it receives
 
@@ -29,6 +32,7 @@ def zero_init_tensors(model: nn.Module, example: Any, block: str, *, once: bool)
 
     Whole layers in the order of their calls are zeroed from the last one backwards until copy(y) equals y, the block's
     recorded output; then those that need not be zero are given back, the first ones first, and then single tensors.
+    Frozen tensors are left alone, unless the whole block is frozen.
 
     Args:
         model: A model in evaluation mode, its constant parameters randomized.
@@ -44,6 +48,7 @@ def zero_init_tensors(model: nn.Module, example: Any, block: str, *, once: bool)
     if call is None:
         return None
     replica = copy.deepcopy(original)
+    _leave_frozen(replica)
     run = _Run(replica, *call)
     order = _owners_in_order(replica, run)
     if order is None:
@@ -180,7 +185,16 @@ def _owners_in_order(replica: nn.Module, run: _Run) -> list[tuple[str, nn.Module
 
 
 def _own(module: nn.Module) -> Sequence[tuple[str, nn.Parameter]]:
-    return [(key, p) for key, p in module.named_parameters(recurse=False) if p.is_floating_point()]
+    """Return the tensors of a module's own that may be zero."""
+    floating = [(key, p) for key, p in module.named_parameters(recurse=False) if p.is_floating_point()]
+    return [(key, p) for key, p in floating if not hasattr(p, _LEFT)]
+
+
+def _leave_frozen(replica: nn.Module) -> None:
+    if any(p.requires_grad for p in replica.parameters()):
+        for parameter in replica.parameters():
+            if not parameter.requires_grad:
+                setattr(parameter, _LEFT, True)
 
 
 def _fill_zero(module: nn.Module) -> None:
