@@ -24,8 +24,8 @@ class Place:
         axis: The axis.
         layout: The axis as an expression; the width is one of its leaves.
         roles: "writer" (its rows make the units), "reader" (its columns take them), "norm" (a gain or shift of a norm
-            across units), "group" (a convolution in groups: one group a unit), "carrier" (one value a unit: biases,
-            gains, statistics).
+            across units), "group" (a convolution in groups: one group a unit), "table" (its rows are looked up by
+            number), "carrier" (one value a unit: biases, gains, statistics).
         layer: The layer that holds the tensor.
         beside: All axes that the tensor's units are laid out over, as one expression, where these are several (heads
             along one axis, their units along the next); None where `layout` is all.

@@ -49,6 +49,10 @@ class Widths(ABC):
         """
         return Counts()
 
+    def tables(self) -> Sequence[Knob]:
+        """Return the widths whose units are rows of tables, looked up by number: words, positions, kinds of tokens."""
+        return ()
+
     @abstractmethod
     def knobs(self) -> Knobs:
         """Return every width that a parameter writes or reads."""

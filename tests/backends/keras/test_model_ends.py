@@ -83,3 +83,14 @@ def test_a_last_layer_of_another_size_takes_the_place_of_one(keras: Any) -> None
     wider = {"class_name": "Conv2D", "config": {"filters": 6, "kernel_size": 3}}
     with pytest.raises(gw.UnsupportedError, match=r"gw\.Widen"):
         gw.mutate(model, gw.ReplaceLayer("conv", wider), seed=1, example=X)
+
+
+def test_a_vocabulary_grows_with_its_head(keras: Any) -> None:
+    words = keras.Input((5,), dtype="int32")
+    h = keras.layers.Dense(8, activation="tanh")(keras.layers.Embedding(9, 4, name="words")(words))
+    model = randomized(keras.Model(words, keras.layers.Dense(9, name="scores")(h)))
+    x = np.arange(5).reshape(1, 5)
+    mutant = gw.mutate(model, gw.ResizeVocabulary(11), seed=1, example=x)
+    assert (mutant.get_layer("words").input_dim, mutant.output_shape[-1]) == (11, 11)
+    assert np.allclose(_outputs(mutant, x)[..., :9], _outputs(model, x), rtol=1e-12)
+    assert np.allclose(_outputs(mutant, x)[..., 9:], _outputs(model, x).mean(-1, keepdims=True), rtol=1e-5)

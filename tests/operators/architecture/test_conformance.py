@@ -61,6 +61,7 @@ _STREAMS = {"small stack", "small transformer"}  # what comes in goes out, by sk
 REFUSED: dict[str, set[str]] = {
     **dict.fromkeys(("grow_outputs", "shrink_outputs"), _STREAMS),
     **dict.fromkeys(("grow_inputs", "shrink_inputs"), _STREAMS | {"wide attention"}),
+    "resize_vocabulary": set(CASES) - {"wide attention"},
     "add_skip": _NO_ROOM,
     "replace_layer": _NO_ROOM | {"small transformer"},  # torch's layer reads its norms' eps, which an identity lacks
     **dict.fromkeys(("grow_kernel", "grow_kernel_by_4"), _NO_WINDOW),

@@ -16,6 +16,8 @@ from genewright.widths.knob import Attribute, Knob, Knobs, Place
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
 
+_WIDTHS = frozenset({"writer", "reader", "group"})
+
 
 class KerasWidths(Widths):
     """The knobs of a Functional or Sequential model.
@@ -42,6 +44,9 @@ class KerasWidths(Widths):
     def outputs(self) -> Sequence[Sequence[Axis]]:
         return self.reading.outputs
 
+    def tables(self) -> Sequence[Knob]:
+        return self._found(frozenset({"table"}))
+
     def knobs(self) -> Knobs:
         """Return every width that a variable writes or reads."""
         if self._knobs is None:
@@ -59,6 +64,12 @@ class KerasWidths(Widths):
             raise UnsupportedError(f"{knob.name!r} cannot change: {knob.pins[0]}.")
         return self._trials.resolve_attributes(knob, size)
 
+    def resolve_attributes_jointly(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
+        for knob in knobs:
+            if knob.pins:
+                raise UnsupportedError(f"{knob.name!r} cannot change: {knob.pins[0]}.")
+        return self._trials.resolve_attributes(knobs[0], size, knobs[1:])
+
     def subtracts_mean(self, layer: str) -> bool:
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
 
@@ -70,7 +81,7 @@ class KerasWidths(Widths):
         inside = used_leaves([axis for axes in held for axis in axes])
         return inside[0].pins[0] if inside and all(leaf.pins for leaf in inside) else None
 
-    def _found(self) -> list[Knob]:
+    def _found(self, wanted: frozenset[str] = _WIDTHS) -> list[Knob]:
         reading = self.reading
         members = members_of(self.model)
         roles: dict[tuple[str, int, int], set[str]] = {}
@@ -92,7 +103,7 @@ class KerasWidths(Widths):
                     beside = units if position in written else None
                     place = Place(name, position, axis, held, members[name].layer, beside)
                     places.setdefault(leaf, []).append(place)
-        return [self._knob(leaf, held) for leaf, held in places.items() if _is_width(held)]
+        return [self._knob(leaf, held) for leaf, held in places.items() if any(place.roles & wanted for place in held)]
 
     def _knob(self, leaf: Leaf, places: list[Place]) -> Knob:
         norms = [(n.layer, n.kind) for n in self.reading.norms if leaf in used_leaves([n.axis])]
@@ -115,10 +126,6 @@ class KerasWidths(Widths):
         while layer not in self.reached and "." in layer:
             layer = layer.rpartition(".")[0]
         return layer
-
-
-def _is_width(places: list[Place]) -> bool:
-    return any(place.roles & {"writer", "reader", "group"} for place in places)
 
 
 def _numbered(knobs: list[Knob]) -> list[Knob]:

@@ -10,7 +10,7 @@ from genewright.widths.axes import Axis, Leaf, mix, pin
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.unification import join
 
-Role = Literal["writer", "reader", "carrier", "norm", "group"]
+Role = Literal["writer", "reader", "carrier", "norm", "group", "table"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ class Trials:
             is_graph(x) or is_of_keras(x) for x in layers_of(model).values()
         )
 
-    def resolve_attributes(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
+    def resolve_attributes(self, knob: Knob, size: int, beside: Sequence[Knob] = ()) -> tuple[Attribute, ...]:
         """Return the entries of configs that have to follow for `knob` to have `size` units.
 
         It is tried where code of the user's own runs, which may name a size; what layers of Keras do, the rules say.
@@ -54,7 +54,7 @@ class Trials:
         Raises:
             UnsupportedError: It cannot have that many; the reason is named.
         """
-        sizes = {knob.leaf: size}
+        sizes = {one.leaf: size for one in (knob, *beside)}
         reason = self.fails(sizes) if self._own_code else ""
         if not reason:
             try:

@@ -18,7 +18,7 @@ from genewright.widths.axes import ONE, Axis, Leaf, mix, note, pin, resolve
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.unification import join
 
-Role = Literal["writer", "reader", "carrier", "norm", "group"]
+Role = Literal["writer", "reader", "carrier", "norm", "group", "table"]
 Result = Value | tuple[Any, ...] | None
 Rule = Callable[["RuleContext"], Result]
 

@@ -73,6 +73,9 @@ class TorchWidths(Widths):
             raise UnsupportedError(f"{made[0].upper()}{made[1:]}. Nothing has been changed.")
         return super().find(layer)
 
+    def tables(self) -> Sequence[Knob]:
+        return _knobs(self.reading, self._members, frozenset({"table"}))
+
     def knobs(self) -> Knobs:
         """Return every width that a parameter writes or reads."""
         return self._knobs
@@ -106,7 +109,10 @@ class TorchWidths(Widths):
         return self._bends.get(layer)
 
 
-def _knobs(reading: Propagation, members: dict[str, Member]) -> list[Knob]:
+_WIDTHS = frozenset({"writer", "reader", "group"})
+
+
+def _knobs(reading: Propagation, members: dict[str, Member], wanted: frozenset[str] = _WIDTHS) -> list[Knob]:
     roles: dict[tuple[str, int, int], set[str]] = {}
     for mark in reading.marks:
         for leaf in leaves(mark.axis):
@@ -134,7 +140,7 @@ def _knobs(reading: Propagation, members: dict[str, Member]) -> list[Knob]:
                 norms[id(leaf)].append(entry)
     out: list[Knob] = []
     for key, held in places.items():
-        if not any(place.roles & {"writer", "reader", "group"} for place in held):
+        if not any(place.roles & wanted for place in held):
             continue
         leaf = found[key]
         writers = _layers(held, "writer", members)

@@ -30,6 +30,8 @@ def embedding(step: RuleContext) -> list[Value]:
     if table is None or "lora_embeddings_a" in step.tensors:
         return step.pinned(Cause.NOT_PLAIN, "table")
     step.pin(table[0], Cause.COUNT, "the words of a vocabulary")
+    step.mark("embeddings", 0, "table")
+    step.bind("input_dim", table[0])
     step.mark("embeddings", 1, "writer")
     step.bind("output_dim", table[1])
     return [Value((*step.inputs[0].axes, table[1]))]

@@ -14,6 +14,7 @@ def embedding(step: RuleContext) -> Value:
     """Look rows up; the columns are written."""
     weight, indices = step.args["weight"], step.args["indices"]
     step.pin(weight.dims[0], Cause.LOOKED_UP)
+    step.mark(weight.dims[0], "table")
     step.mark(weight.dims[1], "writer")
     step.bind("embedding_dim", weight.dims[1])
     source = strongest((weight.source, indices.source))
