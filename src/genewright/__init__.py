@@ -60,6 +60,8 @@ from genewright.evolution.strategies.steady_state import SteadyState as SteadySt
 from genewright.evolution.strategies.strategy import Strategy as Strategy
 from genewright.evolution.strategies.strength import OneFifth as OneFifth
 from genewright.evolution.strategies.strength import SelfAdaptive as SelfAdaptive
+from genewright.evolution.training import Training as Training
+from genewright.evolution.training import Trial as Trial
 from genewright.files import load as load
 from genewright.files import read_recipe as read_recipe
 from genewright.files import save as save

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from genewright.errors import EvolutionError, SettingError, StoreError
@@ -33,6 +33,7 @@ class Setup:
     mutations: Mutations | None
     limits: Limits
     seed: Seed
+    trains: bool = False
 
 
 class Driver:
@@ -115,11 +116,14 @@ class Driver:
             self._genomes[number], names[number] = genome, child.mutation
             if (recorded := self._take(number)) is not None:
                 self._check(recorded, genome)
+                self._genomes[number] = recorded.genome
                 known[number] = recorded
             else:
                 tasks.append(Task(number=number, generation=generation, genome=genome))
         try:
             for outcome in self._crew.evaluate(tasks) if tasks else ():
+                if outcome.trained:
+                    self._genomes[outcome.number] = replace(self._genomes[outcome.number], trained=outcome.trained)
                 known[outcome.number] = self._individual(outcome, generation, names[outcome.number])
                 self._keep(known[outcome.number])
         finally:
@@ -135,6 +139,12 @@ class Driver:
             raise EvolutionError(
                 f"{type(self._setup.strategy).__name__}: individual {number} cannot have the parents {parents}; they "
                 f"come before it: 0 to {number - 1}."
+            )
+        early = [p for p in child.parents if not isinstance(p, int) and p.operator is not None]
+        if self._setup.trains and early:
+            raise SettingError(
+                f"train= trains one individual after the other, and {type(self._setup.strategy).__name__} asks for "
+                "children of individuals that are not trained yet."
             )
         return Genome(parents=parents, operator=child.operator, seed=child.seed, strength=child.strength)
 
@@ -159,7 +169,7 @@ class Driver:
         return self._next if self._next is not None and self._next.number == number else None
 
     def _check(self, recorded: Individual, genome: Genome) -> None:
-        if recorded.genome != genome:
+        if replace(recorded.genome, trained="") != genome:
             raise StoreError(
                 f"The store's individual {recorded.number} was made otherwise than this run makes it: another version "
                 "of genewright, or of a library that its strategy uses, has written it. Resume it with that one."

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from genewright.backends import backend_of
-from genewright.errors import GenewrightError, SettingError
+from genewright.errors import FileError, GenewrightError, SettingError, StoreError
 from genewright.evolution.grower import CACHE_BYTES, Grower
 from genewright.evolution.individual import Genome, Status
+from genewright.evolution.trained_weights import TrainedWeights
+from genewright.evolution.training import Training, Trial
 from genewright.evolution.values import Value, checked, mean
 from genewright.fitness.fitness import judged
 from genewright.seeding import Noise, Seed
@@ -30,6 +32,8 @@ class Job:
         seed: The run's seed.
         repeats: Evaluations of each individual, whose mean counts.
         timeout: Seconds after which one evaluation is given up, or None.
+        training: How individuals learn before they are judged, or None.
+        trained: Where trained weights are kept, where there is training.
         cache_bytes: How large the parents may be that a worker keeps.
     """
 
@@ -39,6 +43,8 @@ class Job:
     seed: Seed
     repeats: int = 1
     timeout: float | None = None
+    training: Training | None = None
+    trained: TrainedWeights | None = None
     cache_bytes: int = CACHE_BYTES
 
 
@@ -61,6 +67,7 @@ class Outcome:
     error: str = ""
     seconds: float = 0.0
     worker: str = ""
+    trained: str = ""
 
 
 def _nothing() -> None:
@@ -79,7 +86,8 @@ class Evaluator:
     def __init__(self, job: Job, genomes: Mapping[int, Genome], worker: str = "") -> None:
         self._job = job
         self._worker = worker
-        self._grower = Grower(job.base, genomes, example=job.example, cache_bytes=job.cache_bytes)
+        self._genomes = genomes
+        self._grower = Grower(job.base, genomes, example=job.example, trained=job.trained, cache_bytes=job.cache_bytes)
         self._backend = backend_of(job.base)
 
     def evaluate(self, task: Task, began: Callable[[], None] = _nothing) -> Outcome:
@@ -90,27 +98,52 @@ class Evaluator:
             began: Is called before each evaluation, once the weights have been made.
         """
         start = time.perf_counter()
-        status, fitness, error = self._judged(task, began)
-        seconds = time.perf_counter() - start
+        status, fitness, error, trained = self._judged(task, began)
         return Outcome(
-            number=task.number, status=status, fitness=fitness, error=error, seconds=seconds, worker=self._worker
+            number=task.number,
+            status=status,
+            fitness=fitness,
+            error=error,
+            seconds=time.perf_counter() - start,
+            worker=self._worker,
+            trained=trained,
         )
 
-    def _judged(self, task: Task, began: Callable[[], None]) -> tuple[Status, Value | None, str]:
+    def _judged(self, task: Task, began: Callable[[], None]) -> tuple[Status, Value | None, str, str]:
         try:
             model = self._grower.grown(task.genome)
+        except StoreError:  # what the run itself needs is gone
+            raise
         except GenewrightError as error:
-            return "refused", None, f"{type(error).__name__}: {error}"
+            return "refused", None, f"{type(error).__name__}: {error}", ""
         values: list[Value] = []
+        trained = ""
         try:
+            if self._job.training is not None and task.genome.operator is not None:
+                began()
+                trained = self._taught(model, task, self._job.training)
             for repeat in range(self._job.repeats):
                 last = repeat == self._job.repeats - 1
                 subject = model if last else self._backend.copy(model)
                 began()
                 noise = Noise(self._job.seed, f"/{task.generation}/{repeat}", "fitness")
                 values.append(checked(judged(self._job.fitness, subject, noise)))
-            return "evaluated", mean(values) if len(values) > 1 else values[0], ""
+            return "evaluated", mean(values) if len(values) > 1 else values[0], "", trained
+        except (StoreError, FileError):
+            raise
         except SettingError as error:
-            return "failed", None, f"{type(error).__name__}: {error}"
+            return "failed", None, f"{type(error).__name__}: {error}", ""
         except (Exception, SystemExit):  # whatever a user's function raises
-            return "failed", None, traceback.format_exc()[-_MOST_TEXT:]
+            return "failed", None, traceback.format_exc()[-_MOST_TEXT:], ""
+
+    def _taught(self, model: Any, task: Task, training: Training) -> str:
+        """Train a model in place, keep its weights, and return their key."""
+        assert self._job.trained is not None
+        parent = self._genomes[task.genome.parents[0]].trained
+        settings, state = self._job.trained.inherited(parent) if parent else (training.settings, {})
+        noise = Noise(task.genome.seed, "/train", "training")
+        explored = training.explored(settings, noise)
+        seed = noise.stream("seed").key >> 1
+        trial = Trial(settings=explored, state=state, seed=seed, generation=task.generation)
+        state = training.carry_out(model, trial)
+        return self._job.trained.keep(model, explored, state)

@@ -23,6 +23,8 @@ from genewright.evolution.stores.opening import existing_store, new_store
 from genewright.evolution.stores.store import Store
 from genewright.evolution.strategies.configured import configured_from_json
 from genewright.evolution.strategies.strategy import Strategy
+from genewright.evolution.trained_weights import TrainedWeights
+from genewright.evolution.training import Training
 from genewright.example import example_fingerprint
 from genewright.fitness.fitness import Fitness, signature_of
 from genewright.mutate import fingerprint
@@ -49,6 +51,7 @@ def evolve(
     seed: Seed,
     adapt: bool = False,
     example: Any = None,
+    train: Any = None,
     repeats: int = 1,
     timeout: float | None = None,
     executor: Executor | None = None,
@@ -77,6 +80,8 @@ def evolve(
         seed: An int, str or bytes.
         adapt: The odds of several mutations follow their success.
         example: A sample input, for mutations of the architecture.
+        train: Trains an individual before it is judged; its children start from the trained weights. A function of the
+            model and a `gw.Trial`, or a `gw.Training`. The network to start from is judged as it is.
         repeats: Evaluations of each individual, whose mean is its fitness.
         timeout: Seconds for one evaluation; after them it is given up. It needs an executor with processes.
         executor: Who evaluates; `gw.Serial()` by default.
@@ -107,12 +112,22 @@ def evolve(
         Such et al., "Deep Neuroevolution", arXiv:1712.06567, section 3 (an individual is a list of seeds).
     """
     limits = Limits(generations=generations, evaluations=evaluations, seconds=seconds, target=target)
-    _check(fitness, strategy, executor, repeats, timeout)
+    training = Training.of(train)
+    _check(fitness, strategy, executor, repeats, timeout, training)
     mutations = None if mutation is None else Mutations(mutation, adapt=adapt)
     if mutations is None and adapt:
         raise SettingError("adapt=True is for several mutations; give mutation={...}.")
-    setup = Setup(strategy=strategy, mutations=mutations, limits=limits, seed=seed)
-    job = Job(base=model, fitness=fitness, example=example, seed=seed, repeats=repeats, timeout=timeout)
+    setup = Setup(strategy=strategy, mutations=mutations, limits=limits, seed=seed, trains=training is not None)
+    job = Job(
+        base=model,
+        fitness=fitness,
+        example=example,
+        seed=seed,
+        repeats=repeats,
+        timeout=timeout,
+        training=training,
+        trained=None if training is None else _weights_of(training, store),
+    )
     told = as_callbacks(callbacks)
     about = {**_about(setup, job), "notes": plain(notes)}
     kept = new_store(store)
@@ -129,6 +144,7 @@ def resume(
     seconds: float | None = None,
     target: float | None = None,
     example: Any = None,
+    train: Any = None,
     timeout: float | None = None,
     executor: Executor | None = None,
     callbacks: Iterable[Callback | Any] = (),
@@ -147,6 +163,7 @@ def resume(
         seconds: A new limit, counted from now.
         target: A new limit.
         example: As in `evolve`, where the run had one.
+        train: As in `evolve`, where the run had one.
         timeout: As in `evolve`.
         executor: As in `evolve`; it may be another one.
         callbacks: As in `evolve`; they are told of the generations that the store has, too.
@@ -181,11 +198,21 @@ def resume(
         strategy = configured_from_json(about["strategy"])
         limits = Limits(**given) if fresh else Limits(**about["limits"])
         repeats = int(about["repeats"])
-        _check(fitness, strategy, executor, repeats, timeout)
+        training = Training.of(train)
+        _check(fitness, strategy, executor, repeats, timeout, training)
         seed = seed_from_json(about["seed"])
         mutations = None if about["mutations"] is None else Mutations.from_json(about["mutations"])
-        setup = Setup(strategy=strategy, mutations=mutations, limits=limits, seed=seed)
-        job = Job(base=model, fitness=fitness, example=example, seed=seed, repeats=repeats, timeout=timeout)
+        setup = Setup(strategy=strategy, mutations=mutations, limits=limits, seed=seed, trains=training is not None)
+        job = Job(
+            base=model,
+            fitness=fitness,
+            example=example,
+            seed=seed,
+            repeats=repeats,
+            timeout=timeout,
+            training=training,
+            trained=None if training is None else _weights_of(training, store),
+        )
         _check_same(about, _about(setup, job), Path(os.fspath(store)).name)
     except BaseException:
         kept.close()
@@ -231,10 +258,29 @@ def _carried_on(
         genomes,
         driver.champion,
         example=job.example,
+        trained=job.trained,
         mutations=setup.mutations,
         reason=reason,
         state=driver.state,
     )
+
+
+def _weights_of(training: Training, store: str | os.PathLike[str] | None) -> TrainedWeights:
+    """Return where trained weights are kept.
+
+    Raises:
+        SettingError: The store is a database, beside which there is no folder.
+    """
+    if training.folder is not None:
+        return TrainedWeights(Path(training.folder))
+    if store is None:
+        return TrainedWeights.passing()
+    if "://" in str(store):
+        raise SettingError(
+            "Trained weights lie in a folder, and there is none beside a database. Write "
+            "train=gw.Training(function, folder='weights'), where every worker can see it."
+        )
+    return TrainedWeights(Path(f"{os.fspath(store)}.weights"))
 
 
 def _about(setup: Setup, job: Job) -> dict[str, Any]:
@@ -250,6 +296,7 @@ def _about(setup: Setup, job: Job) -> dict[str, Any]:
         "mutations": None if setup.mutations is None else setup.mutations.to_json(),
         "limits": {name: getattr(limits, name) for name in ("generations", "evaluations", "seconds", "target")},
         "seed": seed_to_json(setup.seed),
+        "train": None if job.training is None else job.training.signature(),
         "repeats": job.repeats,
     }
 
@@ -266,12 +313,15 @@ def _check_same(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> No
             "two functions cannot be compared: give the old one, or start a new run from gw.replay(run.best_recipe, "
             "model)."
         )
+    if was["train"] != now["train"]:
+        given = "none was given" if now["train"] is None else f"the one given is {now['train']}"
+        raise StoreError(f"{name}: the run's training is {was['train']}, and {given}. Write train= as it was.")
     if was["example"] != now["example"]:
         given = "none was given" if now["example"] is None else f"the one given is {now['example']}"
         raise FingerprintError(f"{name}: the run's example is {was['example']}, and {given}. Write example=.")
 
 
-def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: Any) -> None:
+def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: Any, training: Training | None) -> None:
     if isinstance(fitness, type) or not (isinstance(fitness, Fitness) or callable(fitness)):
         raise SettingError(
             f"fitness is a function of a model, or one of gw.fitness such as gw.fitness.Supervised(x, y); received "
@@ -280,6 +330,12 @@ def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: An
     if not isinstance(strategy, Strategy):
         hint = " Make one of the class, with its settings." if isinstance(strategy, type) else ""
         raise SettingError(f"strategy= is a strategy such as gw.GeneticAlgorithm(); received {strategy!r}.{hint}")
+    if training is not None and not strategy.hands_on():
+        raise SettingError(
+            f"{type(strategy).__name__} moves all weights along directions of its own, so nothing that an individual "
+            "learns would be handed on. With train= take gw.GeneticAlgorithm, gw.HillClimb, gw.SteadyState, "
+            "gw.MAPElites or gw.NSGA2."
+        )
     if executor is not None and not isinstance(executor, Executor):
         raise SettingError(f"executor= is gw.Serial(), gw.Processes(4) or gw.Ray(); received {executor!r}.")
     check_integer("evolve", "repeats", repeats, low=1)

@@ -11,6 +11,7 @@ from genewright.backends import backend_of
 from genewright.donors import Donors
 from genewright.errors import EvolutionError
 from genewright.evolution.individual import Genome
+from genewright.evolution.trained_weights import TrainedWeights
 from genewright.mutate import act
 from genewright.operator import AnyOperator
 from genewright.operators.weights.evolution_update import EvolutionUpdate, Moments
@@ -40,6 +41,7 @@ class Grower:
         base: The network that all individuals descend from; it is only copied.
         genomes: The genomes by number, those of all ancestors included; the caller adds to them.
         example: What operators need that have to see the model run.
+        trained: Where trained weights are kept, in a run that trains its individuals.
         cache_bytes: How large the parents may be that are kept, together. The one goes that is made again in the fewest
             steps from what else is kept; of two such, the one used longest ago.
     """
@@ -50,8 +52,10 @@ class Grower:
         genomes: Mapping[int, Genome],
         *,
         example: Any = None,
+        trained: TrainedWeights | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
+        self._trained = trained
         self._backend = backend_of(base)
         self._genomes = genomes
         self._example = example
@@ -69,7 +73,10 @@ class Grower:
 
         Raises:
             EvolutionError: It differs from what `grown` makes: a fault of an operator, which is named.
+            StoreError: Its trained weights are gone or damaged.
         """
+        if self._trained is not None:
+            return self.grown(self._genomes[number])  # recipes are written all along, for they go into the files
         wanted = [*self._mates_of(number), number]
         uses = Counter(start for n in wanted for start in self._needs(n, set(wanted)))
         made: dict[int, Any] = {}
@@ -91,6 +98,13 @@ class Grower:
         return chain[::-1]
 
     def _grown(self, genome: Genome) -> _Held:
+        if genome.trained:
+            if self._trained is None:
+                raise EvolutionError(
+                    "This run trained its individuals, and their weights are in a folder. Read them through the run: "
+                    "gw.resume(store, model=..., fitness=..., train=...)."
+                )
+            return _Held(self._trained.model(self._kept[0].model, genome.trained))
         if not genome.parents:
             return _Held(self._backend.copy(self._kept[0].model))
         for parent in genome.parents:
@@ -103,7 +117,8 @@ class Grower:
         if isinstance(operator, EvolutionUpdate) and operator.moving:
             operator, moments = operator.after(first.moments)
         donors = {MATE: self._kept[genome.parents[1]].model} if len(genome.parents) > 1 else None
-        with Transaction(self._backend, model, example=self._example, donors=Donors(donors), signs=False) as change:
+        signs = self._trained is not None
+        with Transaction(self._backend, model, example=self._example, donors=Donors(donors), signs=signs) as change:
             act(change, (operator,), Noise(genome.seed))
             return _Held(change.commit(), moments)
 
@@ -112,7 +127,7 @@ class Grower:
         stack = [number]
         while stack:
             top = stack[-1]
-            missing = [parent for parent in self._genomes[top].parents if parent not in self._kept]
+            missing = [parent for parent in self._genomes[top].sources if parent not in self._kept]
             if top in self._kept:
                 self._kept[top] = self._kept.pop(top)
             elif missing:
@@ -120,7 +135,7 @@ class Grower:
                 continue
             else:
                 self._kept[top] = self._grown(self._genomes[top])
-                needed = {top, number, *(p for n in stack[:-1] for p in self._genomes[n].parents)}
+                needed = {top, number, *(p for n in stack[:-1] for p in self._genomes[n].sources)}
                 self._make_room(needed)
             stack.pop()
 
@@ -135,7 +150,7 @@ class Grower:
         steps, todo = 0, [number]
         while todo:
             steps += 1
-            todo += [parent for parent in self._genomes[todo.pop()].parents if parent not in self._kept]
+            todo += [parent for parent in self._genomes[todo.pop()].sources if parent not in self._kept]
         return steps
 
     def _mates_of(self, number: int) -> list[int]:

@@ -20,12 +20,19 @@ class Genome:
         operator: What mutates the first parent; None leaves it as it is.
         seed: The mutation's seed.
         strength: Factor of the operator's strength.
+        trained: Where it was trained, the key of its weights in the run's folder; its children start from those.
     """
 
     parents: tuple[int, ...]
     operator: AnyOperator | None = None
     seed: int = 0
     strength: float = 1.0
+    trained: str = ""
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Numbers of those whom it is made from: its parents, or nobody where its own trained weights are kept."""
+        return () if self.trained else self.parents
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from genewright.evolution.mutations import Mutations, Tally
 from genewright.evolution.shown import shown_as_html
 from genewright.evolution.stores.store import Generation, Store
 from genewright.evolution.strategies.map_elites import Archive
+from genewright.evolution.trained_weights import TrainedWeights
 from genewright.evolution.values import objectives
 from genewright.mutate import recipe
 from genewright.recipe import Recipe
@@ -51,6 +52,7 @@ class Run:
         champion: Champion,
         *,
         example: Any = None,
+        trained: TrainedWeights | None = None,
         mutations: Mutations | None = None,
         reason: str = "",
         state: Any = None,
@@ -62,7 +64,7 @@ class Run:
         self._champion = champion
         self._mutations = mutations
         self._state = state
-        self._grower = Grower(base, genomes, example=example)
+        self._grower = Grower(base, genomes, example=example, trained=trained)
 
     @property
     def best(self) -> Individual:
@@ -83,7 +85,11 @@ class Run:
 
     @functools.cached_property
     def best_recipe(self) -> Recipe | None:
-        """The champion's recipe, which `gw.replay` makes it from; None where it is the base itself."""
+        """The champion's recipe, which `gw.replay` makes it from; None where it is the base itself.
+
+        In a run that trains its individuals, the recipe says how the architecture came about. No recipe holds what
+        training does: the weights are those of `best_model`.
+        """
         return recipe(self.best_model) if self._champion_moved() else None
 
     @property

@@ -53,13 +53,13 @@ class Known:
     def missing(self, genome: Genome, genomes: Mapping[int, Genome]) -> dict[int, Genome]:
         """Return the ancestors of a genome that the worker does not know; from now on it does."""
         found: dict[int, Genome] = {}
-        todo = list(genome.parents)
+        todo = list(genome.sources)
         while todo:
             number = todo.pop()
             if number not in self._numbers:
                 self._numbers.add(number)
                 found[number] = genomes[number]
-                todo += genomes[number].parents
+                todo += genomes[number].sources
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from genewright.errors import SettingError
 from genewright.evolution.child import Child
@@ -71,6 +71,8 @@ class EvolutionStrategy(Strategy):
         algorithm 2 and section 2.1 (mirrored sampling, ranks); Wierstra et al., "Natural Evolution Strategies", JMLR
         15, 2014, section 3.1 (fitness shaping).
     """
+
+    inherits: ClassVar[bool] = False
 
     population: int = 50
     std: float = 0.02

@@ -69,6 +69,9 @@ class Islands(Strategy):
                 "Write migrants=0."
             )
 
+    def hands_on(self) -> bool:
+        return self.strategy.hands_on()
+
     def begin(self, start: Start) -> Archipelago:
         states = [
             self.strategy.start(start.mutations, fitness=start.fitness, base=start.base) for _ in range(self.islands)

@@ -68,6 +68,8 @@ class Strategy(Configured, ABC):
 
     Attributes:
         several: It compares several objectives at once; any other one needs one number.
+        inherits: Children start from weights of individuals that have been evaluated, so what these have learnt in
+            training is handed on.
 
     Example:
         >>> import genewright as gw
@@ -81,6 +83,7 @@ class Strategy(Configured, ABC):
     """
 
     several: ClassVar[bool] = False
+    inherits: ClassVar[bool] = True
 
     @final
     def start(self, mutation: Any, *, fitness: Value | None, base: Any = None) -> Any:
@@ -139,6 +142,10 @@ class Strategy(Configured, ABC):
     @abstractmethod
     def learn(self, state: Any, told: Sequence[Told]) -> None:
         """Take in what became of them. `count`, `generation` and `asked` follow by themselves."""
+
+    def hands_on(self) -> bool:
+        """Whether children start from what evaluated individuals have learnt; of a strategy around others: theirs."""
+        return self.inherits
 
     def admit(self, state: Any, number: int, fitness: Value) -> None:
         """Take in an individual of another island.

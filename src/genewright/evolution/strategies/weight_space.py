@@ -42,6 +42,7 @@ class WeightSpaceSearch(Strategy, ABC):
         instead: What to take above that.
     """
 
+    inherits: ClassVar[bool] = False
     limit: ClassVar[int]
     instead: ClassVar[str]
 
