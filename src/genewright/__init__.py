@@ -108,6 +108,7 @@ from genewright.operators.weights.evolution_update import EvolutionUpdate as Evo
 from genewright.operators.weights.factor_noise import FactorNoise as FactorNoise
 from genewright.operators.weights.gaussian_noise import GaussianNoise as GaussianNoise
 from genewright.operators.weights.laplace_noise import LaplaceNoise as LaplaceNoise
+from genewright.operators.weights.low_rank_noise import LowRankNoise as LowRankNoise
 from genewright.operators.weights.quantize import Quantize as Quantize
 from genewright.operators.weights.reset import Reset as Reset
 from genewright.operators.weights.set_weights import SetWeights as SetWeights

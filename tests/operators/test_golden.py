@@ -41,6 +41,8 @@ OPERATORS: dict[str, Any] = {
     "GaussianNoise relative to the tensor": gw.GaussianNoise(std=0.1, relative_to="tensor"),
     "GaussianNoise relative to the weight": gw.GaussianNoise(std=0.1, relative_to="weight", rounding="stochastic"),
     "LaplaceNoise": gw.LaplaceNoise(scale=0.1),
+    "LowRankNoise": gw.LowRankNoise(std=0.3),
+    "LowRankNoise of rank 3 and chosen units": gw.LowRankNoise(std=0.3, rank=3, where=gw.where(units=[0, 2])),
     "OneOf": gw.OneOf(operators=(gw.Zero(rate=0.5), gw.SignFlip(rate=0.5)), weights=(2, 3)),
     "Quantize": gw.Quantize(bits=3),
     "Quantize by unit": gw.Quantize(bits=4, per="unit"),

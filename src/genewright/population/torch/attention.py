@@ -44,15 +44,10 @@ def _folded(one: torch.Tensor) -> torch.Tensor:
     return one.reshape(-1, *one.shape[-3:]) if one.dim() > 4 else one
 
 
-def attention(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attn_mask: torch.Tensor | None = None,
-    dropout_p: float = 0.0,
-    **settings: Any,
-) -> torch.Tensor:
-    """Return what torch's function of that name does, inside or outside of vmap."""
-    if dropout_p:
-        return _attend(query, key, value, attn_mask, dropout_p, **settings)
-    return _Attention.apply(query, key, value, attn_mask, settings)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """Return what torch's function of that name does, of the same arguments, inside or outside of vmap."""
+    settings = {**dict(zip(("attn_mask", "dropout_p", "is_causal"), args, strict=False)), **kwargs}
+    if settings.get("dropout_p"):
+        return _attend(query, key, value, **settings)
+    mask = settings.pop("attn_mask", None)
+    return _Attention.apply(query, key, value, mask, settings)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -14,7 +16,8 @@ from genewright import noise as gw_noise
 from genewright.backends.torch import BACKEND
 from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.network import TorchNetwork
-from genewright.edits import Edit, Perturb
+from genewright.edits import Edit, Map, Perturb
+from genewright.edits.functions.add_low_rank import AddLowRank, draw_into, matrix_shape
 from genewright.edits.values import ValueEdit
 from genewright.errors import UnsupportedError
 from genewright.mutate import act
@@ -52,19 +55,29 @@ class Drawing:
     Args:
         model: The base; it is read, and copied where operators have to act on a copy.
         operators: What acts, in order.
+        whole: Tensors that change by products of low rank are made all the same, and not only their factors.
 
     Attributes:
-        names: The tensors that may change.
+        names: The tensors that are made.
+        low_rank: What makes the factors of tensors that are not, by their names.
 
     Raises:
         UnsupportedError: An operator changes layers or shapes.
         GenewrightError: An operator does not fit the model.
     """
 
-    def __init__(self, model: nn.Module, operators: tuple[AnyOperator, ...]) -> None:
+    def __init__(self, model: nn.Module, operators: tuple[AnyOperator, ...], *, whole: bool = False) -> None:
         self._operators = operators
+        self.low_rank: dict[str, AddLowRank] = {}
         self.network = TorchNetwork(model)
         self._edits = proposed(self.network, operators)
+        if self._edits is not None and not whole:
+            self.low_rank = {
+                self.network.tensor(edit.tensor).name: edit.function
+                for edit in self._edits
+                if isinstance(edit, Map) and isinstance(edit.function, AddLowRank) and not edit.part
+            }
+            self._edits = tuple(edit for edit in self._edits if self._makes(edit))
         if self._edits is None:
             self._scratch = BACKEND.copy(model)
             floating = (name for name, tensor in self.network.tensors.items() if tensor.trainable)
@@ -72,6 +85,20 @@ class Drawing:
             self._act(0, lambda scratch: None)  # refuses what cannot be batched
         else:
             self.names = tuple(dict.fromkeys(self.network.tensor(n).name for e in self._edits for n in e.tensors()))
+
+    def rows(self, size: int) -> Rows:
+        """Return room for some individuals."""
+        made = Rows(self.network, self.names, size)
+        for name, function in self.low_rank.items():
+            tensor = self.network.members[name].tensor
+            numbers = function.rank * sum(matrix_shape(tuple(tensor.shape)))
+            made.factors[name] = torch.empty((size, numbers), dtype=tensor.dtype, device=tensor.device)
+        return made
+
+    def row_bytes(self) -> int:
+        """Return the bytes of one individual's own numbers."""
+        one = self.rows(1)
+        return sum(rows.nbytes for rows in (*one.stacked.values(), *one.factors.values()))
 
     def fill(self, rows: Rows, seeds: Sequence[Seed]) -> None:
         """Make the weights of as many individuals as there are seeds, in the first rows."""
@@ -81,6 +108,13 @@ class Drawing:
                 self._act(seed, lambda scratch, at=at: rows.begin(at, scratch))
             return
         salt = self._operators[0].name
+        for name, factors in rows.factors.items():
+            streams = [Noise(seed, "/0", salt).stream(name) for seed in seeds]
+            wide = factors.dtype == torch.float64
+            drawn = np.zeros((len(seeds), factors.shape[1]), np.float64 if wide else np.float32)
+            for row, stream in zip(drawn, streams, strict=True):
+                draw_into(row, stream)
+            factors[: len(seeds)] = torch.as_tensor(drawn)
         plain = [_flat(rows, edit) for edit in self._edits]
         for at, seed in enumerate(seeds):
             noise = Noise(seed, "/0", salt)
@@ -89,6 +123,9 @@ class Drawing:
                     gw_noise.apply(flat[0][at], edit.change, noise.stream(edit.stream), dtype=flat[1])
                 else:
                     apply_edit(edit, rows.site(at, noise))
+
+    def _makes(self, edit: Edit) -> bool:
+        return not any(self.network.tensor(name).name in self.low_rank for name in edit.tensors())
 
     def _act(self, seed: Seed, made: Callable[[TorchNetwork], None]) -> None:
         """Mutate the copy, hand it over, and take everything back."""

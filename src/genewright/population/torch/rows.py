@@ -25,12 +25,17 @@ class Rows:
         network: One of them, for names, shapes and dtypes.
         names: Which tensors are stacked; all others are the network's.
         size: How many individuals there is room for.
+
+    Attributes:
+        stacked: The tensors, by name.
+        factors: What individuals have beside tensors that they share, by these tensors' names.
     """
 
     def __init__(self, network: TorchNetwork, names: Iterable[str], size: int) -> None:
         self.network = network
         self.size = size
         self.stacked: Stacked = {}
+        self.factors: Stacked = {}
         for name in names:
             held = network.members[name].tensor.detach()
             self.stacked[name] = torch.empty((size, *held.shape), dtype=held.dtype, device=held.device)
@@ -66,11 +71,6 @@ class _RowStore(Store):
 
     def finish(self) -> None:
         """Nothing waits for the last edit."""
-
-
-def row_bytes(network: TorchNetwork, names: Iterable[str]) -> int:
-    """Return the bytes of one individual's own tensors."""
-    return sum(network.tensors[name].nbytes for name in names)
 
 
 def places_of(model: nn.Module, *, buffers: bool) -> dict[str, torch.Tensor]:

@@ -12,19 +12,13 @@ from torch.func import functional_call, vmap  # pyright: ignore[reportUnknownVar
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten  # pyright: ignore[reportUnknownVariableType]
 
 from genewright.errors import UnsupportedError
-from genewright.population.torch.linear import BatchedLinear
 from genewright.process_state import warnings_ignored
 
 Tensors = Mapping[str, torch.Tensor]
-Mode = Callable[[Mapping[str, Any]], AbstractContextManager[Any]]
+Mode = Callable[[dict[str, torch.Tensor]], AbstractContextManager[Any]]
 """Makes the mode that layers compute under, of what one individual has beside its tensors."""
 
 _TENSOR = object()  # stands for a tensor among an output's leaves
-
-
-def plain_mode(own: Mapping[str, Any]) -> AbstractContextManager[Any]:
-    """Return the mode of individuals whose weights are all there."""
-    return BatchedLinear()
 
 
 def together(
@@ -46,7 +40,7 @@ def together(
     """
     shape: list[Any] = []
 
-    def one(stacked: Tensors, own: Mapping[str, Any], inputs: Any) -> tuple[torch.Tensor, ...]:
+    def one(stacked: Tensors, own: dict[str, torch.Tensor], inputs: Any) -> tuple[torch.Tensor, ...]:
         with mode(own):
             leaves, spec, tensors = _taken_apart(_called(model, stacked, inputs))
         shape[:] = [leaves, spec]

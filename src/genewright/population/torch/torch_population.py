@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,9 +23,11 @@ from genewright.operator import AnyOperator
 from genewright.population.memory import said
 from genewright.population.population import Dropout, Population
 from genewright.population.torch.drawing import Drawing
+from genewright.population.torch.linear import BatchedLinear
+from genewright.population.torch.low_rank import LowRankLayers
 from genewright.population.torch.peak_memory import PeakMemory
-from genewright.population.torch.rows import Rows, places_of, row_bytes, stacked_alike
-from genewright.population.torch.running import cut, joined, one_by_one, parallel_rows, plain_mode, together
+from genewright.population.torch.rows import Stacked, places_of, stacked_alike
+from genewright.population.torch.running import cut, joined, one_by_one, parallel_rows, together
 from genewright.seeding import Seed
 
 _LOG = logging.getLogger("genewright")
@@ -67,8 +69,9 @@ class TorchPopulation(Population):
         self._model = unwrapped(BACKEND.copy(model))
         vars(self._model).pop(RECIPE, None)
         _refuse(self._model)
+        self._operators = operators
         self._drawing = Drawing(self._model, operators)
-        self._rows = Rows(self._drawing.network, self._drawing.names, self._room())
+        self._rows = self._drawing.rows(self._room())
         self._places = frozenset(places_of(self._model, buffers=False)) | frozenset(
             places_of(self._model, buffers=True)
         )
@@ -100,8 +103,13 @@ class TorchPopulation(Population):
                 module.training = mode
 
     def tensors(self, individual: int) -> dict[str, torch.Tensor]:
-        at, _ = self._made(individual, individual + 1)
-        return {name: rows[at].clone() for name, rows in self._rows.stacked.items()}
+        if not self._drawing.low_rank:
+            at, _ = self._made(individual, individual + 1)
+            return {name: rows[at].clone() for name, rows in self._rows.stacked.items()}
+        whole = Drawing(self._model, self._operators, whole=True)
+        rows = whole.rows(1)
+        whole.fill(rows, self.seeds[individual : individual + 1])
+        return {name: values[0] for name, values in rows.stacked.items()}
 
     def models(self) -> Iterator[nn.Module]:
         for individual in range(len(self)):
@@ -119,19 +127,21 @@ class TorchPopulation(Population):
             parts: list[Any] = []
             done = 0
             while done < len(self):
-                stacked, end = self._stacked(done, min(done + chunk, len(self)))
+                stacked, factors, end = self._stacked(done, min(done + chunk, len(self)))
                 given = cut(inputs, done, end) if each else inputs
-                parts.append(self._pass(stacked, given, cost, each=each))
+                parts.append(self._pass(stacked, factors, given, cost, each=each))
                 done = end
             return joined(parts)
 
-    def _pass(self, stacked: dict[str, torch.Tensor], inputs: Any, cost: _Cost, *, each: bool) -> Any:
-        count = len(next(iter(stacked.values())))
+    def _pass(self, stacked: Stacked, factors: Stacked, inputs: Any, cost: _Cost, *, each: bool) -> Any:
+        count = len(next(iter({**stacked, **factors}.values())))
         draws = OwnDraws() if cost.draws else None
         with draws or nullcontext():
             if cost.together:
                 randomness = "error" if draws is None else "same" if self._dropout == "common" else "different"
-                return together(self._model, stacked, {}, inputs, each=each, mode=plain_mode, randomness=randomness)
+                return together(
+                    self._model, stacked, factors, inputs, each=each, mode=self._mode, randomness=randomness
+                )
             fresh = draws.begin_again if draws is not None and self._dropout == "common" else _nothing
             return one_by_one(self._model, stacked, inputs, each=each, count=count, fresh=fresh)
 
@@ -142,10 +152,10 @@ class TorchPopulation(Population):
             return self._costs[key]
         given = cut(inputs, 0, 1) if each else inputs
         draws, memory = OwnDraws(), PeakMemory()
-        stacked, _ = self._stacked(0, 1)
+        stacked = self._whole()
         held = places_of(self._model, buffers=True)
         buffers = {n: r[:1].clone() for n, r in self._buffers.items()} if self._buffers else stacked_alike(held, 1)
-        with draws, memory:
+        with draws, memory:  # the exact weights, which what vmap gives is held to
             alone = one_by_one(self._model, {**stacked, **buffers}, given, each=each, count=1, fresh=_nothing)
         if not self._buffers and any(not torch.equal(rows[0], held[name]) for name, rows in buffers.items()):
             self._buffers = stacked_alike(held, len(self))
@@ -155,15 +165,18 @@ class TorchPopulation(Population):
         if cost.together:
             self._refused = self._tried(given, cost, alone, each=each)
             cost = replace(cost, together=not self._refused)
+        if not cost.together and self._drawing.low_rank:  # one after the other, with whole weights
+            self._drawing = Drawing(self._model, self._operators, whole=True)
+            self._rows, self._filled = self._drawing.rows(self._room()), (0, 0)
         self._costs[key] = cost
         return cost
 
     def _tried(self, inputs: Any, cost: _Cost, alone: Any, *, each: bool) -> str:
         """Return why vmap is no way for this model, or ""; say so in the log."""
         try:
-            stacked, _ = self._stacked(0, 1)
+            stacked, factors, _ = self._stacked(0, 1)
             own = {name: rows[:1].clone() for name, rows in self._buffers.items()}
-            made = self._pass({**stacked, **own}, inputs, cost, each=each)
+            made = self._pass({**stacked, **own}, factors, inputs, cost, each=each)
             reason = "" if cost.draws else _difference(alone, made)
         except Exception as error:  # whatever torch, or the model's own code, says of vmap
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
@@ -180,7 +193,7 @@ class TorchPopulation(Population):
         """Return for how many individuals parameters are held at once: at most half of the budget."""
         if self._budget is None:
             return len(self)
-        each = row_bytes(self._drawing.network, self._drawing.names)
+        each = self._drawing.row_bytes()
         return max(1, min(len(self), self._budget // 2 // max(each, 1)))
 
     def _chunk(self, cost: _Cost) -> int:
@@ -188,7 +201,7 @@ class TorchPopulation(Population):
         room = min(self._rows.size, max(1, _CACHED // max(cost.peak, 1))) if cost.together else self._rows.size
         if self._budget is None:
             return room
-        each = row_bytes(self._drawing.network, self._drawing.names)
+        each = self._drawing.row_bytes()
         left = self._budget - self._rows.size * each
         if left < cost.peak or not cost.together:
             if self._budget < each + cost.peak:
@@ -210,15 +223,32 @@ class TorchPopulation(Population):
             self._filled = (first, last)
         return start - first, min(stop, last)
 
-    def _stacked(self, start: int, stop: int) -> tuple[dict[str, torch.Tensor], int]:
-        """Return the tensors of individuals from `start` on under all their names, and to whom they go."""
+    def _whole(self) -> Stacked:
+        """Return the parameters of the first individual, stacked alone, under all their names."""
+        return self._named({name: values[None] for name, values in self.tensors(0).items()})
+
+    def _stacked(self, start: int, stop: int) -> tuple[Stacked, Stacked, int]:
+        """Return tensors of individuals from `start` on under all names, their factors, and up to whom they go."""
         at, stop = self._made(start, stop)
-        made: dict[str, torch.Tensor] = {}
-        for name, rows in self._rows.stacked.items():
-            mine = rows[at : at + stop - start]
-            tensor = self._drawing.network.tensors[name]
-            made.update(dict.fromkeys(self._places.intersection((name, *tensor.aliases)), mine))
-        return {**made, **{name: rows[start:stop] for name, rows in self._buffers.items()}}, stop
+        mine = slice(at, at + stop - start)
+        made = self._named({name: rows[mine] for name, rows in self._rows.stacked.items()})
+        own = {name: rows[start:stop] for name, rows in self._buffers.items()}
+        return {**made, **own}, {name: rows[mine] for name, rows in self._rows.factors.items()}, stop
+
+    def _named(self, rows: Stacked) -> Stacked:
+        made: Stacked = {}
+        for name, mine in rows.items():
+            names = (name, *self._drawing.network.tensors[name].aliases)
+            made.update((one, mine) for one in names if one in self._places)
+        return made
+
+    def _mode(self, own: Stacked) -> AbstractContextManager[Any]:
+        """Return what layers of one individual compute under."""
+        if not own:
+            return BatchedLinear()
+        members = self._drawing.network.members
+        weights = {name: members[name].same for name in own}
+        return LowRankLayers(weights, self._drawing.low_rank, own)
 
     def _place(self) -> torch.Tensor | None:
         return next((p for p in self._model.parameters()), None)
