@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from genewright.errors import RunError
+from genewright.errors import RunError, UnsupportedError
 from genewright.journal import Journal
 
 GRAFT = "graft"
@@ -34,6 +34,14 @@ class Gated(nn.Module):
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return x + gate * layer(x)."""
         return x + self.gate * _main(self.layer(x, *args, **kwargs))
+
+    def __prepare_scriptable__(self) -> Gated:
+        """Refuse to be scripted: torch calls this before it compiles anything.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        raise _no_script("a gated layer, which takes whatever its layer takes")
 
 
 class Gate(nn.Module):
@@ -116,7 +124,17 @@ class Graft(nn.Sequential):
     """Layers that work in order on what their host returns; a forward hook of the host calls them.
 
     So the host keeps its place, its class and the names of its tensors; what is grafted is called "host.graft.0" on.
+    TorchScript compiles no hook that takes whatever its host takes, so `torch.jit.script` is refused by name; tracing
+    and `torch.export` see what the hooks do.
     """
+
+    def __prepare_scriptable__(self) -> Graft:
+        """Refuse to be scripted: torch calls this before it compiles anything.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        raise _no_script("a graft (a skip, a branch or a gated copy), which a forward hook calls")
 
     def forward(  # type: ignore[override]  # a Sequential takes one input
         self, y: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -135,6 +153,13 @@ class Graft(nn.Sequential):
             else:
                 y = _main(layer(y))
         return y
+
+
+def _no_script(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"This model has {what}: torch.jit.script cannot read it. Use torch.jit.trace(model, example), "
+        "torch.export.export(model, (example,)) or torch.compile(model)."
+    )
 
 
 def graft_of(host: nn.Module) -> Graft | None:

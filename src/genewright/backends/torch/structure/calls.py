@@ -52,7 +52,7 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
         if given is None or returned is None or not returned.is_floating_point():
             return
         name = names[id(module)]
-        tally = tallies.setdefault(name, _Tally(module, tuple(given.shape), tuple(returned.shape), ()))
+        tally = tallies.setdefault(name, _Tally(module, tuple(padded(given).shape), tuple(padded(returned).shape), ()))
         tally.extra_inputs = tuple(dict.fromkeys((*tally.extra_inputs, *_extras((*args, *kwargs.values()), given))))
         tally.num_calls += 1
 
@@ -94,6 +94,7 @@ def inputs_of_layer(model: nn.Module, example: Any, layer: str) -> NDArray[np.fl
         ) -> None:
             tensor = first_tensor((args, dict(kwargs)))
             if tensor is not None:
+                tensor = padded(tensor)
                 features = tensor.movedim(-1 - _window_axes(host), -1) if isinstance(host, _ConvNd) else tensor
                 seen.append(features.detach().reshape(-1, features.shape[-1]).double().cpu())
 
@@ -135,6 +136,14 @@ def first_tensor(values: Any) -> torch.Tensor | None:
     if isinstance(values, tuple | list):
         return next((t for v in cast("list[Any]", values) if (t := first_tensor(v)) is not None), None)
     return None
+
+
+def padded(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor as it is; of a nested one, whose samples differ in length, the tensor padded with zeros.
+
+    An `nn.TransformerEncoder` makes nested tensors of a batch with a padding mask: no shape, and few operations.
+    """
+    return cast("Any", torch.nested).to_padded_tensor(tensor, 0.0) if tensor.is_nested else tensor
 
 
 def main_output(output: Any) -> torch.Tensor | None:

@@ -18,7 +18,7 @@ from torch import nn
 
 from genewright.backends.torch.float64_outputs import Precision
 from genewright.backends.torch.predict import predict
-from genewright.backends.torch.structure.calls import first_tensor, main_output, watching
+from genewright.backends.torch.structure.calls import first_tensor, main_output, padded, watching
 from genewright.backends.torch.tensors import named_layers
 from genewright.interrupts import shielded
 
@@ -144,7 +144,8 @@ class _Run:
     def __init__(self, replica: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], y: torch.Tensor) -> None:
         self._replica, self._args, self._kwargs, self._y = replica, args, kwargs, y
         self._given = first_tensor((args, kwargs))
-        self._largest = float(y.abs().max()) if y.numel() else 0.0
+        self._expected = padded(y)
+        self._largest = float(self._expected.abs().max()) if y.numel() else 0.0
         self._watch = Precision()
 
     @shielded
@@ -155,12 +156,13 @@ class _Run:
         self.undefined = True
         try:
             with self._watch, torch.no_grad():
-                tensor = main_output(self._replica(*args, **kwargs))
+                output = main_output(self._replica(*args, **kwargs))
+                tensor = None if output is None else padded(output)
         except Exception:  # the block does not take its own output: it is no block of a chain
             return False
-        if tensor is None or tensor.shape != self._y.shape or not self._largest > 0:
+        if tensor is None or tensor.shape != self._expected.shape or not self._largest > 0:
             return False
-        change = float((tensor - self._y).abs().max()) / self._largest
+        change = float((tensor - self._expected).abs().max()) / self._largest
         self.undefined = change != change
         single = self._watch.single or self._y.dtype != torch.float64
         return change <= (_TOLERANCE_SINGLE if single else _TOLERANCE)
