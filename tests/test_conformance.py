@@ -25,11 +25,11 @@ from genewright.seeding import Noise
 from genewright.where import Where, as_where
 from tests.networks import NETWORKS, make
 
-# Architecture operators need an example and change names: tests/operators/architecture holds their invariants.
+# Operators of architecture and on units need an example: tests/operators/architecture and units hold their invariants.
 DEFAULTS = {
     name: cls()
     for name, cls in registered().items()
-    if cls.__module__.startswith("genewright.") and ".architecture." not in cls.__module__
+    if cls.__module__.startswith("genewright.") and not {"architecture", "units"} & set(cls.__module__.split("."))
     if cls
     not in (gw.Crossover, gw.AlignTo)  # they need a second network: tests/operators/sharing holds their invariants
 }

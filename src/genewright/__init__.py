@@ -19,6 +19,8 @@ from genewright.compare import Comparison as Comparison
 from genewright.compare import compare as compare
 from genewright.conformance import check_operator as check_operator
 from genewright.conformance.primitives import check_backend as check_backend
+from genewright.cost import Cost as Cost
+from genewright.costing import cost as cost
 from genewright.errors import ConformanceError as ConformanceError
 from genewright.errors import DataError as DataError
 from genewright.errors import EditError as EditError
@@ -101,6 +103,13 @@ from genewright.operators.sharing.align_to import AlignTo as AlignTo
 from genewright.operators.sharing.crossover import Crossover as Crossover
 from genewright.operators.sharing.tie import Tie as Tie
 from genewright.operators.sharing.transfer import Transfer as Transfer
+from genewright.operators.units.block_units import BlockUnits as BlockUnits
+from genewright.operators.units.fold_constant_units import FoldConstantUnits as FoldConstantUnits
+from genewright.operators.units.invert_units import InvertUnits as InvertUnits
+from genewright.operators.units.merge_units import MergeUnits as MergeUnits
+from genewright.operators.units.prune_units import PruneUnits as PruneUnits
+from genewright.operators.units.recycle_units import RecycleUnits as RecycleUnits
+from genewright.operators.units.split_units import SplitUnits as SplitUnits
 from genewright.operators.weights.bit_flip import BitFlip as BitFlip
 from genewright.operators.weights.cauchy_noise import CauchyNoise as CauchyNoise
 from genewright.operators.weights.evolution_noise import EvolutionNoise as EvolutionNoise

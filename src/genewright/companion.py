@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genewright.declaration import Declaration
 from genewright.journal import Journal
+from genewright.part import Part
 
 
 class Companion:
@@ -27,6 +28,9 @@ class Companion:
 
     def gathered(self, name: str, parameter: Any, axis: int, index: NDArray[np.int64], journal: Journal) -> None:
         """Move what belongs to a tensor as its entries have moved: new[i] = old[index[i]], and zero for -1."""
+
+    def forgotten(self, name: str, parameter: Any, part: Part, journal: Journal) -> None:
+        """Let what belongs to a part of a tensor start again: first moments at zero, second ones at a mean."""
 
     def declared(self, model: Any, example: Any) -> Declaration:
         """Return what lets a model that describes itself in a config say what it has become."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from genewright.backends import backend_of
@@ -31,4 +32,5 @@ def knobs(model: Any, example: Any) -> Knobs:
         >>> [(knob.name, knob.size, knob.free) for knob in gw.knobs(net, torch.zeros(1, 4))]
         [('0', 8, True), ('input of 0', 4, False), ('2', 2, False)]
     """
-    return backend_of(model).network(model, example).structure.widths.verified_knobs()
+    network = backend_of(model).network(model, example)
+    return replace(network.structure.widths.verified_knobs(), cost=network.cost())

@@ -10,9 +10,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.cost import Cost
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.elements import decoded
-from genewright.errors import ExampleError, SettingError, UnknownNameError
+from genewright.errors import ExampleError, SettingError, UnknownNameError, UnsupportedError
 from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
 from genewright.observation import Observer
@@ -67,6 +68,24 @@ class Network(ABC):
             ExampleError: No example was given, or a checkpoint cannot be run.
         """
         raise ExampleError(NO_EXAMPLE)
+
+    @final
+    def cost(self) -> Cost:
+        """Return what the network takes; MACs only where there is an example to count them on."""
+        tensors = self.tensors.values()
+        macs: dict[str, int] | None = None
+        note = ""
+        try:
+            macs = self.structure.macs()
+        except (ExampleError, UnsupportedError) as error:
+            note = str(error)
+        return Cost(
+            parameters=sum(tensor.size for tensor in tensors if tensor.role not in ("statistic", "buffer")),
+            macs=None if macs is None else sum(macs.values()),
+            bytes=sum(tensor.nbytes for tensor in tensors),
+            macs_by_layer=macs or {},
+            note=note,
+        )
 
     @functools.cached_property
     def state(self) -> Mapping[str, State]:

@@ -80,10 +80,13 @@ class Operator(Registered, ABC):
             "shape": every tensor's shape. "function": the outputs (float64, relative error under 1e-9).
             "ends": the outputs that are still there when inputs or outputs of the model grow or shrink, likewise.
         inverse: The same mutation applied twice gives the first bytes back.
+        follows_units: `where` chooses units, by the kernels that write them; their columns in what reads them, and the
+            gains of norms behind them, change along, though `where` does not name these tensors. Frozen ones do not.
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset()
     inverse: ClassVar[bool] = False
+    follows_units: ClassVar[bool] = False
 
     def claims(self) -> frozenset[str]:
         """Return what a mutation with these settings keeps: `keeps`, unless the settings decide."""

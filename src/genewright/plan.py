@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from genewright.cost import Cost
 from genewright.transaction import Done
 
 
@@ -55,6 +56,8 @@ class Plan:
                 out.append("  claims to keep the function; not checked, for no example was given")
             elif step.edits:
                 out.append("  changes the function; with an example, the plan says by how much")
+            if planned.cost is not None:
+                out.append(f"  {planned.cost[0].to(planned.cost[1])}")
             if planned.note:
                 out.append(f"  note: {planned.note}")
         out.extend(f"  note: {note}" for note in self.notes)
@@ -71,6 +74,7 @@ class Plan:
                     **planned.step.with_(edits=(), rerun=False).to_json(),
                     "change": planned.change,
                     "note": planned.note,
+                    "cost": planned.cost and [_numbers(cost) for cost in planned.cost],
                     "edits": [
                         {
                             "tensor": line.tensor,
@@ -85,3 +89,7 @@ class Plan:
                 for planned in self.steps
             ],
         }
+
+
+def _numbers(cost: Cost) -> dict[str, int | None]:
+    return {"parameters": cost.parameters, "macs": cost.macs, "bytes": cost.bytes}

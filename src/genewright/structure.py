@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.edits import InsertLayer
+from genewright.errors import UnsupportedError
 from genewright.widths.widths import Widths
 
 
@@ -27,6 +28,8 @@ class Call:
         depth_axis: The axis of the output's channels or features.
         window_axes: Over how many axes of the output a window can move: 2 for images, 0 where there are only features.
         extra_inputs: Class names of its other inputs, beyond the first tensor, plain values and None.
+        sources: The layers whose outputs it received as its first input, as they are or with their axes rearranged; ""
+            for anything else.
     """
 
     layer: str
@@ -38,6 +41,7 @@ class Call:
     depth_axis: int
     window_axes: int = 0
     extra_inputs: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def has_cache(self) -> bool:
@@ -73,6 +77,14 @@ class Structure(ABC):
     def layer_inputs(self, layer: str) -> NDArray[np.floating[Any]] | None:
         """Return the inputs of a layer on the example, (positions, features); None if unknown."""
         return None
+
+    def macs(self) -> dict[str, int]:
+        """Return the multiplications, each with its addition, of every layer that has some, on the example.
+
+        Raises:
+            UnsupportedError: They cannot be counted here; the reason is named.
+        """
+        raise UnsupportedError("Multiplications are not counted in this kind of model.")
 
     @abstractmethod
     def blocks(self) -> tuple[tuple[str, ...], ...]:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from genewright.backends import Backend
 from genewright.companion import Companion
+from genewright.cost import Cost
 from genewright.donors import Donor, Donors
 from genewright.edits import Edit, Gather, Line, Site, Store
 from genewright.edits.site import keep_bytes
@@ -48,12 +49,14 @@ class Done:
         change: Largest change of an output on the example, relative to the largest output, where layers or shapes
             changed; None where they stay or there is no example.
         note: What the user should know of the result beyond the edits.
+        cost: What the network takes before and after, where layers or shapes changed and somebody will read it.
     """
 
     step: Step
     lines: tuple[Line, ...] = ()
     change: float | None = None
     note: str = ""
+    cost: tuple[Cost, Cost] | None = None
 
 
 class Transaction:
@@ -285,6 +288,8 @@ class Transaction:
         reformed = any(edit.changes_structure() for edit in edits)
         watched = operator is not None and self._example is not None and (reformed or "function" in operator.claims())
         rounds = watched and any(edit.rounds(network) for edit in edits)
+        told = watched and reformed and (self._dry or _LOG.isEnabledFor(logging.INFO))
+        cost = network.cost() if told else None
         before = self._before() if watched else None
         if self._signs:
             _ = self.base  # before the first byte changes
@@ -299,7 +304,10 @@ class Transaction:
             self._outputs = self._after(operator)
             change = verify(operator, *comparable(before, self._outputs, edits), rounds=rounds)
             checkpoint()
-        self.done.append(Done(step, lines, change if reformed else None, note))
+        costs = None if cost is None else (cost, self.network.cost())
+        self.done.append(Done(step, lines, change if reformed else None, note, costs))
+        if costs is not None and not self._dry:
+            _LOG.info("%s: %s", step.name, costs[0].to(costs[1]))
         if reformed and operator is not None:
             self._reformed = len(self.done) - 1
         return self.done[-1]
@@ -430,10 +438,10 @@ def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
                 raise
         if wired or not resized.isdisjoint(names):
             late.add(at)
-            continue
-        edit.check(views)
+        else:
+            edit.check(views)
         if edit.shapes and isinstance(edit, Gather) and edit.index.size != edit.size:
-            resized.update(names)
+            resized.update(names)  # also where it is late itself: two widths may share one of its tensors
     return frozenset(late)
 
 

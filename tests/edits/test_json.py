@@ -17,6 +17,7 @@ from genewright.edits import (
     Copy,
     Edit,
     Following,
+    Forget,
     Gather,
     InsertLayer,
     Map,
@@ -64,6 +65,8 @@ FUNCTIONS = [
 EXAMPLES: list[Edit] = [
     Perturb(tensor="w", change=Change(combine="add", scale=0.1, rate=0.5, rounding="stochastic"), stream="w"),
     Perturb(tensor="w", change=Change(combine="xor", bits=(1, 30)), stream="w", part=along(1, [3, 1])),
+    Perturb(tensor="w", change=Change(combine="negate"), stream="w", elements=Index.of([3, 8, 9])),
+    Forget(tensor="w", part=along(1, [3, 1])),
     *(Map(tensor="w", function=function, stream="s", part=along(0, range(5))) for function in FUNCTIONS),
     Assign(tensor="w", values=NUMBERS, part=along(0, [1, 2, 3, 4])),
     Copy(tensor="w", source="v", part=along(0, [1]), source_part=along(1, [0]), of=1),

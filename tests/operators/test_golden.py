@@ -118,11 +118,12 @@ def test_bytes_are_those_that_were_written_down(label: str, dtype: str) -> None:
 
 
 def test_every_operator_on_weights_has_golden_bytes() -> None:
-    """Those of architecture have a table of their own, beside their tests."""
+    """Those of architecture and on units have a table of their own, beside their tests."""
     ours = {
         cls.__name__
         for cls in registered().values()
-        if cls.__module__.startswith("genewright.operators.") and ".architecture." not in cls.__module__
+        if cls.__module__.startswith("genewright.operators.")
+        if not {"architecture", "units"} & set(cls.__module__.split("."))
         if cls is not gw.AlignTo  # files do not run, so nothing is known of their widths
     }
     assert {type(operator).__name__ for operator in EVERY.values()} == ours

@@ -101,3 +101,38 @@ def test_layers_with_one_unit_are_left_out_beside_others() -> None:
     mutant = gw.mutate(base, gw.SwapUnits(rate=1.0), seed=1)
     assert not torch.equal(mutant[0].weight, base[0].weight)
     assert torch.equal(mutant[1].weight, base[1].weight)
+
+
+def swapped(base: nn.Module, mutant: nn.Module) -> set[tuple[str, int]]:
+    return {
+        (name, int(row))
+        for (name, old), new in zip(base.named_parameters(), mutant.parameters(), strict=True)
+        if old.dim() == 2
+        for row in (old != new).any(dim=1).nonzero()
+    }
+
+
+def test_a_count_of_pairs_is_exact_and_nested() -> None:
+    base = nn.Sequential(nn.Linear(3, 7), nn.Linear(7, 4), nn.Linear(4, 1))
+    before: set[tuple[str, int]] = set()
+    for count in range(1, 6):
+        hit = swapped(base, gw.mutate(base, gw.SwapUnits(count=count), seed=2))
+        assert len(hit) == 2 * count
+        assert before < hit
+        before = hit
+    with pytest.raises(gw.SettingError, match="at most the 5 pairs"):
+        gw.mutate(base, gw.SwapUnits(count=6), seed=2)
+    with pytest.raises(gw.SettingError, match="say rate or count"):
+        gw.SwapUnits(count=1, rate=0.5)
+
+
+def test_with_an_example_the_classes_of_a_classifier_stay_unless_asked_for() -> None:
+    base = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 4))
+    x = torch.randn(5, 4)
+    assert {name for name, _ in swapped(base, gw.mutate(base, gw.SwapUnits(rate=1.0), seed=1, example=x))} == {
+        "0.weight"
+    }
+    asked = gw.mutate(base, gw.SwapUnits(rate=1.0, outputs=True), seed=1, example=x)
+    assert {name for name, _ in swapped(base, asked)} == {"0.weight", "2.weight"}
+    with pytest.raises(gw.SelectionError, match="outputs=True"):
+        gw.mutate(base, gw.SwapUnits(where="2"), seed=1, example=x)

@@ -200,7 +200,7 @@ class CaseCheck:
     def _leaves_alone(self, mutant: Any, operator: Any) -> None:
         """Frozen parameters, buffers and what `where` leaves out have their old bytes."""
         network, made = self._backend.network(self._base), self._backend.network(mutant)
-        choice = getattr(operator, "where", None)
+        choice = None if getattr(operator, "follows_units", False) else getattr(operator, "where", None)
         chosen = _chosen(choice, network) if isinstance(choice, Where) else None
         for name, tensor in network.tensors.items():
             allowed = tensor.trainable if chosen is None else name in chosen
@@ -216,7 +216,8 @@ class CaseCheck:
 
     def _where_limits(self) -> None:
         """With `where` naming one tensor, or one unit of each layer, only those change."""
-        if not isinstance(getattr(self.operator, "where", None), Where):
+        follows = getattr(self.operator, "follows_units", False)
+        if follows or not isinstance(getattr(self.operator, "where", None), Where):
             return
         network = self._backend.network(self._base)
         trainable = [tensor for tensor in network.tensors.values() if tensor.trainable and tensor.size]

@@ -16,6 +16,8 @@ from genewright.noise.engine import LARGEST
 from genewright.part import Part
 from genewright.tensor import COMPLEX
 
+_NONE = Index()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Perturb(ValueEdit):
@@ -30,21 +32,21 @@ class Perturb(ValueEdit):
         stream: Name of the random words, within the step's noise; by convention the tensor's name.
         part: The elements that may change; an element's noise is the same in every part that holds it.
         elements: Exactly the elements that change, by their places in row-major order (a complex element has two), in
-            place of a part and the change's rate; None where these say it.
+            place of a part and the change's rate; empty where these say it.
     """
 
     tensor: str
     change: Change
     stream: str
     part: Part = ()
-    elements: Index | None = None
+    elements: Index = _NONE
 
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
         if abs(self.change.scale) <= LARGEST["float32"]:
             return
         tensor = views[0].tensor(self.tensor)
-        if self.elements is not None:
+        if self.elements.size:
             size = prod(tensor.shape) * (2 if tensor.dtype in COMPLEX else 1)
             if self.part or not self.elements.within(0, size) or not self.elements.distinct():
                 raise self.mismatch(tensor, f"its elements are not different numbers from 0 to {size - 1}, or not all")
@@ -57,7 +59,7 @@ class Perturb(ValueEdit):
 
     def apply(self, site: Site) -> None:
         stream = site.noise.stream(self.stream)
-        if self.elements is None:
+        if not self.elements.size:
             site.perturb(self.tensor, self.change, stream, self.part)
         else:
             site.perturb_at(self.tensor, self.change, stream, self.elements.array)
@@ -67,7 +69,7 @@ class Perturb(ValueEdit):
 
     def lines(self, view: View) -> Iterator[Line]:
         for line in super().lines(view):
-            if self.elements is not None:
+            if self.elements.size:
                 line = replace(line, what=f"{line.what}, {len(self.elements)} elements", expected=len(self.elements))
             if self.change.scale == 0 and self.change.combine in ("add", "add_relative"):
                 line = replace(line, expected=0)

@@ -127,6 +127,9 @@ class Store(ABC):
             "command line package.module:factory with --weights."
         )
 
+    def forget(self, name: str, part: Part) -> None:  # noqa: B027  # most models are not in training
+        """Let what optimizers hold of a part of a tensor start again; nothing happens where there is none."""
+
     @abstractmethod
     def finish(self) -> Any:
         """Carry out what had to wait for the last edit of a step, and return the model as it is now.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.cost import Cost
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
 from genewright.widths.axes import Axis, Leaf, Product, Sum, coordinates, gathered, leaves, resolve, size_of
@@ -186,9 +187,11 @@ class Knobs:
 
     Attributes:
         knobs: The knobs, in the order of the network's tensors.
+        cost: What the network takes as it is; None where nobody has asked.
     """
 
     knobs: tuple[Knob, ...]
+    cost: Cost | None = None
 
     def __iter__(self) -> Iterator[Knob]:
         return iter(self.knobs)
@@ -217,7 +220,8 @@ class Knobs:
         return named or [knob for knob in writing if knob.free] or writing
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.knobs))
+        lines = [] if self.cost is None else [str(self.cost)]
+        return "\n".join([*lines, *map(str, self.knobs)])
 
 
 def exchanged(axis: Axis, leaf: Leaf, other: Leaf) -> Axis:

@@ -21,7 +21,12 @@ from genewright.seeding import Noise
 from genewright.where import Where
 from tests import test_conformance as everywhere
 
-OPERATORS = {name: cls for name, cls in registered().items() if cls.__module__.startswith("genewright.")}
+_OF_A_KIND = ("fold_constant_units", "merge_units", "recycle_units")  # act on units that test_unit_operators.py makes
+OPERATORS = {
+    name: cls
+    for name, cls in registered().items()
+    if cls.__module__.startswith("genewright.") and name not in _OF_A_KIND
+}
 CASES = (  # their names begin with "Keras: "
     *("dense", "convolutional, compiled", "recurrent", "attention", "a shared layer"),
     *("a model inside, a frozen layer", "subclassed", "bfloat16", "float64"),
@@ -35,7 +40,9 @@ REFUSED: dict[str, set[str]] = {
     "replace_layer": _NO_ROOM,
     **{key: set(CASES) - {"attention"} for key in ("add_heads", "remove_heads")},
     "grow_kernel": set(CASES) - {"convolutional, compiled"},
-    **{key: {"a shared layer"} for key in ("narrow", "widen")},  # inside and outside of a model inside
+    **{
+        key: {"a shared layer"} for key in ("narrow", "widen", "block_units", "split_units", "prune_units")
+    },  # inside and outside of a model inside
     "replace_activation": {"recurrent"},
     "reset": {"recurrent"},  # the first values of a recurrent kernel are orthogonal
     **dict.fromkeys(("tie", "transfer"), _NOTHING_ALIKE),

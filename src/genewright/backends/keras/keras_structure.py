@@ -6,12 +6,17 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from genewright.backends.keras.float64_outputs import exact_outputs
 from genewright.backends.keras.library import keras
+from genewright.backends.keras.macs import macs_of
 from genewright.backends.keras.members import is_graph, layers_of
 from genewright.backends.keras.tracing import inner_graph, is_traceable, traced
 from genewright.backends.keras.widths import KerasWidths
 from genewright.edits import InsertLayer
-from genewright.errors import UnknownNameError, UnsupportedError
+from genewright.errors import ExampleError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
 from genewright.structure import Call, Structure
 
@@ -23,10 +28,13 @@ class KerasStructure(Structure):
 
     Attributes:
         model: The model.
+        example: A sample input, or None: the graph is known without one.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, example: Any = None) -> None:
         self.model = model
+        self.example = example
+        self._given: dict[str, NDArray[np.floating[Any]] | None] = {}
         self._widths: KerasWidths | None = None
 
     @property
@@ -41,6 +49,29 @@ class KerasStructure(Structure):
 
     def call(self, layer: str) -> Call:
         return self._of(layer)[0]
+
+    def layer_inputs(self, layer: str) -> NDArray[np.floating[Any]] | None:
+        if layer not in self._given:
+            self._given[layer] = self._inputs_of(layer)
+        return self._given[layer]
+
+    def macs(self) -> dict[str, int]:
+        if self.example is None:
+            raise ExampleError("Multiplications are counted for a batch. Give a sample input: gw.cost(model, example).")
+        self._refuse_python()
+        return macs_of(self._seen, self.example)
+
+    def _inputs_of(self, layer: str) -> NDArray[np.floating[Any]] | None:
+        """Run the graph as far as a layer of it; None where the layer is inside another, or there is no example."""
+        if self.example is None or not is_graph(self.model) or layer not in self._seen or "." in layer:
+            return None
+        call, given, _ = self._seen[layer]
+        if call.num_calls != 1:
+            return None
+        inner = self.model._functional if isinstance(self.model, keras.Sequential) else self.model
+        values = exact_outputs(keras.Model(inner.input, given), self.example).tensors[0]
+        features = 1 if call.depth_axis == 1 and call.window_axes else values.ndim - 1
+        return np.moveaxis(np.asarray(values, np.float64), features, -1).reshape(-1, values.shape[features])
 
     def tensors(self, layer: str) -> tuple[Any, Any]:
         """Return the symbolic tensors that a layer receives first, and that it returns."""
@@ -118,10 +149,15 @@ class KerasStructure(Structure):
                 (given, *others), returned = node.input_tensors, node.outputs[0]
                 floating = "float" in str(given.dtype) and "float" in str(returned.dtype)
                 if floating and len(node.outputs) == 1:
-                    found[name] = (_call(name, layer, given, others, returned, times), given, returned)
+                    maker = next((made for made, (_, _, output) in found.items() if output is given), "")
+                    sources = tuple(dict.fromkeys((*(found[name][0].sources if name in found else ()), maker)))
+                    call = _call(name, layer, given, others, returned, times, sources)
+                    found[name] = (call, given, returned)
 
 
-def _call(name: str, layer: Any, given: Any, others: Sequence[Any], returned: Any, times: int) -> Call:
+def _call(
+    name: str, layer: Any, given: Any, others: Sequence[Any], returned: Any, times: int, sources: tuple[str, ...]
+) -> Call:
     rank = len(returned.shape)
     first = getattr(layer, "data_format", None) == "channels_first" and rank > 2
     return Call(
@@ -134,4 +170,5 @@ def _call(name: str, layer: Any, given: Any, others: Sequence[Any], returned: An
         depth_axis=1 if first else max(0, rank - 1),
         window_axes=rank - 2 if rank in (4, 5) or (first and rank == 3) else 0,
         extra_inputs=tuple(type(other).__name__ for other in others),
+        sources=sources,
     )

@@ -43,7 +43,7 @@ class KerasNetwork(Network):
         }
 
     def _trace(self) -> Structure:
-        return KerasStructure(self._model)  # its graph says it, so that it needs no example
+        return KerasStructure(self._model, self._example)  # its graph says it, so that it needs no example
 
     def observe(self, chosen: Callable[[str], bool]) -> tuple[KerasObserver, Any]:
         if self._example is None:

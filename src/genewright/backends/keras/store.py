@@ -19,9 +19,10 @@ from genewright.backends.keras.rebuilding import moved, rebuild
 from genewright.backends.keras.rewiring import Changes
 from genewright.backends.keras.sizing import refuse_larger
 from genewright.backends.keras.snapshot import snapshot
-from genewright.backends.keras.training import Move
+from genewright.backends.keras.training import Move, forget_state
 from genewright.backends.keras.tying import tie
 from genewright.edits import Edit, Memory, SetAttribute, Store, Tie
+from genewright.part import Part
 from genewright.tensor import Tensor
 
 Stored = NDArray[Any]
@@ -92,6 +93,9 @@ class KerasStore(Store):
         with memory.open() as values:
             self._resized[move.tensor] = np.ascontiguousarray(moved(values.reshape(memory.tensor.shape), move))
         self._moves.append(move)
+
+    def forget(self, name: str, part: Part) -> None:
+        forget_state(self._model, self._variable(name), part, self.journal)
 
     def restructure(self, edit: Edit) -> None:
         if isinstance(edit, SetAttribute):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from genewright.backends.keras.library import array_of, attributes_of, class_of, keras
 from genewright.backends.keras.members import Member, members_of
+from genewright.journal import Journal
+from genewright.part import Part, grid
 
 
 class Move(NamedTuple):
@@ -90,6 +92,33 @@ def moved_state(values: NDArray[Any], move: Move) -> NDArray[Any]:
     fresh = (slice(None),) * move.axis + (index < 0,)
     taken[fresh] = np.mean(values, axis=move.axis, keepdims=True)
     return taken
+
+
+def forget_state(model: Any, variable: Any, part: Part, journal: Journal | None) -> None:
+    """Let what a model's optimizer holds of a part of a variable start again.
+
+    First moments start at zero, all else at the mean of the variable's others: zero would make Adam's first steps too
+    large.
+    """
+    optimizer = model.optimizer if getattr(model, "compiled", False) else None
+    if optimizer is None or not optimizer.built:
+        return
+    inner = getattr(optimizer, "inner_optimizer", None) or optimizer
+    places = [i for i, v in enumerate(inner._trainable_variables) if v is variable]
+    for key, state in [(key, states[at]) for key, states in _slots(inner)[0].items() for at in places]:
+        if state is None or tuple(state.shape) != tuple(variable.shape):
+            continue
+        old = np.array(array_of(state))
+        chosen = np.zeros(old.shape, np.bool_)
+        chosen[grid(part, old.shape)] = True
+        others = old[~chosen]
+        if journal is not None:
+            journal.add(_assigning(state, old))
+        state.assign(np.where(chosen, 0.0 if "momentum" in key or not others.size else others.mean(), old))
+
+
+def _assigning(state: Any, old: NDArray[Any]) -> Callable[[], None]:
+    return lambda: state.assign(old)
 
 
 def _slots(optimizer: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -12,6 +13,7 @@ from torch import nn
 from genewright.backends.torch.tensors import unwrapped
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
+from genewright.part import Part, grid
 
 # Second moments start at their mean for new entries: zero would make the first step of such an entry too large.
 _SECOND_MOMENTS = ("exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "sum")
@@ -61,6 +63,26 @@ class OptimizerState:
                 new[key] = _gathered(value, axis, index, fill_mean=key in _SECOND_MOMENTS)
             else:
                 self._say(f"{key!r} of {name!r} cannot be moved to the shape {shape}")
+                new = {}
+                break
+        journal.keep(self._optimizer.state)
+        self._optimizer.state[parameter] = new
+        if not new:
+            del self._optimizer.state[parameter]
+
+    def forgotten(self, name: str, parameter: torch.Tensor, part: Part, journal: Journal) -> None:
+        """Let the state of some elements of a parameter start again, as that of new ones starts."""
+        old: dict[str, Any] | None = self._optimizer.state.get(parameter)
+        if old is None:
+            return
+        new: dict[str, Any] = {}
+        for key, value in old.items():
+            if _has_no_shape(value):
+                new[key] = value
+            elif key in _MOMENTS and _is_like(value, parameter):
+                new[key] = _forgotten(value, part, fill_mean=key in _SECOND_MOMENTS)
+            else:
+                self._say(f"{key!r} of {name!r} cannot start again for some of its elements")
                 new = {}
                 break
         journal.keep(self._optimizer.state)
@@ -150,6 +172,16 @@ def _is_like(value: Any, parameter: torch.Tensor, axis: int | None = None) -> bo
         return False
     lengths = zip(value.shape, parameter.shape, strict=True)
     return all(has == wanted or at == axis for at, (has, wanted) in enumerate(lengths))
+
+
+def _forgotten(value: torch.Tensor, part: Part, *, fill_mean: bool) -> torch.Tensor:
+    place = tuple(torch.tensor(at) if isinstance(at, np.ndarray) else at for at in grid(part, tuple(value.shape)))
+    chosen = torch.zeros_like(value, dtype=torch.bool)
+    chosen[place] = True
+    others = value[~chosen]
+    new = value.clone()
+    new[chosen] = others.mean() if fill_mean and others.numel() else 0.0
+    return new
 
 
 def _gathered(value: torch.Tensor, axis: int, places: NDArray[Any], *, fill_mean: bool) -> torch.Tensor:

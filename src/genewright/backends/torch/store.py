@@ -111,6 +111,10 @@ class TorchStore(Store):
             self._companion.gathered(name, twin, axis, index, journal)
         self._network().refresh(member)
 
+    def forget(self, name: str, part: Part) -> None:
+        for twin in self._member(name).same:
+            self._companion.forgotten(name, twin, part, self.journal or Journal())
+
     def restructure(self, edit: Edit) -> None:
         refuse_wrapped(self._model)
         if self.limit is not None and isinstance(edit, InsertLayer | ReplaceLayer | Rewire):

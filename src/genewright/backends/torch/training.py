@@ -20,6 +20,7 @@ from genewright.companion import Companion
 from genewright.declaration import Declaration
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
+from genewright.part import Part
 
 
 class Described(Companion):
@@ -71,6 +72,11 @@ class Training(Described):
         """Move what the optimizers hold of one parameter as its entries have moved."""
         for optimizer in self._optimizers:
             optimizer.gathered(name, parameter, axis, index, journal)
+
+    def forgotten(self, name: str, parameter: torch.Tensor, part: Part, journal: Journal) -> None:
+        """Let what the optimizers hold of a part of one parameter start again."""
+        for optimizer in self._optimizers:
+            optimizer.forgotten(name, parameter, part, journal)
 
     def state_resets(self, names: Sequence[str]) -> list[str]:
         network = TorchNetwork(self._model)

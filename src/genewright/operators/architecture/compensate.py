@@ -34,13 +34,36 @@ def constant_units(knob: Knob, gone: Sequence[int], network: Network) -> list[in
 def fold_constants(knob: Knob, units: Sequence[int], network: Network) -> Iterator[Edit]:
     """Fold constant units into the biases of their readers: bias += value * column."""
     for place in knob.places if units else ():
-        seen = _reader_inputs(knob, place, network)
+        seen = reader_inputs(knob, place, network)
         if "reader" not in place.roles or seen is None:
             continue
         values = seen[0, list(units)]
         if not values.any() or (seen[:, list(units)] != values).any():
             continue  # zero, or not the same everywhere: then there is nothing to fold, or no way
-        yield from _add_to_bias(knob, place, network, dict(zip(units, map(_round_bits, values), strict=True)))
+        yield from add_to_bias(knob, place, network, dict(zip(units, map(round_bits, values), strict=True)))
+
+
+def foldable(knob: Knob, units: Sequence[int], network: Network, *, frozen: bool) -> list[int]:
+    """Return those of constant units whose value every reader can take into its bias, or is zero for it.
+
+    Args:
+        knob: The width.
+        units: Constant units.
+        network: The network.
+        frozen: A frozen bias may change.
+    """
+    left = list(units)
+    for place in knob.places if units else ():
+        if "reader" not in place.roles:
+            continue
+        seen = reader_inputs(knob, place, network)
+        if seen is None:
+            return []
+        still = {unit for unit in left if (seen[:, unit] == seen[0, unit]).all()}
+        bias = bias_of(place, network)
+        can = bias is not None and (frozen or network.tensor(bias).trainable)
+        left = [unit for unit in left if unit in still and (can or not seen[0, unit].any())]
+    return left
 
 
 def absorb_by_least_squares(knob: Knob, gone: Sequence[int], network: Network) -> Iterator[Edit]:
@@ -54,12 +77,12 @@ def absorb_by_least_squares(knob: Knob, gone: Sequence[int], network: Network) -
     for place in knob.places:
         if "reader" not in place.roles:
             continue
-        seen = _reader_inputs(knob, place, network)
+        seen = reader_inputs(knob, place, network)
         values = np.concatenate(made, axis=1).T if seen is None else seen
-        shifts = seen is not None and _bias_of(place, network) is not None
+        shifts = seen is not None and bias_of(place, network) is not None
         known = np.column_stack([values[:, kept], np.ones(len(values))]) if shifts else values[:, kept]
         share = np.linalg.lstsq(known, values[:, list(gone)], rcond=1e-10)[0]
-        share = np.vectorize(_round_bits, otypes=[np.float64])(np.where(np.isfinite(share), share, 0))
+        share = np.vectorize(round_bits, otypes=[np.float64])(np.where(np.isfinite(share), share, 0))
         yield Map(
             tensor=place.tensor,
             function=Absorb(
@@ -71,10 +94,10 @@ def absorb_by_least_squares(knob: Knob, gone: Sequence[int], network: Network) -
             ),
         )
         if shifts:
-            yield from _add_to_bias(knob, place, network, dict(zip(gone, share[-1], strict=True)))
+            yield from add_to_bias(knob, place, network, dict(zip(gone, share[-1], strict=True)))
 
 
-def _reader_inputs(knob: Knob, place: Place, network: Network) -> Numbers | None:
+def reader_inputs(knob: Knob, place: Place, network: Network) -> Numbers | None:
     """Return the inputs of a reader, a column for each unit and a row for each position."""
     if "reader" not in place.roles or not _is_affine(network.layer(place.layer)):
         return None
@@ -85,8 +108,9 @@ def _reader_inputs(knob: Knob, place: Place, network: Network) -> Numbers | None
     return np.moveaxis(seen[:, at], 1, 2).reshape(-1, knob.size)
 
 
-def _add_to_bias(knob: Knob, place: Place, network: Network, constants: dict[int, float]) -> Iterator[Edit]:
-    bias = _bias_of(place, network)
+def add_to_bias(knob: Knob, place: Place, network: Network, constants: dict[int, float]) -> Iterator[Edit]:
+    """Add constant * column to the bias beside a reader's kernel, for some units; nothing where there is none."""
+    bias = bias_of(place, network)
     if bias is None:
         return
     kernel = np.moveaxis(np.asarray(network.read(place.tensor), np.float64), place.axis, 0)
@@ -98,7 +122,7 @@ def _add_to_bias(knob: Knob, place: Place, network: Network, constants: dict[int
     yield Map(tensor=bias, function=Add(by=change))
 
 
-def _bias_of(place: Place, network: Network) -> str | None:
+def bias_of(place: Place, network: Network) -> str | None:
     """Return the bias beside a kernel that a constant can be added to: every output sees the constant alike."""
     layer = network.layer(place.layer)
     if layer.bias not in network.tensors or not _is_affine(layer):
@@ -114,6 +138,7 @@ def _is_affine(layer: Layer) -> bool:
     return layer.plain and layer.kind in ("linear", "convolution", "depthwise_convolution")
 
 
-def _round_bits(value: float) -> float:
+def round_bits(value: float) -> float:
+    """Return a number that a forward pass gave, to as many bits as are the same on every machine."""
     mantissa, exponent = math.frexp(value)
     return math.ldexp(round(mantissa * 2**_BITS) / 2**_BITS, exponent)

@@ -73,14 +73,14 @@ def choices() -> tuple[str, ...]:
     return (*MEASURES, "random", "last", *measures_for_pruning())
 
 
-def on_example(by: str, knob: Knob, network: Network, noise: Noise) -> Numbers:
+def on_example(by: str, knob: Knob, network: Network, noise: Noise, who: str = "Narrow") -> Numbers:
     """Return a measure of a width's units on the example, turned so that those to be spared first are the smallest.
 
     Raises:
         UnsupportedError: No layer's units are those of the width, or the measure has no meaning for them.
         ExampleError: There is no example.
     """
-    measure = as_measures("Narrow", by)[0]
+    measure = as_measures(who, by)[0]
     around = {name for layer in knob.layers for name in (layer, *holders(layer))}
     of_heads = knob.kind == "heads"
     table = measure_on_example(network, lambda name: of_heads or name in around, measure, noise)
@@ -89,8 +89,8 @@ def on_example(by: str, knob: Knob, network: Network, noise: Noise) -> Numbers:
     known = [value for value in values if np.isfinite(value).all()]
     if not known:
         raise UnsupportedError(
-            f"Narrow(by={by!r}): the measure says nothing of the units of {knob.name!r} on this example. Use by='l2', "
-            "or name the units yourself: units=..."
+            f"{who}(by={by!r}): the measure says nothing of the units of {knob.name!r} on this example. Use by='l2', "
+            "or name the units yourself."
         )
     return -known[0] if measure.spare == "high" else known[0]
 

@@ -20,18 +20,25 @@ def unit_rows(knob: Knob, place: Place, network: Network) -> NDArray[np.float64]
     return values[by_unit(layout_of(place.layout, knob.leaf), knob.size)].reshape(knob.size, -1)
 
 
-def exact_duplicates(knob: Knob, gone: Sequence[int], network: Network) -> list[tuple[int, int]]:
-    """Return (unit that stays, removed unit) for every removed exact duplicate, the last first."""
+def first_of_each(knob: Knob, network: Network) -> list[int]:
+    """Return for every unit the first one that equals it in all that makes it; itself, where that says nothing."""
     made = [unit_rows(knob, place, network) for place in knob.places if "reader" not in place.roles]
     if not made or knob.mixes or knob.norms:
-        return []
+        return list(range(knob.size))
     whole = np.concatenate(made, axis=1)
-    removed = set(gone)
     seen: dict[bytes, int] = {}
+    return [seen.setdefault(whole[unit].tobytes(), unit) for unit in range(knob.size)]
+
+
+def exact_duplicates(knob: Knob, gone: Sequence[int], network: Network) -> list[tuple[int, int]]:
+    """Return (unit that stays, removed unit) for every removed exact duplicate, the last first."""
+    first = first_of_each(knob, network)
+    stays: dict[int, int] = {}
+    removed = set(gone)
     for unit in range(knob.size):
         if unit not in removed:
-            seen.setdefault(whole[unit].tobytes(), unit)
-    return [(seen[key], unit) for unit in reversed(gone) if (key := whole[unit].tobytes()) in seen]
+            stays.setdefault(first[unit], unit)
+    return [(stays[first[unit]], unit) for unit in reversed(gone) if first[unit] in stays]
 
 
 def merge_duplicates(knob: Knob, copies: Sequence[tuple[int, int]]) -> Iterator[Edit]:

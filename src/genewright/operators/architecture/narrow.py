@@ -10,15 +10,12 @@ import numpy as np
 
 from genewright.edits import Edit
 from genewright.errors import SettingError, UnsupportedError
-from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
-from genewright.operators.architecture.compensate import absorb_by_least_squares, constant_units, fold_constants
-from genewright.operators.architecture.gather_units import gather
 from genewright.operators.architecture.head_size import shrunk_heads
 from genewright.operators.architecture.importance import choices, least_important
-from genewright.operators.architecture.merge_duplicates import exact_duplicates, merge_duplicates
+from genewright.operators.architecture.shrink import shrunk
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
@@ -135,20 +132,11 @@ class Narrow(Operator):
         if obstacle:
             raise UnsupportedError(f"Narrow: {knob.name!r} {obstacle}")
         gone = self._chosen(knob, network, noise, self._removed(knob))
-        kept = [unit for unit in range(knob.size) if unit not in set(gone)]
         if knob.kind == "head size":
+            kept = [unit for unit in range(knob.size) if unit not in set(gone)]
             yield from shrunk_heads(knob, kept, network.structure.widths)
-            return
-        attributes = network.structure.widths.resolve_attributes(knob, knob.size - len(gone))
-        copies = exact_duplicates(knob, gone, network)
-        yield from merge_duplicates(knob, copies)
-        lost = [unit for unit in gone if unit not in {copy for _, copy in copies}]
-        constant = constant_units(knob, lost, network)
-        yield from fold_constants(knob, constant, network)
-        rest = [unit for unit in lost if unit not in constant]
-        if self.repair == "least_squares" and rest:
-            yield from absorb_by_least_squares(knob, rest, network)
-        yield gather(knob, Index.of(kept), attributes=attributes)
+        else:
+            yield from shrunk(knob, gone, network, repair=self.repair)
 
     def _removed(self, knob: Knob) -> int:
         if self.units is not None:

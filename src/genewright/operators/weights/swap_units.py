@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from genewright.edits import Edit, Gather, Place
-from genewright.errors import SelectionError
+from genewright.errors import ExampleError, SelectionError, SettingError
 from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import permutation
 from genewright.operator import Operator
 from genewright.operators.weights.kernels import KERNELS, selected_kernels
 from genewright.seeding import Noise
-from genewright.settings import check_fraction
+from genewright.settings import check_fraction, check_integer, check_rate_or_count
 from genewright.where import Selected, Where, as_where
+
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,9 @@ class SwapUnits(Operator):
     role, and the function changes. (A swap that the next layer follows would keep the function.) The same mutation
     twice gives the first bytes back.
 
+    What swaps in the layer that makes the outputs is classes, not roles. So with `example=` layers whose units no
+    weights read are left out, unless ``outputs=True``; without an example, nobody can tell them, and they swap too.
+
     A unit is a position along the kernel's unit axis: an output feature or channel; in a recurrent layer one gate of
     one cell; in attention one row of a projection. (What `where` allows by units are whole cells and
     heads.) A normalisation layer after it is another layer, and stays. Only chosen tensors move: with a frozen bias, or
@@ -36,11 +41,14 @@ class SwapUnits(Operator):
 
     Args:
         rate: Share of the units that change places, in [0, 1]; above 0, at least one pair a layer.
+        count: Instead of `rate`, exactly how many pairs of all chosen layers together; those of a count are among those
+            of a higher one.
+        outputs: Swap units that no weights read, too: the classes of a classifier.
         where: Which tensors and units; all trainable ones of layers with a kernel by default.
 
     Raises:
         SettingError: A setting is out of its range.
-        SelectionError: `where` chooses no kernel with two units.
+        SelectionError: `where` chooses no kernel with two units, or those of outputs alone.
 
     Example:
         >>> import torch, genewright as gw
@@ -56,46 +64,95 @@ class SwapUnits(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
     inverse: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     rate: float = 0.1
+    count: int | None = None
+    outputs: bool = False
     where: Where = field(default_factory=Where)
 
     def __post_init__(self) -> None:
         check_fraction(self, "rate", self.rate)
         object.__setattr__(self, "rate", float(self.rate))
+        if self.count is not None:
+            check_integer(self, "count", self.count, low=1)
+            check_rate_or_count(self)
         object.__setattr__(self, "where", as_where(self.where))
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         network = networks[0]
         kernels = selected_kernels(self.where, network, type(self).__name__)
-        layers = dict.fromkeys((kernel.tensor.layer, _count(kernel)) for kernel in kernels)
-        proposed = False
-        for layer, count in layers:
-            moving = [s for s in self.where.select(network) if s.tensor.layer == layer and _moves(s, count)]
-            swapped = self._swapped(layer, moving[0], count, noise)
-            if swapped is None:
-                continue
-            proposed = True
-            places = tuple(Place(s.tensor.name, s.axis or 0) for s in moving)
-            yield Gather(width=layer, size=count, index=swapped, places=places)
-        if not proposed:
+        layers = tuple(dict.fromkeys((kernel.tensor.layer, _count(kernel)) for kernel in kernels))
+        apart = () if self.outputs else _unread(network)
+        chosen = self.where.select(network)
+        found = [_width(layer, count, chosen, noise) for layer, count in layers if layer not in apart]
+        if not any(width.pairs for width in found):
             raise SelectionError(
                 "SwapUnits: no chosen layer has two units that may change places: "
                 + ", ".join(f"{layer or 'the model'!r} has {count}" for layer, count in layers)
                 + ". Choose more units or other layers."
+                + (f" Those of {', '.join(map(repr, apart))} are outputs: outputs=True swaps them." if apart else "")
             )
+        for width, pairs in zip(found, self._taken(found, noise), strict=True):
+            index = list(range(width.count))
+            for first, second in pairs:
+                index[first], index[second] = second, first
+            if pairs or (self.count is None and width.pairs):
+                places = tuple(Place(s.tensor.name, s.axis or 0) for s in width.moving)
+                yield Gather(width=width.layer, size=width.count, index=Index.of(index), places=places)
 
-    def _swapped(self, layer: str, selected: Selected, count: int, noise: Noise) -> Index | None:
-        """Return the old position of the unit at each new one, or None where there is no pair."""
-        units = range(count) if selected.units is None else selected.units
-        if len(units) < 2:
-            return None
-        drawn: list[int] = permutation(noise.stream(f"{layer}/{count}"), len(units)).tolist()
-        index = list(range(count))
-        for pair in range(min(math.ceil(self.rate * len(units) / 2), len(units) // 2)):
-            first, second = units[drawn[2 * pair]], units[drawn[2 * pair + 1]]
-            index[first], index[second] = second, first
-        return Index.of(index)
+    def _taken(self, found: list[_Width], noise: Noise) -> list[tuple[Pair, ...]]:
+        """Return the pairs of each layer that change places."""
+        if self.count is None:
+            return [width.pairs[: math.ceil(self.rate * width.units / 2)] for width in found]
+        order = sorted(range(len(found)), key=lambda at: (found[at].layer, found[at].count))
+        every = [(at, pair) for at in order for pair in found[at].pairs]
+        if self.count > len(every):
+            raise SettingError(
+                f"SwapUnits: count is at most the {len(every)} pairs that the chosen units make; received {self.count}."
+            )
+        taken = [every[int(at)] for at in permutation(noise.stream("pairs"), len(every))[: self.count]]
+        return [tuple(pair for of, pair in taken if of == at) for at in range(len(found))]
+
+
+@dataclass(frozen=True)
+class _Width:
+    """A layer's units that may change places.
+
+    Attributes:
+        layer: The layer's name.
+        count: How many units it has.
+        units: How many of these are chosen.
+        moving: The tensors in which they stand.
+        pairs: The chosen units in drawn order, two by two.
+    """
+
+    layer: str
+    count: int
+    units: int
+    moving: tuple[Selected, ...]
+    pairs: tuple[Pair, ...]
+
+
+def _width(layer: str, count: int, chosen: list[Selected], noise: Noise) -> _Width:
+    moving = tuple(s for s in chosen if s.tensor.layer == layer and _moves(s, count))
+    units = range(count) if moving[0].units is None else moving[0].units
+    drawn = [units[int(at)] for at in permutation(noise.stream(f"{layer}/{count}"), len(units))]
+    pairs = tuple(zip(drawn[::2], drawn[1::2], strict=False))
+    return _Width(layer, count, len(units), moving, pairs)
+
+
+def _unread(network: Network) -> tuple[str, ...]:
+    """Return the layers whose units go into no weights and no product, so that they are the outputs, or are lost.
+
+    Nothing is known without an example.
+    """
+    try:
+        knobs = network.structure.widths.knobs()
+    except ExampleError:
+        return ()
+    plain = [knob for knob in knobs if not knob.mixes and not any("reader" in place.roles for place in knob.places)]
+    return tuple(dict.fromkeys(p.layer for knob in plain for p in knob.places if "writer" in p.roles))
 
 
 def _count(selected: Selected) -> int:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # no public base class
+from torch.utils.weak import WeakIdKeyDictionary
 
 from genewright.backends.torch.copying import copy_module
 from genewright.backends.torch.layers import layer_called
@@ -37,6 +38,7 @@ class _Tally:
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     extra_inputs: tuple[str, ...]
+    sources: tuple[str, ...] = ()
     num_calls: int = field(default=0)
 
 
@@ -46,6 +48,7 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
     for name, module in named_layers(model):
         names.setdefault(id(module), name)
     tallies: dict[str, _Tally] = {}
+    makers: Any = WeakIdKeyDictionary()  # of each tensor the innermost layer that returned it, and its version then
 
     def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         given, returned = first_tensor((args, kwargs)), main_output(output)
@@ -55,6 +58,12 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
         tally = tallies.setdefault(name, _Tally(module, tuple(padded(given).shape), tuple(padded(returned).shape), ()))
         tally.extra_inputs = tuple(dict.fromkeys((*tally.extra_inputs, *_extras((*args, *kwargs.values()), given))))
         tally.num_calls += 1
+        origin = given if given in makers or given._base is None else given._base  # its axes may have been rearranged
+        maker, version = cast("tuple[str, int]", makers.get(origin, ("", -1)))
+        fed_by = maker if version == _version(given) else ""  # else it has been changed in place
+        tally.sources = tuple(dict.fromkeys((*tally.sources, fed_by)))
+        if makers.get(returned, ("", -1))[1] != _version(returned):
+            makers[returned] = (name, _version(returned))
 
     watched = [module for _, module in named_layers(model) if not isinstance(module, _OURS)]
     with watching(watched, note):
@@ -163,9 +172,15 @@ def _call(name: str, tally: _Tally, depth_axis: int) -> Call:
         num_calls=tally.num_calls,
         composite=any(not isinstance(child, _OURS) for child in tally.module.children()),
         extra_inputs=tally.extra_inputs,
+        sources=tally.sources,
         depth_axis=depth_axis,
         window_axes=ndim - 2 if depth_axis == 1 and 3 <= ndim <= 5 else 0,
     )
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """Return how often a tensor has been changed in place."""
+    return -2 if tensor.is_inference() else tensor._version  # pyright: ignore[reportPrivateUsage]  # autograd's own
 
 
 def _extras(values: tuple[Any, ...], given: torch.Tensor) -> list[str]:

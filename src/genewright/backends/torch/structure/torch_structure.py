@@ -18,6 +18,7 @@ from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.restructure.insert import in_layer_list
 from genewright.backends.torch.restructure.places import is_chain
 from genewright.backends.torch.structure.calls import inputs_of_layer, recorded_calls
+from genewright.backends.torch.structure.macs import macs_of
 from genewright.backends.torch.structure.randomize_params import randomize_constant_params
 from genewright.backends.torch.structure.torch_widths import TorchWidths
 from genewright.backends.torch.structure.zero_init import zero_init_tensors
@@ -66,6 +67,9 @@ class TorchStructure(Structure):
             "weights may be used without calling it). Choose a layer that the forward pass calls, or give "
             "an example that reaches it."
         )
+
+    def macs(self) -> dict[str, int]:
+        return macs_of(self.widths.recording)
 
     def layer_inputs(self, layer: str) -> NDArray[np.floating[Any]] | None:
         if layer not in self._given:

@@ -1,0 +1,1 @@
+"""Operators on units: one a file."""
