@@ -134,7 +134,7 @@ def test_a_share_of_the_units_goes_by_layer_or_over_all(scope: str, sizes: tuple
     if sizes:
         assert made == sizes
     else:
-        scores = [net[at].weight.abs().flatten(1).sum(dim=1) for at in (0, 3)]
+        scores = [net[at].weight.detach().abs().flatten(1).sum(dim=1) for at in (0, 3)]
         every = sorted((float(s), at) for at, of in enumerate(scores) for s in of / of.mean())
         assert made == (6 - sum(at == 0 for _, at in every[:5]), 4 - sum(at == 1 for _, at in every[:5]))
     again(net, mutant)

@@ -11,7 +11,7 @@ from genewright.errors import SelectionError, UnsupportedError
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.part import Part, along
-from genewright.where import Selected, Where, describe
+from genewright.where import Where, describe
 from genewright.widths.knob import Knob, Place
 
 ZERO = Change(combine="replace", distribution="constant", scale=0.0)
@@ -33,7 +33,7 @@ def hidden_units(where: Where, network: Network, who: str) -> list[tuple[Knob, t
         units: set[int] = set()
         for place in knob.places if knob.hidden and knob.plain else ():
             selected = chosen.get(network.tensor(place.tensor).name)
-            if "writer" not in place.roles or selected is None or place.axis != _axis(selected):
+            if "writer" not in place.roles or selected is None or place.axis != selected.axis:
                 continue
             owners = knob.units(place)
             units.update((owners if selected.units is None else owners[list(selected.units)]).tolist())
@@ -46,10 +46,6 @@ def hidden_units(where: Where, network: Network, who: str) -> list[tuple[Knob, t
             "with nothing that looks across them. There are none. gw.knobs(model, example) lists all widths."
         )
     return found
-
-
-def _axis(selected: Selected) -> int | None:
-    return selected.tensor.unit_axis if selected.axis is None else selected.axis
 
 
 def part_of(knob: Knob, place: Place, units: tuple[int, ...]) -> Part:
