@@ -30,8 +30,8 @@ DEFAULTS = {
     name: cls()
     for name, cls in registered().items()
     if cls.__module__.startswith("genewright.") and not {"architecture", "units"} & set(cls.__module__.split("."))
-    if cls
-    not in (gw.Crossover, gw.AlignTo)  # they need a second network: tests/operators/sharing holds their invariants
+    if cls not in (gw.Crossover, gw.AlignTo)  # they need a second network: tests/operators/sharing
+    if cls is not gw.SafeGaussianNoise  # it needs an example: tests/operators/test_safe_gaussian_noise.py
 }
 VARIANTS = {
     "bit_flip_sign": gw.BitFlip(bits="sign", rate=0.3),

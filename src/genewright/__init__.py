@@ -120,6 +120,7 @@ from genewright.operators.weights.laplace_noise import LaplaceNoise as LaplaceNo
 from genewright.operators.weights.low_rank_noise import LowRankNoise as LowRankNoise
 from genewright.operators.weights.quantize import Quantize as Quantize
 from genewright.operators.weights.reset import Reset as Reset
+from genewright.operators.weights.safe_gaussian_noise import SafeGaussianNoise as SafeGaussianNoise
 from genewright.operators.weights.set_weights import SetWeights as SetWeights
 from genewright.operators.weights.shuffle import Shuffle as Shuffle
 from genewright.operators.weights.sign_flip import SignFlip as SignFlip

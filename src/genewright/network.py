@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -14,6 +14,7 @@ from genewright.cost import Cost
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.elements import decoded
 from genewright.errors import ExampleError, SettingError, UnknownNameError, UnsupportedError
+from genewright.jacobian import Jacobian
 from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
 from genewright.observation import Observer
@@ -35,6 +36,7 @@ class Network(ABC):
 
     tensors: Mapping[str, Tensor]
     _structure: Structure | None = None
+    _differentiated: bool = False
 
     @property
     def structure(self) -> Structure:
@@ -50,12 +52,31 @@ class Network(ABC):
     @property
     def traced(self) -> bool:
         """Whether somebody has asked how the model computes."""
-        return self._structure is not None
+        return self._structure is not None or self._differentiated
 
     @final
     def forget_structure(self) -> None:
         """Values have changed: what one run showed of the model no longer holds."""
         self._structure = None
+        self._differentiated = False
+
+    @final
+    def jacobian(self, names: Sequence[str]) -> Jacobian:
+        """Return products with the derivatives of the model's first output by some tensors, on the example.
+
+        Args:
+            names: The tensors' names.
+
+        Raises:
+            ExampleError: No example was given, or a checkpoint cannot be run.
+            UnsupportedError: The output has no gradients.
+        """
+        self._differentiated = True
+        return self._jacobian(names)
+
+    def _jacobian(self, names: Sequence[str]) -> Jacobian:
+        """Return what `jacobian` does."""
+        raise ExampleError(NO_EXAMPLE)
 
     def _trace(self) -> Structure:
         """Return how the model computes; `structure` asks once."""

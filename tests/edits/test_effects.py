@@ -475,6 +475,11 @@ def subtracted(old: Array) -> Array:
     return old - old.dtype.type(2 / 3) * draw(NOISE.stream("s"), "normal", range(15), str(old.dtype)).reshape(3, 5)
 
 
+def divided(old: Array) -> Array:
+    z = draw(NOISE.stream("s"), "normal", range(15), str(old.dtype)).reshape(3, 5)
+    return old + ((old.dtype.type(2 / 3) * z) / (BY + 1)).astype(old.dtype)
+
+
 def ascended(old: Array) -> Array:
     """One step of momentum from rest, with weight decay."""
     streams = [derive(seed, name="w", path="/0", salt="evolution_noise") for seed in (1, 2**64 - 1, 3)]
@@ -495,6 +500,7 @@ MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
     "shuffle": (functions.Shuffle(axis=0), shuffled),
     "quantize": (functions.Quantize(bits=3, axis=0), quantized),
     "subtract_noise": (functions.SubtractNoise(scale=2 / 3), subtracted),
+    "divided_noise": (functions.DividedNoise(scale=2 / 3, divisor=(BY + 1).reshape(-1)), divided),
     "ascend": (
         functions.Ascend(
             generations=[[[1, 0.5], [2**64 - 1, -2 / 3], [3, 0.25]]],

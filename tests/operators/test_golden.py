@@ -124,7 +124,7 @@ def test_every_operator_on_weights_has_golden_bytes() -> None:
         for cls in registered().values()
         if cls.__module__.startswith("genewright.operators.")
         if not {"architecture", "units"} & set(cls.__module__.split("."))
-        if cls is not gw.AlignTo  # files do not run, so nothing is known of their widths
+        if cls not in (gw.AlignTo, gw.SafeGaussianNoise)  # files do not run
     }
     assert {type(operator).__name__ for operator in EVERY.values()} == ours
 

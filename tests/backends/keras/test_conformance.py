@@ -22,10 +22,11 @@ from genewright.where import Where
 from tests import test_conformance as everywhere
 
 _OF_A_KIND = ("fold_constant_units", "merge_units", "recycle_units")  # act on units that test_unit_operators.py makes
+_OF_TWO = ("align_to", "crossover")  # need a second network, and have tests of their own
 OPERATORS = {
     name: cls
     for name, cls in registered().items()
-    if cls.__module__.startswith("genewright.") and name not in _OF_A_KIND
+    if cls.__module__.startswith("genewright.") and name not in (*_OF_A_KIND, *_OF_TWO)
 }
 CASES = (  # their names begin with "Keras: "
     *("dense", "convolutional, compiled", "recurrent", "attention", "a shared layer"),

@@ -23,7 +23,7 @@ def exact_outputs(model: Any, example: Any) -> Outputs:
     if is_graph(model) or isinstance(model, keras.Model):
         with double_precision() as possible:
             try:
-                outputs = predict(in_float64(model), _doubled(example)) if possible else None
+                outputs = predict(in_float64(model), doubled(example)) if possible else None
             except Exception:  # a layer, a class or a device without float64: then as it is
                 outputs = None
         if outputs is not None and all(output.dtype != np.float32 for output in outputs):
@@ -31,12 +31,12 @@ def exact_outputs(model: Any, example: Any) -> Outputs:
     return Outputs(predict(model, example), exact=False)
 
 
-def _doubled(example: Any) -> Any:
+def doubled(example: Any) -> Any:
     """Return an example with its floating arrays in float64."""
     if isinstance(example, dict):
-        return {key: _doubled(value) for key, value in example.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {key: doubled(value) for key, value in example.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(example, tuple | list):
-        return [_doubled(value) for value in example]  # pyright: ignore[reportUnknownVariableType]
+        return [doubled(value) for value in example]  # pyright: ignore[reportUnknownVariableType]
     array: NDArray[Any] = array_of(example)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,14 @@ from genewright.backends.files.keras_layout import fans_of, input_axis_of, role_
 from genewright.backends.keras.blueprint import made_by
 from genewright.backends.keras.facts import facts_of
 from genewright.backends.keras.initial import initial_of, initializer_of
+from genewright.backends.keras.jacobian import KerasJacobian
 from genewright.backends.keras.keras_structure import KerasStructure
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
 from genewright.backends.keras.observing import KerasObserver
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
+from genewright.jacobian import Jacobian
 from genewright.layer import Layer
 from genewright.names import did_you_mean
 from genewright.network import Network
@@ -49,6 +51,11 @@ class KerasNetwork(Network):
         if self._example is None:
             return super().observe(chosen)  # pyright: ignore[reportReturnType]  # it refuses
         return KerasObserver(self._model, chosen, self), self._example
+
+    def _jacobian(self, names: Sequence[str]) -> Jacobian:
+        if self._example is None:
+            return super()._jacobian(names)  # it refuses
+        return KerasJacobian(self._model, self._example, names)
 
     def _layers(self) -> dict[str, Layer]:
         return facts_of(self._model, self.tensors)

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import nn
 
 from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
+from genewright.backends.torch.jacobian import TorchJacobian
 from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.observing import TorchObserver
 from genewright.backends.torch.restructure.blueprint import new_layer
@@ -26,6 +27,7 @@ from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, inventory_of, members_of, stable_name, unwrapped
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
+from genewright.jacobian import Jacobian
 from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
 from genewright.state import State
@@ -55,6 +57,11 @@ class TorchNetwork(Network):
         if self._example is None:
             return super().observe(chosen)  # pyright: ignore[reportReturnType]  # it refuses
         return TorchObserver(self._model, chosen, lambda: self.structure.widths.knobs()), self._example
+
+    def _jacobian(self, names: Sequence[str]) -> Jacobian:
+        if self._example is None:
+            return super()._jacobian(names)  # it refuses
+        return TorchJacobian(self._model, self._example, names)
 
     def _layers(self) -> dict[str, Layer]:
         tensors = {name for member in self.members.values() for name in member.names}
