@@ -30,7 +30,8 @@ DEFAULTS = {
     name: cls()
     for name, cls in registered().items()
     if cls.__module__.startswith("genewright.") and not {"architecture", "units"} & set(cls.__module__.split("."))
-    if cls not in (gw.Crossover, gw.AlignTo)  # they need a second network: tests/operators/sharing
+    # These need a second network: tests/operators/sharing holds their invariants.
+    if cls not in (gw.Crossover, gw.AlignTo, gw.Rewind)
     if cls is not gw.SafeGaussianNoise  # it needs an example: tests/operators/test_safe_gaussian_noise.py
 }
 VARIANTS = {
@@ -69,6 +70,7 @@ _NOTHING_ALIKE = {  # no two layers of one kind and shape
 }
 REFUSED_MODULES = {
     **dict.fromkeys(("tie", "transfer"), _NOTHING_ALIKE),
+    "mask_smallest": _NO_KERNEL,
     **dict.fromkeys(("shuffle", "shuffle_all", "swap_units", "swap_units_half"), _NO_KERNEL),
     "reset": _NO_DEFAULT,
     "uniform_noise_named": {"parameter_lists"},

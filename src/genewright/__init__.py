@@ -67,6 +67,7 @@ from genewright.evolution.training import Trial as Trial
 from genewright.files import load as load
 from genewright.files import read_recipe as read_recipe
 from genewright.files import save as save
+from genewright.keep_zeros import keep_zeros as keep_zeros
 from genewright.knobs import knobs as knobs
 from genewright.mutate import fingerprint as fingerprint
 from genewright.mutate import mutate as mutate
@@ -81,6 +82,7 @@ from genewright.operator import registered as _registered
 from genewright.operators.architecture.add_branch import AddBranch as AddBranch
 from genewright.operators.architecture.add_heads import AddHeads as AddHeads
 from genewright.operators.architecture.add_skip import AddSkip as AddSkip
+from genewright.operators.architecture.copy_layer import CopyLayer as CopyLayer
 from genewright.operators.architecture.duplicate_block import DuplicateBlock as DuplicateBlock
 from genewright.operators.architecture.grow_inputs import GrowInputs as GrowInputs
 from genewright.operators.architecture.grow_kernel import GrowKernel as GrowKernel
@@ -101,6 +103,7 @@ from genewright.operators.combinators.one_of import OneOf as OneOf
 from genewright.operators.combinators.sequence import Sequence as Sequence
 from genewright.operators.sharing.align_to import AlignTo as AlignTo
 from genewright.operators.sharing.crossover import Crossover as Crossover
+from genewright.operators.sharing.rewind import Rewind as Rewind
 from genewright.operators.sharing.tie import Tie as Tie
 from genewright.operators.sharing.transfer import Transfer as Transfer
 from genewright.operators.units.block_units import BlockUnits as BlockUnits
@@ -118,6 +121,7 @@ from genewright.operators.weights.factor_noise import FactorNoise as FactorNoise
 from genewright.operators.weights.gaussian_noise import GaussianNoise as GaussianNoise
 from genewright.operators.weights.laplace_noise import LaplaceNoise as LaplaceNoise
 from genewright.operators.weights.low_rank_noise import LowRankNoise as LowRankNoise
+from genewright.operators.weights.mask_smallest import MaskSmallest as MaskSmallest
 from genewright.operators.weights.quantize import Quantize as Quantize
 from genewright.operators.weights.reset import Reset as Reset
 from genewright.operators.weights.safe_gaussian_noise import SafeGaussianNoise as SafeGaussianNoise

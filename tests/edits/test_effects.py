@@ -471,6 +471,13 @@ def absorbed(old: Array) -> Array:
     return new
 
 
+def without_smallest(old: Array) -> Array:
+    new = old.copy()
+    for at in sorted(range(15), key=lambda at: (abs(old.flat[at]), at))[:4]:
+        new.flat[at] = 0
+    return new
+
+
 def subtracted(old: Array) -> Array:
     return old - old.dtype.type(2 / 3) * draw(NOISE.stream("s"), "normal", range(15), str(old.dtype)).reshape(3, 5)
 
@@ -493,6 +500,7 @@ BY = np.arange(15.0).reshape(3, 5) / 7
 MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
     "scale": (functions.Scale(by=2 / 3), lambda old: old * old.dtype.type(2 / 3)),
     "scale by a power of two": (functions.Scale(by=-0.25), lambda old: old * old.dtype.type(-0.25)),
+    "zero_smallest": (functions.ZeroSmallest(count=4), without_smallest),
     "negate": (functions.Negate(), lambda old: -old),
     "add": (functions.Add(by=BY), lambda old: old + BY.astype(old.dtype)),
     "mean_fill": (functions.MeanFill(axis=1, new=Index.of([4, 2])), mean_filled),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -136,6 +136,19 @@ class Backend(ABC):
             UnsupportedError: Inputs of models of this framework do not change.
         """
         raise UnsupportedError("The inputs of this kind of model cannot change.")
+
+    def keep_zeros(self, model: Any, masks: Mapping[str, NDArray[np.bool_]], optimizer: Any) -> Callable[[], None]:
+        """Let masked elements be zero after every step of training, for `gw.keep_zeros`; return what ends it.
+
+        Args:
+            model: The model.
+            masks: For each tensor, by its name, which elements are zero now.
+            optimizer: What trains it, where that has to be told.
+
+        Raises:
+            UnsupportedError: Models of this framework are not trained, or need an optimizer.
+        """
+        raise UnsupportedError(f"A {type(model).__name__} is not trained: its zeros need no keeping.")
 
     @final
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from genewright.edits.edit import View
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
@@ -25,6 +27,7 @@ class Copy(ValueEdit):
         part: The elements that are written.
         source_part: The elements that are read, of the same shape.
         of: Whose tensor is read: 0 is this network, 1 the first donor, and so on.
+        keep_zeros: Elements that are zero stay so.
     """
 
     tensor: str
@@ -32,6 +35,7 @@ class Copy(ValueEdit):
     part: Part = ()
     source_part: Part = ()
     of: int = 0
+    keep_zeros: bool = False
 
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
@@ -41,6 +45,9 @@ class Copy(ValueEdit):
         values, dtype = site.taken(self.of, self.source, self.source_part)
         own = site.store.tensor(self.tensor).dtype
         moved = values if dtype == own else encoded(decoded(values, dtype), own)
+        if self.keep_zeros:
+            old, _ = site.taken(0, self.tensor, self.part)
+            moved = np.where(decoded(old, own) == 0, old, moved)
         site.write(self.tensor, self.part, moved)
 
     def moves(self) -> bool:
@@ -48,7 +55,7 @@ class Copy(ValueEdit):
 
     def words(self) -> str:
         of = f" of donor {self.of}" if self.of else ""
-        return f"copied from {self.source}{of}"
+        return f"copied from {self.source}{of}" + (", zeros stay" if self.keep_zeros else "")
 
 
 class _Reading(Protocol):

@@ -94,3 +94,29 @@ def test_a_vocabulary_grows_with_its_head(keras: Any) -> None:
     assert (mutant.get_layer("words").input_dim, mutant.output_shape[-1]) == (11, 11)
     assert np.allclose(_outputs(mutant, x)[..., :9], _outputs(model, x), rtol=1e-12)
     assert np.allclose(_outputs(mutant, x)[..., 9:], _outputs(model, x).mean(-1, keepdims=True), rtol=1e-5)
+
+
+def test_zeros_stay_while_the_model_is_fitted(keras: Any) -> None:
+    model = _functional(keras)
+    model.compile("adam", "mse")
+    y = np.ones((2, 5), np.float32)
+    model.fit(X, y, verbose=0)
+    gw.mutate(model, gw.MaskSmallest(0.5), seed=1, inplace=True)
+    kernel = model.get_layer("head").kernel
+    masked = np.asarray(keras.ops.convert_to_numpy(kernel)) == 0
+    release = gw.keep_zeros(model)
+    model.fit(X, y, epochs=2, verbose=0)
+    assert np.array_equal(np.asarray(keras.ops.convert_to_numpy(kernel)) == 0, masked)
+    release()
+    model.fit(X, y, verbose=0)
+    assert not (np.asarray(keras.ops.convert_to_numpy(kernel)) == 0).any()
+
+
+def test_a_layer_is_copied_as_it_is(keras: Any) -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(4, activation="tanh", name="twice")(inputs)))
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    mutant = gw.mutate(model, gw.CopyLayer("twice"), seed=1, example=x)
+    kernels = [w for w in mutant.weights if tuple(w.shape) == (4, 4)]
+    assert len(kernels) == 2
+    assert np.array_equal(*(keras.ops.convert_to_numpy(kernel) for kernel in kernels))

@@ -23,6 +23,7 @@ OPERATORS: dict[str, tuple[str, Any]] = {
     "AddHeads": ("attention", gw.AddHeads()),
     "AddSkip": ("resnet", gw.AddSkip()),
     "AddSkip with a projection": ("plain", gw.AddSkip(start="conv", end="conv2")),
+    "CopyLayer": ("resnet", gw.CopyLayer()),
     "DuplicateBlock": ("resnet", gw.DuplicateBlock()),
     "DuplicateBlock by a graft": ("resnet", gw.DuplicateBlock(by="graft")),
     "DuplicateBlock of a layer that adds": ("transformer", gw.DuplicateBlock()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from genewright.backends.backend import Backend
 from genewright.backends.keras.copying import copy_model
 from genewright.backends.keras.float64_outputs import exact_outputs
 from genewright.backends.keras.gather_inputs import gather_inputs
+from genewright.backends.keras.keep_zeros import keep_zeros
 from genewright.backends.keras.library import array_of, attributes_of, keras
 from genewright.backends.keras.network import KerasNetwork
 from genewright.backends.keras.predict import predict
@@ -66,6 +67,9 @@ class KerasBackend(Backend):
         self, model: Any, example: Any, moves: Mapping[int, Sequence[tuple[int, NDArray[np.int64]]]]
     ) -> Any:
         return gather_inputs(model, example, moves)
+
+    def keep_zeros(self, model: Any, masks: Mapping[str, NDArray[np.bool_]], optimizer: Any) -> Callable[[], None]:
+        return keep_zeros(model, masks)
 
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if keras.ops.is_tensor(value) else super().numeric(value)

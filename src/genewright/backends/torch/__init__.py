@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from torch import nn
 from genewright.backends.backend import Backend
 from genewright.backends.torch.copying import RECIPE, copy_module
 from genewright.backends.torch.float64_outputs import exact_outputs
+from genewright.backends.torch.keep_zeros import keep_zeros
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
@@ -68,6 +69,11 @@ class TorchBackend(Backend):
         self, model: nn.Module, example: Any, moves: Mapping[int, Sequence[tuple[int, NDArray[np.int64]]]]
     ) -> Any:
         return gather_inputs(example, moves)
+
+    def keep_zeros(
+        self, model: nn.Module, masks: Mapping[str, NDArray[np.bool_]], optimizer: Any
+    ) -> Callable[[], None]:
+        return keep_zeros(model, masks, optimizer)
 
     def numeric(self, value: Any) -> NDArray[Any]:
         return array_of(value) if isinstance(value, torch.Tensor) else super().numeric(value)
