@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all test-matrix lint format bench-architecture bench-memory bench-neurons bench-noise bench-overhead bench-speed clean
+.PHONY: help setup demo test test-all test-matrix lint format bench-architecture bench-memory bench-neurons bench-noise bench-overhead bench-parents bench-speed clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -64,6 +64,9 @@ bench-noise: $(VENV)/.demo  ## time the noise against torch's in-place add and a
 
 bench-neurons: $(VENV)/.test  ## what measuring neurons costs beside a plain forward pass, hooks by hand and captum
 	$(BIN)/python benchmarks/neurons.py
+
+bench-parents: $(VENV)/.test  ## accuracy of children of two parents, plain and aligned, and of mutants by noise that spares
+	$(BIN)/python benchmarks/parents.py --write docs/benchmarks/neurons.md
 
 bench-overhead: $(VENV)/.test  ## what a mutation costs beyond its noise: small networks, long histories, wide layers (BEFORE=other/src)
 	$(BIN)/python benchmarks/overhead.py $(if $(BEFORE),--before $(BEFORE))
