@@ -21,7 +21,7 @@ from genewright.widths.axes import Axis, Leaf, leaves
 from genewright.widths.counts import Counts, End
 from genewright.widths.knob import Attribute, Knob
 from genewright.widths.layouts import layout_of
-from genewright.widths.reasons import Cause
+from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
 
 _SIDE = {"input": (Cause.INPUT, "reader", "reads"), "output": (Cause.OUTPUT, "writer", "writes")}
@@ -127,10 +127,9 @@ def find_end(network: Network, layer: str | None, end: End) -> ModelEnd:
         listed = ", ".join(f"{knob.name!r} ({knob.size})" for knob in found[:8])
         raise UnknownNameError(f"There are {len(found)} such lengths of the model's {end}. Name one: {listed}.")
     if not free:
-        raise UnsupportedError(
-            f"{found[0].name!r} is a length of the model's {end}, but cannot change: "
-            f"{_pinned_otherwise(found[0], cause)[0]}."
-        )
+        why = _pinned_otherwise(found[0], cause)[0]
+        hint = " gw.ResizeVocabulary changes a table with what is tied to it." if why.cause is Cause.LOOKED_UP else ""
+        raise UnsupportedError(f"{found[0].name!r} is a length of the model's {end}, but cannot change: {why}.{hint}")
     return ModelEnd(replace(found[0], pins=()), end, widths)
 
 
@@ -144,7 +143,7 @@ def _nothing(network: Network, layer: str | None, end: End, names: Sequence[str]
     ).rstrip()
 
 
-def _pinned_otherwise(knob: Knob, cause: Cause) -> list[object]:
+def _pinned_otherwise(knob: Knob, cause: Cause) -> list[Reason]:
     return [reason for reason in knob.pins if reason.cause is not cause]
 
 
