@@ -2,9 +2,9 @@
 
     python benchmarks/architecture/inputs_outputs.py --library torchvision --seconds 300 > results.jsonl
 
-One line a model and operator. "kept": the outputs that stay are equal to 1e-5 of the largest one, in float32, as measured
-here and not by the library; "refused": with the reason; "wrong": they differ, or another exception came; "none": the
-model has no such end.
+One line a model and operator. "kept": the outputs that stay are equal to 1e-5 of the largest one, in float32, as
+measured here and not by the library; "refused": with the reason; "wrong": they differ, or another exception came;
+"none": the model has no such end.
 """
 
 from __future__ import annotations
