@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # scikit-learn may be missing: `require_packages` says so
 
     Train = Callable[[Digits, Seed, Console, int], Any]
     TrainFurther = Callable[[Any, Digits, Seed, Console], Any]
+    TrainBadly = Callable[[Digits, Seed, Console], Any]
 
 _PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
 _FRAMEWORKS = {"torch": ({"torch": "torch"}, "demo"), "keras": ({"keras": "keras", "h5py": "h5py"}, "demo,keras")}
@@ -31,6 +32,7 @@ class Framework:
         name: "torch" or "keras".
         train: Trains the network, for a number of epochs.
         train_further: Trains a network a little further, in place, and returns it.
+        train_badly: Trains the network at far too high a rate.
         parameters: Counts the trainable values of a network.
         example: The shape of an input, as the command takes it.
         one_thread: Within it, the framework computes on one thread, where that can be said.
@@ -41,6 +43,7 @@ class Framework:
     name: str
     train: Train
     train_further: TrainFurther
+    train_badly: TrainBadly
     parameters: Callable[[Any], int]
     example: str
     one_thread: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -78,6 +81,7 @@ def framework_called(name: str) -> Framework:
             name=name,
             train=keras.train,
             train_further=keras.train_further,
+            train_badly=keras.train_badly,
             parameters=keras.parameters,
             example="1x8x8x1",
             channels_last=True,
@@ -87,6 +91,7 @@ def framework_called(name: str) -> Framework:
         name=name,
         train=torch.train,
         train_further=torch.train_further,
+        train_badly=torch.train_badly,
         parameters=torch.parameters,
         example="1x1x8x8",
         one_thread=torch.one_thread,

@@ -21,6 +21,8 @@ _BATCH = 64
 _RATE = 3e-3
 _FURTHER = 5
 _LOWER_RATE = 1e-3
+_FAR_TOO_HIGH_RATE = 0.05
+_BADLY = 2
 
 
 def _imported() -> Any:  # Any: Keras ships no complete types, and a checker need not have it installed
@@ -80,6 +82,14 @@ def train_further(model: Any, digits: Digits, seed: Seed, console: Console) -> A
     """Train a mutant a little further, in place, in the same way, at a lower rate; return it."""
     with _seeded(seed, "training further"):
         _fit(model, digits, console, epochs=_FURTHER, rate=_LOWER_RATE)
+        return model
+
+
+def train_badly(digits: Digits, seed: Seed, console: Console) -> Any:
+    """Return a classifier trained for a moment at a rate that is far too high."""
+    with _seeded(seed, "training badly"):
+        model = classifier()
+        _fit(model, digits, console, epochs=_BADLY, rate=_FAR_TOO_HIGH_RATE)
         return model
 
 

@@ -21,6 +21,7 @@ from genewright_demo.folder import Folder
 from genewright_demo.framework import Framework
 from genewright_demo.grid import RATES, STRENGTHS, Cell, best_of, mutate_over_grid, mutation
 from genewright_demo.grow import Stage, draw_stages, grow, regrow, say_stages
+from genewright_demo.recycle import Recycling, recycle, say_recycling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Result:
         stages: The networks of the part on architecture.
         grown: Fingerprint of the network made wider and deeper.
         regrown: Fingerprint that a fresh process reached from its recipe.
+        recycling: What became of the dead units of a badly trained network.
         files: The files by what they are.
         commands: The next commands to try.
     """
@@ -54,6 +56,7 @@ class Result:
     stages: tuple[Stage, ...]
     grown: str
     regrown: str
+    recycling: Recycling
     files: dict[str, str]
     commands: tuple[str, ...]
 
@@ -64,6 +67,7 @@ class Result:
             "cells": [cell.to_json() for cell in self.cells],
             "best": self.best.to_json(),
             "stages": [stage.to_json() for stage in self.stages],
+            "recycling": self.recycling.to_json(),
             "commands": list(self.commands),
         }
 
@@ -93,6 +97,10 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console,
     say_stages(stages, len(digits.held_labels), console)
     regrown = regrow(folder, framework, grown, console)
     draw_stages(folder.growth, stages)
+    console.say("\nRecycle dead units", style="bold")
+    with framework.one_thread():
+        recycling = recycle(digits, framework, seed, console)
+    say_recycling(recycling, console)
     result = Result(
         accuracy=accuracy,
         held_out=len(digits.held_labels),
@@ -105,6 +113,7 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console,
         stages=tuple(stages),
         grown=gw.fingerprint(grown),
         regrown=regrown,
+        recycling=recycling,
         files={name: str(path) for name, path in folder.files().items()},
         commands=tuple(next_commands(folder, framework)),
     )

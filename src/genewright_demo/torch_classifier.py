@@ -20,6 +20,8 @@ _BATCH = 64
 _HIGHEST_RATE = 5e-3
 _FURTHER = 5
 _LOWER_RATE = 1e-3
+_FAR_TOO_HIGH_RATE = 0.3
+_BADLY = 2
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -82,6 +84,13 @@ def train_further(model: nn.Module, digits: Digits, seed: Seed, console: Console
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.default_generator.manual_seed(derive(seed, name="training further", path="/demo").key)
         return _fit(model, digits, console, epochs=_FURTHER, highest_rate=_LOWER_RATE)
+
+
+def train_badly(digits: Digits, seed: Seed, console: Console) -> DigitsClassifier:
+    """Return a classifier trained for a moment at a rate that is far too high, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        torch.default_generator.manual_seed(derive(seed, name="training badly", path="/demo").key)
+        return _fit(DigitsClassifier(), digits, console, epochs=_BADLY, highest_rate=_FAR_TOO_HIGH_RATE)
 
 
 def _fit(model: Model, digits: Digits, console: Console, *, epochs: int, highest_rate: float) -> Model:

@@ -58,6 +58,16 @@ def test_the_network_is_good(ran: Ran) -> None:
     assert ran.report["accuracy"] > 0.97
 
 
+def test_dead_units_start_again_and_learn(ran: Ran) -> None:
+    found = ran.report["recycling"]
+    assert found["units"] == 64
+    assert found["dead"] > 32
+    assert found["dead_after"] < 5
+    assert found["relative_error"] < 1e-6
+    assert found["recycled_and_trained_on"] > found["trained_on"] + 0.02
+    assert "Recycle dead units" in ran.output
+
+
 @pytest.mark.slow
 def test_the_whole_demo_trains_a_better_network(ran: Ran, tmp_path: Path) -> None:
     whole = demo(tmp_path)
