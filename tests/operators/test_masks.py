@@ -40,12 +40,15 @@ class Net(nn.Module):
 def test_only_units_of_the_mask_change(name: str) -> None:
     torch.manual_seed(0)
     net = Net().eval()
-    table = gw.neurons.measure(net, torch.arange(7).repeat(3, 1), measures="variance")
+    tokens = torch.arange(7).repeat(3, 1)
+    table = gw.neurons.measure(net, tokens, measures="variance")
     chosen = table.filter("unit == 1 | unit == 3")
     masks = chosen.mask()
     fields: Any = OPERATORS[name].__dataclass_fields__  # type: ignore[attr-defined]
     settings = {**OTHERS.get(name, {}), **({"rate": 1.0} if "rate" in fields else {}), "where": gw.where(units=masks)}
-    mutant = gw.mutate(net, OPERATORS[name](**settings), seed=1)
+    mutant = gw.mutate(
+        net, OPERATORS[name](**settings), seed=1, example=tokens if name == "safe_gaussian_noise" else None
+    )
     held = {"rows.weight": (7, 1), "out.weight": (3, 1), "out.bias": (3, 1), "conv.weight": (4, 1)}  # units, gates
     held |= dict.fromkeys(("conv.bias", "norm.weight", "norm.bias"), (4, 1))
     held |= {f"cells.{one}_l0": (6, 4) for one in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
