@@ -27,6 +27,7 @@ class Call:
         composite: It has sub-layers.
         depth_axis: The axis of the output's channels or features.
         window_axes: Over how many axes of the output a window can move: 2 for images, 0 where there are only features.
+        elsewhere: Shapes of its input and output in a run on other batches and lengths; None where there was none.
         extra_inputs: Class names of its other inputs, beyond the first tensor, plain values and None.
         sources: The layers whose outputs it received as its first input, as they are or with their axes rearranged; ""
             for anything else.
@@ -42,6 +43,13 @@ class Call:
     window_axes: int = 0
     extra_inputs: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    elsewhere: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether its output has the shape of its input, in every run that is known."""
+        given, returned = self.elsewhere or ((), ())
+        return self.input_shape == self.output_shape and given == returned
 
     @property
     def has_cache(self) -> bool:

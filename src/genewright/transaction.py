@@ -17,7 +17,7 @@ from genewright.backends import Backend
 from genewright.companion import Companion
 from genewright.cost import Cost
 from genewright.donors import Donor, Donors
-from genewright.edits import Edit, Gather, Line, Site, Store
+from genewright.edits import Edit, Gather, Line, RemoveLayer, ReplaceLayer, Site, Store
 from genewright.edits.site import keep_bytes
 from genewright.errors import EditError, ExampleError, UnknownNameError, UnsupportedError
 from genewright.example import example_fingerprint
@@ -27,6 +27,7 @@ from genewright.journal import Journal
 from genewright.model_ends import comparable, input_bytes, input_moves
 from genewright.network import Network
 from genewright.operator import Operator
+from genewright.other_runs import OtherRun
 from genewright.outputs import Outputs
 from genewright.recipe import History, last_result, step_text, stretches
 from genewright.seeding import Noise
@@ -35,6 +36,10 @@ from genewright.tensor import is_plain
 from genewright.verify import verify
 
 _LOG = logging.getLogger("genewright")
+_ADVICE = {
+    True: "Choose another layer, or take off first what runs in training alone: gw.RemoveLayer.",
+    False: "Choose another layer, or say a new one whose output has the lengths of what it stands beside: path=, layer=.",
+}
 _MOST_TIMES = 64  # a recipe of a few bytes may ask for very large tensors: so much larger than the base's it may
 _SMALL = 1 << 20
 
@@ -103,6 +108,7 @@ class Transaction:
         self._form: str | None = None
         self._signs = signs
         self._outputs: Outputs | None = None
+        self._others: tuple[OtherRun, ...] | None = None
         self._reformed: int | None = None  # the last step that proposed other layers or shapes
         self._limit: int | None = None  # bytes that recorded edits may ask for
         self._committed = False
@@ -291,6 +297,7 @@ class Transaction:
         told = watched and reformed and (self._dry or _LOG.isEnabledFor(logging.INFO))
         cost = network.cost() if told else None
         before = self._before() if watched else None
+        example, others = self._example, self._other_runs() if watched and reformed else ()
         if self._signs:
             _ = self.base  # before the first byte changes
         if self._scratch or more or watched or any(edit.can_fail_late() for edit in edits):
@@ -304,6 +311,12 @@ class Transaction:
             self._outputs = self._after(operator)
             change = verify(operator, *comparable(before, self._outputs, edits), rounds=rounds)
             checkpoint()
+            if self._example is example:  # else the inputs have changed
+                alike = [o.shape for o in before.tensors] == [o.shape for o in self._outputs.tensors]
+                note = " ".join(filter(None, (note, self._beyond(operator, edits, others, alike=alike))))
+                self._others = self._others if alike else None
+            else:
+                self._others = None
         costs = None if cost is None else (cost, self.network.cost())
         self.done.append(Done(step, lines, change if reformed else None, note, costs))
         if costs is not None and not self._dry:
@@ -372,6 +385,32 @@ class Transaction:
         moves = {} if self._example is None else input_moves(edits)
         if moves:
             self._example = self._backend.gather_inputs(self.model, self._example, moves)
+
+    def _other_runs(self) -> tuple[OtherRun, ...]:
+        """Return how the model runs beyond the example; a second step asks for no more than the first one's base did."""
+        if self._others is None:
+            self._others = self._backend.other_runs(self.model, self._example)
+        return self._others
+
+    def _beyond(self, operator: Operator, edits: Sequence[Edit], others: Sequence[OtherRun], *, alike: bool) -> str:
+        """Refuse a mutant that runs on the example, and not where its original does.
+
+        Returns:
+            What to note, where a layer was taken out or exchanged: then what the model takes may have changed on purpose.
+        """
+        notes: list[str] = []
+        for run in others:
+            why = self._backend.failure(self.model, run, alike=alike)
+            checkpoint()
+            if why and any(isinstance(edit, RemoveLayer | ReplaceLayer) for edit in edits):
+                notes.append(f"The original also runs {run.words}, the mutant does not ({why}).")
+                self._others = None
+            elif why:
+                raise UnsupportedError(
+                    f"{type(operator).__name__}: the mutant would run on the example, but not {run.words}, where the "
+                    f"original does ({why}). {_ADVICE[run.training]} Refused; nothing has been changed."
+                )
+        return " ".join(notes)
 
     def _before(self) -> Outputs:
         if self._outputs is None:

@@ -15,6 +15,7 @@ from genewright.edits import Store
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.other_runs import OtherRun
 from genewright.outputs import Outputs
 from genewright.storage import Overwrite
 
@@ -149,6 +150,20 @@ class Backend(ABC):
             UnsupportedError: Models of this framework are not trained, or need an optimizer.
         """
         raise UnsupportedError(f"A {type(model).__name__} is not trained: its zeros need no keeping.")
+
+    def other_runs(self, model: Any, example: Any) -> tuple[OtherRun, ...]:
+        """Return how the model runs beyond the example: on other batches and lengths, and in training."""
+        return ()
+
+    def failure(self, model: Any, run: OtherRun, *, alike: bool) -> str:
+        """Return why a mutant does not do what its original does in another run; "" if it does.
+
+        Args:
+            model: The mutant.
+            run: The run.
+            alike: Its outputs have the shapes of the original's.
+        """
+        return ""
 
     @final
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:

@@ -21,12 +21,14 @@ from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.structure.gather_inputs import gather_inputs
+from genewright.backends.torch.structure.other_runs import elsewhere, failure
 from genewright.backends.torch.tensors import unwrapped
 from genewright.backends.torch.training import Described, Training
 from genewright.companion import Companion
 from genewright.edits import Store
 from genewright.journal import Journal
 from genewright.network import Network
+from genewright.other_runs import OtherRun
 from genewright.outputs import Outputs
 from genewright.storage import Overwrite
 
@@ -47,6 +49,12 @@ class TorchBackend(Backend):
 
     def run(self, model: nn.Module, batch: Any, *, exactly: bool = False) -> Outputs:
         return exact_outputs(model, batch) if exactly else Outputs(predict(model, batch), exact=False)
+
+    def other_runs(self, model: nn.Module, example: Any) -> tuple[OtherRun, ...]:
+        return elsewhere(unwrapped(model), example).runs
+
+    def failure(self, model: nn.Module, run: OtherRun, *, alike: bool) -> str:
+        return failure(unwrapped(model), run, alike=alike)
 
     def companion(self, model: nn.Module, optimizer: Any = None) -> Companion:
         return Described() if optimizer is None else Training(model, optimizer)

@@ -9,6 +9,7 @@ from typing import Any
 
 from genewright import edits
 from genewright.errors import UnsupportedError
+from genewright.layer import Layer
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen, init_new_layer
@@ -22,7 +23,8 @@ class AddSkip(Operator):
     """Add a gated skip from the input of one layer to the output of another: y' = y + g * path(x), with g = 0.
 
     The gate g is trainable. `path` is the identity where the shapes are the same; else a projection: a convolution of
-    window 1 with the stride that fits, or a linear layer, as its kind draws it.
+    window 1 with the stride that fits (around a convolution that cuts the edges off, one of its own window), or a linear
+    layer, as its kind draws it.
 
     Args:
         start: The layer whose input the skip takes; None lets the seed choose.
@@ -60,11 +62,12 @@ class AddSkip(Operator):
         start, end, path = self.start, self.end, self.path
         if start is None:
             calls = network.structure.calls().values()
-            options = [c.layer for c in calls if c.layer and c.num_calls == 1 and c.input_shape == c.output_shape]
+            options = [c.layer for c in calls if c.layer and c.num_calls == 1 and c.keeps_shape]
             start = end if end is not None else chosen(options, noise, "AddSkip", "layer with room for a skip")
         end = start if end is None else end
         if path == "auto":
-            path = _path(network.structure.call(start), network.structure.call(end))
+            around = network.layers.get(start) if start == end else None
+            path = _path(network.structure.call(start), network.structure.call(end), around)
         return dataclasses.replace(self, start=start, end=end, path=path)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
@@ -74,8 +77,14 @@ class AddSkip(Operator):
         yield from init_new_layer(skip, network)
 
 
-def _path(start: Call, end: Call) -> LayerSpec:
-    """Return what leads from the input of one layer to the output of another: the identity, or a projection."""
+def _path(start: Call, end: Call, around: Layer | None) -> LayerSpec:
+    """Return what leads from the input of one layer to the output of another: the identity, or a projection.
+
+    Args:
+        start: The layer whose input the skip takes.
+        end: The layer to whose output it is added.
+        around: The layer that both are, if they are one.
+    """
     for call in (start, end):
         if call.num_calls > 1:
             raise UnsupportedError(
@@ -90,6 +99,16 @@ def _path(start: Call, end: Call) -> LayerSpec:
         inputs, outputs = given[depth], returned[depth]
         if all(step == 1 for step in steps) and depth == len(returned) - 1:
             return LayerSpec(kind="linear", inputs=inputs, outputs=outputs)
+        if around is not None and _cuts_edges(around) and depth == 1 and len(axes) == len(around.window):
+            return LayerSpec(
+                kind="convolution",
+                inputs=inputs,
+                outputs=outputs,
+                window=around.window,
+                stride=around.stride,
+                padding=around.padding,
+                channels="first",
+            )
         if all(steps) and len(axes) == end.window_axes:
             return LayerSpec(
                 kind="convolution",
@@ -104,6 +123,13 @@ def _path(start: Call, end: Call) -> LayerSpec:
         f"AddSkip: {start.layer!r} receives the shape {given} and {end.layer!r} returns {returned}; no projection of "
         "ours leads from one to the other. Say one: path=... Nothing has been changed."
     )
+
+
+def _cuts_edges(layer: Layer) -> bool:
+    """Whether a convolution returns other lengths than a window of 1 with its stride would: then only its own fits."""
+    if layer.kind != "convolution" or isinstance(layer.padding, str) or set(layer.dilation) != {1}:
+        return False
+    return any(2 * padding != window - 1 for window, padding in zip(layer.window, layer.padding, strict=True))
 
 
 def _step(given: int, returned: int) -> int:

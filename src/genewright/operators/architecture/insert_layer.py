@@ -98,6 +98,11 @@ def _as_wide_as(call: Call) -> LayerSpec:
     width = call.output_shape[call.depth_axis] if len(call.output_shape) > 1 else 0
     if width < 1:
         raise UnsupportedError(f"InsertLayer: {call.layer!r} returns shape {call.output_shape}, which has no features.")
+    if call.depth_axis not in (1, len(call.output_shape) - 1):
+        raise UnsupportedError(
+            f"InsertLayer: {call.layer!r} returns shape {call.output_shape}, with its features along axis "
+            f"{call.depth_axis}: no layer of ours works there. Say one: InsertLayer({call.layer!r}, layer=...)."
+        )
     if not call.window_axes:
         return LayerSpec(kind="linear", inputs=width, outputs=width)
     return LayerSpec(

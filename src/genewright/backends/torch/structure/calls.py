@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -79,6 +79,14 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
         axis = known if known is not None else 1 if 2 < ndim == first else max(0, ndim - 1)
         calls[name] = _call(name, tally, axis)
     return calls
+
+
+def laid_out(call: Call, axis: int | None) -> Call:
+    """Return a call whose features lie along a known axis; without one, where the layer's kind has them."""
+    ndim = len(call.output_shape)
+    if axis is None:
+        return call
+    return replace(call, depth_axis=axis, window_axes=ndim - 2 if axis == 1 and 3 <= ndim <= 5 else 0)
 
 
 def _axis_of_parameters(tally: _Tally) -> int | None:

@@ -87,6 +87,7 @@ class Propagation:
         first_names: The first name of every parameter under each of its names.
         inputs: The axes of every tensor of the example, in order.
         outputs: The axes of every tensor that the model returns, in order.
+        returned: For every module the axes of what it returned.
     """
 
     parameters: dict[str, Value] = field(default_factory=dict[str, Value])
@@ -102,6 +103,7 @@ class Propagation:
     first_names: dict[str, str] = field(default_factory=dict[str, str])
     inputs: list[tuple[Axis, ...]] = field(default_factory=list[tuple[Axis, ...]])
     outputs: list[tuple[Axis, ...]] = field(default_factory=list[tuple[Axis, ...]])
+    returned: dict[str, tuple[Axis, ...]] = field(default_factory=dict[str, tuple[Axis, ...]])
 
 
 @dataclass
@@ -196,6 +198,21 @@ def _axes(value: Value) -> tuple[Axis, ...]:
     return tuple(dim.axis for dim in value.dims)
 
 
+def read_on(reading: Propagation, recording: Recording) -> None:
+    """Add to a reading what another run of the same module says: its parameters have the same axes in both."""
+    same = {ref: reading.parameters[ref.name] for ref in recording.leaves if ref.name in reading.parameters}
+    other, known = follow(recording, same)
+    for ref in recording.outputs:
+        for dim in known.get(ref, Value(())).dims:
+            pin(dim.axis, Reason(Cause.OUTPUT))
+    reading.parameters |= other.parameters
+    reading.marks += other.marks
+    reading.bindings += other.bindings
+    reading.norms += other.norms
+    for layer, axes in other.touched.items():
+        reading.touched.setdefault(layer, []).extend(axes)
+
+
 def follow(recording: Recording, given: Mapping[Ref, Value] | None = None) -> tuple[Propagation, dict[Ref, Value]]:
     """Return what the operations of a recording say, and the axes of every tensor; what comes out is not pinned.
 
@@ -216,6 +233,9 @@ def follow(recording: Recording, given: Mapping[Ref, Value] | None = None) -> tu
         known.update(zip(step.outputs, results, strict=True))
         reading.results.append((call.name, tuple(tuple(dim.axis for dim in v.dims) for v in results)))
         _note_touched(reading, call, [*step.values(), *results])
+    for name, ref in recording.returned.items():
+        if ref in known:
+            reading.returned[name] = tuple(dim.axis for dim in known[ref].dims)
     return reading, known
 
 

@@ -17,7 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from genewright.backends.torch import draws
 from genewright.backends.torch.predict import tensors_of
-from genewright.backends.torch.structure.trace_devices import TRACE_DEVICES, TraceDevice
+from genewright.backends.torch.structure.trace_devices import TRACE_DEVICES, Meta, TraceDevice
 from genewright.backends.torch.structure.traceable_copy import call_with
 from genewright.backends.torch.tensors import named_layers
 from genewright.errors import UnsupportedError
@@ -77,6 +77,7 @@ class Recording:
         layers: The modules by name.
         first_names: The first name of every parameter under each of its names.
         trace_device: What it ran on.
+        returned: What each module returned, the first tensor of a tuple.
     """
 
     calls: tuple[Call, ...]
@@ -85,6 +86,7 @@ class Recording:
     layers: Mapping[str, nn.Module]
     first_names: Mapping[str, str]
     trace_device: type[TraceDevice]
+    returned: Mapping[str, Ref]
 
 
 def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recording:
@@ -115,13 +117,24 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
         ) from error
 
 
-def _recorded(model: nn.Module, example: Any, names: Mapping[int, str], kind: type[TraceDevice]) -> Recording:
+def record_training(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recording | None:
+    """Run `model` in training mode on shapes alone, where it may reach more layers; None where it does not run so."""
+    try:
+        return _recorded(model, example, names, Meta, training=True)
+    except Exception:
+        return None
+
+
+def _recorded(
+    model: nn.Module, example: Any, names: Mapping[int, str], kind: type[TraceDevice], *, training: bool = False
+) -> Recording:
     trace_device = kind()
-    copied = trace_device.copy_of(model, {})
+    copied = trace_device.copy_of(model, {}).train(training)
     layers = dict(named_layers(copied))
     stack: list[str] = [""]
+    ended: dict[str, torch.Tensor] = {}
     for name, module in layers.items():
-        _announce(module, name, stack)
+        _announce(module, name, stack, ended)
     first_names = {name: names[id(tensor)] for name, tensor in _held(model) if id(tensor) in names}
     held = [(first_names[name], tensor) for name, tensor in _held(copied) if name in first_names]
     recorder = _Recorder(
@@ -132,7 +145,8 @@ def _recorded(model: nn.Module, example: Any, names: Mapping[int, str], kind: ty
     given = tree_map_only(torch.Tensor, recorder.input, trace_device.example(example))
     output = trace_device.run(copied, given, recorder)
     outputs = tuple(recorder.ref(tensor) for tensor in tensors_of(output))
-    return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, kind)
+    returned = {name: recorder.known[tensor] for name, tensor in ended.items() if tensor in recorder.known}
+    return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, kind, returned)
 
 
 def _held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
@@ -146,12 +160,15 @@ def _place(tensor: torch.Tensor) -> tuple[object, ...]:
     return memory, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
-def _announce(module: nn.Module, name: str, stack: list[str]) -> None:
+def _announce(module: nn.Module, name: str, stack: list[str], ended: dict[str, torch.Tensor]) -> None:
     def enter(_module: nn.Module, _args: Any) -> None:
         stack.append(name)
 
-    def leave(_module: nn.Module, _args: Any, _output: Any) -> None:
+    def leave(_module: nn.Module, _args: Any, output: Any) -> None:
         stack.pop()
+        main = next(iter(cast("tuple[Any, ...]", output)), None) if isinstance(output, tuple) else output
+        if isinstance(main, torch.Tensor):
+            ended.setdefault(name, main)
 
     if isinstance(module, torch.jit.ScriptModule):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +18,9 @@ from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.restructure.insert import in_layer_list
 from genewright.backends.torch.restructure.places import is_chain
-from genewright.backends.torch.structure.calls import inputs_of_layer, recorded_calls
+from genewright.backends.torch.structure.calls import inputs_of_layer, laid_out, recorded_calls
 from genewright.backends.torch.structure.macs import macs_of
+from genewright.backends.torch.structure.other_runs import elsewhere
 from genewright.backends.torch.structure.randomize_params import randomize_constant_params
 from genewright.backends.torch.structure.torch_widths import TorchWidths
 from genewright.backends.torch.structure.zero_init import zero_init_tensors
@@ -55,12 +57,17 @@ class TorchStructure(Structure):
         return self._widths
 
     def calls(self) -> dict[str, Call]:
-        return self._recorded[1]
+        return self._calls
+
+    @cached_property
+    def _calls(self) -> dict[str, Call]:
+        shapes = elsewhere(self.model, self.example).layers
+        return {name: replace(call, elsewhere=shapes.get(name)) for name, call in self._recorded[1].items()}
 
     def call(self, layer: str) -> Call:
         found = self.calls().get(layer)
         if found is not None:
-            return found
+            return laid_out(found, self._feature_axis(layer))
         layer_called(self.model, layer)
         raise UnsupportedError(
             f"{layer!r} is never called with a floating tensor to return one, in the run on the example (its "
@@ -70,6 +77,12 @@ class TorchStructure(Structure):
 
     def macs(self) -> dict[str, int]:
         return macs_of(self.widths.recording)
+
+    def _feature_axis(self, layer: str) -> int | None:
+        try:
+            return self.widths.feature_axis(layer)
+        except UnsupportedError:  # it cannot be traced: then its kind says where its features lie
+            return None
 
     def layer_inputs(self, layer: str) -> NDArray[np.floating[Any]] | None:
         if layer not in self._given:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from torch import nn
@@ -99,6 +100,16 @@ class TorchWidths(Widths):
         refused = self._trials.refusals([knob for knob in knobs if knob.free])
         pins = {name: (Reason(Cause.TRIED, why),) for name, why in refused.items()}
         return Knobs(tuple(replace(knob, pins=pins.get(knob.name, knob.pins)) for knob in knobs))
+
+    def feature_axis(self, layer: str) -> int | None:
+        """Return the only axis of what a layer returned that weights wrote: its features; None if that is not told."""
+        axes = self.reading.returned.get(layer, ())
+        found = [place for place, axis in enumerate(axes) if any(leaf in self._written for leaf in leaves(axis))]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _written(self) -> frozenset[Leaf]:
+        return frozenset(knob.leaf for knob in self._knobs if any("writer" in place.roles for place in knob.places))
 
     def subtracts_mean(self, layer: str) -> bool:
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from torch import nn
 
-from genewright.backends.torch.structure.propagation import Propagation, read
-from genewright.backends.torch.structure.record import Recording, record
+from genewright.backends.torch.structure.propagation import Propagation, read, read_on
+from genewright.backends.torch.structure.record import Recording, record, record_training
 from genewright.backends.torch.structure.size_attributes import add_table
 from genewright.backends.torch.structure.structural_key import structural_key
 from genewright.backends.torch.structure.trace_devices import Meta
@@ -90,7 +90,17 @@ def cached_trace(
         return known
     recording = record(model, example, names)
     reading = read(recording)
+    unseen = {name for name in _weighty(recording.layers) if name not in reading.touched}
+    if unseen:  # a head that is for training alone reads the same widths
+        training = record_training(model, example, names)
+        if training is not None and any(call.layer in unseen for call in training.calls):
+            read_on(reading, training)
     add_table(reading)
     found = CachedTrace(recording, reading, knobs_of(reading))
     checkpoint()  # what a signal's handler raised may have been taken for an answer: then this one is not kept
     return found if key is None or recording.trace_device is not Meta else TRACE_CACHE.keep(key, found)
+
+
+def _weighty(layers: Mapping[str, nn.Module]) -> list[str]:
+    """Return the names of layers that hold weights themselves."""
+    return [name for name, layer in layers.items() if next(layer.parameters(recurse=False), None) is not None]

@@ -48,6 +48,9 @@ def pointwise(step: RuleContext) -> Value | tuple[Value, ...]:
     "aten.resolve_neg",
     "aten.fill",
     "aten.zero",
+    "aten.bernoulli",
+    "aten.uniform",
+    "aten.normal_",
     "aten.view_as",
 )
 def same(step: RuleContext) -> Value | tuple[Value, ...]:
