@@ -50,6 +50,11 @@ class Network(ABC):
         return self._structure
 
     @property
+    def runs(self) -> bool:
+        """Whether there is something to see the model run on."""
+        return False
+
+    @property
     def traced(self) -> bool:
         """Whether somebody has asked how the model computes."""
         return self._structure is not None or self._differentiated

@@ -1,4 +1,4 @@
-"""Runs beyond the example: other batches, lengths and image sizes, and training, in which a mutant has to run as well."""
+"""Runs beyond the example: other batches, lengths and image sizes, and training; a mutant has to run there as well."""
 
 from __future__ import annotations
 

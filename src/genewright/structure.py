@@ -27,6 +27,7 @@ class Call:
         composite: It has sub-layers.
         depth_axis: The axis of the output's channels or features.
         window_axes: Over how many axes of the output a window can move: 2 for images, 0 where there are only features.
+        grafted: A mutation put it beside another layer; the seed chooses no such one, so that grafts do not nest.
         elsewhere: Shapes of its input and output in a run on other batches and lengths; None where there was none.
         extra_inputs: Class names of its other inputs, beyond the first tensor, plain values and None.
         sources: The layers whose outputs it received as its first input, as they are or with their axes rearranged; ""
@@ -43,6 +44,7 @@ class Call:
     window_axes: int = 0
     extra_inputs: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    grafted: bool = False
     elsewhere: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     @property
@@ -104,6 +106,13 @@ class Structure(ABC):
     @abstractmethod
     def in_layer_list(self, block: str) -> bool:
         """Whether a copy of the block would be called by the code that calls the block, as an entry of a list is."""
+
+    def counts_entries(self, layer: str) -> bool:
+        """Whether a layer stands in a chain whose entries the model's code takes by number, as it does `features[2:4]`.
+
+        Then none may move: a layer that is taken out becomes the identity, and a new one is grafted on its host.
+        """
+        return False
 
     @abstractmethod
     def accepts(self, insertion: InsertLayer, zeros: tuple[str, ...]) -> bool:

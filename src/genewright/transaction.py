@@ -38,7 +38,7 @@ from genewright.verify import verify
 _LOG = logging.getLogger("genewright")
 _ADVICE = {
     True: "Choose another layer, or take off first what runs in training alone: gw.RemoveLayer.",
-    False: "Choose another layer, or say a new one whose output has the lengths of what it stands beside: path=, layer=.",
+    False: "Choose another layer, or say one that returns the lengths of what it stands beside: path=, layer=.",
 }
 _MOST_TIMES = 64  # a recipe of a few bytes may ask for very large tensors: so much larger than the base's it may
 _SMALL = 1 << 20
@@ -387,7 +387,7 @@ class Transaction:
             self._example = self._backend.gather_inputs(self.model, self._example, moves)
 
     def _other_runs(self) -> tuple[OtherRun, ...]:
-        """Return how the model runs beyond the example; a second step asks for no more than the first one's base did."""
+        """Return how the model runs beyond the example; later steps are held to what the first one found."""
         if self._others is None:
             self._others = self._backend.other_runs(self.model, self._example)
         return self._others
@@ -396,7 +396,7 @@ class Transaction:
         """Refuse a mutant that runs on the example, and not where its original does.
 
         Returns:
-            What to note, where a layer was taken out or exchanged: then what the model takes may have changed on purpose.
+            What to note where a layer was taken out or exchanged: what the model takes may have changed on purpose.
         """
         notes: list[str] = []
         for run in others:

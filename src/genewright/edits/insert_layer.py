@@ -16,11 +16,13 @@ class InsertLayer(LayerEdit):
         after: The layer whose output the new one takes.
         layer: What the new layer is.
         label: Its name in the container, where that one has names of its own; None lets the backend choose.
+        grafted: It hangs on the other one and moves none of its neighbours, whose code takes them by number.
     """
 
     after: str
     layer: Spec
     label: str | None = None
+    grafted: bool = False
 
     def subject(self) -> str:
         return self.after

@@ -110,7 +110,7 @@ def test_a_head_that_runs_in_training_alone_follows() -> None:
 
 
 def test_what_would_fail_in_training_is_refused_and_named() -> None:
-    with pytest.raises(gw.UnsupportedError, match="RemoveLayer|as a number"):
+    with pytest.raises(gw.UnsupportedError, match=r"RemoveLayer|as a number"):
         gw.mutate(Deep(literal=True).eval(), gw.Widen("body", num_units=2), seed=1, example=torch.randn(3, 4))
 
 

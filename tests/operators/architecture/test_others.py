@@ -202,7 +202,7 @@ def test_a_skip_backwards_is_refused() -> None:
 
 
 def test_a_skip_between_shapes_that_nothing_joins_is_refused_with_both() -> None:
-    with pytest.raises(gw.UnsupportedError, match=r"given the shape \(2, 3, 6, 6\) and 'head' returns \(2, 4\)"):
+    with pytest.raises(gw.UnsupportedError, match=r"receives the shape \(2, 3, 6, 6\) and 'head' returns \(2, 4\)"):
         _mutant("plain", gw.AddSkip(start="conv", end="head"))
 
 

@@ -48,6 +48,10 @@ class TorchNetwork(Network):
         self._model = model
         self._example = example
 
+    @property
+    def runs(self) -> bool:
+        return self._example is not None
+
     def _trace(self) -> Structure:
         if self._example is None:
             raise ExampleError(NO_EXAMPLE)

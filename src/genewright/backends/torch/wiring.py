@@ -15,6 +15,7 @@ from genewright.errors import RunError, UnsupportedError
 from genewright.journal import Journal
 
 GRAFT = "graft"
+TAP = "tap"
 _HOOK = "genewright"  # a word, not a number: torch numbers its own hooks anew in every process
 
 
@@ -200,10 +201,17 @@ def tap(start: nn.Module, journal: Journal) -> Tap:
     """Have a layer's input noted before each call; return where."""
     made = Tap()
     hooks, with_kwargs = _kept(start, _pre_hooks(start), journal)
-    start.add_module("tap", made)
+    start.add_module(TAP, made)
     hooks[_HOOK] = run_tap
     with_kwargs[_HOOK] = True
     return made
+
+
+def untap(start: nn.Module) -> None:
+    """Let a copy of a layer note its input no more: the path that asked for it is the original's."""
+    del start._modules[TAP]  # pyright: ignore[reportPrivateUsage]
+    for table in _pre_hooks(start):
+        table.pop(_HOOK, None)
 
 
 def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> Any:
@@ -217,7 +225,7 @@ def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
 
 def run_tap(start: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Note what a layer receives."""
-    cast(Tap, start._modules["tap"]).seen = args[0] if args else next(iter(kwargs.values()))  # pyright: ignore[reportPrivateUsage]
+    cast(Tap, start._modules[TAP]).seen = args[0] if args else next(iter(kwargs.values()))  # pyright: ignore[reportPrivateUsage]
 
 
 def _is_torchs(layer: nn.Module) -> bool:

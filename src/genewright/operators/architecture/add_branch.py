@@ -56,7 +56,8 @@ class AddBranch(Operator):
         if layer is None:
             kernels = {t.layer for t in network.tensors.values() if t.role == "kernel"}
             calls = network.structure.calls().values()
-            options = [c.layer for c in calls if c.layer in kernels and c.num_calls == 1 and not c.composite]
+            once = [c.layer for c in calls if c.num_calls == 1 and not c.composite and not c.grafted]
+            options = [layer for layer in once if layer in kernels]
             layer = chosen(options, noise, "AddBranch", "linear layer or convolution that the example reaches")
         return dataclasses.replace(self, layer=layer, branch=self.branch or LayerSpec(kind="copy", copy=layer))
 

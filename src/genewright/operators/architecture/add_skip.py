@@ -23,7 +23,7 @@ class AddSkip(Operator):
     """Add a gated skip from the input of one layer to the output of another: y' = y + g * path(x), with g = 0.
 
     The gate g is trainable. `path` is the identity where the shapes are the same; else a projection: a convolution of
-    window 1 with the stride that fits (around a convolution that cuts the edges off, one of its own window), or a linear
+    window 1 with the stride that fits (of its own window around a convolution that cuts the edges off), or a linear
     layer, as its kind draws it.
 
     Args:
@@ -62,7 +62,7 @@ class AddSkip(Operator):
         start, end, path = self.start, self.end, self.path
         if start is None:
             calls = network.structure.calls().values()
-            options = [c.layer for c in calls if c.layer and c.num_calls == 1 and c.keeps_shape]
+            options = [c.layer for c in calls if c.layer and c.num_calls == 1 and c.keeps_shape and not c.grafted]
             start = end if end is not None else chosen(options, noise, "AddSkip", "layer with room for a skip")
         end = start if end is None else end
         if path == "auto":

@@ -84,7 +84,7 @@ class DuplicateBlock(Operator):
                 if self.by == "auto" and wanted == "graft" and not structure.in_layer_list(block):
                     continue  # its gate has been tried, and is grafted
                 found = _means(structure, block, wanted)
-                if found is not None and structure.accepts(_insertion(block, found[0]), found[1] or ()):
+                if found is not None and structure.accepts(_placed(structure, block, found[0]), found[1] or ()):
                     return dataclasses.replace(self, block=block, by=found[0], zeros=found[1])
         raise UnsupportedError(
             f"DuplicateBlock: none of this network's {len(options)} layers that return the shape of their input "
@@ -95,7 +95,7 @@ class DuplicateBlock(Operator):
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
         network = networks[0]
         block = self.block or ""
-        insertion = _insertion(block, self.by)
+        insertion = _placed(network.structure, block, self.by) if network.runs else _insertion(block, self.by)
         yield insertion
         silent = self.zeros or ()
         own = f"{block}." if block else ""
@@ -114,6 +114,10 @@ def _insertion(block: str, by: str) -> edits.InsertLayer:
     if by == "graft":
         copied = LayerSpec(kind="gated", layers=(copied,))  # no copy itself, so no entry of a list
     return edits.InsertLayer(after=block, layer=copied)
+
+
+def _placed(structure: Structure, block: str, by: str) -> edits.InsertLayer:
+    return dataclasses.replace(_insertion(block, by), grafted=structure.counts_entries(block))
 
 
 def _copied(network: Network, prefix: str) -> Iterator[tuple[str, str]]:

@@ -72,7 +72,8 @@ class InsertLayer(Operator):
         after, layer = self.after, self.layer
         if after is None:
             calls = network.structure.calls().values()
-            options = [c.layer for c in calls if c.num_calls == 1 and not c.composite and len(c.output_shape) > 1]
+            once = [c for c in calls if c.num_calls == 1 and not c.composite and not c.grafted]
+            options = [c.layer for c in once if len(c.output_shape) > 1]
             after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
         if layer == "identity":
             layer = _as_wide_as(network.structure.call(after))
@@ -85,7 +86,8 @@ class InsertLayer(Operator):
             spec = LayerSpec(kind="chain", layers=(spec, LayerSpec(kind="activation", activation=self.activation)))
         if self.init == "gate":
             spec = LayerSpec(kind="gated", layers=(spec,))
-        insertion = edits.InsertLayer(after=self.after or "", layer=spec)
+        counted = network.structure.counts_entries(self.after or "") if network.runs else False
+        insertion = edits.InsertLayer(after=self.after or "", layer=spec, grafted=counted)
         yield insertion
         if self.init == "identity":
             yield from init_identity(insertion, network, "InsertLayer")

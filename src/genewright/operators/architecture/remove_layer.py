@@ -13,6 +13,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen
 from genewright.seeding import Noise
 from genewright.settings import check_nonnegative
+from genewright.spec import LayerSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,9 @@ class RemoveLayer(Operator):
     """Take a layer out: whoever read its output reads its input.
 
     y' = x in the place of y = layer(x). That keeps the function only where the layer was the identity. With an
-    example, `gw.plan` says by how much the outputs change, and `max_change` refuses what costs more.
+    example, `gw.plan` says by how much the outputs change, and `max_change` refuses what costs more. In a chain whose
+    entries the model's code takes by number (``features[2:4]``), which a run on the example shows, the identity takes
+    its place, so that the others keep theirs.
 
     Args:
         layer: The layer; None lets the seed choose among those that return the shape of their input.
@@ -64,4 +67,8 @@ class RemoveLayer(Operator):
         return self
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
-        yield edits.RemoveLayer(layer=self.layer or "")
+        network, layer = networks[0], self.layer or ""
+        if network.runs and network.structure.counts_entries(layer):
+            yield edits.ReplaceLayer(layer=layer, new=LayerSpec(kind="identity"))
+        else:
+            yield edits.RemoveLayer(layer=layer)

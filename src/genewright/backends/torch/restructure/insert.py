@@ -68,7 +68,7 @@ def _container(edit: InsertLayer, model: nn.Module) -> tuple[nn.Module | None, s
     A chain takes any layer. A list's elements are called by its owner's code, so it takes copies of an element.
     """
     host = layer_called(model, edit.after)
-    if edit.after:
+    if edit.after and not edit.grafted:
         parent, key = parent_of(model, edit.after)
         layer = in_torch(edit.layer)
         copied = not isinstance(layer, str) and layer.get("copy") == edit.after

@@ -7,7 +7,7 @@ from torch import nn
 from genewright.backends.torch.layers import layer_called, make_layer
 from genewright.backends.torch.restructure.dispatch import restructure
 from genewright.backends.torch.restructure.places import children_of, is_chain, match_dtype_and_device, set_children
-from genewright.backends.torch.wiring import GRAFT, Graft, Path, attach, graft_of, tap
+from genewright.backends.torch.wiring import GRAFT, TAP, Graft, Path, Tap, attach, detach, graft_of, tap, untap
 from genewright.edits import Rewire
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
@@ -38,8 +38,13 @@ def _rewire(edit: Rewire, model: nn.Module, journal: Journal) -> None:
 
 
 def new_path(edit: Rewire, model: nn.Module, limit: int | None = None) -> Path:
-    """Return the gated path, not yet attached."""
-    return Path(make_layer(edit.path, model, limit=limit), edit.gate)
+    """Return the gated path, not yet attached; a copy of a layer leaves behind what was grafted on that."""
+    layer = make_layer(edit.path, model, limit=limit)
+    if graft_of(layer) is not None:
+        detach(layer, Journal())
+    if isinstance(layer._modules.get(TAP), Tap):  # pyright: ignore[reportPrivateUsage]
+        untap(layer)
+    return Path(layer, edit.gate)
 
 
 def path_name(edit: Rewire, model: nn.Module) -> str:

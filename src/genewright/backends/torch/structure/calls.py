@@ -68,6 +68,7 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
     watched = [module for _, module in named_layers(model) if not isinstance(module, _OURS)]
     with watching(watched, note):
         predict(model, example)
+    grafts = [f"{name}." for name, module in named_layers(model) if isinstance(module, Graft)]
     calls: dict[str, Call] = {}
     first = 0  # how many axes the last tensor had whose features lie first, if they do since
     for name, tally in tallies.items():
@@ -77,7 +78,8 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
         known = _axis_of_parameters(tally)
         # A layer that does not say where its features lie has them where the layer before it had them.
         axis = known if known is not None else 1 if 2 < ndim == first else max(0, ndim - 1)
-        calls[name] = _call(name, tally, axis)
+        grafted = any(name.startswith(graft) for graft in grafts)
+        calls[name] = replace(_call(name, tally, axis), grafted=grafted)
     return calls
 
 

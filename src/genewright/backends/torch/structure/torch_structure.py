@@ -17,7 +17,7 @@ from genewright.backends.torch.predict import predict
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.restructure.insert import in_layer_list
-from genewright.backends.torch.restructure.places import is_chain
+from genewright.backends.torch.restructure.places import children_of, is_chain
 from genewright.backends.torch.structure.calls import inputs_of_layer, laid_out, recorded_calls
 from genewright.backends.torch.structure.macs import macs_of
 from genewright.backends.torch.structure.other_runs import elsewhere
@@ -104,7 +104,17 @@ class TorchStructure(Structure):
         return tuple(outer), tuple(name for name in single if name not in outer), tuple(chains)
 
     def in_layer_list(self, block: str) -> bool:
-        return in_layer_list(block, self.model)
+        return in_layer_list(block, self.model) and not self.counts_entries(block)
+
+    def counts_entries(self, layer: str) -> bool:
+        around, calls = layer.rpartition(".")[0], self.calls()
+        chain = layer_called(self.model, around)
+        if not layer or layer not in calls or not is_chain(chain):
+            return False
+        if around in calls:
+            return calls[around].num_calls < calls[layer].num_calls
+        entries = [f"{around}.{name}".lstrip(".") for name in children_of(chain)]
+        return {entries[0], entries[-1]} <= calls.keys()  # else the chain may run by itself, on tokens say
 
     def accepts(self, insertion: InsertLayer, zeros: tuple[str, ...]) -> bool:
         trial = copy_module(self._recorded[0])
