@@ -59,6 +59,7 @@ class Cause(Enum):
     SHARED = "one {} is shared along it"
     SQUEEZED = "axes of length one are left out"
     COMPLEX = "its two entries are one complex number"
+    GROUPED = "the {} groups of a norm do not end where the pieces do that are laid side by side in it"
     RESHAPED = "a reshape cuts across it"
     LAYOUTS = "{} meets two layouts that do not fit"
 

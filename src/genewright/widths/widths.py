@@ -80,6 +80,10 @@ class Widths(ABC):
         names = " and ".join(repr(knob.name) for knob in knobs)
         raise UnsupportedError(f"{names} cannot change together in this kind of model.")
 
+    def numbers_left(self, knob: Knob) -> tuple[str, ...]:
+        """Return the attributes that keep the size that a width had, once it is known what follows that."""
+        return ()
+
     def score_scale(
         self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
     ) -> float:

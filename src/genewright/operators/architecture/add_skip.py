@@ -99,14 +99,15 @@ def _path(start: Call, end: Call, around: Layer | None) -> LayerSpec:
         inputs, outputs = given[depth], returned[depth]
         if all(step == 1 for step in steps) and depth == len(returned) - 1:
             return LayerSpec(kind="linear", inputs=inputs, outputs=outputs)
-        if around is not None and _cuts_edges(around) and depth == 1 and len(axes) == len(around.window):
+        padding = () if around is None or depth != 1 else _own_padding(around)
+        if around is not None and padding and len(axes) == len(around.window):
             return LayerSpec(
                 kind="convolution",
                 inputs=inputs,
                 outputs=outputs,
                 window=around.window,
                 stride=around.stride,
-                padding=around.padding,
+                padding=padding,
                 channels="first",
             )
         if all(steps) and len(axes) == end.window_axes:
@@ -125,11 +126,12 @@ def _path(start: Call, end: Call, around: Layer | None) -> LayerSpec:
     )
 
 
-def _cuts_edges(layer: Layer) -> bool:
-    """Whether a convolution returns other lengths than a window of 1 with its stride would: then only its own fits."""
+def _own_padding(layer: Layer) -> tuple[int, ...]:
+    """Return the padding of a convolution for which a window of 1 cannot stand at every size; () of any other."""
     if layer.kind != "convolution" or isinstance(layer.padding, str) or set(layer.dilation) != {1}:
-        return False
-    return any(2 * padding != window - 1 for window, padding in zip(layer.window, layer.padding, strict=True))
+        return ()
+    edges = [2 * padding != window - 1 for window, padding in zip(layer.window, layer.padding, strict=True)]
+    return layer.padding if any(edges) else ()
 
 
 def _step(given: int, returned: int) -> int:

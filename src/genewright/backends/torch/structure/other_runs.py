@@ -117,9 +117,10 @@ class _Search:
 
     def found(self) -> Elsewhere:
         try:
-            if self._run(self._leaves) is None or not self._batch:
-                return Elsewhere()
+            self._run(self._leaves)
         except Exception:
+            return Elsewhere()
+        if not self._batch:
             return Elsewhere()
         batch = self._batch + 1 if self._ran({}, self._batch + 1) else self._batch
         other: dict[int, int] = {}
@@ -145,7 +146,8 @@ class _Search:
     def _combinations(self, other: Mapping[int, int], batch: int) -> Sequence[tuple[dict[int, int], int]]:
         """Return what is varied at once: all that can be, or less where that does not run together."""
         alone = [({old: new}, batch) for old, new in other.items()]
-        every = [(dict(other), batch), *alone, ({}, batch)]
+        nothing: dict[int, int] = {}
+        every = [(dict(other), batch), *alone, (nothing, batch)]
         return [(sizes, count) for sizes, count in every if sizes or count != self._batch]
 
     def _words(self, sizes: Mapping[int, int], batch: int) -> str:

@@ -24,6 +24,8 @@ from genewright.errors import UnsupportedError
 
 LIBRARY = (f"{Path(torch.__file__).parent}{os.sep}", f"{Path(__file__).parent}{os.sep}", draws.__file__)
 
+_TRUTH = (torch.bool, torch.uint8)
+
 
 @dataclass(frozen=True, eq=False)
 class Ref:
@@ -35,12 +37,14 @@ class Ref:
             found ready, "" for what it computed.
         name: The parameter's first name.
         floating: It holds floating-point numbers.
+        mask: It holds truth values.
     """
 
     shape: tuple[int, ...]
     origin: str = ""
     name: str = ""
     floating: bool = True
+    mask: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +149,7 @@ def _recorded(
     given = tree_map_only(torch.Tensor, recorder.input, trace_device.example(example))
     output = trace_device.run(copied, given, recorder)
     outputs = tuple(recorder.ref(tensor) for tensor in tensors_of(output))
-    returned = {name: recorder.known[tensor] for name, tensor in ended.items() if tensor in recorder.known}
+    returned = {name: cast(Ref, recorder.known[t]) for name, t in ended.items() if t in recorder.known}
     return Recording(tuple(recorder.calls), tuple(recorder.leaves), outputs, layers, first_names, kind, returned)
 
 
@@ -210,7 +214,7 @@ class _Recorder(TorchDispatchMode):
         return ref
 
     def _leaf(self, tensor: torch.Tensor, origin: str, name: str = "") -> Ref:
-        ref = Ref(tuple(tensor.shape), origin, name, tensor.is_floating_point())
+        ref = Ref(tuple(tensor.shape), origin, name, tensor.is_floating_point(), tensor.dtype in _TRUTH)
         self.leaves.append(ref)
         return ref
 
@@ -238,7 +242,7 @@ class _Recorder(TorchDispatchMode):
 
     def _results(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            ref = Ref(tuple(value.shape), floating=value.is_floating_point())
+            ref = Ref(tuple(value.shape), floating=value.is_floating_point(), mask=value.dtype in _TRUTH)
             self.known[value] = ref  # also where an operation in place returns its input
             return ref
         if isinstance(value, tuple | list):

@@ -13,6 +13,7 @@ from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.counts_beside import counts_beside
 from genewright.backends.torch.structure.nonlinearities import nonlinearities_before_norms
+from genewright.backends.torch.structure.owner_numbers import owner_numbers
 from genewright.backends.torch.structure.propagation import Propagation
 from genewright.backends.torch.structure.reparametrized import reparametrized
 from genewright.backends.torch.structure.score_scale import score_scale
@@ -56,6 +57,7 @@ class TorchWidths(Widths):
         self.reached = self.reading.touched.keys()
         self._bends: dict[str, Reason] | None = None
         self._scales: dict[tuple[object, ...], float] = {}
+        self._left: dict[Leaf, tuple[str, ...]] = {}
 
     @property
     def inputs(self) -> Sequence[Sequence[Axis]]:
@@ -82,10 +84,18 @@ class TorchWidths(Widths):
         return self._knobs
 
     def resolve_attributes(self, knob: Knob, size: int) -> tuple[Attribute, ...]:
-        return self._trials.resolve_attributes(knob, size)
+        return self.resolve_attributes_jointly((knob,), size)
 
     def resolve_attributes_jointly(self, knobs: Sequence[Knob], size: int) -> tuple[Attribute, ...]:
-        return self._trials.resolve_attributes(knobs[0], size, knobs[1:])
+        found = self._trials.resolve_attributes(knobs[0], size, knobs[1:])
+        if any(knob.size != knobs[0].size for knob in knobs):
+            return found
+        beside = owner_numbers(self.reading, knobs, tuple(self._knobs), size, found)
+        self._left |= dict.fromkeys((knob.leaf for knob in knobs), beside.stay)
+        return (*found, *beside.follow)  # the run does not read these, so there is nothing to try
+
+    def numbers_left(self, knob: Knob) -> tuple[str, ...]:
+        return self._left.get(knob.leaf, ())
 
     def score_scale(
         self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from genewright.backends.torch.structure.propagation import RuleContext, rule
+from genewright.backends.torch.structure.record import Ref
 from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value, strongest
 from genewright.widths.axes import ONE
@@ -22,16 +26,27 @@ def embedding(step: RuleContext) -> Value:
     return Value(tuple(dim if source == "weight" else Dim(dim.axis) for dim in dims), source)
 
 
+@rule("aten._embedding_bag", "aten._embedding_bag_forward_only")
+def embedding_bag(step: RuleContext) -> tuple[Value, ...]:
+    """Look rows up and add up (average, maximise) those of a bag; the columns are written."""
+    weight, indices, offsets = (step.args[name] for name in ("weight", "indices", "offsets"))
+    step.pin(weight.dims[0], Cause.LOOKED_UP)
+    step.mark(weight.dims[1], "writer")
+    for dim in (*indices.dims, *offsets.dims):
+        step.pin(dim, Cause.INDEX)
+    bags, columns = step.fresh(step.shape[0], Cause.COUNT, "bags"), Dim(weight.dims[1].axis)
+    out = Value((bags, columns), strongest((weight.source, indices.source)))
+    beside = (tuple(step.fresh(n, Cause.INDEX) for n in ref.shape) for ref in step.outputs[1:])
+    return (out, *(Value(dims, out.source) for dims in beside))
+
+
 @rule("aten.index")
 def index(step: RuleContext) -> Value:
-    """Index some axes by tensors of numbers; those are pinned, the others stay."""
+    """Index some axes by tensors of numbers or by masks; those are pinned, the others stay."""
     x: Value = step.args["self"]
-    indices: list[Value | None] = list(step.args["indices"])
-    indices += [None] * (len(x.dims) - len(indices))
-    used = [at for at, one in enumerate(indices) if one is not None]
+    used, given = _indexed(step, x)
     for at in used:
         step.pin(x.dims[at], Cause.LOOKED_UP)
-    given = [one for one in indices if one is not None]
     rank = max(len(one.dims) for one in given)
     kept_before = used[0] if used == list(range(used[0], used[-1] + 1)) else 0
     shape = step.shape[kept_before : kept_before + rank]
@@ -40,6 +55,43 @@ def index(step: RuleContext) -> Value:
     dims = [*kept[:kept_before], *looked.dims, *kept[kept_before:]]
     source = strongest((x.source, *(one.source for one in given)))
     return Value(tuple(dim if source == "weight" else Dim(dim.axis) for dim in dims), source)
+
+
+def _indexed(step: RuleContext, x: Value) -> tuple[list[int], list[Value]]:
+    """Return which axes are indexed, and by what; a mask stands for the numbers of the places where it is true.
+
+    A mask lies along as many axes as it has, and how many places it leaves, its values say.
+    """
+    refs: Sequence[Ref | None] = step.call.args[1]
+    used: list[int] = []
+    given: list[Value] = []
+    at = 0
+    for ref, one in zip(refs, cast("list[Value | None]", step.args["indices"]), strict=True):
+        if ref is None or one is None:
+            at += 1
+        elif ref.mask:
+            for mine, theirs in zip(x.dims[at:], one.dims, strict=False):
+                step.join(mine, theirs)
+            used.extend(range(at, at + len(one.dims)))
+            at += len(one.dims)
+            left = _left(step, refs, x)
+            given.append(Value((step.fresh(left, Cause.FROM_VALUES),) if left is not None else one.dims, one.source))
+        else:
+            used.append(at)
+            given.append(one)
+            at += 1
+    return used, given
+
+
+def _left(step: RuleContext, refs: Sequence[Ref | None], x: Value) -> int | None:
+    """Return how many places the masks leave: the length of the axis that stands for them; None where none does."""
+    if step.call.name != "aten.index":
+        return None
+    taken = sum(len(ref.shape) if ref.mask else 1 for ref in refs if ref is not None)
+    before = next(at for at, ref in enumerate(refs) if ref is not None)
+    together = all(ref is not None for ref in refs[before:])
+    looked = len(step.shape) - (len(x.dims) - taken)
+    return step.shape[(before if together else 0) + looked - 1]
 
 
 @rule("aten.index_select")
@@ -75,17 +127,15 @@ def gather(step: RuleContext) -> Value:
 def index_put(step: RuleContext) -> Value:
     """Write at some places of indexed axes; those are pinned, the others meet those of what is written."""
     x: Value = step.args["self"]
-    indices: list[Value | None] = list(step.args["indices"])
-    indices += [None] * (len(x.dims) - len(indices))
     written: Value = step.args["values"]
-    kept = [dim for dim, one in zip(x.dims, indices, strict=True) if one is None]
-    for dim, one in zip(x.dims, indices, strict=True):
-        if one is not None:
-            step.pin(dim, Cause.WRITTEN)
+    used, given = _indexed(step, x)
+    kept = [dim for at, dim in enumerate(x.dims) if at not in used]
+    for at in used:
+        step.pin(x.dims[at], Cause.WRITTEN)
     for mine, theirs in zip(reversed(kept), reversed(written.dims), strict=False):
         if mine.size == theirs.size:
             step.join(mine, theirs)
-    numbers = [dim for one in indices if one is not None for dim in one.dims]
+    numbers = [dim for one in given for dim in one.dims]
     for dim in (*numbers, *written.dims[: max(len(written.dims) - len(kept), 0)]):
         step.pin(dim, Cause.INDEX)
     return step.computed([Dim(dim.axis) for dim in x.dims])
@@ -133,3 +183,14 @@ def counted(step: RuleContext) -> Value | tuple[Value, ...]:
     source = strongest(value.source for value in step.values())
     out = tuple(Value(tuple(step.fresh(n, Cause.FROM_VALUES) for n in ref.shape), source) for ref in step.outputs)
     return out[0] if len(out) == 1 else out
+
+
+@rule("aten._pack_padded_sequence")
+def pack(step: RuleContext) -> tuple[Value, ...]:
+    """Lay the sequences of a padded batch one after the other; their features stay."""
+    x: Value = step.args["input"]
+    for dim in (*x.dims[:2], *step.args["lengths"].dims):
+        step.pin(dim, Cause.ORDERED, step.call.name)
+    packed = step.fresh(step.shape[0], Cause.FROM_VALUES)
+    sizes = tuple(step.fresh(n, Cause.FROM_VALUES) for n in step.outputs[1].shape)
+    return Value((packed, *(Dim(dim.axis) for dim in x.dims[2:])), x.source), Value(sizes, "constant")

@@ -9,7 +9,7 @@ from genewright.backends.torch.structure.propagation import RuleContext, rule
 from genewright.backends.torch.structure.values import Dim, Value, fresh, strongest
 from genewright.widths.axes import ONE, product
 from genewright.widths.reasons import Cause
-from genewright.widths.unification import split
+from genewright.widths.unification import UnificationError, split
 
 
 @rule("aten.native_layer_norm", "aten._fused_rms_norm", "aten.rms_norm")
@@ -81,7 +81,12 @@ def group_norm(step: RuleContext) -> tuple[Value, ...]:
         if gain is not None:
             step.mark(gain.dims[0], "norm")
             step.join(channel, gain.dims[0])
-    group, inside = split(channel.axis, int(step.args["group"]))
+    number = int(step.args["group"])
+    try:
+        group, inside = split(channel.axis, number)
+    except UnificationError:  # a group lies in two of the pieces
+        step.pin(channel, Cause.GROUPED, str(number))
+        group, inside = step.fresh(number, Cause.GROUPED, str(number)).axis, channel.axis
     if isinstance(step.layer, nn.GroupNorm):
         step.bind("num_channels", channel)
         step.bind("num_groups", group)

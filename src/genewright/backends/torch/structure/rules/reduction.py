@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genewright.backends.torch.structure.propagation import RuleContext, rule
+from genewright.backends.torch.structure.rules.pointwise import broadcast
 from genewright.backends.torch.structure.values import Dim, Value
 from genewright.widths.axes import ONE
 from genewright.widths.reasons import Cause
@@ -101,7 +102,7 @@ def fourier(step: RuleContext) -> Value:
     return Value(tuple(dims), x.source)
 
 
-@rule("aten.topk", "aten.kthvalue")
+@rule("aten.topk")
 def topk(step: RuleContext) -> tuple[Value, ...]:
     """Take the largest along one axis, which pins it."""
     x: Value = step.args["self"]
@@ -110,6 +111,42 @@ def topk(step: RuleContext) -> tuple[Value, ...]:
     dims = [Dim(dim.axis) for dim in x.dims]
     dims[at] = step.fresh(step.shape[at], Cause.COUNT, "the largest that are taken")
     return tuple(Value(tuple(dims), x.source) for _ in step.outputs)
+
+
+@rule("aten.kthvalue")
+def kth_value(step: RuleContext) -> tuple[Value, ...]:
+    """Take one entry of an axis by its rank, which pins it."""
+    x: Value = step.args["self"]
+    at = step.position(x)
+    dims = [Dim(dim.axis) for dim in x.dims]
+    if dims:
+        step.pin(x.dims[at], Cause.ORDERED, step.call.name)
+        dims[at : at + 1] = [Dim(ONE)] if step.args["keepdim"] else []
+    return tuple(Value(tuple(dims), x.source) for _ in step.outputs)
+
+
+@rule("aten.renorm")
+def renorm(step: RuleContext) -> Value:
+    """Shorten the slices along one axis that are too long: their norm looks across all other axes."""
+    x: Value = step.args["self"]
+    at = step.position(x)
+    for other, dim in enumerate(x.dims):
+        if other != at:
+            step.mix(dim, Cause.NORMALISED, step.call.name)
+    return Value(tuple(Dim(dim.axis) for dim in x.dims), x.source)
+
+
+@rule("aten._cdist_forward", "aten._euclidean_dist")
+def distances(step: RuleContext) -> Value:
+    """Measure the distance of every vector of one tensor from every one of another: it looks across their features."""
+    a, b = step.args["x1"], step.args["x2"]
+    step.mix(step.join(a.dims[-1], b.dims[-1]), Cause.REDUCED, step.call.name)
+    for value in (a, b):
+        for dim in value.dims if value.source == "weight" else ():
+            step.mark(dim, "carrier")
+    before = [a.with_dims(a.dims[:-2]), b.with_dims(b.dims[:-2])]
+    batch = broadcast(step, before, step.shape[:-2]).dims
+    return step.computed([Dim(dim.axis) for dim in (*batch, a.dims[-2], b.dims[-2])])
 
 
 @rule("aten._local_scalar_dense", "aten.item", "aten.is_nonzero", "aten.equal")
