@@ -20,7 +20,9 @@ def test_four_channels_more_are_two_groups_more() -> None:
     mutant = gw.mutate(model, gw.Widen("0", num_units=4), seed=1, example=X)
     assert (mutant[0].out_channels, mutant[1].num_groups) == (12, 6)
     assert torch.allclose(mutant(X), model(X), atol=1e-6)
-    assert "4 become 6" in str(gw.plan(model, gw.Widen("0", num_units=4), seed=1, example=X))
+    assert "4 groups of 2. Whole groups come and go" in str(
+        gw.plan(model, gw.Widen("0", num_units=4), seed=1, example=X)
+    )
     assert gw.mutate(model, gw.Widen("0", factor=1.5), seed=1, example=X)[1].num_groups == 6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,21 @@ class Grouped:
     groups: Knob
     inside: Knob
 
+    def settings(
+        self, who: str, num_units: int | None, units: Sequence[int] | Sequence[bool] | None = None
+    ) -> dict[str, Any]:
+        """Return the settings of an operator on the groups, of what it says of channels.
+
+        Raises:
+            SettingError: What it says are no whole groups.
+        """
+        said: dict[str, Any] = {"layer": self.groups.name}
+        if units is not None:
+            said["units"] = self.whole_units(who, units)
+        elif num_units is not None:
+            said["num_units"] = self.whole(who, num_units)
+        return said
+
     def whole(self, who: str, channels: int) -> int:
         """Return how many groups so many channels are.
 
@@ -38,7 +54,7 @@ class Grouped:
         if channels % size:
             near = sorted({max(size, channels // size * size), -(-channels // size) * size})
             raise SettingError(
-                f"{who}: {self._words()} {channels} channels are no whole groups. Write num_units="
+                f"{who}: {self.words()} {channels} channels are no whole groups. Write num_units="
                 f"{' or '.join(map(str, near))}; or change what is in every group: layer={self.inside.name!r}."
             )
         return channels // size
@@ -52,7 +68,7 @@ class Grouped:
         total = self.groups.size * self.inside.size
         masked = bool(units) and all(isinstance(unit, bool) for unit in units)
         if masked and len(units) != total:
-            raise SettingError(f"{who}: the mask has {len(units)} entries. {self._words()}")
+            raise SettingError(f"{who}: the mask has {len(units)} entries. {self.words()}")
         numbers = [int(at) for at in (np.flatnonzero(units) if masked else units)]
         outside = [unit for unit in numbers if not 0 <= unit < total]
         if outside:
@@ -62,21 +78,17 @@ class Grouped:
         if torn:
             first = torn[0] * self.inside.size
             raise SettingError(
-                f"{who}: {self._words()} Name all of a group or none: units {first} to "
+                f"{who}: {self.words()} Name all of a group or none: units {first} to "
                 f"{first + self.inside.size - 1} are group {torn[0]}."
             )
         return tuple(np.flatnonzero(counts).tolist())
 
-    def _words(self) -> str:
+    def words(self) -> str:
         norm = self.inside.norms[0][0]
         return (
             f"{self.layer!r} writes {self.groups.size * self.inside.size} channels, which {norm!r} normalises in "
             f"{self.groups.size} groups of {self.inside.size}."
         )
-
-    def note(self, before: int, after: int) -> str:
-        """Say what has changed, in groups."""
-        return f"{self._words()} Whole groups come and go: {before} become {after}."
 
 
 def grouped(widths: Widths, layer: str | None) -> Grouped | None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from genewright.widths.grouped import grouped
 from genewright.widths.widths import Widths
 
 _MOST_NAMED = 6
 
 
-def said_left(widths: Widths, layer: str | None) -> str:
-    """Return a note on the attributes that hold the old size of the widths that a layer writes; "" if none does.
+def note_on(widths: Widths, layer: str | None) -> str:
+    """Return a note on whole groups, or on attributes that hold the old size of the widths that a layer writes; or "".
 
     Args:
         widths: The network's, before the change.
         layer: A layer, a knob, or a pattern.
     """
+    channels = grouped(widths, layer)
+    if channels is not None:
+        return f"{channels.words()} Whole groups come and go."
     left: dict[str, int] = {}
     for knob in () if layer is None else widths.find_all(layer):
         left |= dict.fromkeys(widths.numbers_left(knob), knob.size)

@@ -12,12 +12,12 @@ from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.head_size import grown_heads, growth
-from genewright.operators.architecture.left_numbers import said_left
+from genewright.operators.architecture.left_numbers import note_on
 from genewright.operators.architecture.new_unit_init import NEW_UNIT_INITS
 from genewright.operators.architecture.new_unit_init import growth as new_units
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
-from genewright.widths.grouped import Grouped, grouped
+from genewright.widths.grouped import grouped
 from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
@@ -44,8 +44,7 @@ class Widen(Operator):
     multiplied by sqrt(d' / d) where the scale of the scores derives from the size d. That is exact for d' = 4 d, and
     otherwise rounded to the weights' dtype: float32 weights keep the outputs to about 1e-6.
 
-    The channels before a group norm come and go by whole groups; `num_units` counts channels there too, and the plan
-    says how many groups that is.
+    The channels before a group norm come by whole groups; `num_units` means channels there, too.
 
     Args:
         layer: Name of a layer that writes the width, or of the knob; a pattern such as "layers.*.fc1" widens each that
@@ -114,12 +113,7 @@ class Widen(Operator):
         raise UnsupportedError("Widen: no width of this network can grow so. gw.knobs(model, example) says why.")
 
     def note(self, networks: tuple[Network, ...]) -> str:
-        widths: Widths = networks[0].structure.widths
-        channels = grouped(widths, self.layer)
-        if channels is None:
-            return said_left(widths, self.layer)
-        before = channels.groups.size
-        return channels.note(before, before + self._in_groups(channels)._added(channels.groups))
+        return note_on(networks[0].structure.widths, self.layer)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of every place, and of the attributes that follow."""
@@ -128,16 +122,12 @@ class Widen(Operator):
         assert self.layer is not None
         channels = grouped(widths, self.layer)
         if channels is not None:
-            yield from self._in_groups(channels)._grown(channels.groups, network, noise)
+            yield from replace(self, **channels.settings("Widen", self.num_units))._grown(
+                channels.groups, network, noise
+            )
             return
         for knob in widths.find_all(self.layer):
             yield from self._grown(knob, network, noise)
-
-    def _in_groups(self, channels: Grouped) -> Widen:
-        """Return the operator that adds as many groups as this one adds channels."""
-        if self.num_units is None:
-            return replace(self, layer=channels.groups.name)
-        return replace(self, layer=channels.groups.name, num_units=channels.whole("Widen", self.num_units))
 
     def _grown(self, knob: Knob, network: Network, noise: Noise) -> Iterator[Edit]:
         obstacle = _obstacle(knob, self)

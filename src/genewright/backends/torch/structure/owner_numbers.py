@@ -112,7 +112,7 @@ def _numbers(owner: nn.Module, size: int) -> Iterator[tuple[str, str | None]]:
                         if _is(number, size) and isinstance(layer, str):
                             yield f"{name}.{position}.{key}", layer
         elif _is_config(cast(object, value)):
-            held = cast("Mapping[str, Any]", vars(cast(Any, value)))
+            held = cast("Mapping[str, Any]", vars(value))
             yield from ((f"{name}.{key}", None) for key, number in held.items() if _is(number, size))
 
 
