@@ -15,9 +15,11 @@ from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.head_size import shrunk_heads
 from genewright.operators.architecture.importance import choices, least_important
+from genewright.operators.architecture.left_numbers import note_on
 from genewright.operators.architecture.shrink import shrunk
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
+from genewright.widths.grouped import grouped
 from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
@@ -39,6 +41,8 @@ class Narrow(Operator):
     A constant that reaches a convolution with zeros around the image, or a layer without bias, cannot be folded.
     What a forward pass gave is used to 30 bits, so that it is the same on other machines; where a replay differs
     all the same, it says so.
+
+    The channels before a group norm go by whole groups; `num_units` and `units` mean channels there, too.
 
     Args:
         layer: Name of a layer that writes the width, or of the knob; a pattern such as "layers.*.fc1" narrows each that
@@ -119,11 +123,19 @@ class Narrow(Operator):
     def fits(self) -> bool:
         return self.repair == "least_squares"
 
+    def note(self, networks: tuple[Network, ...]) -> str:
+        return note_on(networks[0].structure.widths, self.layer)
+
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of every place, and of the attributes that follow."""
         network = networks[0]
         widths: Widths = network.structure.widths
         assert self.layer is not None
+        channels = grouped(widths, self.layer)
+        if channels is not None:
+            said = channels.settings("Narrow", self.num_units, self.units)
+            yield from replace(self, **said)._shrunk(channels.groups, network, noise)
+            return
         for knob in widths.find_all(self.layer):
             yield from self._shrunk(knob, network, noise)
 
