@@ -318,6 +318,8 @@ class Transaction:
             else:
                 self._others = None
         costs = None if cost is None else (cost, self.network.cost())
+        if costs is not None:
+            self.network.forget_structure()  # the next step records no edits for our having asked
         self.done.append(Done(step, lines, change if reformed else None, note, costs))
         if costs is not None and not self._dry:
             _LOG.info("%s: %s", step.name, costs[0].to(costs[1]))
