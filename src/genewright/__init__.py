@@ -45,6 +45,7 @@ from genewright.evolution.callbacks import Report as Report
 from genewright.evolution.child import Child as Child
 from genewright.evolution.evolve import evolve as evolve
 from genewright.evolution.evolve import resume as resume
+from genewright.evolution.executors.batched import Batched as Batched
 from genewright.evolution.executors.processes import Processes as Processes
 from genewright.evolution.executors.ray import Ray as Ray
 from genewright.evolution.executors.serial import Serial as Serial

@@ -109,6 +109,14 @@ class Evaluator:
             trained=trained,
         )
 
+    def parent_of(self, genome: Genome) -> Any:
+        """Return a new network like the first parent of a genome."""
+        return self._grower.grown(Genome(parents=genome.parents[:1]))
+
+    def noise_of(self, task: Task, repeat: int) -> Noise:
+        """Return what the fitness draws from: all individuals of a generation share it."""
+        return Noise(self._job.seed, f"/{task.generation}/{repeat}", "fitness")
+
     def _judged(self, task: Task, began: Callable[[], None]) -> tuple[Status, Value | None, str, str]:
         try:
             model = self._grower.grown(task.genome)
@@ -126,8 +134,7 @@ class Evaluator:
                 last = repeat == self._job.repeats - 1
                 subject = model if last else self._backend.copy(model)
                 began()
-                noise = Noise(self._job.seed, f"/{task.generation}/{repeat}", "fitness")
-                values.append(checked(judged(self._job.fitness, subject, noise)))
+                values.append(checked(judged(self._job.fitness, subject, self.noise_of(task, repeat))))
             return "evaluated", mean(values) if len(values) > 1 else values[0], "", trained
         except (StoreError, FileError):
             raise

@@ -337,7 +337,9 @@ def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: An
             "gw.MAPElites or gw.NSGA2."
         )
     if executor is not None and not isinstance(executor, Executor):
-        raise SettingError(f"executor= is gw.Serial(), gw.Processes(4) or gw.Ray(); received {executor!r}.")
+        raise SettingError(
+            f"executor= is gw.Serial(), gw.Batched(), gw.Processes(4) or gw.Ray(); received {executor!r}."
+        )
     check_integer("evolve", "repeats", repeats, low=1)
     if timeout is not None:
         check_positive("evolve", "timeout", timeout)

@@ -35,7 +35,13 @@ class Individuals(Protocol):
 
 
 class Fitness(ABC):
-    """Judges networks; more is better. Derive, and write `evaluate`; a plain function of a model does as well."""
+    """Judges networks; more is better. Derive, and write `evaluate`; a plain function of a model does as well.
+
+    Attributes:
+        judges_outputs: `evaluate_all` judges many individuals by their outputs, which can be computed together.
+    """
+
+    judges_outputs: bool = False
 
     @abstractmethod
     def evaluate(self, model: Any, noise: Noise) -> Any:
@@ -103,6 +109,11 @@ class Sum(Fitness):
     def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
         columns = [judged_all(part, individuals, noise) for part in self.parts]
         return [self._sum(list(values)) for values in zip(*columns, strict=True)]
+
+    @property
+    def judges_outputs(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether all parts judge outputs."""
+        return all(isinstance(part, Fitness) and part.judges_outputs for part in self.parts)
 
     def _sum(self, values: list[Any]) -> float:
         for value, part in zip(values, self.parts, strict=True):

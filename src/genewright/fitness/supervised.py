@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from genewright.backends import backend_of
 from genewright.batches import batches
@@ -43,6 +43,8 @@ class Supervised(Fitness):
         >>> fitness(gw.mutate(net, gw.SetWeights(values=(1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)), seed=1))
         1.0
     """
+
+    judges_outputs: ClassVar[bool] = True  # pyright: ignore[reportIncompatibleVariableOverride]
 
     x: Any = field(repr=False)
     y: Any = field(repr=False)

@@ -76,6 +76,7 @@ def population(
     *,
     memory: str | int | None = "2 GB",
     dropout: Dropout = "common",
+    like: Population | None = None,
 ) -> Population:
     """Return the mutants of `model` by an operator and many seeds, as one callable.
 
@@ -94,6 +95,7 @@ def population(
         memory: What stacked tensors and layers' outputs may take, such as "2 GB"; None for no limit. How much a pass
             takes is measured on one individual, and the others run in chunks that fit.
         dropout: Whether all individuals drop the same units in training mode ("common"), or each its own ("separate").
+        like: A population of the same form and operator, whose measurements are taken over.
 
     Raises:
         SettingError: There is no seed, or one individual needs more than `memory`.
@@ -122,7 +124,7 @@ def population(
             "mutants one by one: [fitness(gw.mutate(model, operator, seed=seed)) for seed in seeds]."
         )
     made: Any = import_module("genewright.population.torch")
-    return cast(Population, made.TorchPopulation(model, operators, known, budget, dropout))
+    return cast(Population, made.TorchPopulation(model, operators, known, budget, dropout, like))
 
 
 def evaluate(

@@ -62,6 +62,7 @@ class TorchPopulation(Population):
         seeds: tuple[Seed, ...],
         budget: int | None,
         dropout: Dropout,
+        like: Population | None = None,
     ) -> None:
         self.seeds = seeds
         self._budget = budget
@@ -79,6 +80,8 @@ class TorchPopulation(Population):
         self._buffers: dict[str, torch.Tensor] = {}  # each individual's own, once a pass has been seen to change them
         self._costs: dict[Any, _Cost] = {}
         self._refused = ""
+        if isinstance(like, TorchPopulation):
+            self._take_over(like)
 
     def __call__(self, batch: Any) -> Any:
         return self._run(placed(batch, self._place()), each=False)
@@ -188,6 +191,19 @@ class TorchPopulation(Population):
                 reason,
             )
         return reason
+
+    def _take_over(self, like: TorchPopulation) -> None:
+        """Take over what was measured on another population, where its tensors have the same shapes."""
+        network, other = self._drawing.network, like._drawing.network
+        same = {name: tensor.shape for name, tensor in network.tensors.items()} == {
+            name: tensor.shape for name, tensor in other.tensors.items()
+        }
+        if not same or like._buffers:
+            return
+        self._costs, self._refused = dict(like._costs), like._refused
+        if self._drawing.low_rank and not like._drawing.low_rank:
+            self._drawing = Drawing(self._model, self._operators, whole=True)
+            self._rows = self._drawing.rows(self._room())
 
     def _room(self) -> int:
         """Return for how many individuals parameters are held at once: at most half of the budget."""

@@ -1,0 +1,102 @@
+"""gw.Batched: the same run as with gw.Serial, where the fitness values are the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import genewright as gw
+from genewright.fitness.fitness import Individuals
+from genewright.seeding import Noise
+
+X, Y = torch.randn(60, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+
+
+def run(executor: Any, strategy: Any, mutation: Any, fitness: Any, **settings: Any) -> gw.Run:
+    given: dict[str, Any] = {"generations": 3, "seed": 5, **settings}
+    return gw.evolve(net(), fitness, mutation=mutation, strategy=strategy, executor=executor, **given)
+
+
+ACCURACY = gw.fitness.Supervised(X, Y, "accuracy")
+STRATEGIES: dict[str, Any] = {
+    "genetic": (gw.GeneticAlgorithm(population=12, parents=3), gw.GaussianNoise(std=0.2)),
+    "low rank": (gw.GeneticAlgorithm(population=12, parents=2), gw.LowRankNoise(std=0.2)),
+    "two mutations": (
+        gw.GeneticAlgorithm(population=12, parents=3),
+        {"noise": gw.GaussianNoise(std=0.2), "shuffle": gw.Shuffle()},
+    ),
+    "evolution strategy": (gw.EvolutionStrategy(population=12, std=0.1, learning_rate=0.05), None),
+}
+
+
+@pytest.mark.parametrize("name", list(STRATEGIES))
+def test_the_champion_is_that_of_serial(name: str) -> None:
+    strategy, mutation = STRATEGIES[name]
+    batched, serial = (run(e, strategy, mutation, ACCURACY) for e in (gw.Batched(), gw.Serial()))
+    assert gw.fingerprint(batched.best_model) == gw.fingerprint(serial.best_model)
+    told = [[(one.number, one.status, one.fitness, one.genome) for one in r.individuals()] for r in (batched, serial)]
+    assert told[0] == told[1]
+    assert any(one.worker == "batched" and one.number for one in batched.individuals())
+
+
+class Counting(gw.fitness.Fitness):
+    """Says how often individuals ran together."""
+
+    judges_outputs = True
+
+    def __init__(self) -> None:
+        self.together: list[int] = []
+
+    def evaluate(self, model: Any, noise: Noise) -> float:
+        return ACCURACY.evaluate(model, noise)
+
+    def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
+        self.together.append(len(individuals))
+        return ACCURACY.evaluate_all(individuals, noise)
+
+
+def test_children_of_one_parent_run_together_and_the_first_measurement_serves_all() -> None:
+    counting = Counting()
+    run(gw.Batched(), gw.EvolutionStrategy(population=12, std=0.1), None, counting)
+    assert counting.together == [6] * 6
+
+
+def test_what_cannot_run_together_goes_as_with_serial() -> None:
+    calls: list[int] = []
+
+    def judge(model: nn.Module) -> float:
+        calls.append(1)
+        return -float(model[0].weight.detach().norm())  # type: ignore[index]
+
+    strategy = gw.GeneticAlgorithm(population=6, parents=2)
+    batched = run(gw.Batched(), strategy, gw.GaussianNoise(std=0.2), judge)
+    counted = len(calls)
+    serial = run(gw.Serial(), strategy, gw.GaussianNoise(std=0.2), judge)
+    assert counted == len(calls) - counted
+    assert gw.fingerprint(batched.best_model) == gw.fingerprint(serial.best_model)
+
+
+def test_a_refusal_is_each_individuals_own() -> None:
+    strategy = gw.GeneticAlgorithm(population=6, parents=2)
+    mutation = {"good": gw.GaussianNoise(std=0.1), "bad": gw.LowRankNoise(rank=7)}
+    outcomes = [
+        [(one.number, one.status, one.error) for one in run(e, strategy, mutation, ACCURACY).individuals()]
+        for e in (gw.Batched(), gw.Serial())
+    ]
+    assert outcomes[0] == outcomes[1]
+    assert any(status == "refused" for _, status, _ in outcomes[0])
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(gw.SettingError, match="memory"):
+        gw.Batched(memory="lots")
+    with pytest.raises(gw.SettingError, match="timeout"):
+        run(gw.Batched(), gw.GeneticAlgorithm(population=6, parents=2), gw.GaussianNoise(), ACCURACY, timeout=5.0)
