@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all test-matrix lint format bench-architecture bench-memory bench-neurons bench-noise bench-overhead bench-parents bench-speed clean
+.PHONY: help setup demo test test-all test-matrix lint format bench-architecture bench-memory bench-neurons bench-noise bench-overhead bench-parents bench-population bench-speed check-gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -70,6 +70,12 @@ bench-parents: $(VENV)/.test  ## accuracy of children of two parents, plain and 
 
 bench-overhead: $(VENV)/.test  ## what a mutation costs beyond its noise: small networks, long histories, wide layers (BEFORE=other/src)
 	$(BIN)/python benchmarks/overhead.py $(if $(BEFORE),--before $(BEFORE))
+
+bench-population: $(VENV)/.test  ## populations beside plain inference and torch.func by hand (about 2 minutes)
+	$(BIN)/python benchmarks/population.py
+
+check-gpu: $(VENV)/.demo  ## the noise's bits on a GPU against the CPU's, and what mutations and populations cost there
+	$(BIN)/python benchmarks/gpu.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .venv-matrix genewright-demo

@@ -15,7 +15,7 @@ class PeakMemory(TorchDispatchMode):
 
     Attributes:
         peak: The most that was alive at once.
-        operations: How many operations ran.
+        operations: How often one made something: views are none.
         total: The bytes of all that was made.
     """
 
@@ -28,7 +28,6 @@ class PeakMemory(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = {_key(one) for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)}
         made = func(*args, **(kwargs or {}))
-        self.operations += 1
         for one in tree_leaves(made):
             if isinstance(one, torch.Tensor) and one.layout == torch.strided and _key(one) not in before:
                 self._note(one.untyped_storage())
@@ -39,6 +38,7 @@ class PeakMemory(TorchDispatchMode):
         if key in self._alive:
             return
         self._alive.add(key)
+        self.operations += 1
         self._now += size
         self.total += size
         self.peak = max(self.peak, self._now)

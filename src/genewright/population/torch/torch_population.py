@@ -33,7 +33,7 @@ from genewright.seeding import Seed
 _LOG = logging.getLogger("genewright")
 _AGREE = {torch.float64: 1e-9, torch.float32: 1e-3}  # of the largest output, what vmap may differ by; halves 5e-2
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_LARGE = 1 << 19  # bytes that an operation makes on average, above which convolutions gain nothing from a batch
+_LARGE = 1 << 18  # bytes that an operation makes on average, above which convolutions gain nothing from a batch
 _CACHED = 64 << 20  # bytes of layers' outputs that a pass makes at once: what is larger has left the processor's cache
 
 
