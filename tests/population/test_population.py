@@ -188,6 +188,10 @@ def test_dropout_is_common_or_separate_and_torchs_generator_stays() -> None:
     assert all(torch.equal(common[0], one) for one in common[1:])
     assert not any(torch.equal(separate[0], one) for one in separate[1:])
     assert 0.3 < float(common.float().mean()) < 0.7
+    model.training = False  # the dropout inside is still in training
+    population = gw.population(model, gw.GaussianNoise(std=0.001), range(4))
+    assert not bool((torch.as_tensor(population.predict(x)[0]) == 0).any())
+    assert bool((population(x) == 0).any())
 
 
 def test_a_budget_cuts_into_chunks_without_changing_a_weight() -> None:

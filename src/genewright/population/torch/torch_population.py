@@ -150,7 +150,11 @@ class TorchPopulation(Population):
 
     def _cost(self, inputs: Any, *, each: bool) -> _Cost:
         """Run the first individual alone, to see what its pass takes, and under vmap, to see whether that agrees."""
-        key = (each, self._model.training, *((tuple(one.shape), one.dtype) for one in tensors_of(inputs)))
+        key = (
+            each,
+            any(module.training for module in self._model.modules()),
+            *((tuple(one.shape), one.dtype) for one in tensors_of(inputs)),
+        )
         if key in self._costs:
             return self._costs[key]
         given = cut(inputs, 0, 1) if each else inputs
