@@ -25,6 +25,8 @@ class Folder:
         grown_recipe: The recipe alone.
         grown_replayed: The grown network again, made from original and recipe by another process.
         growth: Picture of all networks of the part on architecture.
+        evolved: The champion of a short evolution, its recipe inside.
+        evolution: How that came about, as a page for a browser.
         report: Everything that was measured, as JSON.
     """
 
@@ -41,6 +43,8 @@ class Folder:
         self.grown_recipe = path / "grown.json"
         self.grown_replayed = path / f"grown_replayed{suffix}"
         self.growth = path / "growth.png"
+        self.evolved = path / f"evolved{suffix}"
+        self.evolution = path / "evolution.html"
         self.report = path / _REPORT
 
     def files(self) -> dict[str, Path]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # scikit-learn may be missing: `require_packages` says so
     TrainFurther = Callable[[Any, Digits, Seed, Console], Any]
     TrainBadly = Callable[[Digits, Seed, Console], Any]
 
-_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
+_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "jinja2": "Jinja2"}
 _FRAMEWORKS = {"torch": ({"torch": "torch"}, "demo"), "keras": ({"keras": "keras", "h5py": "h5py"}, "demo,keras")}
 
 

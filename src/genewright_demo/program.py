@@ -17,6 +17,7 @@ from genewright.report.weights_before_after import draw_weights_before_after
 from genewright_demo.commands import next_commands, replay_in_a_fresh_process
 from genewright_demo.console import Console
 from genewright_demo.digits import Digits, Seed, load_digits
+from genewright_demo.evolve import Evolved, evolve, say_evolved
 from genewright_demo.folder import Folder
 from genewright_demo.framework import Framework
 from genewright_demo.grid import RATES, STRENGTHS, Cell, best_of, mutate_over_grid, mutation
@@ -41,6 +42,7 @@ class Result:
         grown: Fingerprint of the network made wider and deeper.
         regrown: Fingerprint that a fresh process reached from its recipe.
         recycling: What became of the dead units of a badly trained network.
+        evolved: What came of the short evolution.
         files: The files by what they are.
         commands: The next commands to try.
     """
@@ -57,6 +59,7 @@ class Result:
     grown: str
     regrown: str
     recycling: Recycling
+    evolved: Evolved
     files: dict[str, str]
     commands: tuple[str, ...]
 
@@ -68,6 +71,7 @@ class Result:
             "best": self.best.to_json(),
             "stages": [stage.to_json() for stage in self.stages],
             "recycling": self.recycling.to_json(),
+            "evolved": self.evolved.to_json(),
             "commands": list(self.commands),
         }
 
@@ -101,6 +105,10 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console,
     with framework.one_thread():
         recycling = recycle(digits, framework, seed, console)
     say_recycling(recycling, console)
+    console.say("\nEvolve", style="bold")
+    with framework.one_thread():
+        evolved = evolve(model, digits, framework, seed, folder, console)
+    say_evolved(evolved, folder, console)
     result = Result(
         accuracy=accuracy,
         held_out=len(digits.held_labels),
@@ -114,6 +122,7 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console,
         grown=gw.fingerprint(grown),
         regrown=regrown,
         recycling=recycling,
+        evolved=evolved,
         files={name: str(path) for name, path in folder.files().items()},
         commands=tuple(next_commands(folder, framework)),
     )

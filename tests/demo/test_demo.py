@@ -165,8 +165,23 @@ def test_the_grown_network_is_loaded_and_replayed_from_its_recipe(ran: Ran) -> N
     ]
 
 
+def test_a_short_evolution_makes_it_smaller_and_as_good(ran: Ran) -> None:
+    evolved = ran.report["evolved"]
+    assert evolved["fitness"][1] > evolved["fitness"][0]
+    assert evolved["parameters"][1] < evolved["parameters"][0]
+    assert evolved["accuracy"][0] == ran.report["accuracy"]
+    assert evolved["accuracy"][1] > evolved["accuracy"][0] - 0.02
+    assert evolved["steps"] >= 2
+    champion = gw.load(DigitsClassifier, ran.file("evolved"))
+    assert gw.fingerprint(champion) == evolved["champion"]
+    page = ran.file("evolution").read_text()
+    assert evolved["champion"] in page
+    assert "fewer units" in page
+    assert str(ran.report["files"]["evolution"]) in ran.output
+
+
 def test_every_file_that_is_named_is_there(ran: Ran) -> None:
-    assert len(ran.report["files"]) == 12
+    assert len(ran.report["files"]) == 14
     for name, path in ran.report["files"].items():
         assert ran.file(name).stat().st_size > 0
         assert path in ran.output
