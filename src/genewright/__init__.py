@@ -50,6 +50,7 @@ from genewright.evolution.executors.processes import Processes as Processes
 from genewright.evolution.executors.ray import Ray as Ray
 from genewright.evolution.executors.serial import Serial as Serial
 from genewright.evolution.individual import Individual as Individual
+from genewright.evolution.loggers.csv_log import CSVLog as CSVLog
 from genewright.evolution.run import Run as Run
 from genewright.evolution.strategies.cmaes import CMAES as CMAES
 from genewright.evolution.strategies.evolution_strategy import EvolutionStrategy as EvolutionStrategy
