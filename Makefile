@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-all test-matrix lint format bench-architecture bench-memory bench-neurons bench-noise bench-overhead bench-parents bench-population bench-speed check-gpu clean
+.PHONY: help setup demo test test-all test-matrix lint format bench-architecture bench-evolve bench-memory bench-neurons bench-noise bench-overhead bench-parents bench-population bench-speed check-gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -67,6 +67,10 @@ bench-neurons: $(VENV)/.test  ## what measuring neurons costs beside a plain for
 
 bench-parents: $(VENV)/.test  ## accuracy of children of two parents, plain and aligned, and of mutants by noise that spares
 	$(BIN)/python benchmarks/parents.py --write docs/benchmarks/neurons.md
+
+bench-evolve: $(VENV)/.test  ## the solved tasks of docs/benchmarks/evolution.md, whole (examples/; about 5 minutes)
+	for name in cartpole digits_front corrupted_digits digits_archive transformer_head; do \
+		echo "== $$name"; $(BIN)/python examples/$$name.py || exit 1; done
 
 bench-overhead: $(VENV)/.test  ## what a mutation costs beyond its noise: small networks, long histories, wide layers (BEFORE=other/src)
 	$(BIN)/python benchmarks/overhead.py $(if $(BEFORE),--before $(BEFORE))
