@@ -115,7 +115,7 @@ def front(generations: int, population: int) -> dict[str, Any]:
 def main(words: list[str] | None = None) -> dict[str, Any]:
     """Evolve, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generations", type=int, default=12)
+    parser.add_argument("--generations", type=int, default=40)
     parser.add_argument("--population", type=int, default=16)
     given = parser.parse_args(words)
     torch.set_num_threads(1)
