@@ -32,6 +32,7 @@ import genewright as gw
 from genewright.backends.files.checkpoint import Checkpoint, Entry
 from genewright.operator import donors_of, registered
 from tests.operators.architecture import networks, wide_networks
+from tests.operators.architecture.test_golden import repairable
 from tests.pretrained import make as make_pretrained
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore::DeprecationWarning:{of}") for of in ("keras", "tensorflow", "jax")]
@@ -84,6 +85,7 @@ OF_WEIGHTS: dict[str, Any] = {
     "LaplaceNoise": gw.LaplaceNoise(scale=0.1),
     "OneOf": gw.OneOf(operators=(gw.Zero(rate=0.5), gw.SignFlip(rate=0.5))),
     "MaskSmallest": gw.MaskSmallest(),
+    "LowRankNoise": gw.LowRankNoise(std=0.1, rank=2),
     "Quantize": gw.Quantize(bits=3),
     "Rewind": gw.Rewind(),
     "Reset": gw.Reset(init="kaiming_normal"),
@@ -99,6 +101,8 @@ OF_MODULES: dict[str, tuple[str, Any]] = {
     "AddBranch": ("plain", gw.AddBranch()),
     "AddHeads": ("attention", gw.AddHeads()),
     "AddSkip": ("plain", gw.AddSkip()),
+    "AlignTo": ("convolutions", gw.AlignTo("mate")),
+    "BlockUnits": ("resnet", gw.BlockUnits(count=2)),
     "CopyLayer": ("stack", gw.CopyLayer()),
     "DuplicateBlock": ("stack", gw.DuplicateBlock(by="gate")),
     "GrowKernel": ("plain", gw.GrowKernel()),
@@ -106,7 +110,12 @@ OF_MODULES: dict[str, tuple[str, Any]] = {
     "GrowOutputs": ("plain", gw.GrowOutputs()),
     "InsertLayer": ("plain", gw.InsertLayer()),
     "InsertLayer where it draws": ("drawing", gw.InsertLayer()),
+    "FoldConstantUnits": ("constant", gw.FoldConstantUnits()),
+    "InvertUnits": ("resnet", gw.InvertUnits(count=2)),
+    "MergeUnits": ("copies", gw.MergeUnits()),
     "Narrow": ("gated", gw.Narrow(by="last", num_units=1)),
+    "PruneUnits": ("convolutions", gw.PruneUnits(fraction=0.25)),
+    "RecycleUnits": ("constant", gw.RecycleUnits(where=gw.where(units=[0]))),
     "RemoveHeads": ("attention", gw.RemoveHeads(by="last")),
     "RemoveLayer": ("stack", gw.RemoveLayer()),
     "ReplaceActivation": ("stack", gw.ReplaceActivation(to="SiLU", blend=0)),
@@ -114,6 +123,8 @@ OF_MODULES: dict[str, tuple[str, Any]] = {
     "ResizeVocabulary": ("attention", gw.ResizeVocabulary()),
     "ShrinkInputs": ("plain", gw.ShrinkInputs()),
     "ShrinkOutputs": ("plain", gw.ShrinkOutputs()),
+    "SafeGaussianNoise": ("convolutions", gw.SafeGaussianNoise(std=0.1)),
+    "SplitUnits": ("convolutions", gw.SplitUnits(count=2)),
     "SwapUnits": ("tied", gw.SwapUnits()),
     "Tie": ("resnet", gw.Tie(source="stage.0.conv1", target="stage.0.conv2")),
     "Transfer": ("resnet", gw.Transfer(source="stage.0.conv1", target="stage.1.conv1")),
@@ -138,6 +149,8 @@ def models() -> dict[str, tuple[Any, Any]]:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(7)
                 made[name] = OWN[name][0]().eval(), torch.randn(OWN[name][1])
+        elif name in ("constant", "copies"):
+            made[name] = repairable(name, torch.float32)
         else:
             room: Any = networks if name in networks.NETWORKS else wide_networks
             made[name] = room.make(name)
@@ -179,7 +192,7 @@ def tasks(models: Mapping[str, tuple[Any, Any]], thread: int) -> Iterator[tuple[
             before = gw.fingerprint(mine)
             donors = {name: gw.mutate(mine, gw.SignFlip(rate=0.5), seed=1) for name in donors_of(operator)}
             if inplace:
-                with gw.mutated(mine, operator, seed=246, example=example) as changed:
+                with gw.mutated(mine, operator, seed=246, example=example, donors=donors) as changed:
                     found = gw.fingerprint(changed)
             else:
                 found = gw.fingerprint(gw.mutate(mine, operator, seed=246, example=example, donors=donors))

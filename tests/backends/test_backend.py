@@ -26,16 +26,30 @@ ROOT = Path(__file__).parents[2]
 UNREADABLE = ("lazy", "on the meta device")
 
 
-def primitives(face: type) -> list[str]:
-    """Return the methods that a framework has to write, or may."""
+FACES: tuple[type, ...] = (Backend, Store, Memory, Network)
+MAY_BE_LEFT: dict[type, set[str]] = {
+    Backend: {"companion", "failure", "gather_inputs", "keep_zeros", "numeric", "other_runs"},
+    Store: {"forget", "resize", "restructure"},
+    Memory: {"on_device", "perturb", "perturb_at"},
+    Network: {"_jacobian", "_layers", "_trace", "blueprint", "observe"},
+}
+
+
+def primitives(face: type) -> dict[str, bool]:
+    """Return the methods of a face that are not final, and whether a framework has to write them."""
     methods = {name: value for name, value in vars(face).items() if callable(value) and not name.startswith("__")}
-    return sorted(name for name, value in methods.items() if not getattr(value, "__final__", False))
+    return {
+        name: getattr(value, "__isabstractmethod__", False)
+        for name, value in methods.items()
+        if not getattr(value, "__final__", False)
+    }
 
 
-def test_the_face_of_a_framework_is_fifteen_primitives() -> None:
-    assert len(primitives(Backend)) + len(primitives(Store)) == 15
-    assert primitives(Memory) == ["on_device", "open", "perturb"]
-    assert primitives(Network) == ["_layers", "_trace", "blueprint", "initial", "observe", "raw"]
+def test_the_face_of_a_framework_is_small() -> None:
+    """At most fifteen primitives have to be written; what may be left out, for a framework that cannot, is listed."""
+    assert sum(has_to for face in FACES for has_to in primitives(face).values()) <= 15
+    for face in FACES:
+        assert {name for name, has_to in primitives(face).items() if not has_to} == MAY_BE_LEFT[face]
 
 
 @pytest.mark.parametrize("name", [name for name in torch_cases.networks() if name not in UNREADABLE])

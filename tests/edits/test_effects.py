@@ -487,6 +487,13 @@ def divided(old: Array) -> Array:
     return old + ((old.dtype.type(2 / 3) * z) / (BY + 1)).astype(old.dtype)
 
 
+def of_low_rank(old: Array) -> Array:
+    """A has 3 rows and B has 5, of two columns each; every product and sum is rounded by itself."""
+    thin = draw(NOISE.stream("s"), "normal", range(16), str(old.dtype))
+    a, b = thin[:6].reshape(3, 2), thin[6:].reshape(5, 2)
+    return old + old.dtype.type(2 / 3 / 2**0.5) * (np.outer(a[:, 0], b[:, 0]) + np.outer(a[:, 1], b[:, 1]))
+
+
 def ascended(old: Array) -> Array:
     """One step of momentum from rest, with weight decay."""
     streams = [derive(seed, name="w", path="/0", salt="evolution_noise") for seed in (1, 2**64 - 1, 3)]
@@ -508,6 +515,7 @@ MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
     "shuffle": (functions.Shuffle(axis=0), shuffled),
     "quantize": (functions.Quantize(bits=3, axis=0), quantized),
     "subtract_noise": (functions.SubtractNoise(scale=2 / 3), subtracted),
+    "add_low_rank": (functions.AddLowRank(scale=2 / 3, rank=2), of_low_rank),
     "divided_noise": (functions.DividedNoise(scale=2 / 3, divisor=(BY + 1).reshape(-1)), divided),
     "ascend": (
         functions.Ascend(
@@ -609,7 +617,7 @@ VALUES: list[tuple[Edit, str]] = [
 
 def test_every_edit_of_values_is_listed() -> None:
     assert {type(edit) for edit, _ in VALUES} == {
-        kind for kind in EDITS if not kind.wiring and kind.name != "set_attribute"
+        kind for kind in EDITS if not kind.wiring and kind.name not in ("set_attribute", "forget")
     }
 
 

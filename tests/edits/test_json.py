@@ -45,6 +45,7 @@ FUNCTIONS = [
     functions.Negate(),
     functions.DividedNoise(scale=2 / 3, divisor=np.abs(NUMBERS) + 1, rate=0.5),
     functions.ZeroSmallest(count=3),
+    functions.AddLowRank(scale=2 / 3, rank=2),
     functions.Add(by=NUMBERS),
     functions.MeanFill(axis=1, new=Index.of([4, 5])),
     functions.Identity(unit_axis=0, input_axis=1),

@@ -38,7 +38,7 @@ class KerasJacobian(Jacobian):
         with double_precision() as possible:
             try:
                 if not possible or not (is_graph(model) or isinstance(model, keras.Model)):
-                    raise TypeError("float64 is not to be had")
+                    raise UnsupportedError("float64 is not to be had")
                 self._model = in_float64(model)
                 held = members_of(self._model)
                 self._by = {name: held[name].variable for name in names}

@@ -2,6 +2,7 @@
 
 from genewright.edits.functions.absorb import Absorb as Absorb
 from genewright.edits.functions.add import Add as Add
+from genewright.edits.functions.add_low_rank import AddLowRank as AddLowRank
 from genewright.edits.functions.ascend import Ascend as Ascend
 from genewright.edits.functions.divided_noise import DividedNoise as DividedNoise
 from genewright.edits.functions.identity import Identity as Identity

@@ -156,6 +156,8 @@ def _shrinking(found: list[tuple[Knob, tuple[int, ...]]], network: Network) -> l
             continue
         taken |= axes
         out.append((knob, units))
-    if not out:
-        raise refusal or UnsupportedError("PruneUnits: every chosen layer has one unit, which stays.")
-    return out
+    if out:
+        return out
+    raise UnsupportedError(
+        "PruneUnits: every chosen layer has one unit, which stays." if refusal is None else str(refusal)
+    ) from refusal
