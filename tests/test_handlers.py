@@ -17,6 +17,7 @@ from torch import nn
 
 import genewright as gw
 from genewright import interrupts
+from genewright.backends.torch.structure import other_runs
 from genewright.backends.torch.structure.trace_cache import TRACE_CACHE
 from tests.alarms import alarms, interrupted_after
 
@@ -83,8 +84,14 @@ def raised() -> Iterator[list[BaseException]]:
         signal.signal(signal.SIGUSR1, before)
 
 
-def runs_of(work: Callable[[nn.Module], object], at: int) -> int:
+def forget() -> None:
+    """Forget how models run, so that each is run as the first of its form."""
     TRACE_CACHE.clear()
+    other_runs._CACHE.clear()
+
+
+def runs_of(work: Callable[[nn.Module], object], at: int) -> int:
+    forget()
     Signalling.runs, Signalling.at = 0, at
     net = Signalling()
     before = copy.deepcopy(net.state_dict())
@@ -134,7 +141,7 @@ def test_the_next_work_is_as_if_nothing_had_been(raised: list[BaseException]) ->
     net = Signalling()
     want = gw.fingerprint(gw.mutate(net, WIDEN, seed=1, example=X))
     for at in (1, 2, 3, 4):
-        TRACE_CACHE.clear()
+        forget()
         Signalling.runs, Signalling.at = 0, at
         with pytest.raises(BaseException) as caught:  # noqa: PT011
             gw.mutate(net, WIDEN, seed=1, example=X)
@@ -147,7 +154,7 @@ def test_at_whatever_instant_the_timeout_is_what_is_raised() -> None:
     example, late = torch.randn(4, 40), 0
     with alarms(LateError):
         for instant in np.linspace(0.0005, 0.03, 40):
-            TRACE_CACHE.clear()
+            forget()
             try:
                 with interrupted_after(float(instant)):
                     gw.mutate(net, gw.Widen(layer="0", factor=1.5), seed=1, example=example)
