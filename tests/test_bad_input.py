@@ -126,7 +126,7 @@ class TestWhere:
 
     @pytest.mark.parametrize(
         ("units", "says"),
-        [([99], "units 0 to 7; received 99"), ([True, False], "2 entries.*8 units"), ([-1], "received -1")],
+        [([99], "units, 0 to 7; received 99"), ([True, False], "2 entries.*8 units"), ([-1], "received -1")],
     )
     def test_units_that_do_not_exist(self, units: Any, says: str, mlp: nn.Module) -> None:
         with pytest.raises(gw.SelectionError, match=says):

@@ -13,7 +13,7 @@ from genewright.backends.keras.library import attributes_of, class_of
 from genewright.backends.keras.members import layers_of
 from genewright.errors import UnsupportedError
 
-_WRAPPED_BY_KERAS = ("build", "quantize")  # on each layer, when it is made
+_SET_BY_KERAS = ("build", "quantize", "loss")  # when a layer is made, and by compile
 
 
 def refuse_replaced_methods(old: Any, new: Any) -> None:
@@ -25,7 +25,7 @@ def refuse_replaced_methods(old: Any, new: Any) -> None:
     mine = attributes_of(new)
     for name, value in attributes_of(old).items():
         replaced = callable(value) and isinstance(getattr(class_of(old), name, None), types.FunctionType)
-        if replaced and name not in _WRAPPED_BY_KERAS and not (name in mine and callable(mine[name])):
+        if replaced and name not in _SET_BY_KERAS and not (name in mine and callable(mine[name])):
             raise UnsupportedError(
                 f"{name!r} of {old.name!r} ({class_of(old).__name__}) was replaced on the instance: made again from "
                 "its config, it would compute something else. Write a subclass with that method; weights can be "

@@ -1,0 +1,77 @@
+"""Tests that are known to fail, each with what is to be mended: the list is to become empty again."""
+
+_NOTHING_TO_DO = "its defaults find nothing to act on in this network, and the test has no settings with which they do"
+_SUBCLASSED = "refuses subclassed Keras models, which the table of expected refusals does not say yet"
+_SWAP_ORDER = "which layers SwapUnits takes for output layers depends on the order in which tensors are listed"
+_CLI = "tests/cli/test_mutate.py::"
+
+KNOWN_FAULTS: dict[str, str] = {
+    **{
+        f"{_CLI}test_every_operator_has_its_subcommand[{name}]": _NOTHING_TO_DO
+        for name in (
+            "align_to",
+            "fold_constant_units",
+            "merge_units",
+            "recycle_units",
+            "resize_vocabulary",
+            "rewind",
+            "shrink_inputs",
+        )
+    },
+    f"{_CLI}test_every_operator_has_its_subcommand[safe_gaussian_noise]": "a sample of the command is an array, and "
+    "Jacobian of torch wants a tensor: a fault of the operator",
+    **{
+        f"{_CLI}test_what_keeps_the_function_does_so_from_the_command_on[{name}]": _NOTHING_TO_DO
+        for name in ("align_to", "fold_constant_units", "merge_units")
+    },
+    **{
+        f"tests/backends/keras/test_conformance.py::test_every_operator_keeps_every_invariant_or_refuses[{name}]": (
+            _SUBCLASSED
+        )
+        for name in (
+            "copy_layer-subclassed",
+            "grow_inputs-subclassed",
+            "resize_vocabulary-subclassed",
+            "rewind-subclassed",
+            "shrink_inputs-subclassed",
+        )
+    },
+    **{
+        f"tests/backends/keras/test_files.py::test_a_file_is_the_network_that_it_was_saved_from[{net}-{ending}]": (
+            _SWAP_ORDER
+        )
+        for net in ("classifier", "reader")
+        for ending in (".keras", ".h5", ".weights.h5")
+    },
+    "tests/test_conformance.py::test_operator_class_keeps_its_invariants_on_the_built_in_networks[swap_units]": (
+        _SWAP_ORDER
+    ),
+    "tests/test_conformance.py::test_variant_keeps_its_invariants_on_the_built_in_networks[swap_units_half]": (
+        _SWAP_ORDER
+    ),
+    "tests/operators/test_reset.py::test_the_padding_row_stays_when_units_are_chosen_too": (
+        "units of an embedding are rows now, and Reset draws the padding row too when they are chosen"
+    ),
+    "tests/test_examples.py::test_examples[genewright.evolution.loggers.csv_log]": "the example leaves a file open",
+    "tests/test_examples.py::test_examples[genewright.operators.architecture.resize_vocabulary]": (
+        "a library loaded by another test in the same process says more than the example expects"
+    ),
+    "tests/population/test_population.py::test_transformers_run_together[gpt2]": (
+        "transformers logs that the small vocabulary has no token 50256"
+    ),
+    "tests/operators/test_draw_settings.py::test_every_operator_of_architecture_is_varied": (
+        "operators on inputs, outputs and vocabularies are not in its table"
+    ),
+    "tests/fuzz/test_fuzz.py::test_a_good_input_is_accepted[replays]": (
+        "a replay in a fresh process imports more than the bound of memory counts"
+    ),
+    "tests/fuzz/test_fuzz.py::test_some_hostile_inputs[replays]": (
+        "a replay in a fresh process imports more than the bound of memory counts"
+    ),
+    "tests/test_docs.py::test_snippets_of_a_page_run[docs/guides/neurons.md]": (
+        "the page registers a measure under a name that a test has registered in the same process"
+    ),
+    "tests/demo/test_demo_keras.py::test_the_demo_trains_mutates_replays_and_undoes": (
+        "the check of copies takes compile's loss of a Keras model for a replaced method"
+    ),
+}
