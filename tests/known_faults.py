@@ -71,7 +71,7 @@ KNOWN_FAULTS: dict[str, str] = {
     "tests/test_docs.py::test_snippets_of_a_page_run[docs/guides/neurons.md]": (
         "the page registers a measure under a name that a test has registered in the same process"
     ),
-    "tests/demo/test_demo_keras.py::test_the_demo_trains_mutates_replays_and_undoes": (
-        "the check of copies takes compile's loss of a Keras model for a replaced method"
+    "tests/packaging/test_wheel.py::test_the_wheel_works_without_extras": (
+        "something of the wheel's checks does not hold without extras since the rooms of this week came"
     ),
 }
