@@ -2,7 +2,8 @@
 
 _NOTHING_TO_DO = "its defaults find nothing to act on in this network, and the test has no settings with which they do"
 _SUBCLASSED = "refuses subclassed Keras models, which the table of expected refusals does not say yet"
-_SWAP_ORDER = "which layers SwapUnits takes for output layers depends on the order in which tensors are listed"
+_SWAP_ORDER = "SwapUnits gives other bytes where the tensors are listed in reverse; the cause is not known yet"
+_SWAP_OUTPUTS = "without an example SwapUnits spares the output layers of a Keras graph, and of its file none"
 _CLI = "tests/cli/test_mutate.py::"
 
 KNOWN_FAULTS: dict[str, str] = {
@@ -38,7 +39,7 @@ KNOWN_FAULTS: dict[str, str] = {
     },
     **{
         f"tests/backends/keras/test_files.py::test_a_file_is_the_network_that_it_was_saved_from[{net}-{ending}]": (
-            _SWAP_ORDER
+            _SWAP_OUTPUTS
         )
         for net in ("classifier", "reader")
         for ending in (".keras", ".h5", ".weights.h5")
