@@ -41,6 +41,7 @@ def check_wheel(wheel: Path) -> str:
         "postgresql",
         "gymnasium",
         "ray",
+        "report",
         "demo",
         "matching",
     }
