@@ -29,7 +29,15 @@ _KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gpt2": (
         "GPT2LMHeadModel",
         "GPT2Config",
-        {"vocab_size": 64, "n_positions": 64, "n_layer": 2, "n_embd": 32, "n_head": 4},
+        {
+            "vocab_size": 64,
+            "n_positions": 64,
+            "n_layer": 2,
+            "n_embd": 32,
+            "n_head": 4,
+            "bos_token_id": None,
+            "eos_token_id": None,
+        },
     ),
     "llama": ("LlamaForCausalLM", "LlamaConfig", _LLAMA),
     "qwen3": ("Qwen3ForCausalLM", "Qwen3Config", {**_LLAMA, "head_dim": 8}),
