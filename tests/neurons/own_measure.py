@@ -10,14 +10,14 @@ import genewright as gw
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peak(gw.neurons.Measure):
+class HighestValue(gw.neurons.Measure):
     """The largest value of a unit."""
 
     def start(self, layer: gw.neurons.UnitLayer, around: gw.neurons.Surroundings) -> gw.neurons.Gauge:
-        return _Peak(layer.units)
+        return _HighestValue(layer.units)
 
 
-class _Peak(gw.neurons.Gauge):
+class _HighestValue(gw.neurons.Gauge):
     def __init__(self, units: int) -> None:
         self._peak = np.full(units, -np.inf)
 

@@ -260,12 +260,12 @@ def test_a_compiled_model_is_looked_through() -> None:
 
 
 def test_a_measure_of_ones_own_is_found_by_its_name() -> None:
-    from tests.neurons.own_measure import Peak
+    from tests.neurons.own_measure import HighestValue
 
     net, (x, _) = convolutions()
-    table = gw.neurons.measure(net, x, measures="peak", layers="head", batch_size=4)
-    assert Peak.name == "peak"
-    np.testing.assert_allclose(table["peak"], net(x).max(0).values.detach(), rtol=1e-12)
+    table = gw.neurons.measure(net, x, measures="highest_value", layers="head", batch_size=4)
+    assert HighestValue.name == "highest_value"
+    np.testing.assert_allclose(table["highest_value"], net(x).max(0).values.detach(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
