@@ -57,9 +57,6 @@ KNOWN_FAULTS: dict[str, str] = {
     "tests/test_examples.py::test_examples[genewright.operators.architecture.resize_vocabulary]": (
         "a library loaded by another test in the same process says more than the example expects"
     ),
-    "tests/population/test_population.py::test_transformers_run_together[gpt2]": (
-        "transformers logs that the small vocabulary has no token 50256"
-    ),
     "tests/operators/test_draw_settings.py::test_every_operator_of_architecture_is_varied": (
         "operators on inputs, outputs and vocabularies are not in its table"
     ),
@@ -68,11 +65,5 @@ KNOWN_FAULTS: dict[str, str] = {
     ),
     "tests/fuzz/test_fuzz.py::test_some_hostile_inputs[replays]": (
         "a replay in a fresh process imports more than the bound of memory counts"
-    ),
-    "tests/test_docs.py::test_snippets_of_a_page_run[docs/guides/neurons.md]": (
-        "the page registers a measure under a name that a test has registered in the same process"
-    ),
-    "tests/packaging/test_wheel.py::test_the_wheel_works_without_extras": (
-        "something of the wheel's checks does not hold without extras since the rooms of this week came"
     ),
 }
