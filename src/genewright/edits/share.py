@@ -58,6 +58,9 @@ class Share(ValueEdit):
                 tensor, f"{self.source.size} sources, {self.target.size} targets and {self.share.size} shares"
             )
 
+    def rounds(self, view: View) -> bool:
+        return not self.fresh and view.tensor(self.tensor).dtype != "float64"  # what is fresh adds up bit for bit
+
     def apply(self, site: Site) -> None:
         dtype = site.store.tensor(self.tensor).dtype
         touched = np.unique(np.concatenate([self.source.array, self.target.array]))  # all else is not even read

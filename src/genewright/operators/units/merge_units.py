@@ -32,7 +32,9 @@ class MergeUnits(Operator):
     """Merge units that say the same into one, whose outgoing weights become those of all of them together.
 
     Units with equal rows, biases, gains and statistics are duplicates: column' = column + the others' columns, and the
-    outputs stay. With a `threshold` below 1, units are merged as well whose values on the example are correlated by at
+    outputs stay, up to the rounding of that sum to the weights' dtype.
+
+    With a `threshold` below 1, units are merged as well whose values on the example are correlated by at
     least that, in absolute value: the one that goes is written as a * (the one that stays) + b by least squares over
     what each reader receives; column' = column + a * column that goes, bias' = bias + b * column that goes. That
     changes the outputs; the plan says by how much.
