@@ -35,7 +35,7 @@ class TorchJacobian(Jacobian):
 
     @shielded
     def __init__(self, model: nn.Module, example: Any, names: Sequence[str]) -> None:
-        self.example = example_fingerprint(example, array_of)
+        self.example = example_fingerprint(placed(example, None), array_of)  # arrays, as of a command's sample, too
         self._model = copy_module(unwrapped(model), dtype=torch.float64).double().cpu().eval()
         held = members_of(self._model)
         self._by = {name: held[name].tensor for name in names}
