@@ -29,11 +29,11 @@ class CSVLog(Callback):
         FileError: When the run starts: the file exists, or cannot be written.
 
     Example:
-        >>> import tempfile, torch, genewright as gw
-        >>> path = f"{tempfile.mkdtemp()}/run.csv"
+        >>> import pathlib, tempfile, torch, genewright as gw
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.csv"
         >>> run = gw.evolve(torch.nn.Linear(2, 1), lambda model: 1.0, mutation=gw.Zero(rate=0.1), generations=2, seed=1,
         ...     strategy=gw.HillClimb(), callbacks=[gw.CSVLog(path)])
-        >>> open(path).readline().strip()
+        >>> path.read_text().splitlines()[0]
         'generation,evaluations,best,median,failed,seconds'
     """
 
