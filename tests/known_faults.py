@@ -1,30 +1,10 @@
 """Tests that are known to fail, each with what is to be mended: the list is to become empty again."""
 
-_NOTHING_TO_DO = "its defaults find nothing to act on in this network, and the test has no settings with which they do"
 _SUBCLASSED = "refuses subclassed Keras models, which the table of expected refusals does not say yet"
 _SWAP_ORDER = "SwapUnits gives other bytes where the tensors are listed in reverse; the cause is not known yet"
 _SWAP_OUTPUTS = "without an example SwapUnits spares the output layers of a Keras graph, and of its file none"
-_CLI = "tests/cli/test_mutate.py::"
 
 KNOWN_FAULTS: dict[str, str] = {
-    **{
-        f"{_CLI}test_every_operator_has_its_subcommand[{name}]": _NOTHING_TO_DO
-        for name in (
-            "align_to",
-            "fold_constant_units",
-            "merge_units",
-            "recycle_units",
-            "resize_vocabulary",
-            "rewind",
-            "shrink_inputs",
-        )
-    },
-    f"{_CLI}test_every_operator_has_its_subcommand[safe_gaussian_noise]": "a sample of the command is an array, and "
-    "Jacobian of torch wants a tensor: a fault of the operator",
-    **{
-        f"{_CLI}test_what_keeps_the_function_does_so_from_the_command_on[{name}]": _NOTHING_TO_DO
-        for name in ("align_to", "fold_constant_units", "merge_units")
-    },
     **{
         f"tests/backends/keras/test_conformance.py::test_every_operator_keeps_every_invariant_or_refuses[{name}]": (
             _SUBCLASSED
@@ -52,13 +32,6 @@ KNOWN_FAULTS: dict[str, str] = {
     ),
     "tests/operators/test_reset.py::test_the_padding_row_stays_when_units_are_chosen_too": (
         "units of an embedding are rows now, and Reset draws the padding row too when they are chosen"
-    ),
-    "tests/test_examples.py::test_examples[genewright.evolution.loggers.csv_log]": "the example leaves a file open",
-    "tests/test_examples.py::test_examples[genewright.operators.architecture.resize_vocabulary]": (
-        "a library loaded by another test in the same process says more than the example expects"
-    ),
-    "tests/operators/test_draw_settings.py::test_every_operator_of_architecture_is_varied": (
-        "operators on inputs, outputs and vocabularies are not in its table"
     ),
     "tests/fuzz/test_fuzz.py::test_a_good_input_is_accepted[replays]": (
         "a replay in a fresh process imports more than the bound of memory counts"

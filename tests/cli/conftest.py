@@ -60,6 +60,17 @@ class Vit(torch.nn.Module):
         return self.head(self.norm(x).mean(1))
 
 
+class Rgb(Vit):
+    def __init__(self):
+        super().__init__()
+        self.stem = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+
+
+class Words(torch.nn.Sequential):
+    def __init__(self):
+        super().__init__(torch.nn.Embedding(10, 4), torch.nn.Linear(4, 10))
+
+
 def sample():
     return torch.zeros(2, 1, 8, 8)
 

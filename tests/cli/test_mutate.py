@@ -111,25 +111,77 @@ def test_the_model_file_is_never_touched(folder: Path, genewright: Any) -> None:
     assert (Path("net.pt").read_bytes(), Path("net.pt").stat().st_mtime_ns) == before
 
 
+# What the usual network has nothing of: more inputs than one, a vocabulary. Classes of users_models and their samples.
+OTHER_MODELS = {"resize_vocabulary": ("Words", "2x6:int64"), "shrink_inputs": ("Rgb", "2x3x8x8")}
+# These act on units that repeat another, never change or never put out anything, which fresh weights have none of.
+NEED_WORN_UNITS = "fold_constant_units", "merge_units", "recycle_units"
+
+
+def _model_of(name: str) -> tuple[str, str, tuple[str, ...]]:
+    """Write model.pt, on which an operator acts with its defaults, and mate.pt, of the same form.
+
+    Returns:
+        The class of users_models, the sample and the donors that the operator asks for.
+    """
+    import users_models
+
+    made, sample = OTHER_MODELS.get(name, ("Vit", "2x1x8x8"))
+    torch.manual_seed(2)
+    model, mate = getattr(users_models, made)(), getattr(users_models, made)()
+    if name in NEED_WORN_UNITS:
+        with torch.no_grad():
+            up = model.blocks[0].up
+            up.weight[1], up.bias[1] = up.weight[0], up.bias[0]
+            up.weight[2], up.bias[2] = 0.0, -100.0  # GELU makes 0 of it
+    torch.save(model.state_dict(), "model.pt")
+    torch.save(mate.state_dict(), "mate.pt")
+    asked = getattr(registered()[name](), "donors", tuple)()
+    return made, sample, tuple(word for donor in asked for word in ("--donors", f"{donor}=mate.pt"))
+
+
 @pytest.mark.parametrize("name", registered())
 def test_every_operator_has_its_subcommand(name: str, genewright: Any) -> None:
-    """The defaults of every operator work, so that its subcommand needs a model, an example and a seed alone."""
+    """The defaults of every operator work: its subcommand needs a model, an example, a seed and its donors alone."""
+    import users_models
+
     typed = name.replace("_", "-")
-    model = "users_models:Vit", "--weights", "vit.pt", "--example", "2x1x8x8", "--json"
-    donors = ("--donors", "mate=vit.pt") if name == "crossover" else ()
+    made, sample, donors = _model_of(name)
+    model = f"users_models:{made}", "--weights", "model.pt", "--example", sample, "--json"
     planned = genewright("plan", typed, *model, *donors, "--seed", "246")
     assert planned.code == 0, planned.err
     said = genewright("mutate", typed, *model, *donors, *OUT)
     assert said.code == 0, said.err
     assert planned.json()["base"] == said.json()["base"]
-    parents = ("--donors", "vit.pt") if donors else ()
+    if name != "replace_activation":  # an activation has no tensors, of which alone fingerprints are
+        assert said.json()["base"] != said.json()["result"]
+    parents = ("--donors", "mate.pt") if donors else ()
     again = genewright("replay", "mutant.safetensors", *model, *parents, "--out", "again.safetensors")
     assert again.code == 0, again.err
     assert again.json()["result"] == said.json()["result"]
-    from users_models import Vit
-
-    loaded = gw.load(Vit, "again.safetensors")  # shapes and layers are made again from the recipe in the file
+    # Shapes and layers are made again from the recipe in the file.
+    loaded = gw.load(getattr(users_models, made), "again.safetensors")
     assert gw.fingerprint(loaded) == said.json()["result"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("align_to", "No donor is called 'mate'"),
+        ("fold_constant_units", "no chosen hidden unit has rows of zeros"),
+        ("merge_units", "no two chosen hidden units of a layer are equal"),
+        ("recycle_units", "no unit has a dormancy of at most 0"),
+        ("resize_vocabulary", "no table of words can change here"),
+        ("rewind", "No donor is called 'start'"),
+        ("shrink_inputs", "'input of stem' has 1 units; none would stay"),
+    ],
+)
+def test_where_there_is_nothing_to_act_on_it_says_so(name: str, said: str, genewright: Any) -> None:
+    model = "users_models:Vit", "--weights", "vit.pt", "--example", "2x1x8x8"
+    refused = genewright("mutate", name.replace("_", "-"), *model, *OUT)
+    assert refused.code == 1
+    assert refused.err.startswith("error: ")
+    assert said in refused.err
+    assert not Path("mutant.safetensors").exists()
 
 
 KEPT = [n for n, cls in registered().items() if issubclass(cls, gw.Operator) and "function" in cls().claims()]
@@ -137,11 +189,13 @@ KEPT = [n for n, cls in registered().items() if issubclass(cls, gw.Operator) and
 
 @pytest.mark.parametrize("name", KEPT)
 def test_what_keeps_the_function_does_so_from_the_command_on(name: str, genewright: Any) -> None:
-    model = "users_models:Vit", "--weights", "vit.pt", "--example", "2x1x8x8"
-    assert genewright("mutate", name.replace("_", "-"), *model, *OUT).code == 0
+    made, sample, donors = _model_of(name)
+    model = f"users_models:{made}", "--weights", "model.pt", "--example", sample
+    mutated = genewright("mutate", name.replace("_", "-"), *model, *donors, *OUT)
+    assert mutated.code == 0, mutated.err
     said = genewright(
-        *("compare", "vit.pt", "mutant.safetensors", "--model", "users_models:Vit", "--data", "held_out.npz"),
+        *("compare", "model.pt", "mutant.safetensors", "--model", f"users_models:{made}", "--data", "held_out.npz"),
         *("--tolerance", "1e-5"),
     )
     assert said.code == 0, said.out
-    assert genewright("diff", "vit.pt", "mutant.safetensors").code == 1
+    assert genewright("diff", "model.pt", "mutant.safetensors").code == 1

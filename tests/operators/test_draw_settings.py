@@ -97,8 +97,17 @@ VARIED: dict[str, tuple[str, gw.DrawSettings]] = {
     "add_branch": ("resnet", gw.DrawSettings(operator=gw.AddBranch(), choices={"branch": (None, "identity")})),
     "add_heads": ("attention", gw.DrawSettings(operator=gw.AddHeads(), ranges={"num_heads": (1, 3)})),
     "add_skip": ("resnet", gw.DrawSettings(operator=gw.AddSkip(), choices={"path": ("auto", "identity")})),
+    "copy_layer": ("resnet", gw.DrawSettings(operator=gw.CopyLayer())),
     "duplicate_block": ("resnet", gw.DrawSettings(operator=gw.DuplicateBlock(), choices={"by": ("auto", "gate")})),
+    "grow_inputs": (
+        "convolutions",
+        gw.DrawSettings(operator=gw.GrowInputs(), ranges={"num_units": (1, 3)}, choices={"init": ("zero", "mean")}),
+    ),
     "grow_kernel": ("resnet", gw.DrawSettings(operator=gw.GrowKernel(), choices={"by": (2, 4)})),
+    "grow_outputs": (
+        "convolutions",
+        gw.DrawSettings(operator=gw.GrowOutputs(), ranges={"num_units": (1, 3)}, choices={"init": ("zero", "noise")}),
+    ),
     "insert_layer": (
         "stack",
         gw.DrawSettings(operator=gw.InsertLayer(), choices={"init": ("identity", "gate", "noise")}),
@@ -120,6 +129,17 @@ VARIED: dict[str, tuple[str, gw.DrawSettings]] = {
             choices={"new": ("identity", "Tanh", {"layer": "LeakyReLU", "negative_slope": 0.2})},
         ),
     ),
+    "resize_vocabulary": (
+        "attention",
+        gw.DrawSettings(
+            operator=gw.ResizeVocabulary(), ranges={"num_tokens": (20, 40)}, choices={"init": ("mean", "noise")}
+        ),
+    ),
+    "shrink_inputs": (
+        "convolutions",
+        gw.DrawSettings(operator=gw.ShrinkInputs("stem"), choices={"units": ((0,), (1,), (0, 1))}),
+    ),
+    "shrink_outputs": ("convolutions", gw.DrawSettings(operator=gw.ShrinkOutputs(), choices={"units": ((0,), (1,))})),
     "widen": (
         "convolutions",
         gw.DrawSettings(operator=gw.Widen(), ranges={"factor": (1.3, 2.0)}, choices={"init": ("split", "silent")}),
