@@ -24,15 +24,6 @@ KNOWN_FAULTS: dict[str, str] = {
         for net in ("classifier", "reader")
         for ending in (".keras", ".h5", ".weights.h5")
     },
-    "tests/test_conformance.py::test_operator_class_keeps_its_invariants_on_the_built_in_networks[swap_units]": (
-        _SWAP_ORDER
-    ),
-    "tests/test_conformance.py::test_variant_keeps_its_invariants_on_the_built_in_networks[swap_units_half]": (
-        _SWAP_ORDER
-    ),
-    "tests/operators/test_reset.py::test_the_padding_row_stays_when_units_are_chosen_too": (
-        "units of an embedding are rows now, and Reset draws the padding row too when they are chosen"
-    ),
     "tests/fuzz/test_fuzz.py::test_a_good_input_is_accepted[replays]": (
         "a replay in a fresh process imports more than the bound of memory counts"
     ),
