@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -164,6 +165,17 @@ def test_who_makes_a_new_optimizer_or_adds_the_parameters_hears_nothing() -> Non
         gw.mutate(model, gw.InsertLayer(after="1"), seed=1, example=example, inplace=True)
         more = torch.optim.SGD(model[2].parameters(), lr=0.1)
         _step(model, example, kept, more)
+
+
+def test_looking_for_optimizers_takes_no_memory_for_what_else_the_process_holds() -> None:
+    others = [[at] for at in range(1_000_000)]  # a list of them would take 8 MB
+    model, example = make("mlp")
+    gw.mutate(model, gw.Widen("0", factor=2), seed=1, example=example, inplace=True)  # what is loaded the first time
+    tracemalloc.start()
+    gw.mutate(model, gw.Widen("0", factor=2), seed=1, example=example, inplace=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < len(others) * 8
 
 
 def test_a_mutation_that_is_taken_back_leaves_no_hook() -> None:

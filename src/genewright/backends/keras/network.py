@@ -44,6 +44,10 @@ class KerasNetwork(Network):
             for name, member in self.members.items()
         }
 
+    @property
+    def runs(self) -> bool:
+        return self._example is not None
+
     def _trace(self) -> Structure:
         return KerasStructure(self._model, self._example)  # its graph says it, so that it needs no example
 

@@ -86,7 +86,7 @@ def _holding(parameters: set[int]) -> list[torch.optim.Optimizer]:
     if not parameters:
         return []
     kinds = _kinds_below(torch.optim.Optimizer)
-    optimizers = [thing for thing in gc.get_objects() if type(thing) in kinds]
+    optimizers = [thing for thing in gc.get_referrers(*kinds) if type(thing) in kinds]  # an object refers to its class
     return [one for one in optimizers if any(id(p) in parameters for g in _groups(one) for p in g["params"])]
 
 

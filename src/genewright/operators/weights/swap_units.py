@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from genewright.edits import Edit, Gather, Place
-from genewright.errors import ExampleError, SelectionError, SettingError
+from genewright.errors import SelectionError, SettingError
 from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import permutation
@@ -145,12 +145,11 @@ def _width(layer: str, count: int, chosen: list[Selected], noise: Noise) -> _Wid
 def _unread(network: Network) -> tuple[str, ...]:
     """Return the layers whose units go into no weights and no product, so that they are the outputs, or are lost.
 
-    Nothing is known without an example.
+    Without an example nothing is said, also where a graph would say it: a file is to give what its model gives.
     """
-    try:
-        knobs = network.structure.widths.knobs()
-    except ExampleError:
+    if not network.runs:
         return ()
+    knobs = network.structure.widths.knobs()
     plain = [knob for knob in knobs if not knob.mixes and not any("reader" in place.roles for place in knob.places)]
     return tuple(dict.fromkeys(p.layer for knob in plain for p in knob.places if "writer" in p.roles))
 
