@@ -44,7 +44,7 @@ def _warm(name: str) -> None:
             surface.read(data)
 
 
-def _fuzz(name: str, number: int) -> None:
+def _assert_held(name: str, number: int) -> None:
     _warm(name)
 
     @settings(
@@ -69,13 +69,13 @@ def test_a_good_input_is_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_some_hostile_inputs(name: str) -> None:
-    _fuzz(name, _SOME)
+    _assert_held(name, _SOME)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SURFACES)
 def test_many_hostile_inputs(name: str) -> None:
-    _fuzz(name, _ALL)
+    _assert_held(name, _ALL)
 
 
 def test_inputs_are_bytes_or_data_that_json_holds() -> None:

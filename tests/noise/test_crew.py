@@ -23,7 +23,9 @@ def test_every_task_runs_once(number):
 
 def test_tasks_run_side_by_side():
     meeting = threading.Barrier(3, timeout=30)
-    Crew([meeting.wait] * 3).run()
+    places = []
+    Crew([lambda: places.append(meeting.wait())] * 3).run()  # one after the other, the first would wait in vain
+    assert sorted(places) == [0, 1, 2]
 
 
 def test_an_error_in_a_thread_is_raised():

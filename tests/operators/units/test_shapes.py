@@ -67,6 +67,23 @@ def test_duplicates_merge_exactly() -> None:
     again(net, mutant)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_duplicates_in_single_precision_merge_up_to_the_rounding_of_their_sum(seed: int) -> None:
+    """Two sums of float32 numbers are rounded, each by at most half a unit in its last place: 2**-24 of what it is."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Linear(10, 3))
+    with torch.no_grad():
+        for tensor in (net[0].weight, net[0].bias):
+            tensor[[2, 5]] = tensor[0].clone()
+    x = torch.randn(8, 6)
+    mutant = gw.mutate(net, gw.MergeUnits(), seed=1, example=x)
+    assert mutant[0].out_features == 8
+    net, mutant, x = net.double(), mutant.double(), x.double()
+    hidden = net[:2](x)[:, 0]
+    bound = 2 * 2**-24 * hidden[:, None] * net[2].weight[:, [0, 2, 5]].abs().sum(1)
+    assert bool(((mutant(x) - net(x)).abs() <= bound + 1e-15).all())
+
+
 def test_near_duplicates_merge_by_least_squares_and_a_replay_needs_no_data() -> None:
     net, x = mlp(nn.Identity())
     with torch.no_grad():
