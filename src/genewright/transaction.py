@@ -14,12 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from genewright.backends import Backend
+from genewright.behaviour import Behaviour
 from genewright.companion import Companion
 from genewright.cost import Cost
 from genewright.donors import Donor, Donors
-from genewright.edits import Edit, Gather, Line, RemoveLayer, ReplaceLayer, Site, Store
+from genewright.edits import Edit, Line, Site, Store
+from genewright.edits.proposal import apply_edit, check_proposal
 from genewright.edits.site import keep_bytes
-from genewright.errors import EditError, ExampleError, UnknownNameError, UnsupportedError
+from genewright.errors import EditError, ExampleError, UnsupportedError
 from genewright.example import example_fingerprint
 from genewright.fingerprint import fingerprint_of, form_of
 from genewright.interrupts import Interrupts, checkpoint, shielded
@@ -27,8 +29,6 @@ from genewright.journal import Journal
 from genewright.model_ends import comparable, input_bytes, input_moves
 from genewright.network import Network
 from genewright.operator import Operator
-from genewright.other_runs import OtherRun
-from genewright.outputs import Outputs
 from genewright.recipe import History, last_result, step_text, stretches
 from genewright.seeding import Noise
 from genewright.step import PREVIOUS, Step
@@ -36,10 +36,6 @@ from genewright.tensor import is_plain
 from genewright.verify import verify
 
 _LOG = logging.getLogger("genewright")
-_ADVICE = {
-    True: "Choose another layer, or take off first what runs in training alone: gw.RemoveLayer.",
-    False: "Choose another layer, or say one that returns the lengths of what it stands beside: path=, layer=.",
-}
 _MOST_TIMES = 64  # a recipe of a few bytes may ask for very large tensors: so much larger than the base's it may
 _SMALL = 1 << 20
 
@@ -107,8 +103,7 @@ class Transaction:
         self._base: str | None = None
         self._form: str | None = None
         self._signs = signs
-        self._outputs: Outputs | None = None
-        self._others: tuple[OtherRun, ...] | None = None
+        self._behaviour = Behaviour(backend)
         self._reformed: int | None = None  # the last step that proposed other layers or shapes
         self._limit: int | None = None  # bytes that recorded edits may ask for
         self._committed = False
@@ -290,14 +285,15 @@ class Transaction:
         more: bool,
     ) -> Done:
         network = self.network
-        late = check(edits, (network, *(donor.network for donor in donors)))
+        late = check_proposal(edits, (network, *(donor.network for donor in donors)))
         reformed = any(edit.changes_structure() for edit in edits)
         watched = operator is not None and self._example is not None and (reformed or "function" in operator.claims())
         rounds = watched and any(edit.rounds(network) for edit in edits)
         told = watched and reformed and (self._dry or _LOG.isEnabledFor(logging.INFO))
         cost = network.cost() if told else None
-        before = self._before() if watched else None
-        example, others = self._example, self._other_runs() if watched and reformed else ()
+        seen, example = self._behaviour, self._example
+        before = seen.outputs(self.model, example) if watched else None
+        others = seen.other_runs(self.model, example) if watched and reformed else ()
         if self._signs:
             _ = self.base  # before the first byte changes
         if self._scratch or more or watched or any(edit.can_fail_late() for edit in edits):
@@ -308,15 +304,15 @@ class Transaction:
             lines = tuple(line for edit in edits for line in edit.lines(network))
         change = None
         if before is not None and operator is not None:
-            self._outputs = self._after(operator)
-            change = verify(operator, *comparable(before, self._outputs, edits), rounds=rounds)
+            after = seen.outputs_after(operator, self.model, self._example)
+            change = verify(operator, *comparable(before, after, edits), rounds=rounds)
             checkpoint()
-            if self._example is example:  # else the inputs have changed
-                alike = [o.shape for o in before.tensors] == [o.shape for o in self._outputs.tensors]
-                note = " ".join(filter(None, (note, self._beyond(operator, edits, others, alike=alike))))
-                self._others = self._others if alike else None
+            if self._example is example:
+                alike = [o.shape for o in before.tensors] == [o.shape for o in after.tensors]
+                narrower = seen.refuse_narrower(operator, edits, self.model, others, alike=alike)
+                note = " ".join(filter(None, (note, narrower)))
             else:
-                self._others = None
+                seen.forget_other_runs()  # they have inputs that the model does not take any more
         costs = None if cost is None else (cost, self.network.cost())
         if costs is not None:
             self.network.forget_structure()  # the next step records no edits for our having asked
@@ -342,7 +338,7 @@ class Transaction:
         if self._inplace and self.journal is None and (risky or self._trained):
             self.journal = Journal()
         self._interrupts.hold = self._inplace and self.journal is None
-        self._outputs = None
+        self._behaviour.forget_outputs()
         self._adapt_example(edits)
         stores = [donor.store for donor in donors]
         if reformed and self._watches:
@@ -388,46 +384,6 @@ class Transaction:
         if moves:
             self._example = self._backend.gather_inputs(self.model, self._example, moves)
 
-    def _other_runs(self) -> tuple[OtherRun, ...]:
-        """Return how the model runs beyond the example; later steps are held to what the first one found."""
-        if self._others is None:
-            self._others = self._backend.other_runs(self.model, self._example)
-        return self._others
-
-    def _beyond(self, operator: Operator, edits: Sequence[Edit], others: Sequence[OtherRun], *, alike: bool) -> str:
-        """Refuse a mutant that runs on the example, and not where its original does.
-
-        Returns:
-            What to note where a layer was taken out or exchanged: what the model takes may have changed on purpose.
-        """
-        notes: list[str] = []
-        for run in others:
-            why = self._backend.failure(self.model, run, alike=alike)
-            checkpoint()
-            if why and any(isinstance(edit, RemoveLayer | ReplaceLayer) for edit in edits):
-                notes.append(f"The original also runs {run.words}, the mutant does not ({why}).")
-                self._others = None
-            elif why:
-                raise UnsupportedError(
-                    f"{type(operator).__name__}: the mutant would run on the example, but not {run.words}, where the "
-                    f"original does ({why}). {_ADVICE[run.training]} Refused; nothing has been changed."
-                )
-        return " ".join(notes)
-
-    def _before(self) -> Outputs:
-        if self._outputs is None:
-            self._outputs = self._backend.exact_outputs(self.model, self._example)
-        return self._outputs
-
-    def _after(self, operator: Operator) -> Outputs:
-        try:
-            return self._backend.exact_outputs(self.model, self._example)
-        except UnsupportedError as error:
-            raise UnsupportedError(
-                f"{type(operator).__name__}: the model would not run any more ({error.__cause__}). Refused; nothing "
-                "has been changed."
-            ) from error
-
     def _donated(self, steps: Sequence[Step], history: tuple[str, ...]) -> tuple[str, ...]:
         """Return the steps that led to donors, but for those that the model knows already."""
         wanted = dict.fromkeys(donor for step in steps for donor in step.parents[1:])
@@ -450,43 +406,3 @@ class Transaction:
                 f"{step.name} at {step.path}: its values were fitted on the example {step.example}, and {has}. Give "
                 "the batch that the mutant was made with: example=."
             )
-
-
-def check(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
-    """Refuse edits that cannot be applied, before the first is.
-
-    Args:
-        edits: What an operator proposes.
-        views: The network, then the donors.
-
-    Returns:
-        Which edits have to be checked when their turn comes: they change a tensor that an earlier one reshapes, or
-        that an earlier one may have made.
-
-    Raises:
-        GenewrightError: An edit does not fit; the message names the tensor or layer.
-    """
-    late: set[int] = set()
-    wired = False
-    resized: set[str] = set()
-    for at, edit in enumerate(edits):
-        wired = wired or edit.wiring
-        names: list[str] = []
-        try:
-            names = [views[0].tensor(name).name for name in edit.tensors()]
-        except UnknownNameError:
-            if not wired:
-                raise
-        if wired or not resized.isdisjoint(names):
-            late.add(at)
-        else:
-            edit.check(views)
-        if edit.shapes and isinstance(edit, Gather) and edit.index.size != edit.size:
-            resized.update(names)  # also where it is late itself: two widths may share one of its tensors
-    return frozenset(late)
-
-
-@shielded
-def apply_edit(edit: Edit, site: Site) -> None:
-    """Apply one edit; a signal that comes meanwhile waits until it is done."""
-    edit.apply(site)

@@ -18,6 +18,7 @@ from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.network import TorchNetwork
 from genewright.edits import Edit, Map, Perturb
 from genewright.edits.functions.add_low_rank import AddLowRank, draw_into, matrix_shape
+from genewright.edits.proposal import apply_edit, check_proposal
 from genewright.edits.values import ValueEdit
 from genewright.errors import UnsupportedError
 from genewright.mutate import act
@@ -25,7 +26,7 @@ from genewright.operator import AnyOperator, Operator
 from genewright.population.torch.rows import Rows
 from genewright.seeding import Noise, Seed
 from genewright.tensor import FLOATS
-from genewright.transaction import Transaction, apply_edit, check
+from genewright.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def proposed(network: TorchNetwork, operators: tuple[AnyOperator, ...]) -> tuple
         raise _structural(operator.name)
     if not all(isinstance(edit, ValueEdit) for edit in edits):
         return None
-    check(edits, (network,))
+    check_proposal(edits, (network,))
     return edits
 
 
