@@ -44,13 +44,13 @@ from genewright.evolution.callbacks import Callback as Callback
 from genewright.evolution.callbacks import Report as Report
 from genewright.evolution.child import Child as Child
 from genewright.evolution.evolve import evolve as evolve
-from genewright.evolution.evolve import resume as resume
 from genewright.evolution.executors.batched import Batched as Batched
 from genewright.evolution.executors.processes import Processes as Processes
 from genewright.evolution.executors.ray import Ray as Ray
 from genewright.evolution.executors.serial import Serial as Serial
 from genewright.evolution.individual import Individual as Individual
 from genewright.evolution.loggers.csv_log import CSVLog as CSVLog
+from genewright.evolution.resume import resume as resume
 from genewright.evolution.run import Run as Run
 from genewright.evolution.strategies.cmaes import CMAES as CMAES
 from genewright.evolution.strategies.evolution_strategy import EvolutionStrategy as EvolutionStrategy

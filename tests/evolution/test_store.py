@@ -172,6 +172,19 @@ class TestRefused:
         with pytest.raises(gw.UnknownNameError, match="Did you mean 'genetic_algorithm'"):
             gw.resume(store, model=network(), fitness=loss)
 
+    def test_a_store_of_another_format(self, store: str) -> None:
+        evolved(store=store, generations=1).close()
+        with sqlite3.connect(store) as connection:
+            connection.execute("UPDATE genewright_run SET value = '2' WHERE name = 'format'")
+        with pytest.raises(gw.StoreError, match=r"run\.db: is of the format 2, and this version of genewright reads 1"):
+            gw.resume(store, model=network(), fitness=loss)
+
+    def test_what_could_not_start_is_no_run(self, store: str) -> None:
+        with pytest.raises(gw.SettingError, match="needs a process that can be ended"):
+            evolved(store=store, timeout=5)
+        evolved(store=store, generations=1).close()
+        assert len(list(gw.resume(store, model=network(), fitness=loss).individuals())) == 9
+
     def test_individuals_that_another_version_made(self, store: str) -> None:
         evolved(store=store, generations=1).close()
         with sqlite3.connect(store) as connection:

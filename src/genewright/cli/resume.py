@@ -10,7 +10,7 @@ from genewright.cli.arguments import Force, Json, UsageError
 from genewright.cli.evolve import out_of, tell
 from genewright.cli.output import Output
 from genewright.cli.run_file import RunFile
-from genewright.evolution.evolve import resume as resumed
+from genewright.evolution.resume import resume as resumed
 from genewright.evolution.stores.opening import store_to_read
 
 Store = Annotated[str, typer.Argument(metavar="STORE", help="The run's store: an SQLite file, or an SQLAlchemy URL.")]

@@ -14,7 +14,7 @@ from genewright.errors import MissingExtraError, RecipeError, StoreError, Unknow
 from genewright.evolution.individual import Individual
 from genewright.evolution.stores.locking import locked_database, locked_file
 from genewright.evolution.stores.store import Store
-from genewright.evolution.stores.tables import Tables, individual_of, row_of
+from genewright.evolution.stores.tables import FORMAT, Tables, individual_of, row_of
 from genewright.extras import required
 from genewright.operator import AnyOperator, operator_from_json
 
@@ -169,6 +169,11 @@ class DatabaseStore(Store):
             )
         if mode != "new" and not about:
             raise StoreError(f"{self._name}: there is no run in it. Start one: gw.evolve(..., store={self._name!r}).")
+        if about.get("format", FORMAT) != FORMAT:
+            raise StoreError(
+                f"{self._name}: is of the format {about['format']}, and this version of genewright reads {FORMAT}. Use "
+                "the version that wrote it."
+            )
         table, function = self._tables.operators, self._alchemy.func
         self._count = self._connection.execute(self._alchemy.select(function.count()).select_from(table)).scalar() or 0
         short = self._alchemy.select(table.c.text, table.c.id).where(function.length(table.c.text) <= _SHORT)

@@ -11,6 +11,7 @@ from genewright.evolution.individual import Genome, Individual
 from genewright.operator import AnyOperator
 
 PREFIX = "genewright_"
+FORMAT = 1  # of the tables and of what stands in them
 
 
 class Tables:

@@ -1,0 +1,68 @@
+"""How a run goes, from where its store stands to its end, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from genewright.evolution.arrangement import Arrangement
+from genewright.evolution.callbacks import Callback
+from genewright.evolution.driver import Driver
+from genewright.evolution.individual import Genome
+from genewright.evolution.progress import ProgressLine
+from genewright.evolution.run import Run
+from genewright.evolution.stores.store import Store
+
+
+def carried_out(
+    made: Arrangement,
+    store: Store,
+    about: Mapping[str, Any],
+    callbacks: Sequence[Callback],
+    progress: bool | None,
+    *,
+    begins: bool,
+) -> Run:
+    """Carry a run to its end; an error lets go of the store.
+
+    Args:
+        made: What it does and who judges it.
+        store: Where it is kept.
+        about: What it is, as the store keeps it.
+        callbacks: Who is told.
+        progress: Whether a line of progress is shown; None where standard error is a terminal.
+        begins: The store is empty: `about` is written once nothing more can be refused.
+    """
+    told = [*callbacks, *ProgressLine.wanted(progress)]
+    genomes: dict[int, Genome] = {}
+    setup, job = made.setup, made.job
+    try:
+        for callback in told:
+            callback.started(about)
+        reason = "an error"
+        try:
+            with made.executor.start(job, genomes) as crew:
+                if begins:
+                    store.begin(about)
+                driver = Driver(setup, store, crew, genomes, job.base, told)
+                reason = driver.run()
+        except BaseException as error:
+            reason = type(error).__name__
+            raise
+        finally:
+            for callback in told:
+                callback.ended(reason)
+    except BaseException:
+        store.close()
+        raise
+    return Run(
+        store,
+        job.base,
+        genomes,
+        driver.champion,
+        example=job.example,
+        trained=job.trained,
+        mutations=setup.mutations,
+        reason=reason,
+        state=driver.state,
+    )
