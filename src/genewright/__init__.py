@@ -77,6 +77,8 @@ from genewright.mutate import mutated as mutated
 from genewright.mutate import plan as plan
 from genewright.mutate import recipe as recipe
 from genewright.mutate import replay as replay
+from genewright.mutation_testing.mutants import Mutants as Mutants
+from genewright.mutation_testing.outcome import Outcome as Outcome
 from genewright.names import did_you_mean as _did_you_mean
 from genewright.operator import Combinator as Combinator
 from genewright.operator import Operator as Operator

@@ -13,6 +13,7 @@ from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import permutation
 from genewright.operator import Operator
+from genewright.operators.output_layers import output_layers
 from genewright.operators.weights.kernels import KERNELS, selected_kernels
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_integer, check_rate_or_count
@@ -83,7 +84,7 @@ class SwapUnits(Operator):
         network = networks[0]
         kernels = selected_kernels(self.where, network, type(self).__name__)
         layers = tuple(dict.fromkeys((kernel.tensor.layer, _count(kernel)) for kernel in kernels))
-        apart = () if self.outputs else _unread(network)
+        apart = () if self.outputs else output_layers(network)
         chosen = self.where.select(network)
         found = [_width(layer, count, chosen, noise) for layer, count in layers if layer not in apart]
         if not any(width.pairs for width in found):
@@ -140,18 +141,6 @@ def _width(layer: str, count: int, chosen: list[Selected], noise: Noise) -> _Wid
     drawn = [units[int(at)] for at in permutation(noise.stream(f"{layer}/{count}"), len(units))]
     pairs = tuple(zip(drawn[::2], drawn[1::2], strict=False))
     return _Width(layer, count, len(units), moving, pairs)
-
-
-def _unread(network: Network) -> tuple[str, ...]:
-    """Return the layers whose units go into no weights and no product, so that they are the outputs, or are lost.
-
-    Without an example nothing is said, also where a graph would say it: a file is to give what its model gives.
-    """
-    if not network.runs:
-        return ()
-    knobs = network.structure.widths.knobs()
-    plain = [knob for knob in knobs if not knob.mixes and not any("reader" in place.roles for place in knob.places)]
-    return tuple(dict.fromkeys(p.layer for knob in plain for p in knob.places if "writer" in p.roles))
 
 
 def _count(selected: Selected) -> int:

@@ -1,0 +1,1 @@
+"""Mutation testing: many mutants of one model on one data set, each beside the original."""

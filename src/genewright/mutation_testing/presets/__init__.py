@@ -1,0 +1,1 @@
+"""Sets of mutants that have a name: one file each."""
