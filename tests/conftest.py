@@ -12,7 +12,6 @@ import hypothesis
 import pytest
 
 from genewright import operator
-from tests.known_faults import KNOWN_FAULTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,10 +56,3 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
 def mlp() -> nn.Module:
     """A small network with two linear layers, the same bytes every time."""
     return networks.make("mlp")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        reason = KNOWN_FAULTS.get(item.nodeid)
-        if reason is not None:
-            item.add_marker(pytest.mark.xfail(reason=reason, strict=False))

@@ -84,9 +84,9 @@ class Behaviour:
             UnsupportedError: It fails in one of these runs; the run and the reason are named.
         """
         notes: list[str] = []
-        for run in runs:
-            why = self._backend.failure(model, run, alike=alike)
-            checkpoint()
+        failures = self._backend.failures(model, runs, alike=alike) if runs else []
+        checkpoint()
+        for run, why in zip(runs, failures, strict=True):
             if why and any(isinstance(edit, RemoveLayer | ReplaceLayer) for edit in edits):
                 notes.append(f"The original also runs {run.words}, the mutant does not ({why}).")
                 self.forget_other_runs()

@@ -155,15 +155,15 @@ class Backend(ABC):
         """Return how the model runs beyond the example: on other batches and lengths, and in training."""
         return ()
 
-    def failure(self, model: Any, run: OtherRun, *, alike: bool) -> str:
-        """Return why a mutant does not do what its original does in another run; "" if it does.
+    def failures(self, model: Any, runs: Sequence[OtherRun], *, alike: bool) -> list[str]:
+        """Return for each of some other runs why a mutant does not do there what its original does; "" where it does.
 
         Args:
             model: The mutant.
-            run: The run.
+            runs: The runs.
             alike: Its outputs have the shapes of the original's.
         """
-        return ""
+        return [""] * len(runs)
 
     @final
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:

@@ -22,7 +22,7 @@ from genewright.where import Where
 from tests import test_conformance as everywhere
 
 _OF_A_KIND = ("fold_constant_units", "merge_units", "recycle_units")  # act on units that test_unit_operators.py makes
-_OF_TWO = ("align_to", "crossover")  # need a second network, and have tests of their own
+_OF_TWO = ("align_to", "crossover", "rewind")  # need a second network, and have tests of their own
 OPERATORS = {
     name: cls
     for name, cls in registered().items()
@@ -48,6 +48,10 @@ REFUSED: dict[str, set[str]] = {
     "reset": {"recurrent"},  # the first values of a recurrent kernel are orthogonal
     **dict.fromkeys(("tie", "transfer"), _NOTHING_ALIKE),
     "widen_stream": set(CASES) - {"dense"},
+    "copy_layer": _NO_ROOM,
+    "grow_inputs": {"recurrent", "attention", "subclassed"},  # read by an embedding, under a norm, by Python code
+    "shrink_inputs": {"recurrent", "subclassed"},
+    "resize_vocabulary": set(CASES) - {"recurrent"},
 }
 # One network for each operator; the rest of the cross is a slow sweep.
 FIRST = {
@@ -55,6 +59,8 @@ FIRST = {
     **dict.fromkeys(("replace_layer", "widen_stream"), "dense"),
     **dict.fromkeys(("add_heads", "remove_heads"), "attention"),
     "grow_kernel": "convolutional, compiled",
+    **dict.fromkeys(("copy_layer", "grow_inputs", "shrink_inputs"), "dense"),
+    "resize_vocabulary": "recurrent",
 }  # the others: the subclassed one
 
 

@@ -59,6 +59,17 @@ def test_repeated_channels_share_the_weights_out() -> None:
     assert torch.allclose(back(grey), net(grey), rtol=1e-12)
 
 
+@pytest.mark.parametrize("norm", [nn.LayerNorm(6), nn.RMSNorm(6), nn.Softmax(-1)], ids=str)
+def test_inputs_under_a_norm_are_refused_where_new_ones_would_count(norm: nn.Module) -> None:
+    net, x = nn.Sequential(norm, nn.Linear(6, 3)).double(), torch.randn(2, 6, dtype=torch.float64)
+    with pytest.raises(gw.UnsupportedError, match=r"mixes its units.*init='mean' grows it all the same"):
+        gw.mutate(net, gw.GrowInputs(num_units=6), seed=1, example=x)  # doubled values, but not for whatever they hold
+    assert gw.mutate(net, gw.GrowInputs(init="mean"), seed=1, example=x)(torch.randn(2, 7).double()).shape == (2, 3)
+    if not isinstance(norm, nn.Softmax):
+        doubled = gw.mutate(net, gw.GrowInputs(num_units=6, init="repeat"), seed=1, example=x)
+        assert torch.allclose(doubled(x.repeat(1, 2)), net(x), rtol=1e-12)
+
+
 def test_shrunk_ends_keep_what_is_left() -> None:
     net, x = _images(3), torch.randn(2, 3, 6, 6, dtype=torch.float64)
     x[:, 1] = 0

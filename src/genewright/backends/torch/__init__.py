@@ -21,7 +21,7 @@ from genewright.backends.torch.predict import array_of, predict
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.structure.gather_inputs import gather_inputs
-from genewright.backends.torch.structure.other_runs import elsewhere, failure
+from genewright.backends.torch.structure.other_runs import elsewhere, failures
 from genewright.backends.torch.tensors import unwrapped
 from genewright.backends.torch.training import Described, Training
 from genewright.companion import Companion
@@ -53,8 +53,8 @@ class TorchBackend(Backend):
     def other_runs(self, model: nn.Module, example: Any) -> tuple[OtherRun, ...]:
         return elsewhere(unwrapped(model), example).runs
 
-    def failure(self, model: nn.Module, run: OtherRun, *, alike: bool) -> str:
-        return failure(unwrapped(model), run, alike=alike)
+    def failures(self, model: nn.Module, runs: Sequence[OtherRun], *, alike: bool) -> list[str]:
+        return failures(unwrapped(model), runs, alike=alike)
 
     def companion(self, model: nn.Module, optimizer: Any = None) -> Companion:
         return Described() if optimizer is None else Training(model, optimizer)

@@ -25,11 +25,16 @@ def kept_state(model: nn.Module) -> Generator[None]:
     Args:
         model: Any module.
     """
-    state = InstanceState(_special, _LEFT).keep(module for _, module in named_layers(model))
+    state = state_of(model)
     try:
         yield
     finally:
         state.put_back()
+
+
+def state_of(model: nn.Module) -> InstanceState:
+    """Return what the modules of a model hold now, as `kept_state` puts it back; it can be put back many times."""
+    return InstanceState(_special, _LEFT).keep(module for _, module in named_layers(model))
 
 
 def _special(state: InstanceState, value: Any) -> bool:

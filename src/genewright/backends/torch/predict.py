@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from genewright.interrupts import checkpoint, shielded
 
 
 @shielded  # torch's stack of modes must not be left half way
-def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
+def predict(model: nn.Module, batch: Any, *, scratch: bool = False) -> list[NDArray[Any]]:
     """Return the output tensors for one batch, in evaluation mode, without gradients.
 
     A model that draws at random draws the same every time, and leaves torch's global generators alone; what its modules
@@ -25,6 +26,7 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
     Args:
         model: Any module; each sub-module's mode is as before afterwards.
         batch: A tensor or array, a tuple of positional or a dict of keyword arguments.
+        scratch: The module is thrown away afterwards: what it keeps between calls is not put back.
 
     Returns:
         The tensors of the output in order (of a tuple, a dict or a dataclass such as transformers' outputs);
@@ -36,7 +38,8 @@ def predict(model: nn.Module, batch: Any) -> list[NDArray[Any]]:
     inputs = placed(batch, place)
     try:
         model.eval()
-        with kept_state(model), torch.no_grad(), compiled_draws() if _is_compiled(model) else OwnDraws():
+        kept = nullcontext() if scratch else kept_state(model)
+        with kept, torch.no_grad(), compiled_draws() if _is_compiled(model) else OwnDraws():
             if isinstance(inputs, dict):
                 output = model(**inputs)
             elif isinstance(inputs, tuple):

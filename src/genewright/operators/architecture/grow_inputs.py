@@ -10,6 +10,7 @@ import numpy as np
 
 from genewright.edits import Edit, Gather, Map
 from genewright.edits.functions import Scale
+from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.model_ends import appended, find_end
@@ -47,7 +48,7 @@ class GrowInputs(Operator):
     Raises:
         SettingError: A setting is out of its range.
         UnknownNameError: No layer is called so, or there are several such lengths.
-        UnsupportedError: Something else keeps their number, which is named.
+        UnsupportedError: Something else keeps their number, or a norm over them would see the new ones: it is named.
 
     Example:
         >>> import torch, genewright as gw
@@ -85,6 +86,7 @@ class GrowInputs(Operator):
         """Yield the edits of every place, and of the numbers that follow."""
         network = networks[0]
         end = find_end(network, self.layer, "input")
+        self._check_sees_units_apart(end.knob)
         donors = donors_of(self.init, end.knob, self)
         index, new = appended(end.knob.size, self.num_units, donors, first=self.placement == "start")
 
@@ -96,6 +98,18 @@ class GrowInputs(Operator):
         yield from fill(self.init, moved, end.knob, network, role="reader")
         if self.init == "repeat":
             yield from _shared_out(moved, end.knob)
+
+    def _check_sees_units_apart(self, knob: Knob) -> None:
+        """Refuse to claim that the outputs stay where a norm over the inputs would see the new ones."""
+        kept = self.init == "mean" or isinstance(self.init, Mapping)
+        whole = self.init == "repeat" and self.num_units % knob.size == 0
+        if kept or whole or not (knob.mixes or knob.norms):
+            return
+        norm = next((f"layer {layer!r} normalises over it" for layer, _ in knob.norms), "")
+        raise UnsupportedError(
+            f"GrowInputs: {knob.name!r} mixes its units, so that new ones would count: {norm or knob.mixes[0]}. "
+            f"init='mean' grows it all the same, without the claim that the outputs stay."
+        )
 
 
 def _shared_out(moved: Gather, knob: Knob) -> Iterator[Edit]:

@@ -6,16 +6,17 @@ What the forward pass takes in other sizes is found by trying: an axis that the 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from genewright.backends.torch.kept_state import state_of
 from genewright.backends.torch.predict import placed, tensors_of
 from genewright.backends.torch.structure.calls import first_tensor, main_output, watching
 from genewright.backends.torch.structure.structural_key import structural_key
@@ -69,15 +70,34 @@ _LOCK: Final = Lock()
 _CACHE: Final[OrderedDict[Hashable, Elsewhere]] = OrderedDict()
 
 
-def failure(model: nn.Module, run: OtherRun, *, alike: bool) -> str:
-    """Return why a mutant does not do what its original does in another run; "" if it does.
+def failures(model: nn.Module, runs: Sequence[OtherRun], *, alike: bool) -> list[str]:
+    """Return for each run why a mutant does not do there what its original does; "" where it does.
 
     Args:
         model: The mutant; it is not touched.
-        run: The run.
+        runs: The runs.
         alike: Its outputs have the shapes of the original's.
     """
-    names: dict[int, str] = {}
+    try:
+        copied = _MetaCopy(model)
+    except Exception as error:
+        return [f"in 'the model': {_first_line(error)}"] * len(runs)
+    return [_failure(copied, run, alike=alike) for run in runs]
+
+
+def _failure(copied: _MetaCopy, run: OtherRun, *, alike: bool) -> str:
+    try:
+        shapes = copied.run(run.given, training=run.training)
+    except Exception as error:
+        checkpoint()
+        return f"in {_failing_layer(copied, run) or 'the model'!r}: {_first_line(error)}"
+    if alike and shapes != run.outputs:
+        return f"the outputs would have the shapes {list(shapes)}, where they have {list(run.outputs)}"
+    return ""
+
+
+def _failing_layer(copied: _MetaCopy, run: OtherRun) -> str:
+    """Return the innermost layer in which a run fails: "" outside of all layers."""
     inside: list[nn.Module] = []
 
     def enter(module: nn.Module, _args: Any) -> None:
@@ -86,22 +106,45 @@ def failure(model: nn.Module, run: OtherRun, *, alike: bool) -> str:
     def leave(_module: nn.Module, _args: Any, _output: Any) -> None:
         inside.pop()
 
-    device = Meta()
-    try:
-        copied = device.copy_of(model, {}).train(run.training)
-        names = {id(module): name for name, module in named_layers(copied)}
-        for module in copied.modules():
-            module.register_forward_pre_hook(enter, prepend=True)
-            module.register_forward_hook(leave)  # not called where the layer fails: the innermost one stays
-        shapes = _shapes(device.run(copied, run.given, nullcontext()))
-    except Exception as error:
-        checkpoint()
-        name = names.get(id(inside[-1]), "") if inside else ""
-        text = str(error).strip().splitlines()
-        return f"in {name or 'the model'!r}: {text[0] if text else type(error).__name__}"
-    if alike and shapes != run.outputs:
-        return f"the outputs would have the shapes {list(shapes)}, where they have {list(run.outputs)}"
-    return ""
+    for module in copied.module.modules():  # the end of the run takes the hooks off
+        module.register_forward_pre_hook(enter, prepend=True)
+        module.register_forward_hook(leave)  # not called where the layer fails: the innermost one stays
+    with suppress(Exception):
+        copied.run(run.given, training=run.training)
+    return copied.names.get(id(inside[-1]), "") if inside else ""
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
+
+
+class _MetaCopy:
+    """A copy of a module on meta tensors, which every run finds as the first one did.
+
+    Attributes:
+        module: The copy.
+        names: The names of its layers, by `id`.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._device = Meta()
+        self.module = self._device.copy_of(model, {})
+        self.names = {id(module): name for name, module in named_layers(self.module)}
+        self._state = state_of(self.module)
+
+    def run(self, given: Any, *, training: bool = False) -> Shapes:
+        """Return the shapes of the outputs; hooks that were put on for the run are gone afterwards."""
+        try:
+            output = self._device.run(self.module.train(training), given, nullcontext())
+            return tuple(tuple(tensor.shape) for tensor in tensors_of(output))
+        finally:
+            self._state.put_back()
+
+
+class _Ran(NamedTuple):
+    outputs: Shapes
+    layers: LayerShapes
 
 
 class _Search:
@@ -109,6 +152,7 @@ class _Search:
 
     def __init__(self, model: nn.Module, example: Any) -> None:
         self._model = model
+        self._copied: _MetaCopy | None = None
         self._leaves, self._form = tree_flatten(Meta().example(example))
         tensors = [leaf for leaf in self._leaves if isinstance(leaf, torch.Tensor) and leaf.dim()]
         self._batch = tensors[0].shape[0] if tensors else 0
@@ -116,39 +160,32 @@ class _Search:
         self._lengths = [size for size in lengths if size > 1][:_MOST_SIZES]
 
     def found(self) -> Elsewhere:
-        try:
-            self._run(self._leaves)
-        except Exception:
-            return Elsewhere()
+        """Vary the batch, then each length on top of what has been varied, as far as the module takes it."""
         if not self._batch:
             return Elsewhere()
-        batch = self._batch + 1 if self._ran({}, self._batch + 1) else self._batch
-        other: dict[int, int] = {}
+        batch, sizes = self._batch + 1, dict[int, int]()
+        found = self._ran(sizes, batch)
+        if found is None:
+            batch = self._batch
+            found = self._ran(sizes, batch)
+        if found is None:
+            return Elsewhere()
         for length in self._lengths:
-            tried = (length + 1, 2 * length, length + 32)
-            fits = next((new for new in tried if self._ran({length: new}, self._batch)), None)
-            if fits is not None:
-                other[length] = fits
+            for new in (length + 1, 2 * length, length + 32):
+                more = self._ran({**sizes, length: new}, batch)
+                if more is not None:
+                    sizes[length], found = new, more
+                    break
         runs: list[OtherRun] = []
-        layers: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        together = self._leaves
-        for varied in self._combinations(other, batch):
-            shapes = self._ran(varied[0], varied[1], layers)
-            if shapes is not None:
-                together = self._varied(*varied)
-                runs.append(OtherRun(self._words(*varied), tree_unflatten(together, self._form), shapes))
-                break
-        shapes = self._tried(lambda: self._run(together, training=True))
-        if shapes is not None:
-            runs.append(OtherRun("in training mode", tree_unflatten(together, self._form), shapes, training=True))
-        return Elsewhere(tuple(runs), layers)
-
-    def _combinations(self, other: Mapping[int, int], batch: int) -> Sequence[tuple[dict[int, int], int]]:
-        """Return what is varied at once: all that can be, or less where that does not run together."""
-        alone = [({old: new}, batch) for old, new in other.items()]
-        nothing: dict[int, int] = {}
-        every = [(dict(other), batch), *alone, (nothing, batch)]
-        return [(sizes, count) for sizes, count in every if sizes or count != self._batch]
+        leaves = self._varied(sizes, batch)
+        varied = sizes or batch != self._batch
+        if varied:
+            runs.append(OtherRun(self._words(sizes, batch), tree_unflatten(leaves, self._form), found.outputs))
+        training = self._tried(leaves, training=True)
+        if training is not None:
+            given = tree_unflatten(leaves, self._form)
+            runs.append(OtherRun("in training mode", given, training.outputs, training=True))
+        return Elsewhere(tuple(runs), found.layers if varied else {})
 
     def _words(self, sizes: Mapping[int, int], batch: int) -> str:
         lengths = ", ".join(f"{new} in place of {old}" for old, new in sizes.items())
@@ -156,19 +193,8 @@ class _Search:
         said += [f"lengths of {lengths}"] if lengths else []
         return "with " + " and ".join(said)
 
-    def _ran(
-        self,
-        sizes: Mapping[int, int],
-        batch: int,
-        layers: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] | None = None,
-    ) -> Shapes | None:
-        return self._tried(lambda: self._run(self._varied(sizes, batch), layers=layers))
-
-    def _tried(self, run: Callable[[], Shapes]) -> Shapes | None:
-        try:
-            return run()
-        except Exception:  # it insists on the length that it was given
-            return None
+    def _ran(self, sizes: Mapping[int, int], batch: int) -> _Ran | None:
+        return self._tried(self._varied(sizes, batch))
 
     def _varied(self, sizes: Mapping[int, int], batch: int) -> list[Any]:
         return [self._other(leaf, sizes, batch) if isinstance(leaf, torch.Tensor) else leaf for leaf in self._leaves]
@@ -178,25 +204,19 @@ class _Search:
         shape = (batch if first == self._batch else first, *(sizes.get(size, size) for size in rest))
         return tensor if not tensor.dim() else torch.empty(shape, dtype=tensor.dtype, device="meta")
 
-    def _run(
-        self,
-        leaves: Sequence[Any],
-        *,
-        training: bool = False,
-        layers: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] | None = None,
-    ) -> Shapes:
-        device = Meta()
-        copied = device.copy_of(self._model, {}).train(training)
-        names = {id(module): name for name, module in named_layers(copied)}
+    def _tried(self, leaves: Sequence[Any], *, training: bool = False) -> _Ran | None:
+        """Run the module; None where it insists on the lengths that it was given."""
+        layers: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        try:
+            copied = self._copied = self._copied or _MetaCopy(self._model)
 
-        def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            given, returned = first_tensor((args, kwargs)), main_output(output)
-            if layers is not None and given is not None and returned is not None:
-                layers.setdefault(names[id(module)], (tuple(given.shape), tuple(returned.shape)))
+            def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+                given, returned = first_tensor((args, kwargs)), main_output(output)
+                if given is not None and returned is not None:
+                    layers.setdefault(copied.names[id(module)], (tuple(given.shape), tuple(returned.shape)))
 
-        with watching(list(copied.modules()) if layers is not None else [], note):
-            return _shapes(device.run(copied, tree_unflatten(list(leaves), self._form), nullcontext()))
-
-
-def _shapes(output: Any) -> Shapes:
-    return tuple(tuple(tensor.shape) for tensor in tensors_of(output))
+            with watching(list(copied.module.modules()), note):
+                outputs = copied.run(tree_unflatten(list(leaves), self._form), training=training)
+        except Exception:
+            return None
+        return _Ran(outputs, layers)
