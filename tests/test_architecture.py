@@ -91,7 +91,7 @@ LATE = {
     ): "only Keras's reader can build a model from its own file",
     ("genewright.noise.backends", "genewright.noise.compiled"): COSTS_TIME,
     ("genewright.noise.compiled.machine_code", "genewright.noise.compiled.kernels.entries"): COSTS_TIME,
-    ("genewright.population.population", "genewright.population.torch"): FOUND_BY_NAME,
+    ("genewright.populations.population", "genewright.populations.torch"): FOUND_BY_NAME,
     ("genewright.operator", "genewright.operators"): "the registry finds operators, and each operator is made of it",
 }
 """Imports that the direction cannot hold, for they happen when they are used; each with its reason. No others."""

@@ -27,7 +27,7 @@ NOT_OURS = {
     ("backends/files/pickle_scan.py", "TypeError"): "likewise",
     ("backends/files/pickled.py", "_CodeError"): "caught in the same file, which names the file",
     ("backends/files/safetensors.py", "ValueError"): "likewise",
-    ("population/torch/drawing.py", "_AskedError"): "caught in the same file",
+    ("populations/torch/drawing.py", "_AskedError"): "caught in the same file",
     ("backends/files/safetensors.py", "OSError"): "storage.write_atomically catches it, and adds the file's name",
     ("backends/files/pickled.py", "OSError"): "likewise",
     ("backends/torch/structure/rules/contraction.py", "ValueError"): "reading catches it, and pins with these words",

@@ -136,9 +136,9 @@ from genewright.operators.weights.swap_units import SwapUnits as SwapUnits
 from genewright.operators.weights.uniform_noise import UniformNoise as UniformNoise
 from genewright.operators.weights.zero import Zero as Zero
 from genewright.plan import Plan as Plan
-from genewright.population.population import Population as Population
-from genewright.population.population import evaluate as evaluate
-from genewright.population.population import population as population
+from genewright.populations.population import Population as Population
+from genewright.populations.population import evaluate as evaluate
+from genewright.populations.population import population as population
 from genewright.recipe import Recipe as Recipe
 from genewright.strengths.calibrate import calibrate as calibrate
 from genewright.strengths.calibrate import calibration as calibration

@@ -16,7 +16,7 @@ from genewright.backends import backend_of
 from .conftest import INSTALLED
 
 
-def check() -> None:
+def assert_derivatives_and_replay() -> None:
     """Hold products with the Jacobian to the chain rule written out, and a replay to its mutant."""
     import keras
 
@@ -46,7 +46,7 @@ def check() -> None:
 
 
 def test_derivatives_are_those_of_the_chain_rule() -> None:
-    check()
+    assert_derivatives_and_replay()
 
 
 @pytest.mark.slow
@@ -64,4 +64,4 @@ def test_derivatives_are_the_same_on_every_backend(backend: str) -> None:
 
 
 if __name__ == "__main__":
-    check()
+    assert_derivatives_and_replay()

@@ -17,8 +17,8 @@ from genewright.evolution.values import Value, checked, mean
 from genewright.fitness.fitness import Fitness
 from genewright.operator import changes_layers, donors_of
 from genewright.operators.weights.evolution_update import EvolutionUpdate
-from genewright.population.memory import bytes_of
-from genewright.population.population import Population, population
+from genewright.populations.memory import bytes_of
+from genewright.populations.population import Population, population
 from genewright.strengths.scaling import scaled
 
 _FEWEST = 2  # individuals that gain from running together

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from genewright.population.torch.torch_population import TorchPopulation as TorchPopulation
+from genewright.populations.torch.torch_population import TorchPopulation as TorchPopulation
 
 __all__ = ["TorchPopulation"]

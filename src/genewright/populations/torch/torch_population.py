@@ -20,14 +20,14 @@ from genewright.backends.torch.sharding import is_sharded
 from genewright.backends.torch.tensors import named_layers, unwrapped
 from genewright.errors import DataError, SettingError, UnsupportedError
 from genewright.operator import AnyOperator
-from genewright.population.memory import said
-from genewright.population.population import Dropout, Population
-from genewright.population.torch.drawing import Drawing
-from genewright.population.torch.linear import BatchedLinear
-from genewright.population.torch.low_rank import LowRankLayers
-from genewright.population.torch.peak_memory import PeakMemory
-from genewright.population.torch.rows import Stacked, places_of, stacked_alike
-from genewright.population.torch.running import cut, joined, one_by_one, parallel_rows, together
+from genewright.populations.memory import said
+from genewright.populations.population import Dropout, Population
+from genewright.populations.torch.drawing import Drawing
+from genewright.populations.torch.linear import BatchedLinear
+from genewright.populations.torch.low_rank import LowRankLayers
+from genewright.populations.torch.peak_memory import PeakMemory
+from genewright.populations.torch.rows import Stacked, places_of, stacked_alike
+from genewright.populations.torch.running import cut, joined, one_by_one, parallel_rows, together
 from genewright.seeding import Seed
 
 _LOG = logging.getLogger("genewright")

@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map  # pyright: ignore[reportUnknownVariableType]
 
 from genewright.edits.functions.add_low_rank import AddLowRank, matrix_shape
-from genewright.population.torch.attention import attention
-from genewright.population.torch.linear import linear
+from genewright.populations.torch.attention import attention
+from genewright.populations.torch.linear import linear
 
 F: Any = nn.functional
 _vecdot: Any = getattr(torch.linalg, "vecdot")  # noqa: B009  # it has no types

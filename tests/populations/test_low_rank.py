@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import genewright as gw
-from genewright.population.torch import low_rank
+from genewright.populations.torch import low_rank
 from tests import pretrained
-from tests.population.test_population import hold
+from tests.populations.test_population import assert_mutants
 
 
 class Attending(nn.Module):
@@ -68,7 +68,7 @@ def test_outputs_are_those_of_the_mutants(case: str, rank: int) -> None:
     torch.manual_seed(0)
     model, batch = CASES[case]()
     operator = gw.LowRankNoise(rank=rank, std=0.05, where=("*", "!bag*"))
-    population = hold(model.eval(), operator, batch)
+    population = assert_mutants(model.eval(), operator, batch)
     assert population._rows.factors  # nothing fell back
     assert not any(rows.dim() > 2 for rows in population._rows.stacked.values())
 
@@ -76,7 +76,7 @@ def test_outputs_are_those_of_the_mutants(case: str, rank: int) -> None:
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_transformers(kind: str) -> None:
     model, example = pretrained.make(kind)
-    assert hold(model, gw.LowRankNoise(rank=1, std=0.05), example)._rows.factors
+    assert assert_mutants(model, gw.LowRankNoise(rank=1, std=0.05), example)._rows.factors
 
 
 def test_layers_never_build_a_weight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,12 +88,14 @@ def test_layers_never_build_a_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     model = nn.Sequential(
         nn.Embedding(9, 16), nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), nn.Linear(16, 3)
     )
-    hold(model.eval(), gw.LowRankNoise(std=0.05), torch.tensor([[1, 2, 3]]))
+    assert_mutants(model.eval(), gw.LowRankNoise(std=0.05), torch.tensor([[1, 2, 3]]))
 
 
 def test_what_takes_weights_apart_runs_with_whole_ones() -> None:
     torch.manual_seed(0)
-    population = hold(nn.LSTM(4, 6, batch_first=True), gw.LowRankNoise(rank=2, std=0.05), torch.randn(2, 3, 4))
+    population = assert_mutants(
+        nn.LSTM(4, 6, batch_first=True), gw.LowRankNoise(rank=2, std=0.05), torch.randn(2, 3, 4)
+    )
     assert not population._rows.factors
 
 

@@ -23,7 +23,7 @@ from genewright.edits.values import ValueEdit
 from genewright.errors import UnsupportedError
 from genewright.mutate import act
 from genewright.operator import AnyOperator, Operator
-from genewright.population.torch.rows import Rows
+from genewright.populations.torch.rows import Rows
 from genewright.seeding import Noise, Seed
 from genewright.tensor import FLOATS
 from genewright.transaction import Transaction

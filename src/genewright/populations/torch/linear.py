@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from genewright.population.torch.attention import attention
+from genewright.populations.torch.attention import attention
 
 
 class _Linear(torch.autograd.Function):

@@ -14,7 +14,7 @@ from genewright.errors import SeedError, SettingError, UnsupportedError
 from genewright.fitness.fitness import Fitness, judged, judged_all
 from genewright.mutate import Operators, as_operators, mutate
 from genewright.operator import AnyOperator, donors_of
-from genewright.population.memory import bytes_of
+from genewright.populations.memory import bytes_of
 from genewright.seeding import Noise, Seed, canonical_seed
 from genewright.settings import check_choice
 
@@ -123,7 +123,7 @@ def population(
             f"gw.population runs torch modules, and a {type(model).__name__} is of {backend.name}. Evaluate its "
             "mutants one by one: [fitness(gw.mutate(model, operator, seed=seed)) for seed in seeds]."
         )
-    made: Any = import_module("genewright.population.torch")
+    made: Any = import_module("genewright.populations.torch")
     return cast(Population, made.TorchPopulation(model, operators, known, budget, dropout, like))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import genewright as gw
-from genewright.population.torch.torch_population import TorchPopulation
+from genewright.populations.torch.torch_population import TorchPopulation
 from tests import pretrained
 
 CLOSE = 2e-5  # of the largest output, in float32: what rounding may do
@@ -26,7 +26,7 @@ def first(output: Any) -> torch.Tensor:
     return next(leaf for leaf in torch.utils._pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor))
 
 
-def hold(model: nn.Module, operator: Any, batch: Any, count: int = 3, **settings: Any) -> TorchPopulation:
+def assert_mutants(model: nn.Module, operator: Any, batch: Any, count: int = 3, **settings: Any) -> TorchPopulation:
     """Compare a population with mutants made one by one."""
     before = gw.fingerprint(model)
     population: Any = gw.population(model, operator, range(count), **settings)
@@ -63,7 +63,7 @@ def hold(model: nn.Module, operator: Any, batch: Any, count: int = 3, **settings
     ids=lambda operator: type(operator).__name__,
 )
 def test_weights_are_those_of_mutate_and_outputs_agree(operator: Any) -> None:
-    hold(small(), operator, torch.randn(5, 4))
+    assert_mutants(small(), operator, torch.randn(5, 4))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -82,7 +82,7 @@ def test_other_numbers(dtype: torch.dtype) -> None:
 def test_transformers_run_together(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     model, example = pretrained.make(kind)
     with caplog.at_level(logging.WARNING, "genewright"):
-        hold(model, gw.GaussianNoise(std=0.02), example)
+        assert_mutants(model, gw.GaussianNoise(std=0.02), example)
     assert caplog.text == ""  # none fell back
 
 
@@ -91,7 +91,9 @@ def test_torchvision(kind: str) -> None:
     pretrained.torchvision_ready()
     models = pytest.importorskip("torchvision").models
     torch.manual_seed(0)
-    hold(getattr(models, kind)(num_classes=5).eval(), gw.GaussianNoise(std=0.003), torch.randn(2, 3, 32, 32), 2)
+    assert_mutants(
+        getattr(models, kind)(num_classes=5).eval(), gw.GaussianNoise(std=0.003), torch.randn(2, 3, 32, 32), 2
+    )
 
 
 def test_timm() -> None:
@@ -99,7 +101,7 @@ def test_timm() -> None:
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     model = timm.create_model("vit_tiny_patch16_224", img_size=32, num_classes=4, depth=2).eval()
-    hold(model, gw.GaussianNoise(std=0.01), torch.randn(2, 3, 32, 32), 2)
+    assert_mutants(model, gw.GaussianNoise(std=0.01), torch.randn(2, 3, 32, 32), 2)
 
 
 def test_what_vmap_cannot_do_runs_one_by_one_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -114,7 +116,7 @@ def test_what_vmap_cannot_do_runs_one_by_one_and_says_so_once(caplog: pytest.Log
 
     torch.manual_seed(0)
     with caplog.at_level(logging.WARNING, "genewright"):
-        population = hold(Reader().eval(), gw.GaussianNoise(std=0.2), torch.randn(3, 5, 4))
+        population = assert_mutants(Reader().eval(), gw.GaussianNoise(std=0.2), torch.randn(3, 5, 4))
         population(torch.randn(2, 5, 4))
     assert caplog.text.count("lstm") == 1
     assert "Reader" in caplog.text
@@ -131,7 +133,7 @@ def test_code_that_looks_at_values() -> None:
             return made if float(made.sum()) > 0 else self.other(x)
 
     torch.manual_seed(1)
-    hold(Deciding(), gw.GaussianNoise(std=1.0), torch.randn(3, 4), 6)
+    assert_mutants(Deciding(), gw.GaussianNoise(std=1.0), torch.randn(3, 4), 6)
 
 
 def test_a_model_that_remembers_forgets_between_individuals_and_is_left_as_it_was() -> None:
@@ -147,7 +149,7 @@ def test_a_model_that_remembers_forgets_between_individuals_and_is_left_as_it_wa
 
     torch.manual_seed(0)
     model = Remembering()
-    population = hold(model, gw.GaussianNoise(std=0.5), torch.randn(3, 4))
+    population = assert_mutants(model, gw.GaussianNoise(std=0.5), torch.randn(3, 4))
     assert population._model.last == 0.0
     assert model.last == 0.0
 
@@ -206,7 +208,7 @@ def test_a_budget_cuts_into_chunks_without_changing_a_weight() -> None:
 
 
 def test_only_what_changes_is_stacked() -> None:
-    population = hold(small(), gw.GaussianNoise(std=0.1, where="3.*"), torch.randn(5, 4))
+    population = assert_mutants(small(), gw.GaussianNoise(std=0.1, where="3.*"), torch.randn(5, 4))
     assert set(population._rows.stacked) == {"3.weight", "3.bias"}
 
 
@@ -225,7 +227,7 @@ def test_tied_and_shared_layers() -> None:
     torch.manual_seed(0)
     model = Tied()
     before = dict(model.named_parameters())
-    hold(model, gw.GaussianNoise(std=0.3), torch.tensor([[1, 2], [3, 4]]))
+    assert_mutants(model, gw.GaussianNoise(std=0.3), torch.tensor([[1, 2], [3, 4]]))
     assert all(value is before[name] for name, value in model.named_parameters())
 
 
