@@ -59,7 +59,8 @@ FIRST = {
     **dict.fromkeys(("replace_layer", "widen_stream"), "dense"),
     **dict.fromkeys(("add_heads", "remove_heads"), "attention"),
     "grow_kernel": "convolutional, compiled",
-    **dict.fromkeys(("copy_layer", "grow_inputs", "shrink_inputs"), "dense"),
+    **dict.fromkeys(("copy_layer", "grow_inputs", "grow_outputs", "shrink_inputs", "shrink_outputs"), "dense"),
+    **dict.fromkeys(("narrow", "prune_units", "split_units"), "dense"),  # the subclassed one takes seconds for each
     "resize_vocabulary": "recurrent",
 }  # the others: the subclassed one
 

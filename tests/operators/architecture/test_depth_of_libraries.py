@@ -33,7 +33,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("library", "name"), REFUSED)
+QUICK = ("resnet18", "gpt2")
+
+
+@pytest.mark.parametrize(
+    ("library", "name"), [pytest.param(*key, marks=() if key[1] in QUICK else pytest.mark.slow) for key in REFUSED]
+)
 def test_what_the_benchmark_finds(library: str, name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed here")
