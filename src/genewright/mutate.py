@@ -13,14 +13,15 @@ from genewright.edits import Gather
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import difference_from, fingerprint_of
 from genewright.interrupts import checkpoint, hearing, shielded
-from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.named import operators_for
+from genewright.operator import AnyOperator, Combinator, Operator, OperatorLike
 from genewright.plan import Plan
 from genewright.recipe import Recipe, step_text
 from genewright.seeding import Noise, Seed, seed_required
 from genewright.transaction import Transaction
 from genewright.where import said_state
 
-Operators = AnyOperator | Iterable[AnyOperator]
+Operators = OperatorLike | Iterable[OperatorLike]
 Model = TypeVar("Model")
 _CALL = "gw.{}(model, gw.GaussianNoise(std=0.01), seed=246)"
 
@@ -66,8 +67,8 @@ def mutate(
         >>> gw.recipe(mutant).steps[0].seed
         246
     """
-    operators = as_operators(operator)
     backend = backend_of(model)
+    operators = operators_for(model, operator, "gw.mutate")
     companion = _companion(backend, model, optimizer, inplace=inplace)
     target = model if inplace else _copy_of(backend, model)
     known = Donors(donors, changing=model if inplace else None, example=example)
@@ -109,8 +110,8 @@ def plan(
         >>> print(gw.plan(torch.nn.Linear(3, 2), gw.Zero(rate=0.5), seed=1).steps[0].lines[0].tensor)
         weight
     """
-    operators = as_operators(operator)
     backend = backend_of(model)
+    operators = operators_for(model, operator, "gw.plan")
     companion = _companion(backend, model, optimizer, inplace=True)
     known = Donors(donors, example=example)
     with Transaction(backend, model, example=example, donors=known, dry=True) as change:
@@ -170,7 +171,12 @@ def mutated(
         0.0
     """
     return Mutated(
-        model, as_operators(operator), seed, example, optimizer, Donors(donors, changing=model, example=example)
+        model,
+        operators_for(model, operator, "gw.mutated"),
+        seed,
+        example,
+        optimizer,
+        Donors(donors, changing=model, example=example),
     )
 
 
@@ -331,22 +337,6 @@ def recipe(mutant: Any) -> Recipe:
     if not history:
         raise RecipeError("This model carries no recipe: it is not a mutant made by gw.mutate or gw.replay.")
     return Recipe.of(history)
-
-
-def as_operators(operator: Operators) -> tuple[AnyOperator, ...]:
-    """Return one operator, or several, as a tuple.
-
-    Raises:
-        SettingError: There is none, or something else is among them.
-    """
-    operators: tuple[Any, ...] = tuple(operator) if isinstance(operator, Iterable) else (operator,)
-    for one in operators:
-        if not isinstance(one, Operator | Combinator):
-            hint = " Make one of the class, with its settings." if isinstance(one, type) else ""
-            raise SettingError(f"Expected an operator such as gw.GaussianNoise(std=0.01); received {one!r}.{hint}")
-    if not operators:
-        raise SettingError("Expected at least one operator; received none.")
-    return operators
 
 
 @shielded

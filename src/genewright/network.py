@@ -18,8 +18,9 @@ from genewright.jacobian import Jacobian
 from genewright.layer import Kind, Layer
 from genewright.names import did_you_mean
 from genewright.observation import Observer
+from genewright.spec import Spec
 from genewright.state import State
-from genewright.structure import Structure
+from genewright.structure import Call, Structure
 from genewright.tensor import Initial, Tensor
 
 NO_EXAMPLE = (
@@ -140,6 +141,28 @@ class Network(ABC):
     def _layers(self) -> dict[str, Layer]:
         """Return what the tensors alone tell of the layers."""
         return {name: _told_by(name, tensors) for name, tensors in self.tensors_by_layer().items()}
+
+    def name_of(self, part: Any) -> str | None:
+        """Return the name of a layer or tensor of the model, "" of the model itself; None where it is not its own."""
+        return None
+
+    def spec_like(self, layer: Any) -> Spec:
+        """Return the specification of a new layer of the kind and with the settings of `layer`, without its weights.
+
+        Raises:
+            SettingError: It is of no kind that a recipe may make, or its settings cannot be read off it.
+        """
+        raise SettingError(f"A {type(layer).__name__} is no layer that this kind of model can take. Give the model.")
+
+    def completed(self, spec: Spec, call: Call, *, inserted: bool) -> Spec:
+        """Return a specification with the sizes that follow from where the new layer comes to stand.
+
+        Args:
+            spec: The specification, in which sizes may be missing.
+            call: The layer behind which it comes to stand, or in whose place.
+            inserted: It comes behind, and has to return what it receives; else it takes the layer's place.
+        """
+        return spec
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         """Return the tensors of the layer that an edit would make, under the names that they would have.

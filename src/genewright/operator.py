@@ -12,17 +12,18 @@ import importlib.metadata
 import inspect
 import math
 import pkgutil
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self, cast
+from abc import ABC, ABCMeta, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from genewright.edits import Edit
 from genewright.errors import RecipeError, RecipeVersionError, SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.network import Network
 from genewright.process_state import LOCK
+from genewright.references import said
 from genewright.seeding import Noise
-from genewright.settings import check_names, setting_to_json
+from genewright.settings import as_setting, check_names, check_positions, setting_to_json
 from genewright.where import Where
 
 ENTRY_POINTS = "genewright.operators"
@@ -31,7 +32,20 @@ _registry: dict[str, type[Registered]] = {}
 _discovered: list[str] = []
 
 
-class Registered(ABC):
+class _Made(ABCMeta):
+    """Makes operators of settings as people write them; what is missing or too many is said in words."""
+
+    if not TYPE_CHECKING:  # what a call takes is read off the dataclass
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            if dataclasses.is_dataclass(cls):
+                check_names(cls, kwargs)
+                check_positions(cls, args)
+            settings = {name: as_setting(value) for name, value in kwargs.items()}
+            return super().__call__(*map(as_setting, args), **settings)
+
+
+class Registered(metaclass=_Made):
     """What operators and combinators share: settings with a JSON form, and a registered name.
 
     Attributes:
@@ -41,11 +55,6 @@ class Registered(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
-        if dataclasses.is_dataclass(cls):
-            check_names(cls, kwargs)
-        return super().__new__(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -66,6 +75,14 @@ class Registered(ABC):
         """Return every setting in a form that JSON can hold."""
         fields = dataclasses.fields(cast(Any, self))
         return {field.name: setting_to_json(getattr(self, field.name)) for field in fields}
+
+    def __add__(self, other: AnyOperator) -> Combinator:
+        """Return a `Sequence`, in which `other` acts after this one."""
+        return _combined("sequence", self, other)
+
+    def __or__(self, other: AnyOperator) -> Combinator:
+        """Return a `OneOf`: the seed chooses which of the two acts."""
+        return _combined("one_of", self, other)
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{"operator": "name@version", "settings": {...}}``."""
@@ -149,6 +166,55 @@ class Combinator(Registered, ABC):
 
 
 AnyOperator = Operator | Combinator
+OperatorLike = AnyOperator | str
+"""An operator, or the name of one that acts with its default settings: "gaussian_noise", "GaussianNoise"."""
+
+if TYPE_CHECKING:
+
+    class OperatorSetting:
+        """A setting that holds an operator, and takes the name of one."""
+
+        def __get__(self, owner: object, kind: Any = None) -> AnyOperator: ...
+        def __set__(self, owner: object, value: OperatorLike) -> None: ...
+
+    class OperatorsSetting:
+        """A setting that holds operators, and takes one, names, or any collection of these."""
+
+        def __get__(self, owner: object, kind: Any = None) -> tuple[AnyOperator, ...]: ...
+        def __set__(self, owner: object, value: OperatorLike | Iterable[OperatorLike]) -> None: ...
+
+else:
+    OperatorSetting = AnyOperator
+    OperatorsSetting = tuple[AnyOperator, ...]
+
+
+def as_operators(who: str, value: Any) -> tuple[AnyOperator, ...]:
+    """Return one operator, or several, as a tuple; names become operators with their default settings.
+
+    Args:
+        who: Who asks, for the message.
+        value: An operator, a name, or a collection of these.
+
+    Raises:
+        SettingError: There is none, or something else is among them.
+        UnknownNameError: No operator has a name that is given.
+    """
+    one = isinstance(value, str | Operator | Combinator) or not isinstance(value, Iterable)
+    given = cast("tuple[Any, ...]", (value,) if one else tuple(cast("Iterable[Any]", value)))
+    if not given:
+        raise SettingError(f"{who}: expected at least one operator; received none.")
+    return tuple(_as_operator(who, each) for each in given)
+
+
+def _as_operator(who: str, value: Any) -> AnyOperator:
+    if isinstance(value, Operator | Combinator):
+        return value
+    if isinstance(value, str):
+        return make_operator(snake_case(value.replace("-", "_")), {})
+    hint = ""
+    if isinstance(value, type):
+        hint = f" Make one of the class, with its settings: gw.{value.__name__}()."
+    raise SettingError(f"{who}: expected an operator such as gw.GaussianNoise(std=0.01); received {said(value)}.{hint}")
 
 
 def changes_layers(operator: AnyOperator) -> bool:
@@ -220,6 +286,15 @@ def operator_from_json(form: Any) -> AnyOperator:
             f"gives other bytes. Install the version of {type(operator).__module__.split('.')[0]} that wrote it."
         )
     return operator
+
+
+def _combined(name: str, first: Registered, second: object) -> Combinator:
+    if not isinstance(second, Operator | Combinator):
+        return NotImplemented
+    parts: list[Any] = []
+    for one in (first, second):  # (a + b) + c is a + (b + c)
+        parts += cast(Combinator, one).parts() if one.name == name and name == "sequence" else [one]
+    return cast(Combinator, cast(Any, operator_class(name))(operators=tuple(parts)))
 
 
 def first_paragraph(cls: type) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from genewright.errors import SettingError
 from genewright.names import did_you_mean
+from genewright.references import Reference, is_layer, is_tensor, said
 
 _PLAIN = (bool, int, float, str)
 
@@ -73,13 +74,46 @@ def check_names(cls: type, given: Mapping[str, object]) -> None:
     known = [field.name for field in dataclasses.fields(cls)]
     for name in given:
         if name not in known:
-            hint = did_you_mean(name, known) if known else "It has none."
+            hint = did_you_mean(name, known, shown=12) if known else "It has none."
             raise SettingError(f"{cls.__name__} has no setting {name!r}. {hint}")
+
+
+def check_positions(cls: type, given: Sequence[object]) -> None:
+    """Refuse more settings by position than the dataclass `cls` takes so, and say the call by name."""
+    fields = [field for field in dataclasses.fields(cls) if field.init]
+    first = [field.name for field in fields if not field.kw_only]
+    if len(given) <= len(first):
+        return
+    by_name = ", ".join(
+        f"{field.name}={said(value)}" for field, value in zip(fields, given, strict=False) if field.name not in first
+    )
+    call = ", ".join(filter(None, [*map(said, given[: len(first)]), by_name or "..."]))
+    takes = f"takes {' and '.join(first)} by position" if first else "takes its settings by name"
+    raise SettingError(f"{cls.__name__} {takes}; received {len(given)} values. Write {cls.__name__}({call}).")
+
+
+def as_setting(value: Any) -> Any:
+    """Return a setting as operators keep it: NumPy's and torch's single numbers as plain ones, objects as references.
+
+    >>> import numpy as np
+    >>> as_setting(np.float32(0.5)), as_setting((np.int64(2), "a"))
+    (0.5, (2, 'a'))
+    """
+    if value is None or isinstance(value, _PLAIN):
+        return cast(object, value)
+    if is_layer(value) or is_tensor(value):
+        return Reference(value)
+    kind = cast("type[Any]", type(value))
+    if kind in (tuple, list):
+        return kind(as_setting(entry) for entry in value)
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
+        return value.item()  # a NumPy scalar, an array or tensor of one number
+    return value
 
 
 def setting_to_json(value: Any) -> Any:
     """Return the JSON form of one setting's value."""
-    if value is None or isinstance(value, _PLAIN):
+    if value is None or (isinstance(value, _PLAIN) and not isinstance(value, Reference)):
         return cast(object, value)
     if _has_json(cast(Any, type(value))):
         return value.to_json()

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 from genewright.errors import SettingError
 from genewright.names import did_you_mean
+from genewright.references import Prototype, Reference, is_layer, is_layer_class
 
 NewKind = Literal["identity", "linear", "convolution", "zero_padding", "activation", "copy", "chain", "gated", "blend"]
 _KINDS: tuple[str, ...] = NewKind.__args__
@@ -157,6 +158,10 @@ def as_spec(owner: str, value: Any) -> Spec:
     >>> as_spec("InsertLayer", {"layer": "Conv2d", "kernel_size": (3, 3)})
     {'layer': 'Conv2d', 'kernel_size': [3, 3]}
     """
+    if isinstance(value, Reference) or is_layer(value):
+        return Prototype(value.of if isinstance(value, Reference) else value)
+    if is_layer_class(value):
+        return str(value.__name__)
     if isinstance(value, LayerSpec) or (isinstance(value, str) and value):
         return value
     if isinstance(value, Mapping) and "kind" in value:
@@ -201,6 +206,8 @@ def in_words(spec: Spec) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if is_layer(value):
+        return Prototype(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, tuple | list):

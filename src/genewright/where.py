@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -12,11 +12,24 @@ from genewright.errors import RecipeError, SelectionError, SettingError, Unsuppo
 from genewright.names import did_you_mean, matches
 from genewright.network import Network
 from genewright.part import Part, along
+from genewright.references import Reference, is_layer, is_layer_class, is_tensor, said
 from genewright.state import State
 from genewright.tensor import ROLES, Tensor
 from genewright.units import units_of
 
 UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
+
+
+LayersLike = str | Callable[..., Any]
+"""A layer's name, a pattern on names, a class of layers or its name, or a layer itself."""
+
+if TYPE_CHECKING:
+
+    class WhereSetting:
+        """A setting that holds a `Where`, and takes all that `as_where` makes one of."""
+
+        def __get__(self, owner: object, kind: Any = None) -> Where: ...
+        def __set__(self, owner: object, value: Where | LayersLike | Iterable[LayersLike] | None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,9 @@ class Where:
     def __post_init__(self) -> None:
         for role in self.roles:
             if role not in ROLES:
-                raise SettingError(f"where: no role is called {role!r}. {did_you_mean(role, ROLES, shown=9)}")
+                usual = "the weights of a layer are 'kernel'; there are also: " if role.startswith("weight") else ""
+                near = ", ".join(ROLES) + "." if usual else did_you_mean(role, ROLES, shown=9)
+                raise SettingError(f"where: no role is called {role!r}. {usual}{near}")
 
     def select(self, network: Network, *, need: str = "") -> list[Selected]:
         """Return the chosen tensors in the network's order; trainable ones, unless named in full or `frozen`.
@@ -215,10 +230,17 @@ class Where:
         return f"where: no tensor matches {asked}{' ' + need if need else ''}.{near}"
 
 
+if not TYPE_CHECKING:
+    WhereSetting = Where
+
+EVERYTHING: Any = Where
+"""The default factory of a `WhereSetting`: all trainable tensors."""
+
+
 def where(
-    *patterns: str,
+    *patterns: str | Callable[..., Any],
     roles: str | Iterable[str] = (),
-    layers: str | Iterable[str] = (),
+    layers: LayersLike | Iterable[LayersLike] = (),
     units: UnitsLike | None = None,
     frozen: bool = False,
 ) -> Where:
@@ -229,9 +251,10 @@ def where(
 
     Args:
         *patterns: Patterns on names: ``"layer1.*"``, ``"*.bias"``; ``*`` is any text, ``?`` any one character, and all
-            else is itself, brackets too; a layer's name chooses all that is under it; ``"!head.*"`` excludes.
+            else is itself, brackets too; a layer's name chooses all that is under it; ``"!head.*"`` excludes. A layer
+            or parameter of the model, ``net.head``, may stand for its name, and a class of layers for all its layers.
         roles: Roles of tensors, such as ``"kernel"`` or ``"bias"`` (see `genewright.network.ROLES`).
-        layers: Class names of layers (``"Conv2d"``, ``"Dense"``) or patterns on layer names.
+        layers: Classes of layers or their names (``"Conv2d"``, ``"Dense"``), layers, or patterns on layer names.
         units: Units that may change: a boolean mask or positions, for every chosen layer, or a dict from (patterns on)
             layer names to such. A unit is an output feature or channel; in a recurrent layer a cell with all its gates
             (in every layer and direction that one module holds); in a framework's own attention a head; in an embedding
@@ -245,33 +268,57 @@ def where(
         >>> where("layer1.*", "!*.bias", roles="kernel").patterns
         ('layer1.*', '!*.bias')
     """
-    for pattern in patterns:
-        if not isinstance(pattern, str) or pattern in ("", "!"):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise SettingError(f"where: a pattern is a str such as 'layer1.*'; received {pattern!r}.")
+    classes = tuple(pattern.__name__ for pattern in patterns if isinstance(pattern, type) and is_layer_class(pattern))
+    names = tuple(_pattern(pattern) for pattern in patterns if not is_layer_class(pattern))
+    one = isinstance(layers, str) or not isinstance(layers, Iterable) or is_layer(cast(object, layers))
+    many = cast("Iterable[LayersLike]", (layers,) if one else layers)
+    asked = tuple(each.__name__ if isinstance(each, type) else _pattern(each) for each in many)
+    if classes and (names or asked):
+        raise SettingError(
+            f"where: a class of layers narrows a choice by names. Write gw.where(..., layers={classes[0]!r})."
+        )
     return Where(
-        patterns=tuple(patterns),
+        patterns=names,
         roles=(roles,) if isinstance(roles, str) else tuple(roles),
-        layers=(layers,) if isinstance(layers, str) else tuple(layers),
+        layers=classes or asked,
         units=_unit_choices(units),
         frozen=frozen,
     )
 
 
-def as_where(value: Where | str | Iterable[str] | None) -> Where:
+def as_where(value: Any) -> Where:
     """Return a `Where` for all the forms that a `where` setting accepts."""
     if value is None:
         return Where()
     if isinstance(value, Where):
         return value
-    if isinstance(value, str):
+    if isinstance(value, str) or is_layer(value) or is_tensor(value) or is_layer_class(value):
         return where(value)
-    try:
-        return where(*value)
-    except TypeError:
-        raise SettingError(f"where: expected gw.where(...), a str or a list of str; received {value!r}.") from None
+    if isinstance(value, Iterable):
+        return where(*cast("Iterable[Any]", value))
+    raise _refusal(value)
 
 
-def as_layers(who: str, value: Where | str | Iterable[str] | None) -> Where:
+def _pattern(value: object) -> str:
+    """Return a pattern for a name or a pattern; for a layer or tensor, what becomes its name."""
+    if isinstance(value, str) and value not in ("", "!"):
+        return value
+    if is_layer(value) or is_tensor(value):
+        return Reference(value)
+    raise _refusal(value)
+
+
+def _refusal(value: object) -> SettingError:
+    hint = ""
+    if callable(value):
+        hint = " Of a function, write the names: where=[name for name in network_names if ...]."
+    return SettingError(
+        "where: expected a pattern on names such as 'layer1.*', a layer or a class of layers, a list of these, or "
+        f"gw.where(...); received {said(value)}.{hint}"
+    )
+
+
+def as_layers(who: str, value: Any) -> Where:
     """Return a `Where` that chooses whole layers, for all the forms that a `where` setting accepts.
 
     Args:

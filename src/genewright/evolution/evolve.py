@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from genewright.errors import SettingError
 from genewright.evolution.arrangement import arranged
@@ -16,7 +16,8 @@ from genewright.evolution.mutations import Mutations
 from genewright.evolution.run import Run
 from genewright.evolution.stores.opening import new_store
 from genewright.evolution.strategies.strategy import Strategy
-from genewright.operator import AnyOperator
+from genewright.named import operators_for
+from genewright.operator import Combinator, Operator, OperatorLike
 from genewright.plain import plain
 from genewright.seeding import Seed, seed_required
 
@@ -28,7 +29,7 @@ def evolve(
     model: Any,
     fitness: Any,
     *,
-    mutation: AnyOperator | Mapping[str, AnyOperator] | None = None,
+    mutation: OperatorLike | Mapping[str, OperatorLike] | None = None,
     strategy: Strategy,
     generations: int | None = None,
     evaluations: int | None = None,
@@ -98,7 +99,7 @@ def evolve(
         Such et al., "Deep Neuroevolution", arXiv:1712.06567, section 3 (an individual is a list of seeds).
     """
     limits = Limits(generations=generations, evaluations=evaluations, seconds=seconds, target=target)
-    mutations = None if mutation is None else Mutations(mutation, adapt=adapt)
+    mutations = None if mutation is None else Mutations(_named(model, mutation), adapt=adapt)
     if mutations is None and adapt:
         raise SettingError("adapt=True is for several mutations; give mutation={...}.")
     made = arranged(
@@ -118,3 +119,12 @@ def evolve(
     told = as_callbacks(callbacks)
     about = {**made.about(), "notes": plain(notes)}
     return carried_out(made, new_store(store), about, told, progress, begins=True)
+
+
+def _named(model: Any, mutation: Any) -> Any:
+    """Return the mutations with names of the model's layers where they hold the layers themselves."""
+    if isinstance(mutation, str | Operator | Combinator):
+        return operators_for(model, mutation, "gw.evolve")[0]
+    if isinstance(mutation, Mapping):
+        return {name: _named(model, one) for name, one in cast("Mapping[Any, Any]", mutation).items()}
+    return mutation

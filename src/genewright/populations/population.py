@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from genewright.backends import backend_of
 from genewright.errors import SeedError, SettingError, UnsupportedError
 from genewright.fitness.fitness import Fitness, judged, judged_all
-from genewright.mutate import Operators, as_operators, mutate
+from genewright.mutate import Operators, mutate
+from genewright.named import operators_for
 from genewright.operator import AnyOperator, donors_of
 from genewright.populations.memory import bytes_of
 from genewright.seeding import Noise, Seed, canonical_seed
@@ -112,7 +113,7 @@ def population(
     References:
         Such et al., "Deep Neuroevolution", arXiv:1712.06567, section 3; Lange, "evosax", arXiv:2212.04180.
     """
-    operators = as_operators(operator)
+    operators = operators_for(model, operator, "gw.population")
     known = _seeds(seeds)
     check_choice("gw.population", "dropout", dropout, DROPOUTS)
     budget = bytes_of("gw.population", memory)

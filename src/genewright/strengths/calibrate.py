@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from genewright.backends import backend_of
 from genewright.errors import SettingError
-from genewright.operator import AnyOperator, Operator
+from genewright.named import operators_for
+from genewright.operator import AnyOperator, Operator, OperatorLike
 from genewright.operators.combinators.sequence import Sequence
 from genewright.seeding import Noise, Seed, seed_required
 from genewright.settings import check_integer
@@ -28,7 +29,7 @@ _STEPS = 24
 @seed_required(_CALL.format("calibrate"))
 def calibrate(
     model: Any,
-    operator: AnyOperator,
+    operator: OperatorLike,
     data: Any,
     *,
     seed: Seed,
@@ -96,7 +97,7 @@ def calibrate(
 @seed_required(_CALL.format("calibration"))
 def calibration(
     model: Any,
-    operator: AnyOperator,
+    operator: OperatorLike,
     data: Any,
     *,
     seed: Seed,
@@ -138,7 +139,8 @@ def calibration(
     check_integer("calibrate", "num_seeds", num_seeds, low=1)
     seeds = [Noise(seed, salt="calibrate").child(at).stream("seed").key >> 1 for at in range(num_seeds)]
     effect = Effect(model, data, measure, seeds, example=example, donors=donors, batch_size=batch_size)
-    whole = _search(operator, float(target), effect)
+    (acting,) = operators_for(model, operator, "gw.calibrate")
+    whole = _search(acting, float(target), effect)
     if not per_layer:
         return whole
     parts = _by_layer(whole.operator, model)

@@ -17,6 +17,7 @@ from genewright.backends.keras.jacobian import KerasJacobian
 from genewright.backends.keras.keras_structure import KerasStructure
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
+from genewright.backends.keras.new_layer_sizes import completed, spec_like
 from genewright.backends.keras.observing import KerasObserver
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
@@ -24,7 +25,8 @@ from genewright.jacobian import Jacobian
 from genewright.layer import Layer
 from genewright.names import did_you_mean
 from genewright.network import Network
-from genewright.structure import Structure
+from genewright.spec import Spec
+from genewright.structure import Call, Structure
 from genewright.tensor import Initial, Tensor
 
 
@@ -63,6 +65,20 @@ class KerasNetwork(Network):
 
     def _layers(self) -> dict[str, Layer]:
         return facts_of(self._model, self.tensors)
+
+    def name_of(self, part: Any) -> str | None:
+        if part is self._model:
+            return ""
+        for name, layer in layers_of(self._model).items():
+            if layer is part:
+                return name
+        return next((name for name, member in self.members.items() if member.variable is part), None)
+
+    def spec_like(self, layer: Any) -> Spec:
+        return spec_like(layer) if isinstance(layer, keras.layers.Layer) else super().spec_like(layer)
+
+    def completed(self, spec: Spec, call: Call, *, inserted: bool) -> Spec:
+        return completed(spec, call, inserted=inserted)
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         found: list[tuple[Tensor, Initial | None]] = []

@@ -117,6 +117,8 @@ def _spec(spec: Any, model: Any) -> dict[str, Any]:
     )
     if spec == "identity":
         entry["class_name"] = "Identity"
+    if "layer" in entry and "copy" not in entry:  # the form for both frameworks
+        entry = {"class_name": entry.pop("layer"), "config": entry}
     if "copy" in entry:
         layer = layer_called(str(entry["copy"]), model)
         config = {key: value for key, value in layer.get_config().items() if key != "name"}

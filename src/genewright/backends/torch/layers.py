@@ -80,6 +80,8 @@ class _Making:
         if not isinstance(spec, str | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # a recipe's
             raise SettingError(f"A new layer is a name or an object with the entry 'layer'; received {_shown(spec)}.")
         settings = {"layer": spec} if isinstance(spec, str) else dict(spec)
+        if "class_name" in settings and settings.keys() <= {"class_name", "config"}:  # as Keras writes it
+            settings = {"layer": settings["class_name"], **dict(settings.get("config") or {})}
         if "copy" in settings and settings.keys() <= {"copy", "gate"}:
             return self._copied(settings)
         kind = str(settings.pop("layer", None)).lower()

@@ -18,6 +18,7 @@ from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.jacobian import TorchJacobian
 from genewright.backends.torch.memory import in_main_memory
+from genewright.backends.torch.new_layer_sizes import completed, spec_like
 from genewright.backends.torch.observing import TorchObserver
 from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.roles import groups_of, input_axis_of, owning_layer, role_of, unit_axis_of
@@ -30,8 +31,9 @@ from genewright.errors import ExampleError
 from genewright.jacobian import Jacobian
 from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
+from genewright.spec import Spec
 from genewright.state import State
-from genewright.structure import Structure
+from genewright.structure import Call, Structure
 from genewright.tensor import FLOATS, Initial, Tensor, fans
 
 
@@ -79,6 +81,21 @@ class TorchNetwork(Network):
             for (name, module), *others in places.values()
         )
         return {layer.name: layer for layer in found}
+
+    def name_of(self, part: Any) -> str | None:
+        model = unwrapped(self._model)
+        if part is self._model:
+            return ""
+        for name, module in cast("Iterable[tuple[str, nn.Module]]", model.named_modules()):
+            if module is part:
+                return stable_name(name)
+        return next((name for name, member in self.members.items() if any(part is one for one in member.same)), None)
+
+    def spec_like(self, layer: Any) -> Spec:
+        return spec_like(layer) if isinstance(layer, nn.Module) else super().spec_like(layer)
+
+    def completed(self, spec: Spec, call: Call, *, inserted: bool) -> Spec:
+        return completed(spec, call, inserted=inserted)
 
     def blueprint(self, edit: InsertLayer | ReplaceLayer | Rewire) -> list[tuple[Tensor, Initial | None]]:
         model = unwrapped(self._model)

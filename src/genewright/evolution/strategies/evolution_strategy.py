@@ -16,7 +16,7 @@ from genewright.operators.weights.evolution_noise import EvolutionNoise
 from genewright.operators.weights.evolution_update import EvolutionUpdate
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_nonnegative, check_positive
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, Where, WhereSetting, as_where
 
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SHAPINGS = ("centered_ranks", "z_scores")
@@ -82,7 +82,7 @@ class EvolutionStrategy(Strategy):
     second_moment: float = 0.999
     weight_decay: float = 0.0
     shaping: Literal["centered_ranks", "z_scores"] = "centered_ranks"
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_integer(self, "population", self.population, low=2)

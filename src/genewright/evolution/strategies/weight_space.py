@@ -19,7 +19,7 @@ from genewright.operators.weights.set_weights import SetWeights
 from genewright.part import grid
 from genewright.seeding import Noise
 from genewright.settings import check_integer, check_positive
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Search(State):
 
     mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     std: float = 1.0
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
     search: Any = None
     points: list[NDArray[np.float64]] = field(default_factory=list[NDArray[np.float64]])
 
@@ -48,7 +48,7 @@ class WeightSpaceSearch(Strategy, ABC):
 
     std: float = 0.1
     population: int | None = None
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_positive(self, "std", self.std)

@@ -11,6 +11,7 @@ from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen, init_new_layer
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.spec import LayerSpec, as_spec
 
@@ -43,8 +44,8 @@ class AddBranch(Operator):
 
     keeps = frozenset({"function"})
 
-    layer: str | None = field(default=None, kw_only=False)
-    branch: Any = None
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    branch: Any = field(default=None, kw_only=False)
 
     def __post_init__(self) -> None:
         if self.branch is not None:

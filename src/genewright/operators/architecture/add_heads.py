@@ -11,6 +11,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.heads import heads_of, some_heads
 from genewright.operators.architecture.widen import Widen
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_integer
 
@@ -44,7 +45,7 @@ class AddHeads(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = field(default=None, kw_only=False)
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
     num_heads: int = field(default=1, kw_only=False)
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from genewright.layer import Layer
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen, init_new_layer
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.spec import LayerSpec, as_spec
 from genewright.structure import Call
@@ -50,8 +51,8 @@ class AddSkip(Operator):
 
     keeps = frozenset({"function"})
 
-    start: str | None = field(default=None, kw_only=False)
-    end: str | None = field(default=None, kw_only=False)
+    start: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    end: LayerSetting = field(default=NO_LAYER, kw_only=False)
     path: Any = "auto"
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.spec import LayerSpec
 
@@ -44,7 +45,7 @@ class CopyLayer(Operator):
         (a layer more, as a fault).
     """
 
-    layer: str | None = field(default=None, kw_only=False)
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
 
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
         if self.layer is not None:

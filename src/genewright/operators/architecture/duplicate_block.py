@@ -13,6 +13,7 @@ from genewright.network import Network
 from genewright.noise import Change
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import shuffled
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice
 from genewright.spec import LayerSpec
@@ -61,7 +62,7 @@ class DuplicateBlock(Operator):
 
     keeps = frozenset({"function"})
 
-    block: str | None = field(default=None, kw_only=False)
+    block: LayerSetting = field(default=NO_LAYER, kw_only=False)
     by: Literal["auto", "zeros", "gate", "graft"] = "auto"
     zeros: tuple[str, ...] | None = None
 

@@ -16,6 +16,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.model_ends import appended, find_end
 from genewright.operators.architecture.new_end_init import check_init, donors_of, fill
 from genewright.part import along
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
 from genewright.widths import knob as widths
@@ -65,8 +66,8 @@ class GrowInputs(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"ends"})
 
-    layer: str | None = field(default=None, kw_only=False)
-    num_units: int = 1
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    num_units: int = field(default=1, kw_only=False)
     init: Literal["zero", "mean", "repeat"] | Mapping[str, Any] = "zero"
     placement: Literal["end", "start"] = "end"
 

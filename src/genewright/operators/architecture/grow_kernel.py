@@ -13,6 +13,7 @@ from genewright.layer import CONVOLUTIONS, Layer
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.spec import LayerSpec
 
@@ -49,7 +50,7 @@ class GrowKernel(Operator):
 
     keeps = frozenset({"function"})
 
-    layer: str | None = field(default=None, kw_only=False)
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
     by: int = field(default=2, kw_only=False)
 
     def __post_init__(self) -> None:

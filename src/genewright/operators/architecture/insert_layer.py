@@ -12,6 +12,7 @@ from genewright.errors import UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen, init_identity, init_new_layer
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice
 from genewright.spec import LayerSpec, Spec, as_spec
@@ -55,7 +56,7 @@ class InsertLayer(Operator):
         arXiv:2003.04887 (the gate).
     """
 
-    after: str | None = field(default=None, kw_only=False)
+    after: LayerSetting = field(default=NO_LAYER, kw_only=False)
     layer: Any = field(default="identity", kw_only=False)
     init: Literal["identity", "gate", "noise"] = "identity"
     activation: str | None = None
@@ -75,8 +76,10 @@ class InsertLayer(Operator):
             once = [c for c in calls if c.num_calls == 1 and not c.composite and not c.grafted]
             options = [c.layer for c in once if len(c.output_shape) > 1]
             after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
-        if layer == "identity":
+        if isinstance(layer, str) and layer in ("identity", "linear", "convolution"):
             layer = _as_wide_as(network.structure.call(after))
+        else:
+            layer = network.completed(layer, network.structure.call(after), inserted=True) if network.runs else layer
         return dataclasses.replace(self, after=after, layer=layer)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:

@@ -17,6 +17,7 @@ from genewright.operators.architecture.head_size import shrunk_heads
 from genewright.operators.architecture.importance import choices, least_important
 from genewright.operators.architecture.left_numbers import note_on
 from genewright.operators.architecture.shrink import shrunk
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.grouped import grouped
@@ -76,8 +77,8 @@ class Narrow(Operator):
         "Data-free Parameter Pruning for Deep Neural Networks", arXiv:1507.06149, section 3 (copies are summed).
     """
 
-    layer: str | None = field(default=None, kw_only=False)
-    factor: float | None = None
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    factor: float | None = field(default=None, kw_only=False)
     num_units: int | None = None
     units: tuple[int, ...] | tuple[bool, ...] | None = None
     by: str = "magnitude"

@@ -11,6 +11,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.heads import heads_of, some_heads
 from genewright.operators.architecture.importance import choices
 from genewright.operators.architecture.narrow import Narrow
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
 
@@ -42,8 +43,8 @@ class RemoveHeads(Operator):
         Michel, Levy, Neubig, "Are Sixteen Heads Really Better than One?", arXiv:1905.10650.
     """
 
-    layer: str | None = field(default=None, kw_only=False)
-    num_heads: int | None = None
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    num_heads: int | None = field(default=None, kw_only=False)
     heads: tuple[int, ...] | None = None
     by: str = "magnitude"
 

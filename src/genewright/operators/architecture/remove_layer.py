@@ -11,6 +11,7 @@ from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_nonnegative
 from genewright.spec import LayerSpec
@@ -46,7 +47,7 @@ class RemoveLayer(Operator):
         arXiv:1605.06431, section 4.1 (deleting layers of a trained network).
     """
 
-    layer: str | None = field(default=None, kw_only=False)
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
     max_change: float | None = None
 
     def __post_init__(self) -> None:

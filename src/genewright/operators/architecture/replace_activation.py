@@ -15,7 +15,7 @@ from genewright.operator import Operator
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
 from genewright.spec import LayerSpec, Spec, as_spec
-from genewright.where import Where, as_layers
+from genewright.where import EVERYTHING, WhereSetting, as_layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class ReplaceActivation(Operator):
         Ramachandran, Zoph and Le, "Searching for Activation Functions", arXiv:1710.05941 (activations worth trying).
     """
 
-    where: Where = field(default_factory=Where, kw_only=False)
+    where: WhereSetting = field(default_factory=EVERYTHING, kw_only=False)
     to: Any = field(default="GELU", kw_only=False)
     blend: float | None = None
 

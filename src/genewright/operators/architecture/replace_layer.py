@@ -11,6 +11,7 @@ from genewright import edits
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_layer_init import chosen, init_new_layer
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.spec import as_spec, is_copy
 
@@ -43,7 +44,7 @@ class ReplaceLayer(Operator):
         exchange layers).
     """
 
-    layer: str | None = field(default=None, kw_only=False)
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
     new: Any = field(default="identity", kw_only=False)
 
     def __post_init__(self) -> None:
@@ -52,12 +53,17 @@ class ReplaceLayer(Operator):
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
         network = networks[0]
         if self.layer is not None:
-            return self
+            if not network.runs or is_copy(self.new):
+                return self
+            new = network.completed(self.new, network.structure.call(self.layer), inserted=False)
+            return dataclasses.replace(self, new=new)
         calls = network.structure.calls().values()
         alone = [c for c in calls if c.layer and not c.composite and not c.extra_inputs]
         options = [c.layer for c in alone if c.input_shape == c.output_shape]
         name = chosen(options, noise, "ReplaceLayer", "layer that returns the shape of its input")
-        return dataclasses.replace(self, layer=name)
+        return dataclasses.replace(
+            self, layer=name, new=network.completed(self.new, network.structure.call(name), inserted=False)
+        )
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
         network = networks[0]

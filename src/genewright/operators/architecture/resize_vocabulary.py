@@ -15,6 +15,7 @@ from genewright.operator import Operator
 from genewright.operators.architecture.gather_units import draw, gather
 from genewright.operators.architecture.model_ends import places_of
 from genewright.operators.architecture.new_end_init import fill
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
 from genewright.widths.knob import Knob
@@ -68,7 +69,7 @@ class ResizeVocabulary(Operator):
     num_tokens: int | None = field(default=None, kw_only=False)
     init: Literal["mean", "zero", "noise"] = "mean"
     pad_to_multiple_of: int | None = None
-    layer: str | None = None
+    layer: LayerSetting = NO_LAYER
 
     def __post_init__(self) -> None:
         if self.num_tokens is not None:

@@ -15,6 +15,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.model_ends import find_end
 from genewright.operators.architecture.removed_units import check_units, remaining
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice
 from genewright.widths.knob import Knob
@@ -54,7 +55,7 @@ class ShrinkInputs(Operator):
         repeated and divided is added up).
     """
 
-    layer: str | None = field(default=None, kw_only=False)
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
     units: tuple[int, ...] | None = None
     weights: Literal["drop", "sum"] = "drop"
 

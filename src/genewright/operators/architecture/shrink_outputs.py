@@ -12,6 +12,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.model_ends import find_end
 from genewright.operators.architecture.removed_units import check_units, remaining
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 
 
@@ -44,7 +45,7 @@ class ShrinkOutputs(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"ends"})
 
-    layer: str | None = field(default=None, kw_only=False)
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
     units: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from genewright.operators.architecture.head_size import grown_heads, growth
 from genewright.operators.architecture.left_numbers import note_on
 from genewright.operators.architecture.new_unit_init import NEW_UNIT_INITS
 from genewright.operators.architecture.new_unit_init import growth as new_units
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.grouped import grouped
@@ -75,8 +76,8 @@ class Widen(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = field(default=None, kw_only=False)
-    factor: float | None = None
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    factor: float | None = field(default=None, kw_only=False)
     num_units: int | None = None
     init: Literal["split", "silent", "pair", "noise"] = "split"
     placement: Literal["end", "both"] = "end"

@@ -11,6 +11,7 @@ from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.new_channel_init import NEW_CHANNEL_INITS
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
 from genewright.widths.knob import Knob
@@ -62,8 +63,8 @@ class WidenStream(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
 
-    layer: str | None = field(default=None, kw_only=False)
-    factor: float | None = None
+    layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    factor: float | None = field(default=None, kw_only=False)
     num_units: int | None = None
     init: Literal["pad", "replicate"] = "pad"
 

@@ -11,11 +11,12 @@ from typing import Any, cast
 from genewright.errors import SettingError
 from genewright.network import Network
 from genewright.noise import choice, uniform01
-from genewright.operator import AnyOperator, Combinator
-from genewright.operators.combinators.parts import check_operators
+from genewright.operator import AnyOperator, Combinator, OperatorSetting, as_operators
 from genewright.operators.weights.gaussian_noise import GaussianNoise
 from genewright.seeding import Noise
 from genewright.settings import check_names
+
+_NOISE: Any = GaussianNoise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +46,12 @@ class DrawSettings(Combinator):
         Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13, 2012.
     """
 
-    operator: AnyOperator = field(default_factory=GaussianNoise)
+    operator: OperatorSetting = field(default_factory=_NOISE, kw_only=False)
     ranges: Any = ()
     choices: Any = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "operator", check_operators(self, self.operator)[0])
+        object.__setattr__(self, "operator", as_operators("DrawSettings", self.operator)[0])
         object.__setattr__(self, "ranges", tuple(_ranges(self.ranges)))
         object.__setattr__(self, "choices", tuple(_choices(self.choices)))
         names = [name for name, *_ in (*self.ranges, *self.choices)]

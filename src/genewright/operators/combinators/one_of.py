@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from genewright.errors import GenewrightError, SettingError
 from genewright.network import Network
 from genewright.noise import choice
-from genewright.operator import AnyOperator, Combinator
-from genewright.operators.combinators.parts import check_operators, refusal
+from genewright.operator import AnyOperator, Combinator, OperatorsSetting, as_operators
+from genewright.operators.combinators.parts import refusal
 from genewright.operators.weights.factor_noise import FactorNoise
 from genewright.operators.weights.gaussian_noise import GaussianNoise
 from genewright.seeding import Noise
 from genewright.settings import check_nonnegative
+
+_DEFAULT: Any = (GaussianNoise(), FactorNoise())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +49,12 @@ class OneOf(Combinator):
         (one mutation, drawn at random, a child).
     """
 
-    operators: tuple[AnyOperator, ...] = (GaussianNoise(), FactorNoise())
+    operators: OperatorsSetting = field(default=_DEFAULT, kw_only=False)
     weights: tuple[float, ...] = ()
     fitting: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "operators", check_operators(self, self.operators))
+        object.__setattr__(self, "operators", as_operators("OneOf", self.operators))
         object.__setattr__(self, "weights", self._checked_weights())
 
     def parts(self) -> tuple[AnyOperator, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from genewright.network import Network
-from genewright.operator import AnyOperator, Combinator
-from genewright.operators.combinators.parts import check_operators
+from genewright.operator import AnyOperator, Combinator, OperatorsSetting, as_operators
 from genewright.operators.weights.gaussian_noise import GaussianNoise
 from genewright.seeding import Noise
+
+_DEFAULT: Any = (GaussianNoise(),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +39,10 @@ class Sequence(Combinator):
         Computation", 1997, part C3.
     """
 
-    operators: tuple[AnyOperator, ...] = (GaussianNoise(),)
+    operators: OperatorsSetting = field(default=_DEFAULT, kw_only=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "operators", check_operators(self, self.operators))
+        object.__setattr__(self, "operators", as_operators("Sequence", self.operators))
 
     def parts(self) -> tuple[AnyOperator, ...]:
         return self.operators

@@ -24,7 +24,7 @@ from genewright.part import Part
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction
 from genewright.tensor import FLOATS
-from genewright.where import Selected, Where, as_where
+from genewright.where import EVERYTHING, Selected, WhereSetting, as_where
 
 KINDS = ("unit", "uniform", "layer", "blend", "slerp")
 DRAWN = ("unit", "uniform", "layer")
@@ -98,7 +98,7 @@ class Crossover(Operator):
     align: Literal["weights", "activations"] | None = None
     other_sizes: Literal["refuse", "overlap", "skip"] = "refuse"
     statistics: bool = True
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_choice(self, "kind", self.kind, KINDS)

@@ -11,7 +11,7 @@ from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.seeding import Noise
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Rewind(Operator):
 
     to: str = field(default="start", kw_only=False)
     keep_zeros: bool = True
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         if type(self.keep_zeros) is not bool:

@@ -11,6 +11,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.sharing.pairs import pairs_of
 from genewright.operators.sharing.transfer import check_both_or_none, drawn_pair
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.tensor import refuse_untieable
 
@@ -46,8 +47,8 @@ class Tie(Operator):
         Agnostic Neural Networks", arXiv:1906.04358 (one weight for many connections).
     """
 
-    source: str | None = field(default=None, kw_only=False)
-    target: str | None = field(default=None, kw_only=False)
+    source: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    target: LayerSetting = field(default=NO_LAYER, kw_only=False)
 
     def __post_init__(self) -> None:
         check_both_or_none(self, self.source, self.target)

@@ -14,6 +14,7 @@ from genewright.operator import Operator
 from genewright.operators.sharing.overlap import Overlap, overlap_of
 from genewright.operators.sharing.pairs import candidates, pairs_of
 from genewright.part import along
+from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction
 from genewright.tensor import Tensor
@@ -71,9 +72,9 @@ class Transfer(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    source: str | None = field(default=None, kw_only=False)
-    target: str | None = field(default=None, kw_only=False)
-    fraction: float = 1.0
+    source: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    target: LayerSetting = field(default=NO_LAYER, kw_only=False)
+    fraction: float = field(default=1.0, kw_only=False)
     axis: Literal["out", "in"] = "out"
     donor: str | None = None
     statistics: bool = True

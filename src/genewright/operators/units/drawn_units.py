@@ -10,7 +10,7 @@ from genewright.errors import SettingError
 from genewright.noise import Stream, permutation
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_integer, check_rate_or_count
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 Pools = Sequence[tuple[str, Sequence[int]]]
 """The units that may be drawn, by the name of what they belong to."""
@@ -20,9 +20,9 @@ Pools = Sequence[tuple[str, Sequence[int]]]
 class DrawnUnits:
     """The settings by which units are drawn: of each layer ceil(rate * n) of n, or `count` of all together."""
 
-    rate: float = 0.1
+    rate: float = field(default=0.1, kw_only=False)
     count: int | None = None
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_fraction(self, "rate", self.rate)

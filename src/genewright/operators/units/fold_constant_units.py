@@ -14,7 +14,7 @@ from genewright.operators.architecture.compensate import constant_units, foldabl
 from genewright.operators.units.hidden_widths import hidden_units
 from genewright.operators.units.removal import without_units
 from genewright.seeding import Noise
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class FoldConstantUnits(Operator):
     keeps: ClassVar[frozenset[str]] = frozenset({"function"})
     follows_units: ClassVar[bool] = True
 
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", as_where(self.where))

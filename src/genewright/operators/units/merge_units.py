@@ -20,7 +20,7 @@ from genewright.operators.units.hidden_widths import hidden_units
 from genewright.operators.units.removal import without_units
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 from genewright.widths.knob import Knob, Place
 from genewright.widths.layouts import by_unit, layout_of
 
@@ -67,8 +67,8 @@ class MergeUnits(Operator):
 
     follows_units: ClassVar[bool] = True
 
-    threshold: float = 1.0
-    where: Where = field(default_factory=Where)
+    threshold: float = field(default=1.0, kw_only=False)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_fraction(self, "threshold", self.threshold)

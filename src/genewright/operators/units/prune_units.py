@@ -20,7 +20,7 @@ from genewright.operators.units.prune_budget import Candidate, first_that_reach
 from genewright.operators.units.removal import without_units
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 from genewright.widths.knob import Knob
 
 SCOPES = ("layer", "all")
@@ -74,12 +74,12 @@ class PruneUnits(Operator):
 
     follows_units: ClassVar[bool] = True
 
-    fraction: float = 0.25
+    fraction: float = field(default=0.25, kw_only=False)
     target: Literal["units", "parameters", "macs"] = "units"
     by: str = "magnitude"
     scope: Literal["layer", "all"] = "layer"
     repair: Literal["none", "least_squares"] = "none"
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_fraction(self, "fraction", self.fraction)

@@ -16,7 +16,7 @@ from genewright.operators.architecture.importance import on_example
 from genewright.operators.units.hidden_widths import ZERO, hidden_units, part_of, refuse_frozen
 from genewright.seeding import Noise
 from genewright.settings import check_nonnegative
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 from genewright.widths.knob import Knob, Place
 
 _OWN = ("statistic", "buffer")
@@ -61,8 +61,8 @@ class RecycleUnits(Operator):
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
     follows_units: ClassVar[bool] = True
 
-    threshold: float = 0.0
-    where: Where = field(default_factory=Where)
+    threshold: float = field(default=0.0, kw_only=False)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_nonnegative(self, "threshold", self.threshold)

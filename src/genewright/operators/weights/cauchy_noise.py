@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from genewright.operators.weights.first_setting import Scale
 from genewright.operators.weights.noisy import Noisy
 
 
 @dataclass(frozen=True, kw_only=True)
-class CauchyNoise(Noisy):
+class CauchyNoise(Noisy, Scale):
     """Add Cauchy noise to a share of the elements.
 
     w' = w + scale * unit * z with z ~ Cauchy(0, 1), density 1 / (pi (1 + z^2)), for each element with probability
@@ -42,6 +43,6 @@ class CauchyNoise(Noisy):
         1999, section III.
     """
 
-    scale: float = 0.01
+    scale: float = field(default=0.01, kw_only=False)
     strength = "scale"
     distribution = "cauchy"

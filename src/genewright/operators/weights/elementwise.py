@@ -22,7 +22,7 @@ from genewright.part import Part, part_shape
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_integer, check_rate_or_count
 from genewright.tensor import COMPLEX, Tensor
-from genewright.where import Selected, Where, as_where
+from genewright.where import EVERYTHING, Selected, WhereSetting, as_where
 
 Positions = NDArray[np.int64]
 
@@ -37,9 +37,9 @@ class Elementwise(Operator, ABC):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    rate: float = 1.0
+    rate: float = field(default=1.0, kw_only=False)
     count: int | None = None
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_fraction(self, "rate", self.rate)

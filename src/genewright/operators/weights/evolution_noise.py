@@ -13,7 +13,7 @@ from genewright.noise import Change
 from genewright.operator import Operator
 from genewright.seeding import Noise
 from genewright.settings import check_nonnegative
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,9 @@ class EvolutionNoise(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    std: float = 0.02
+    std: float = field(default=0.02, kw_only=False)
     mirrored: bool = False
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_nonnegative(self, "std", self.std)

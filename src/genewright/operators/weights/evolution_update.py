@@ -17,7 +17,7 @@ from genewright.operators.weights.evolution_noise import EvolutionNoise
 from genewright.packed import packed, unpacked
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_nonnegative
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class EvolutionUpdate(Operator):
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.0
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         who = type(self).__name__

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
+from genewright.operators.weights.first_setting import Std
 from genewright.operators.weights.noisy import ROUNDING
 from genewright.settings import check_choice, check_nonnegative
 from genewright.tensor import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorNoise(Elementwise):
+class FactorNoise(Elementwise, Std):
     """Multiply a share of the elements by log-normal factors.
 
     w' = w * exp(std * z) with z ~ N(0, 1), for each element with probability `rate`, independently. Signs stay, zeros
@@ -44,7 +45,7 @@ class FactorNoise(Elementwise):
         memristor conductances).
     """
 
-    std: float = 0.01
+    std: float = field(default=0.01, kw_only=False)
     rounding: Literal["nearest", "stochastic"] = "nearest"
 
     def check(self) -> None:

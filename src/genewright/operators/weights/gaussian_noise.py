@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from genewright.operators.weights.first_setting import Std
 from genewright.operators.weights.noisy import Noisy
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianNoise(Noisy):
+class GaussianNoise(Noisy, Std):
     """Add normal noise to a share of the elements.
 
     w' = w + std * scale * z with z ~ N(0, 1), for each element with probability `rate`, independently; `scale` is 1,
@@ -42,6 +43,6 @@ class GaussianNoise(Noisy):
         Reinforcement Learning", arXiv:1703.03864, section 2.
     """
 
-    std: float = 0.01
+    std: float = field(default=0.01, kw_only=False)
     strength = "std"
     distribution = "normal"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from genewright.operators.weights.first_setting import Scale
 from genewright.operators.weights.noisy import Noisy
 
 
 @dataclass(frozen=True, kw_only=True)
-class LaplaceNoise(Noisy):
+class LaplaceNoise(Noisy, Scale):
     """Add Laplace (double exponential) noise to a share of the elements.
 
     w' = w + scale * unit * z with z ~ Laplace(0, 1), density exp(-|z|) / 2, for each element with probability `rate`,
@@ -42,6 +43,6 @@ class LaplaceNoise(Noisy):
         Dwork et al., "Calibrating Noise to Sensitivity in Private Data Analysis", TCC 2006, for its use as a noise.
     """
 
-    scale: float = 0.01
+    scale: float = field(default=0.01, kw_only=False)
     strength = "scale"
     distribution = "laplace"

@@ -15,7 +15,7 @@ from genewright.operator import Operator
 from genewright.seeding import Noise
 from genewright.settings import check_integer, check_nonnegative
 from genewright.tensor import Tensor
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,9 @@ class LowRankNoise(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    rank: int = 1
-    std: float = 0.01
-    where: Where = field(default_factory=Where)
+    std: float = field(default=0.01, kw_only=False)
+    rank: int = field(default=1, kw_only=False)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_integer(self, "rank", self.rank, low=1)

@@ -12,7 +12,7 @@ from genewright.network import Network
 from genewright.operator import Operator
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,9 @@ class Quantize(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    bits: int = 8
+    bits: int = field(default=8, kw_only=False)
     per: Literal["tensor", "unit"] = "tensor"
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_integer(self, "bits", self.bits, low=2, high=16)

@@ -14,7 +14,7 @@ from genewright.operators.weights.sensitivity import METHODS, sensitivities
 from genewright.part import grid
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction, check_integer, check_nonnegative, check_positive
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +68,12 @@ class SafeGaussianNoise(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    std: float = 0.01
+    std: float = field(default=0.01, kw_only=False)
     method: Literal["sum", "abs", "second_order"] = "sum"
     rate: float = 1.0
     floor: float = 0.01
     probes: int = 32
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_nonnegative(self, "std", self.std)

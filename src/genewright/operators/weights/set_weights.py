@@ -16,7 +16,7 @@ from genewright.operator import Operator
 from genewright.packed import packed, unpacked
 from genewright.part import part_shape
 from genewright.seeding import Noise
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class SetWeights(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    values: tuple[float, ...] = (0.0,)
-    where: Where = field(default_factory=Where)
+    values: tuple[float, ...] = field(default=(0.0,), kw_only=False)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", unpacked("SetWeights", "values", self.values, "f8"))

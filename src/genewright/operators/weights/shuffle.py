@@ -15,7 +15,7 @@ from genewright.operators.weights.kernels import selected_kernels
 from genewright.part import along
 from genewright.seeding import Noise
 from genewright.settings import check_fraction
-from genewright.where import Where, as_where
+from genewright.where import EVERYTHING, WhereSetting, as_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ class Shuffle(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    rate: float = 0.1
-    where: Where = field(default_factory=Where)
+    rate: float = field(default=0.1, kw_only=False)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_fraction(self, "rate", self.rate)

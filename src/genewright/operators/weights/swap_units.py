@@ -17,7 +17,7 @@ from genewright.operators.output_layers import output_layers
 from genewright.operators.weights.kernels import KERNELS, selected_kernels
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_integer, check_rate_or_count
-from genewright.where import Selected, Where, as_where
+from genewright.where import EVERYTHING, Selected, WhereSetting, as_where
 
 Pair = tuple[int, int]
 
@@ -67,10 +67,10 @@ class SwapUnits(Operator):
     inverse: ClassVar[bool] = True
     version: ClassVar[int] = 2
 
-    rate: float = 0.1
+    rate: float = field(default=0.1, kw_only=False)
     count: int | None = None
     outputs: bool = False
-    where: Where = field(default_factory=Where)
+    where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         check_fraction(self, "rate", self.rate)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from genewright.operators.weights.first_setting import Bound
 from genewright.operators.weights.noisy import Noisy
 
 
 @dataclass(frozen=True, kw_only=True)
-class UniformNoise(Noisy):
+class UniformNoise(Noisy, Bound):
     """Add uniform noise to a share of the elements.
 
     w' = w + bound * unit * z with z ~ U(-1, 1), for each element with probability `rate`, independently; `unit` is 1,
@@ -41,6 +42,6 @@ class UniformNoise(Noisy):
         (unbiased and biased mutation of weights).
     """
 
-    bound: float = 0.01
+    bound: float = field(default=0.01, kw_only=False)
     strength = "bound"
     distribution = "uniform"

@@ -1,0 +1,72 @@
+"""Names for layers and tensors that an operator's settings say by the object: looked up before the operator acts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from genewright.backends import backend_of
+from genewright.errors import UnknownNameError
+from genewright.network import Network
+from genewright.operator import AnyOperator, Combinator, OperatorLike, Registered, as_operators
+from genewright.references import Prototype, Reference, said
+from genewright.spec import LayerSpec
+from genewright.where import Where
+
+
+def operators_for(model: Any, operator: OperatorLike | Iterable[OperatorLike], who: str) -> tuple[AnyOperator, ...]:
+    """Return operators with the model's own names where their settings hold its layers or tensors.
+
+    Args:
+        model: The model that they will act on.
+        operator: An operator, a name, or several.
+        who: Who asks, for the message.
+
+    Raises:
+        SettingError: Something is no operator.
+        UnknownNameError: A layer or tensor is not one of the model's, or an operator's name is unknown.
+    """
+    operators = as_operators(who, operator)
+    if not any(map(_refers, operators)):
+        return operators
+    network = backend_of(model).network(model)
+    return tuple(cast(AnyOperator, _named(operator, network, type(operator).__name__)) for operator in operators)
+
+
+def _refers(value: Any) -> bool:
+    if isinstance(value, Reference):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_refers, cast("Mapping[str, Any]", value).values()))
+    if isinstance(value, tuple | list):
+        return any(map(_refers, cast("list[Any]", value)))
+    return _is_made_of_settings(value) and any(
+        _refers(getattr(value, f.name)) for f in dataclasses.fields(cast(Any, value))
+    )
+
+
+def _is_made_of_settings(value: Any) -> bool:
+    return isinstance(value, Registered | Where | LayerSpec) and dataclasses.is_dataclass(value)
+
+
+def _named(value: Any, network: Network, who: str) -> Any:
+    if isinstance(value, Prototype):
+        return network.spec_like(value.of)
+    if isinstance(value, Reference):
+        name = network.name_of(value.of)
+        if not name:
+            what = "the model itself" if name == "" else "no layer or tensor of this model"
+            raise UnknownNameError(f"{who}: {said(value.of)} is {what}. Give one of the model's own, or its name.")
+        return name
+    if isinstance(value, Mapping):
+        return {key: _named(entry, network, who) for key, entry in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, tuple | list):
+        entries = cast("list[Any]", value)
+        return type(entries)(_named(entry, network, who) for entry in entries)
+    if not _is_made_of_settings(value) or not _refers(value):
+        return value
+    within = type(value).__name__ if isinstance(value, Registered) and not isinstance(value, Combinator) else who
+    fields = [field.name for field in dataclasses.fields(cast(Any, value))]
+    changed = {name: _named(held, network, within) for name in fields if _refers(held := getattr(value, name))}
+    return dataclasses.replace(cast(Any, value), **changed)

@@ -1,0 +1,82 @@
+"""References: layers and tensors that a setting says by the object itself, until `mutate` puts their names there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+from genewright.errors import SettingError
+
+_LAYERS = frozenset(
+    {"Module", "Layer"}
+)  # torch.nn.Module, keras.layers.Layer; a base of either name in other frameworks
+_TENSORS = frozenset({"Parameter", "Variable", "KerasVariable"})
+
+if TYPE_CHECKING:
+
+    class LayerSetting:
+        """A setting that names a layer; a layer object may be given, and becomes its name."""
+
+        def __get__(self, owner: object, kind: Any = None) -> str | None: ...
+        def __set__(self, owner: object, value: str | Callable[..., Any] | None) -> None: ...
+
+else:
+    LayerSetting = str | None
+
+NO_LAYER: Any = None
+"""The default of a `LayerSetting`: the seed chooses."""
+
+
+class Reference(str):  # noqa: SLOT000  # it holds an object
+    """A layer or tensor of a model, given as the object; as a text, a name that no layer has.
+
+    Operators are made before they know their network, so the object's name cannot be looked up yet. `mutate` and all
+    else that knows the model looks it up before the operator acts, and a recipe holds the name alone.
+
+    Attributes:
+        of: The object.
+    """
+
+    of: Any
+
+    def __new__(cls, of: Any) -> Self:
+        made = super().__new__(cls, f"<{said(of)}>")
+        made.of = of
+        return made
+
+    def to_json(self) -> str:
+        """Refuse: an object has no name before it is looked up in a model."""
+        raise SettingError(f"{said(self.of)} is an object of one model, which a file cannot hold. Give its name.")
+
+
+class Prototype(Reference):
+    """A layer object that says of which kind, with which settings, a new layer shall be; its weights are not taken."""
+
+
+def is_layer(value: object) -> bool:
+    """Whether it is a layer of some framework, told by its classes' names: none is imported to ask."""
+    return not isinstance(value, type) and _descends(type(value), _LAYERS)
+
+
+def is_layer_class(value: object) -> bool:
+    """Whether it is the class of layers of some framework."""
+    return isinstance(value, type) and _descends(value, _LAYERS)
+
+
+def is_tensor(value: object) -> bool:
+    """Whether it is a parameter or variable of some framework."""
+    return not isinstance(value, type) and _descends(type(value), _TENSORS)
+
+
+def said(value: object) -> str:
+    """Say an object in one short line.
+
+    >>> said([1, 2])
+    '[1, 2]'
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 and not is_layer(value) else f"a {type(value).__name__}"
+
+
+def _descends(cls: type, names: frozenset[str]) -> bool:
+    return any(base.__name__ in names for base in cls.__mro__)
