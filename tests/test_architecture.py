@@ -79,6 +79,7 @@ COSTS_TIME = "importing it takes long, and most processes do not need it"
 BEHIND_A_CHECK = "it needs packages that are optional, and a check that they are installed comes before"
 LATE = {
     ("genewright.backends", "genewright.backends.files"): FOUND_BY_NAME,
+    ("genewright.backends", "genewright.backends.files.state_dicts"): FOUND_BY_NAME,
     ("genewright.backends", "genewright.backends.keras"): FOUND_BY_NAME,
     ("genewright.backends", "genewright.backends.torch"): FOUND_BY_NAME,
     ("genewright.backends.torch.device", "genewright.noise.cuda"): BEHIND_A_CHECK,

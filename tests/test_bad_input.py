@@ -62,11 +62,10 @@ class TestOperators:
         ("value", "says"),
         [
             (gw.GaussianNoise, "Make one of the class"),
-            ("gaussian_noise", "Expected an operator"),
-            (0.1, "Expected an operator"),
+            (0.1, "expected an operator"),
             ([], "at least one operator"),
-            ([NOISE, None], "Expected an operator"),
-            (None, "Expected an operator"),
+            ([NOISE, None], "expected an operator"),
+            (None, "expected an operator"),
         ],
     )
     def test_what_is_no_operator_is_refused(self, value: Any, says: str, mlp: nn.Module) -> None:
@@ -95,9 +94,9 @@ class TestOperators:
         with pytest.raises(AttributeError):
             NOISE.std = 3.0  # type: ignore[misc]
 
-    @pytest.mark.parametrize("model", [3, "net.pt", {"weight": torch.ones(2)}, torch.ones(2), nn.Linear, None])
+    @pytest.mark.parametrize("model", [3, "net.pt", {"weight": 2}, torch.ones(2), nn.Linear, None])
     def test_what_is_no_model_is_refused(self, model: Any) -> None:
-        with pytest.raises(gw.UnsupportedError, match=r"Expected a torch\.nn\.Module, a Keras model or a checkpoint"):
+        with pytest.raises(gw.UnsupportedError, match=r"Expected a torch\.nn\.Module, a Keras model, a checkpoint"):
             gw.mutate(model, NOISE, seed=1)
 
 

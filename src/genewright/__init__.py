@@ -155,5 +155,7 @@ def __getattr__(name: str) -> Any:
         for cls in _registered().values():
             if cls.__name__ == name:
                 return cls
+    if name == "undo":
+        raise AttributeError("gw.undo does not exist: gw.mutate leaves the model as it is; gw.mutated undoes itself.")
     hint = _did_you_mean(name, [n for n in globals() if not n.startswith("_")]) if not name.startswith("_") else ""
     raise AttributeError(f"module 'genewright' has no attribute {name!r}. {hint}".rstrip())

@@ -43,6 +43,7 @@ def batches(data: Any, *, batch_size: int = 256) -> Iterator[Batch]:
         data: One of
             an array or tensor X, the samples along its first axis;
             a tuple (X, y) of samples and targets, where X may itself be a tuple or dict of arrays (several inputs);
+            a list [X, y] of the two, where y is no second batch of X: other axes, or classes beside floats;
             a dict of arrays, handed to the model as keyword arguments;
             a DataLoader or any other iterable of batches, each x or (x, y).
         batch_size: Samples a batch; an iterable's own batches stay as they are.
@@ -54,6 +55,8 @@ def batches(data: Any, *, batch_size: int = 256) -> Iterator[Batch]:
     [2, 2, 1]
     """
     check_integer("data", "batch_size", batch_size, low=1)
+    if _is_pair(data):
+        data = tuple(cast("list[Any]", data))
     if isinstance(data, tuple):
         pair = cast(tuple[Any, ...], data)
         if len(pair) != 2:
@@ -92,6 +95,21 @@ def count(value: Any) -> int:
         said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise DataError(f"data: the arrays differ in their number of samples: {said}.")
     return next(iter(lengths.values()))
+
+
+def _is_pair(data: Any) -> bool:
+    """Whether a list is [X, y]: as many samples, of other numbers or axes than a second batch of X would have."""
+    if not isinstance(data, list) or len(cast("list[Any]", data)) != 2:
+        return False
+    first, second = cast("list[Any]", data)
+    if not isinstance(first, Array) or not isinstance(second, Array) or not len(first.shape) or not len(second.shape):
+        return False
+    other = len(first.shape) != len(second.shape) or _is_float(first) != _is_float(second)
+    return first.shape[0] == second.shape[0] and other
+
+
+def _is_float(array: Any) -> bool:
+    return "float" in str(array.dtype)
 
 
 def _split(inputs: Any, targets: Any, batch_size: int) -> Iterator[Batch]:

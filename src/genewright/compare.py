@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from genewright.assumed import Assumed
 from genewright.backends import Backend, backend_of
 from genewright.batches import Batch, batches, count
+from genewright.calls import answered
 from genewright.distance import Distance, json_number
 from genewright.errors import DataError, GenewrightError, SettingError
 from genewright.interrupts import hearing
-from genewright.metrics import Metrics, chosen, gauges, predictions
+from genewright.metrics import Metrics, better_high, chosen, gauges, predictions
+from genewright.names import did_you_mean
 
 Numbers = NDArray[Any]
 
@@ -56,18 +59,48 @@ class Comparison:
     new_nonfinite: int
     nonfinite: int
 
-    def ok(self, tolerance: float) -> bool:
-        """Whether the relative error is at most `tolerance` and no output became NaN or infinite.
+    def ok(self, tolerance: float | None = None, **drops: float) -> bool:
+        """Whether the mutant is near enough: its outputs, and the metrics that are named.
 
         Args:
-            tolerance: At least 0; ``math.inf`` asks only that nothing became NaN or infinite.
+            tolerance: The largest relative error of the outputs, at least 0; by default any.
+            **drops: By how much a metric may be worse, such as ``accuracy_drop=0.01``: one point of accuracy. Of a
+                loss or an error worse is higher, of all else lower.
+
+        Returns:
+            Whether all hold and no output became NaN or infinite.
 
         Raises:
-            SettingError: `tolerance` is negative or no number.
+            SettingError: Nothing is asked for, a number is negative, or a metric was not measured or has a name of
+                which we do not know whether worse is higher: compare `metrics[name].before` and `.after` yourself.
         """
-        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise SettingError(f"Comparison.ok: tolerance must be a number of at least 0; received {tolerance!r}.")
-        return self.relative_error <= tolerance and not self.new_nonfinite
+        if not drops and tolerance is None:
+            raise SettingError("Comparison.ok: say what is near enough: .ok(1e-6), or .ok(accuracy_drop=0.01).")
+        tolerance = math.inf if tolerance is None else tolerance
+        check_tolerance("Comparison.ok: tolerance", tolerance)
+        near = self.relative_error <= tolerance and not self.new_nonfinite
+        held = [self._dropped(name) <= most for name, most in _drops(drops).items()]  # all are asked, to refuse
+        return near and all(held)
+
+    def _dropped(self, name: str) -> float:
+        """Return by how much a metric is worse."""
+        if name not in self.metrics:
+            raise SettingError(f"Comparison.ok: {name!r} was not measured. {did_you_mean(name, self.metrics)}")
+        pair = self.metrics[name]
+        high = better_high(name)
+        if high is None:
+            raise SettingError(
+                f"Comparison.ok: whether {name!r} is worse when it falls is not known. Compare "
+                f"metrics[{name!r}].before and .after."
+            )
+        worse = pair.before - pair.after if high else pair.after - pair.before
+        return math.inf if math.isnan(worse) else worse
+
+    def __bool__(self) -> bool:
+        """Refuse: whether a mutant is near enough is for the user to say."""
+        raise SettingError(
+            "A comparison is neither true nor false. Write .ok(1e-6) for its outputs, or .ok(accuracy_drop=0.01)."
+        )
 
     def __str__(self) -> str:
         rows = [
@@ -104,6 +137,7 @@ class Comparison:
         }
 
 
+@answered("gw.compare(original, mutant, (X, y))", {"*": "Data and targets are one argument, the tuple (X, y)."})
 def compare(
     original: Any,
     mutant: Any,
@@ -185,6 +219,25 @@ def compare(
         new_nonfinite=distance.new_nonfinite,
         nonfinite=distance.nonfinite,
     )
+
+
+def check_tolerance(who: str, value: object) -> None:
+    """Refuse what is no number of at least 0; ``math.inf`` is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise SettingError(f"{who} must be a number of at least 0; received {value!r}.")
+
+
+def _drops(given: Mapping[str, float]) -> dict[str, float]:
+    """Return the largest drops by the metrics' names."""
+    found: dict[str, float] = {}
+    for key, value in given.items():
+        if not key.endswith("_drop"):
+            raise SettingError(
+                f"Comparison.ok has no argument {key!r}. Write .ok(tolerance), or .ok(accuracy_drop=0.01)."
+            )
+        check_tolerance(f"Comparison.ok: {key}", value)
+        found[key.removesuffix("_drop")] = value
+    return found
 
 
 class _Agreement:

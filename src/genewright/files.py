@@ -10,17 +10,21 @@ from typing import Any, TypeVar, overload
 from genewright.backends import Backend, backend_of
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE
+from genewright.calls import answered
 from genewright.edits import Site
-from genewright.errors import EditError, FileError, RecipeError, UnknownNameError, UnsupportedError
-from genewright.recipe import Recipe, history_of, history_to_json
+from genewright.errors import EditError, FileError, RecipeError, SettingError, UnknownNameError, UnsupportedError
+from genewright.recipe import Recipe, history_of, history_to_json, step_text
+from genewright.references import is_layer, said
 from genewright.storage import Overwrite
 
 Model = TypeVar("Model")
 
+RecipeLike = Recipe | str | Path | None
 _MOST_TIMES = 4  # a narrowed mutant was larger once
 WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 
 
+@answered("gw.save(model, path)")
 def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
     """Write a model's tensors to a safetensors file, with its recipe inside where it is a mutant.
 
@@ -51,14 +55,14 @@ def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
 
 
 @overload
-def load(factory: Callable[[], Model], path: str | Path) -> Model: ...
+def load(factory: Callable[[], Model], path: str | Path, *, recipe: RecipeLike = None) -> Model: ...
 
 
 @overload
 def load(factory: str | Path) -> Any: ...
 
 
-def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None) -> Any:
+def load(factory: Callable[..., Any] | str | Path, path: str | Path | None = None, *, recipe: RecipeLike = None) -> Any:
     """Make a model and read into it the tensors, and the recipe, that `save` wrote.
 
     A file that holds a whole Keras model (.keras, or .h5) needs no factory: ``gw.load("mutant.keras")`` loads it in
@@ -66,8 +70,11 @@ def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None
 
     Args:
         factory: Makes the model, as the base was made; its weights do not matter. Where the recipe changed layers or
-            widths, they are changed again from what the recipe says, without the base's weights or an example.
-        path: A file that `save` wrote, or for a Keras model one that Keras wrote.
+            widths, they are changed again from what the recipe says, without the base's weights or an example. A model
+            instead of a factory is copied, and stays as it is.
+        path: A file that `save` wrote, or for a Keras model one that Keras wrote; with `recipe`, also what
+            ``torch.save(mutant.state_dict(), path)`` wrote.
+        recipe: The recipe, or the path of its file, where the tensors' file does not hold it.
 
     Returns:
         The model; `gw.recipe` works on it where the file holds a recipe.
@@ -79,11 +86,17 @@ def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None
         return _whole(Path(factory), path)
     if path is None:
         raise FileError("gw.load(factory, path): the path is missing.")
+    if not callable(factory):
+        raise SettingError(
+            f"gw.load(factory, path): the factory is what makes the model, or a model; received {said(factory)}."
+        )
     checkpoint = read_checkpoint(path)
     text = checkpoint.metadata.get(RECIPE)
+    if recipe is not None:
+        given = read_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+        text = history_to_json(tuple(map(step_text, given.nodes)))
     made = None if text is None else Recipe.from_json(text)
-    model = factory()
-    backend = backend_of(model)
+    backend, model = _base(factory)
     if made is not None:
         limit = _MOST_TIMES * sum(e.data.nbytes for e in checkpoint.entries.values())
         try:
@@ -93,8 +106,26 @@ def load(factory: Callable[[], Any] | str | Path, path: str | Path | None = None
                 f"{path}: the model that factory() made is not as the recipe's base was: {error} Make it as that one "
                 "was made; its weights do not matter."
             ) from error
-    model = backend.load(model, Path(path))
+    try:
+        model = backend.load(model, Path(path))
+    except FileError as error:
+        if text is None and "shape" in str(error):
+            raise FileError(
+                f"{error} If it is a mutant's, its layers are made again from its recipe, which this file does not "
+                "hold. Write gw.load(factory, path, recipe='r.json') after gw.recipe(mutant).save('r.json'), or save "
+                "mutants with gw.save(mutant, path)."
+            ) from error
+        raise
     return model if text is None else backend.sign(model, history_of(text))
+
+
+def _base(factory: Any) -> tuple[Backend, Any]:
+    """Return the model that a factory makes; of a model, a copy: it stays as it is."""
+    if isinstance(factory, type) or not is_layer(factory):
+        model = factory()
+        return backend_of(model), model
+    backend = backend_of(factory)
+    return backend, backend.copy(factory)
 
 
 def reshape(backend: Backend, model: Any, made: Recipe, *, limit: int) -> Any:

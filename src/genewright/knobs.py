@@ -11,14 +11,15 @@ from genewright.widths.knob import Knobs
 
 
 @hearing
-def knobs(model: Any, example: Any) -> Knobs:
+def knobs(model: Any, example: Any = None) -> Knobs:
     """Return the widths of a model: where each stands, what follows it, and why the others cannot change.
 
     The model is run once on fake tensors, and once more with every free width one unit larger; it is not touched.
 
     Args:
-        model: A torch module.
-        example: A sample input: a tensor or array, a tuple of positional or a dict of keyword arguments.
+        model: A torch module, or a Keras model.
+        example: A sample input: a tensor or array, a tuple of positional or a dict of keyword arguments. A
+            Keras model needs none: its graph says how it computes.
 
     Returns:
         The knobs; print them, go through them, or take one by name: ``knobs["layer1.0.conv1"]``.

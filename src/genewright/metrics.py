@@ -21,6 +21,22 @@ MetricFunction = Callable[[Any, Numbers], Any]
 Metrics = str | MetricFunction | Iterable[str | MetricFunction] | Mapping[str, str | MetricFunction]
 
 
+_BETTER_HIGH = ("accuracy", "f1", "auc", "precision", "recall", "r2")
+_BETTER_LOW = ("loss", "error", "entropy", "mse", "mae")
+
+
+def better_high(name: str) -> bool | None:
+    """Return whether a metric is better the higher it is, as its name tells; None where it does not.
+
+    >>> better_high("accuracy"), better_high("mse"), better_high("weirdness")
+    (True, False, None)
+    """
+    parts = name.lower()
+    if any(word in parts for word in _BETTER_LOW):
+        return False
+    return True if any(word in parts for word in _BETTER_HIGH) else None
+
+
 class Gauge(ABC):
     """Measures outputs against targets over all batches."""
 

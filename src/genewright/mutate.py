@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 from genewright.backends import Backend, backend_of
+from genewright.calls import answered
 from genewright.companion import Companion
 from genewright.donors import Donors
 from genewright.edits import Gather
@@ -17,6 +18,7 @@ from genewright.named import operators_for
 from genewright.operator import AnyOperator, Combinator, Operator, OperatorLike
 from genewright.plan import Plan
 from genewright.recipe import Recipe, step_text
+from genewright.references import said
 from genewright.seeding import Noise, Seed, seed_required
 from genewright.transaction import Transaction
 from genewright.where import said_state
@@ -227,6 +229,7 @@ class Mutated(Generic[Model]):
         self._change.__exit__(kind, error, trace)
 
 
+@answered("gw.replay(recipe, base)")
 def replay(
     recipe: Recipe,
     base: Model,
@@ -260,6 +263,9 @@ def replay(
         >>> gw.fingerprint(gw.replay(gw.recipe(mutant), net)) == gw.fingerprint(mutant)
         True
     """
+    if not isinstance(recipe, Recipe):  # pyright: ignore[reportUnnecessaryIsInstance]
+        how = "gw.Recipe.from_json(text)" if isinstance(recipe, str | bytes) else "gw.recipe(mutant)"
+        raise SettingError(f"gw.replay(recipe, base): the recipe comes first, from {how}; received {said(recipe)}.")
     backend = backend_of(base)
     companion = _companion(backend, base, optimizer, inplace=inplace)
     given = tuple(cast("Mapping[str, Any]", donors).values() if isinstance(donors, Mapping) else donors)

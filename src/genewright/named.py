@@ -41,9 +41,7 @@ def _refers(value: Any) -> bool:
         return any(map(_refers, cast("Mapping[str, Any]", value).values()))
     if isinstance(value, tuple | list):
         return any(map(_refers, cast("list[Any]", value)))
-    return _is_made_of_settings(value) and any(
-        _refers(getattr(value, f.name)) for f in dataclasses.fields(cast(Any, value))
-    )
+    return _is_made_of_settings(value) and any(_refers(getattr(value, f.name)) for f in dataclasses.fields(value))
 
 
 def _is_made_of_settings(value: Any) -> bool:

@@ -42,7 +42,11 @@ class _Made(ABCMeta):
                 check_names(cls, kwargs)
                 check_positions(cls, args)
             settings = {name: as_setting(value) for name, value in kwargs.items()}
-            return super().__call__(*map(as_setting, args), **settings)
+            made = super().__call__(*map(as_setting, args), **settings)
+            for field in dataclasses.fields(made) if dataclasses.is_dataclass(cls) else ():
+                if field.type == "LayerSetting" and not isinstance(getattr(made, field.name), str | None):
+                    _refuse_layers(cls.__name__, field.name, getattr(made, field.name))
+            return made
 
 
 class Registered(metaclass=_Made):
@@ -286,6 +290,21 @@ def operator_from_json(form: Any) -> AnyOperator:
             f"gives other bytes. Install the version of {type(operator).__module__.split('.')[0]} that wrote it."
         )
     return operator
+
+
+def _refuse_layers(who: str, name: str, given: Any) -> None:
+    """Refuse what is no layer's name.
+
+    Raises:
+        SettingError: Always; of several layers it says the call.
+    """
+    hint = ""
+    if isinstance(given, list | tuple):
+        each = ", ".join(f"gw.{who}({entry!r})" for entry in cast("list[Any]", given)[:3])
+        hint = f" For several layers give several operators: gw.mutate(model, [{each}], ...)."
+    raise SettingError(
+        f"{who}: {name} is the name of a layer, or the layer itself; received {said(cast(object, given))}.{hint}"
+    )
 
 
 def _combined(name: str, first: Registered, second: object) -> Combinator:

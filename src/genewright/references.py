@@ -74,6 +74,8 @@ def said(value: object) -> str:
     >>> said([1, 2])
     '[1, 2]'
     """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 and not is_layer(value) else f"a {type(value).__name__}"
 

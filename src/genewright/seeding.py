@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from genewright.calls import answered
 from genewright.errors import RecipeError, SeedError
 from genewright.noise import Stream
 from genewright.noise.key import deriving
 
 Seed = int | str | bytes
 
+_OF_OPERATORS = "Settings belong to the operator."
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -68,15 +70,18 @@ def seed_required(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        fitting = answered(example, {"": _OF_OPERATORS, "*": "Settings and the seed are given by name."})(function)
+
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            if "seed" not in kwargs:
+            if "seed" not in kwargs and len(args) > 1:
                 raise SeedError(
                     f"gw.{function.__name__} needs a seed: without one nobody can repeat the mutation. Write {example}."
                 )
             keywords: dict[str, Any] = kwargs
-            keywords["seed"] = canonical_seed(keywords["seed"])
-            return function(*args, **kwargs)
+            if "seed" in keywords:
+                keywords["seed"] = canonical_seed(keywords["seed"])
+            return fitting(*args, **kwargs)
 
         return call
 

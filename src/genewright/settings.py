@@ -84,6 +84,8 @@ def check_positions(cls: type, given: Sequence[object]) -> None:
     first = [field.name for field in fields if not field.kw_only]
     if len(given) <= len(first):
         return
+    if first == ["operators"]:
+        raise SettingError(f"{cls.__name__} takes its operators as one list. Write {cls.__name__}([first, second]).")
     by_name = ", ".join(
         f"{field.name}={said(value)}" for field, value in zip(fields, given, strict=False) if field.name not in first
     )
@@ -105,7 +107,7 @@ def as_setting(value: Any) -> Any:
         return Reference(value)
     kind = cast("type[Any]", type(value))
     if kind in (tuple, list):
-        return kind(as_setting(entry) for entry in value)
+        return cast(Any, kind(as_setting(entry) for entry in cast("list[Any]", value)))
     if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
         return value.item()  # a NumPy scalar, an array or tensor of one number
     return value

@@ -82,7 +82,7 @@ class Where:
     def __post_init__(self) -> None:
         for role in self.roles:
             if role not in ROLES:
-                usual = "the weights of a layer are 'kernel'; there are also: " if role.startswith("weight") else ""
+                usual = "A layer's weights are its 'kernel'. There are: " if role.startswith("weight") else ""
                 near = ", ".join(ROLES) + "." if usual else did_you_mean(role, ROLES, shown=9)
                 raise SettingError(f"where: no role is called {role!r}. {usual}{near}")
 
@@ -311,7 +311,7 @@ def _pattern(value: object) -> str:
 def _refusal(value: object) -> SettingError:
     hint = ""
     if callable(value):
-        hint = " Of a function, write the names: where=[name for name in network_names if ...]."
+        hint = " Of a function, write the names: where=[name for name, _ in model.named_parameters() if ...]."
     return SettingError(
         "where: expected a pattern on names such as 'layer1.*', a layer or a class of layers, a list of these, or "
         f"gw.where(...); received {said(value)}.{hint}"

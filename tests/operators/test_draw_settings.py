@@ -84,7 +84,7 @@ def test_the_recipe_holds_what_was_drawn_and_json_the_combinator() -> None:
         ({"choices": {"rate": (0.1, 7)}}, "received 7"),
         ({"ranges": {"rate": (0, 1)}, "choices": {"rate": (0, 1)}}, "drawn twice"),
         ({"ranges": 3}, "by the setting's name"),
-        ({"operator": gw.Zero}, "operators such as gw.Zero"),
+        ({"operator": gw.Zero}, "Make one of the class"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_when_it_is_made(settings: dict[str, Any], said: str) -> None:

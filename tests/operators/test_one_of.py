@@ -100,4 +100,4 @@ def test_weights_that_do_not_fit_are_refused(weights: Any, says: str) -> None:
 
 def test_what_is_no_operator_is_refused() -> None:
     with pytest.raises(gw.SettingError, match="OneOf: expected an operator"):
-        gw.OneOf(operators=(gw.Zero(), "zero"))  # type: ignore[arg-type]
+        gw.OneOf(operators=(gw.Zero(), 3))  # type: ignore[arg-type]

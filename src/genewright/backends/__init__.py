@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from genewright.backends.backend import ENTRY_POINTS as ENTRY_POINTS
 from genewright.backends.backend import Backend as Backend
@@ -19,6 +20,7 @@ _OURS = {
     "keras": "genewright.backends.keras",
     "torch": "genewright.backends.torch",
     "genewright": "genewright.backends.files",
+    "numpy": "genewright.backends.files.state_dicts",  # dicts of tensors; whose, it asks itself
 }
 
 
@@ -34,9 +36,17 @@ def backend_of(model: object) -> Backend:
             if backend.owns(model):
                 return backend
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    hint = " That is a class; make a model of it first." if isinstance(model, type) else ""
+    hint = ""
+    if isinstance(model, type):
+        hint = " That is a class; make a model of it first."
+    elif isinstance(model, str | os.PathLike):
+        hint = f" Of a file, write gw.mutate(gw.read_checkpoint({os.fspath(cast(Any, model))!r}), ...)."
+    elif isinstance(model, list | tuple):
+        hint = " For each of several, write [gw.mutate(model, operator, seed=...) for model in models]."
+    elif callable(model):
+        hint = " Of a function that makes a model, give what it returns."
     raise UnsupportedError(
-        "Expected a torch.nn.Module, a Keras model or a checkpoint (gw.read_checkpoint(path)); "
+        "Expected a torch.nn.Module, a Keras model, a checkpoint (gw.read_checkpoint(path)) or a state dict; "
         f"received a {kind}.{hint}"
     )
 

@@ -51,6 +51,15 @@ Tolerance = Annotated[
     float | None,
     typer.Option("--tolerance", help="Largest relative error of the outputs that is ok.", show_default=False),
 ]
+MaxDrop = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max-drop",
+        metavar="METRIC=NUMBER",
+        help="By how much a metric may be worse, such as accuracy=0.01; may be repeated.",
+        show_default=False,
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Samples a batch.")]
 
 
@@ -64,17 +73,20 @@ def compare(
     mutant_weights: MutantWeights = None,
     metric: Metric = None,
     tolerance: Tolerance = None,
+    max_drop: MaxDrop = None,
     batch_size: BatchSize = 256,
     as_json: Json = False,
 ) -> None:
     """Run a mutant and its original on the same data: change of the outputs, agreement, metrics before and after.
 
-    Exits with 1 where the relative error is above --tolerance, or where an output became NaN or infinite.
+    Exits with 1 where the relative error is above --tolerance, a metric is worse by more than --max-drop, or an output
+    became NaN or infinite.
     """
     output = Output(as_json=as_json)
     limit = float("inf") if tolerance is None else tolerance
     if not limit >= 0:
         raise UsageError(f"--tolerance must be a number of at least 0; received {tolerance}.")
+    drops = _drops(max_drop or [])
     metrics = tuple(metric) if metric else None
     try:
         chosen(metrics)
@@ -86,12 +98,30 @@ def compare(
         second = open_module(mutant, model, mutant_weights, "--mutant-weights")
     parts = list(batches(samples, batch_size=batch_size))
     found = compared(first, second, output.track(parts, "Comparing", len(parts)), metrics=metrics)
-    ok = found.ok(limit)
+    try:
+        ok = found.ok(limit, **drops)
+    except SettingError as error:
+        raise UsageError(f"--max-drop: {error}") from error
     output.say(str(found))
     if tolerance is not None:
         output.say(f"{'ok' if ok else 'NOT ok'}: relative error {found.relative_error:.4g}, tolerance {tolerance:g}")
-    elif not ok:
+    elif found.new_nonfinite:
         output.say("NOT ok: outputs became NaN or infinite")
-    output.document({**found.to_json(), "tolerance": tolerance, "ok": ok})
+    for name, most in drops.items():
+        near = found.new_nonfinite == 0 and found.ok(**{name: most})
+        output.say(f"{'ok' if near else 'NOT ok'}: {name.removesuffix('_drop')} may be worse by {most:g}")
+    output.document({**found.to_json(), "tolerance": tolerance, "max_drop": drops, "ok": ok})
     if not ok:
         raise typer.Exit(1)
+
+
+def _drops(given: list[str]) -> dict[str, float]:
+    """Read METRIC=NUMBER entries, as arguments of `Comparison.ok`."""
+    found: dict[str, float] = {}
+    for entry in given:
+        name, _, number = entry.partition("=")
+        try:
+            found[f"{name.strip()}_drop"] = float(number)
+        except ValueError:
+            raise UsageError(f"--max-drop is METRIC=NUMBER, such as accuracy=0.01; received {entry!r}.") from None
+    return found

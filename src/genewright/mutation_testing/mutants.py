@@ -12,8 +12,7 @@ from genewright.errors import RecipeError, SelectionError, SettingError
 from genewright.mutation_testing.site import SITE_KINDS, Site, SiteKind, sites_of
 from genewright.network import Network
 from genewright.noise import permutation
-from genewright.operator import AnyOperator, operator_from_json
-from genewright.operators.combinators.parts import check_operators
+from genewright.operator import AnyOperator, as_operators, operator_from_json
 from genewright.seeding import Noise, Seed
 from genewright.settings import check_choice
 
@@ -53,7 +52,7 @@ class Mutants:
     outputs: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "operators", check_operators(self, self.operators))
+        object.__setattr__(self, "operators", as_operators("Mutants", self.operators))
         kinds = (self.sites,) if isinstance(self.sites, str) else tuple(cast("Iterable[Any]", self.sites))
         for kind in kinds:
             check_choice(self, "sites", kind, SITE_KINDS)

@@ -10,7 +10,7 @@ import genewright as gw
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        (gw.Widen("a", factor=1.3), gw.Widen(layer="a", factor=1.3)),
+        (gw.Widen("a", 1.3), gw.Widen(layer="a", factor=1.3)),
         (gw.Narrow("a", num_units=2), gw.Narrow(layer="a", num_units=2)),
         (gw.WidenStream("a", factor=2.0), gw.WidenStream(layer="a", factor=2.0)),
         (gw.AddHeads("a", 2), gw.AddHeads(layer="a", num_heads=2)),

@@ -64,10 +64,10 @@ def read_pickled(path: Path) -> Checkpoint:
     if not all(type(name) is str for name in tensors):
         raise FileError(f"{path}: has tensors whose names are no text.")
     # A tensor that repeats one element takes no room in the file, and all of it here.
-    wanted = {_place(tensor): tensor.numel() * tensor.element_size() for tensor in tensors.values()}
+    wanted = {place_of(tensor): tensor.numel() * tensor.element_size() for tensor in tensors.values()}
     check_size(sum(wanted.values()), len(data), str(path))
     shared: dict[object, NDArray[np.uint8]] = {}
-    dense = {name: tensor for name, tensor in tensors.items() if _is_dense(tensor, torch)}
+    dense = {name: tensor for name, tensor in tensors.items() if is_dense(tensor, torch)}
     entries = {name: _entry(tensor, shared, torch) for name, tensor in dense.items()}
     others = {n: v for n, v in state.items() if n not in dense and (n in tensors or _is_of_a_layer(n))}
     states = {name: state_of(name, value, torch) for name, value in others.items()}
@@ -182,22 +182,33 @@ def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -
 
 
 def _state_dict(container: Any, path: Path) -> Mapping[str, Any]:
-    torch = _torch(path)
+    found = state_dict_in(container, _torch(path))
+    if found is not None:
+        return found
     if isinstance(container, Mapping):
         held = cast(Mapping[Any, Any], container)
-        candidates: list[Any] = [held, *(held[key] for key in _NESTED if key in held)]
-        for candidate in candidates:
-            if isinstance(candidate, Mapping):
-                values = cast(Mapping[Any, Any], candidate)
-                if any(isinstance(value, torch.Tensor) for value in values.values()):
-                    return cast(Mapping[str, Any], values)
         keys = f" Its keys: {', '.join(map(str, list(held)[:8]))}."
     else:
         keys = f" It holds a {type(container).__name__}."
     raise UnsupportedError(f"{path}: has no state dict, neither bare nor under {', '.join(_NESTED)}.{keys}")
 
 
-def _is_dense(tensor: Any, torch: Any) -> bool:
+def state_dict_in(container: Any, torch: Any) -> dict[str, Any] | None:
+    """Return the state dict that a checkpoint's tree is or holds; None where there is none."""
+    if not isinstance(container, Mapping):
+        return None
+    held = cast(Mapping[Any, Any], container)
+    candidates: list[Any] = [held, *(held[key] for key in _NESTED if key in held)]
+    for candidate in candidates:
+        if isinstance(candidate, Mapping):
+            values = cast(Mapping[Any, Any], candidate)
+            if any(isinstance(value, torch.Tensor) for value in values.values()):
+                return cast("dict[str, Any]", values)
+    return None
+
+
+def is_dense(tensor: Any, torch: Any) -> bool:
+    """Whether a tensor is plain numbers in memory."""
     return not tensor.is_quantized and tensor.layout == torch.strided and not tensor.is_meta
 
 
@@ -207,14 +218,14 @@ def _is_of_a_layer(name: Any) -> bool:
 
 
 def _entry(tensor: Any, shared: dict[object, NDArray[np.uint8]], torch: Any) -> Entry:
-    key = _place(tensor)
+    key = place_of(tensor)
     if not tensor.numel() or key not in shared:
         flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
         shared[key] = flat.numpy().copy()
     return Entry(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), shared[key])
 
 
-def _place(tensor: Any) -> object:
+def place_of(tensor: Any) -> object:
     """Return what tensors have in common that are one; those without memory of their own have nothing."""
     if tensor.layout.__str__() != "torch.strided" or tensor.is_meta:
         return id(tensor)

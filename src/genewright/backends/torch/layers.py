@@ -79,9 +79,10 @@ class _Making:
         spec = in_torch(cast(Spec, spec))
         if not isinstance(spec, str | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # a recipe's
             raise SettingError(f"A new layer is a name or an object with the entry 'layer'; received {_shown(spec)}.")
-        settings = {"layer": spec} if isinstance(spec, str) else dict(spec)
+        settings: dict[str, Any] = {"layer": spec} if isinstance(spec, str) else dict(spec)
         if "class_name" in settings and settings.keys() <= {"class_name", "config"}:  # as Keras writes it
-            settings = {"layer": settings["class_name"], **dict(settings.get("config") or {})}
+            config = cast("Mapping[str, Any]", settings.get("config") or {})
+            settings = {"layer": settings["class_name"], **config}
         if "copy" in settings and settings.keys() <= {"copy", "gate"}:
             return self._copied(settings)
         kind = str(settings.pop("layer", None)).lower()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -59,7 +59,7 @@ class BitFlip(Elementwise):
     inverse = True
 
     bits: tuple[int | str, ...] = _FIELDS
-    rate: float = 0.001
+    rate: float = field(default=0.001, kw_only=False)
 
     def check(self) -> None:
         given: tuple[Any, ...] = (self.bits,) if isinstance(self.bits, str | int) else tuple(cast(Any, self.bits))

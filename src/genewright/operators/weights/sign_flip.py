@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from genewright.network import Network
 from genewright.noise import Change
@@ -41,7 +41,7 @@ class SignFlip(Elementwise):
 
     inverse = True
 
-    rate: float = 0.01
+    rate: float = field(default=0.01, kw_only=False)
 
     def change(self, tensor: Tensor, network: Network) -> Change:
         return Change(combine="negate", rate=self.rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from genewright.errors import SelectionError
 from genewright.network import Network
@@ -42,7 +42,7 @@ class Zero(Elementwise):
         "Regularization of Neural Networks using DropConnect", ICML 2013, section 3 (a random mask on weights).
     """
 
-    rate: float = 0.01
+    rate: float = field(default=0.01, kw_only=False)
 
     def chosen(self, network: Network) -> list[Selected]:
         found = self.where.select(network)

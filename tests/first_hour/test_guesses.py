@@ -1,0 +1,165 @@
+"""What newcomers guessed in their first hour: each guess is right, or its error names the call to write.
+
+The guesses are written as they were typed; `says` is what the answer has to hold, None where the guess is right.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import genewright as gw
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+GUESSES: list[tuple[str, str | None]] = [
+    # settings
+    ("gw.mutate(net, gw.GaussianNoise(10, 0.3), seed=1)", None),
+    ("gw.GaussianNoise(10, 0.3, 5)", r"Write GaussianNoise\(10, 0.3, count=5\)"),
+    ("gw.Zero(0.1)", None),
+    ("gw.mutate(net, std=10, rate=.3, seed=1)", r"no argument 'std'.*Write gw.mutate\(model, gw.GaussianNoise\("),
+    ("gw.mutate(net, 'gaussian_noise', std=1, seed=1)", r"Settings belong to the operator"),
+    ("gw.GaussianNoise(sigma=1)", r"There are: std, rate"),
+    ("gw.GaussianNoise(sd=1)", r"Did you mean 'std'"),
+    ("gw.GaussianNoise(std=np.float32(.1))", None),
+    ("gw.GaussianNoise(rate=torch.tensor(.3))", None),
+    ("gw.GaussianNoise(std='0.1')", r"std must be a finite number"),
+    # operators
+    ("gw.mutate(net, 'gaussian_noise', seed=1)", None),
+    ("gw.mutate(net, 'GaussianNoise', seed=1)", None),
+    ("gw.mutate(net, 'gausian_noise', seed=1)", r"Did you mean 'gaussian_noise'"),
+    ("gw.mutate(net, gw.GaussianNoise, seed=1)", r"gw.GaussianNoise\(\)"),
+    ("gw.mutate(net, seed=1)", r"missing.*'operator'.*Write gw.mutate\("),
+    ("gw.mutate(gw.GaussianNoise(), net, seed=1)", r"Expected a torch.nn.Module"),
+    ("gw.mutate(net, [gw.Zero(), gw.SignFlip()], seed=1)", None),
+    ("gw.mutate(net, gw.Sequence([gw.Zero(), gw.SignFlip()]), seed=1)", None),
+    ("gw.mutate(net, gw.Sequence(['zero', gw.SignFlip()]), seed=1)", None),
+    ("gw.Sequence(gw.Zero(), gw.SignFlip())", r"Write Sequence\(\[first, second\]\)"),
+    ("gw.OneOf(gw.Zero(), gw.SignFlip())", r"Write OneOf\(\[first, second\]\)"),
+    ("gw.mutate(net, gw.Zero() + gw.SignFlip(), seed=1)", None),
+    ("gw.mutate(net, gw.Zero() | gw.SignFlip(), seed=1)", None),
+    # seeds
+    ("gw.mutate(net, gw.Zero())", r"Write gw.mutate\(.*seed=246\)"),
+    ("gw.mutate(net, gw.Zero(), 246)", r"Write gw.mutate\(.*seed=246\)"),
+    ("gw.mutate(net, gw.Zero(), seed=0.5)", r"Write seed=246"),
+    ("gw.mutate(net, gw.Zero(), seed=None)", r"Write seed=246"),
+    ("gw.mutate(net, gw.Zero(), seed=torch.Generator())", r"Write seed=246"),
+    ("gw.mutate(net, gw.Zero(), seed=np.int64(3))", None),
+    # where
+    ("gw.mutate(net, gw.Zero(where=gw.where(layers=nn.Linear)), seed=1)", None),
+    ("gw.mutate(net, gw.Zero(where=nn.Linear), seed=1)", None),
+    ("gw.mutate(net, gw.Zero(where=net[0]), seed=1)", None),
+    ("gw.mutate(net, gw.Zero(where=[net[0], '2.bias']), seed=1)", None),
+    ("gw.mutate(net, gw.Zero(where=net[0].weight), seed=1)", None),
+    ("gw.mutate(net, gw.Zero(where=nn.Linear(3, 3)), seed=1)", r"no layer or tensor of this model"),
+    ("gw.Zero(where=lambda name: 'bias' in name)", r"where=\[name for name, _ in model.named_parameters\(\) if"),
+    ("gw.Zero(where=0)", r"expected a pattern on names"),
+    ("gw.where(roles='weight')", r"'kernel'"),
+    ("gw.where(roles='kernels')", r"Did you mean 'kernel'"),
+    ("gw.mutate(net, gw.Zero(where=gw.where(layers='linear')), seed=1)", r"Layer types: Linear"),
+    # models
+    ("gw.mutate(net.state_dict(), gw.Zero(), seed=1)", None),
+    ("gw.mutate({'state_dict': net.state_dict(), 'epoch': 3}, gw.Zero(), seed=1)", None),
+    ("gw.mutate('model.pt', gw.Zero(), seed=1)", r"gw.read_checkpoint\('model.pt'\)"),
+    ("gw.mutate([net, net], gw.Zero(), seed=1)", r"for model in models"),
+    ("gw.mutate(made, gw.Zero(), seed=1)", r"give what it returns"),
+    ("gw.mutate(nn.Linear, gw.Zero(), seed=1)", r"make a model of it first"),
+    # compare
+    ("gw.compare(net, net, [x, y]).metrics['accuracy']", None),
+    ("gw.compare(net, net, x, y)", r"the tuple \(X, y\)"),
+    ("gw.compare(net, net)", r"Write gw.compare\(original, mutant, \(X, y\)\)"),
+    ("gw.compare(net, net, (x, y)).ok()", r"\.ok\(1e-6\)"),
+    ("bool(gw.compare(net, net, (x, y)))", r"\.ok\(accuracy_drop=0.01\)"),
+    ("gw.compare(net, net, (x, y)).ok(accuracy_drop=0.01)", None),
+    ("gw.compare(net, net, (x, y)).ok(f1_drop=0.01)", r"'f1' was not measured"),
+    # architecture
+    ("gw.mutate(net, gw.Widen('0', 1.5), seed=1, example=x)", None),
+    ("gw.mutate(net, gw.Widen(['0', '2']), seed=1, example=x)", r"\[gw.Widen\('0'\), gw.Widen\('2'\)\]"),
+    ("gw.mutate(net, gw.Widen(net[0], factor=1.5), seed=1, example=x)", None),
+    ("gw.Widen('0', size=12)", r"There are: layer, factor, num_units"),
+    ("gw.mutate(net, gw.Narrow('0', 0.5), seed=1, example=x)", None),
+    ("gw.Narrow('0', importance='l1')", r"by"),
+    ("gw.mutate(net, gw.Widen('0'), seed=1)", r"example=x"),
+    ("gw.mutate(conv, gw.InsertLayer('1', nn.Conv2d(8, 8, 1)), seed=1, example=im)", None),
+    ("gw.mutate(conv, gw.InsertLayer('1', {'layer': 'Conv2d', 'out_channels': 8}), seed=1, example=im)", None),
+    ("gw.mutate(conv, gw.InsertLayer('1', 'Conv2d'), seed=1, example=im)", None),
+    ("gw.mutate(net, gw.InsertLayer(net[1], nn.Linear), seed=1, example=x)", None),
+    ("gw.mutate(net, gw.ReplaceLayer('1', nn.GELU()), seed=1, example=x)", None),
+    ("gw.mutate(net, gw.ReplaceActivation(to=nn.GELU), seed=1, example=x)", None),
+    # files and recipes
+    ("gw.load(net, 'none.safetensors')", r"none.safetensors"),
+    ("gw.save(net)", r"Write gw.save\(model, path\)"),
+    ("gw.recipe(net)", r"not a mutant"),
+    ("gw.replay(gw.recipe(gw.mutate(net, gw.Zero(), seed=1)).to_json(), net)", r"gw.Recipe.from_json\(text\)"),
+    ("gw.replay(net, gw.recipe(gw.mutate(net, gw.Zero(), seed=1)))", r"the recipe comes first"),
+]
+
+
+@pytest.fixture(scope="module")
+def typed() -> dict[str, Any]:
+    """What a guess finds in the session."""
+    layers = nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)
+    rows = torch.linspace(-1, 1, 24).reshape(6, 4)
+    images = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 3)
+    return {
+        "gw": gw,
+        "nn": nn,
+        "np": np,
+        "torch": torch,
+        "net": nn.Sequential(*layers),
+        "conv": nn.Sequential(*images),
+        "made": lambda: nn.Linear(4, 3),
+        "x": rows,
+        "y": torch.tensor([0, 1, 2, 0, 1, 2]),
+        "im": torch.linspace(-1, 1, 384).reshape(2, 3, 8, 8),
+    }
+
+
+@pytest.mark.parametrize(("guess", "says"), GUESSES, ids=[guess for guess, _ in GUESSES])
+def test_a_guess_is_right_or_answered_with_the_call_to_write(
+    guess: str, says: str | None, typed: dict[str, Any]
+) -> None:
+    if says is None:
+        assert eval(guess, dict(typed)) is not None
+        return
+    with pytest.raises(gw.GenewrightError, match=says):
+        eval(guess, dict(typed))
+
+
+def test_a_layer_in_a_setting_becomes_its_name_in_the_recipe(typed: dict[str, Any]) -> None:
+    net = typed["net"]
+    by_object = gw.mutate(net, gw.GaussianNoise(0.1, where=net[0]), seed=1)
+    by_name = gw.mutate(net, gw.GaussianNoise(0.1, where="0"), seed=1)
+    assert gw.recipe(by_object).to_json() == gw.recipe(by_name).to_json()
+
+
+def test_a_layer_object_says_kind_and_settings_of_a_new_layer(typed: dict[str, Any]) -> None:
+    new = nn.Conv2d(8, 8, 5, padding=2, bias=False)
+    deeper = gw.mutate(typed["conv"], gw.InsertLayer("1", new), seed=1, example=typed["im"])
+    assert repr(deeper[2]) == repr(new)
+    assert torch.allclose(deeper(typed["im"]), typed["conv"](typed["im"]), atol=1e-6)
+
+
+def test_a_state_dict_mutates_as_its_model_does(typed: dict[str, Any]) -> None:
+    net = typed["net"]
+    before = gw.fingerprint(net)
+    mutant = gw.mutate(net.state_dict(), gw.GaussianNoise(0.1), seed=1)
+    assert gw.fingerprint(mutant) == gw.fingerprint(gw.mutate(net, gw.GaussianNoise(0.1), seed=1))
+    assert gw.fingerprint(net) == before
+    assert gw.recipe(mutant).steps[0].seed == 1
+
+
+def test_a_plain_state_dict_of_a_grown_net_loads_with_its_recipe(typed: dict[str, Any], tmp_path: Path) -> None:
+    net, file, recipe = typed["net"], tmp_path / "grown.pt", tmp_path / "grown.json"
+    grown = gw.mutate(net, gw.Widen("0", 2.0), seed=1, example=typed["x"])
+    torch.save(grown.state_dict(), file)
+    gw.recipe(grown).save(recipe)
+    with pytest.raises(gw.FileError, match=r"gw.load\(factory, path, recipe="):
+        gw.load(net, file)
+    again = gw.load(net, file, recipe=recipe)
+    assert gw.fingerprint(again) == gw.fingerprint(grown)
+    assert net[0].out_features == 8
