@@ -39,7 +39,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "example of a terabyte": (("knobs", "users_models:Net", "--example", "1x1048576x1048576"), 2, "268,435,456"),
     "unknown choice": ((*MUTATE, "--relative-to", "tensr", *OUT), 2, "Did you mean 'tensor'"),
     "unknown role": ((*MUTATE, "--roles", "kernl", *OUT), 2, "Did you mean 'kernel'"),
-    "empty pattern": ((*MUTATE, "--where", "", *OUT), 2, "a pattern is a str"),
+    "empty pattern": ((*MUTATE, "--where", "", *OUT), 2, "expected a pattern on names"),
     "units no JSON": ((*MUTATE, "--units", "1 and 2", *OUT), 2, "--units: this is not JSON"),
     "units a number": ((*MUTATE, "--units", "3", *OUT), 2, "expected positions or a mask"),
     "where without a match": ((*MUTATE, "--where", "3.wieght", *OUT), 1, "Did you mean '3.weight'"),
