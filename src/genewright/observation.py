@@ -27,7 +27,8 @@ class UnitLayer:
         activation: The activation function behind which they are seen, by its neutral name; "" where none follows.
         rows: For each layer whose tensors the units stand in, the unit of each position along its unit axis, -1 where
             it is none's: what a choice of units becomes as ``gw.where(units=...)``, unless they are `named`.
-        named: ``gw.where(units={name: ...})`` counts the layer's units as they are counted here.
+        named: For each name by which ``gw.where(units={name: ...})`` knows units of the layer, which they are here: all
+            under its own name, or those of one layer and direction of a recurrent stack.
     """
 
     name: str
@@ -35,7 +36,7 @@ class UnitLayer:
     units: int
     activation: str = ""
     rows: Mapping[str, Positions] = field(default_factory=dict[str, Positions], hash=False, compare=False)
-    named: bool = False
+    named: Mapping[str, Positions] = field(default_factory=dict[str, Positions], hash=False, compare=False)
 
     @property
     def seen(self) -> str:

@@ -3,7 +3,7 @@
 | layer | a unit | in its tensors |
 |---|---|---|
 | linear, convolution, norm | an output feature or channel | one position |
-| LSTM, GRU, RNN | a cell | its position in every gate |
+| LSTM, GRU, RNN | a cell, of all of a stack or of "lstm.l1_reverse" alone | its position in every gate |
 | attention | a head | its positions in queries, keys and values |
 | embedding | a row | one position of the table |
 | under weight_norm | as without it | its gain and its direction |
@@ -141,7 +141,7 @@ def _of_cells(tensor: Tensor, network: Network, layer: str, around: str) -> Unit
     matched = _OF_A_CELL.match(_attribute(tensor))
     if matched:
         state = _cells(_beside(tensor, network), matched["place"])
-        axis, names = 0, (layer,)
+        axis, names = 0, (layer, part_of_stack(layer, matched["place"]))
     elif _attribute(tensor) in ("kernel", "recurrent_kernel", "bias"):
         inner = next((t for t in _beside(tensor, network) if _attribute(t) == "recurrent_kernel"), None)
         state = None if inner is None else inner.shape[-2]
@@ -153,6 +153,19 @@ def _of_cells(tensor: Tensor, network: Network, layer: str, around: str) -> Unit
     if not state or axis >= len(tensor.shape) or tensor.shape[axis] % state:
         return None
     return Units(axis=axis, count=state, layers=names, stretches=tensor.shape[axis] // state, what="cells")
+
+
+def part_of_stack(layer: str, place: str) -> str:
+    """Return the name by which one layer and direction of torch's stacked recurrent layer goes among units.
+
+    Args:
+        layer: The layer's name.
+        place: The ending of its tensors there, such as "_l1_reverse"; "" of a cell.
+
+    >>> part_of_stack("encoder.lstm", "_l1_reverse")
+    'encoder.lstm.l1_reverse'
+    """
+    return f"{layer}.{place.lstrip('_')}".strip(".")
 
 
 def _cells(beside: Iterable[Tensor], place: str) -> int | None:

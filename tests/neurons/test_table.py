@@ -101,6 +101,22 @@ def test_a_mask_of_a_recurrent_layer_has_its_units_in_every_gate() -> None:
     assert rows == [2, 7, 12, 17]
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_a_mask_of_a_stack_has_the_cells_of_its_last_layer_and_of_one_direction(kind: Any) -> None:
+    torch.manual_seed(0)
+    net = kind(3, 4, num_layers=2, bidirectional=True, batch_first=True).double()
+    x = torch.randn(6, 5, 3, dtype=torch.float64)
+    mask = gw.neurons.measure(net, x, measures="mean").filter("unit in [1, 6]").mask()
+    assert {name: found.tolist() for name, found in mask.items()} == {
+        "l1": [False, True, False, False],
+        "l1_reverse": [False, False, True, False],
+    }
+    silent = gw.mutate(net, gw.Zero(where=gw.where(units=mask), rate=1.0), seed=1)
+    means = gw.neurons.measure(silent, x, measures="mean")["mean"]
+    assert (means == 0).tolist() == [at in (1, 6) for at in range(8)]
+    assert torch.equal(silent.weight_hh_l0, net.weight_hh_l0)
+
+
 def test_a_mask_of_heads_has_the_rows_of_their_projections() -> None:
     net, (x, _) = tokens()
     table = gw.neurons.measure(net, x, measures="mean")
@@ -113,8 +129,8 @@ def test_a_mask_of_heads_has_the_rows_of_their_projections() -> None:
 def test_masks_of_nothing_unknown_or_placeless_units_are_refused(table: gw.neurons.NeuronTable) -> None:
     with pytest.raises(gw.UnknownNameError, match="Did you mean 'second'"):
         table.mask("sekond")
-    stacked = nn.Sequential(nn.LSTM(3, 2, num_layers=2))
-    rows = gw.neurons.measure(stacked, torch.ones(4, 2, 3), measures="mean")
+    projected = nn.Sequential(nn.LSTM(3, 4, proj_size=2))
+    rows = gw.neurons.measure(projected, torch.ones(4, 2, 3), measures="mean")
     with pytest.raises(gw.UnsupportedError, match="no rows of tensors"):
         rows.mask()
     assert not table.filter("mean > 1e9").mask("head")["head"].any()

@@ -120,7 +120,8 @@ class NeuronTable:
             layer: A layer's name, or a pattern such as "layer3.*"; None for every layer that has rows here.
 
         Returns:
-            For every layer a mask of its units; for heads that somebody wrote, masks of their projections' rows.
+            For every layer a mask of its units; for heads that somebody wrote, masks of their projections' rows; for a
+            recurrent stack masks of its last layer's cells, one a direction, under names such as "lstm.l1_reverse".
 
         Raises:
             UnknownNameError: No layer of the table is called so.
@@ -147,8 +148,7 @@ class NeuronTable:
                     "could choose."
                 )
             if chosen.any() or asked:
-                placed = {each.name: np.arange(each.units)} if each.named else each.rows
-                for name, rows in placed.items():
+                for name, rows in (each.named or each.rows).items():
                     masks[name] = masks.get(name, False) | chosen[rows]
         return masks
 

@@ -28,6 +28,7 @@ OPERATORS: dict[str, tuple[str, Any]] = {
     "FoldConstantUnits": ("constant", gw.FoldConstantUnits()),
     "InvertUnits": ("convolutions", gw.InvertUnits(rate=0.4, where="stem.*")),
     "InvertUnits by a count": ("mlp", gw.InvertUnits(count=3)),
+    "MaskSmallest by units": ("convolutions", gw.MaskSmallest(by="l1")),
     "MergeUnits": ("copies", gw.MergeUnits()),
     "PruneUnits": ("convolutions", gw.PruneUnits()),
     "PruneUnits at random over all": ("mlp", gw.PruneUnits(fraction=0.4, by="random", scope="all")),
@@ -67,7 +68,11 @@ def test_bytes_are_those_that_were_written_down(label: str, dtype: str) -> None:
 
 def test_every_operator_on_units_has_golden_bytes() -> None:
     ours = {cls.__name__ for cls in registered().values() if ".operators.units." in cls.__module__}
-    assert {type(operator).__name__ for _, operator in OPERATORS.values()} == ours | {"AlignTo", "SafeGaussianNoise"}
+    assert {type(operator).__name__ for _, operator in OPERATORS.values()} == ours | {
+        "AlignTo",
+        "MaskSmallest",
+        "SafeGaussianNoise",
+    }
 
 
 def test_every_operator_makes_other_bytes() -> None:

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from genewright.edits import Edit
 from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
-from genewright.noise import uniform01
 from genewright.operator import Operator
-from genewright.operators.architecture.importance import MEASURES, choices, on_example
+from genewright.operators.architecture.importance import choices
 from genewright.operators.units.hidden_widths import hidden_units
-from genewright.operators.units.prune_budget import Candidate, first_that_reach
+from genewright.operators.units.prune_budget import first_that_reach
+from genewright.operators.units.ranking import ranked
 from genewright.operators.units.removal import without_units
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction
@@ -98,7 +95,7 @@ class PruneUnits(Operator):
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         network = networks[0]
         found = _shrinking(hidden_units(self.where, network, "PruneUnits"), network)
-        order = self._order(found, network, noise)
+        order = ranked(found, self.by, network, noise, "PruneUnits", together=self.scope == "all", staying=1)
         if self.target != "units":
             gone = first_that_reach(self.fraction, self.target, order, network)
         elif self.scope == "all":
@@ -113,27 +110,6 @@ class PruneUnits(Operator):
             raise SettingError(f"PruneUnits: fraction={self.fraction:g} of these units removes none. Raise it.")
         chosen = {knob: sorted(one.unit for one in gone if one.knob is knob) for knob, _ in found}
         yield from without_units(chosen, network, repair=self.repair)
-
-    def _order(self, found: list[tuple[Knob, tuple[int, ...]]], network: Network, noise: Noise) -> list[Candidate]:
-        """Return the units that may go, the least important first; of a layer that might lose all, one is left out."""
-        ranked: list[tuple[float, str, int, Candidate]] = []
-        for knob, units in found:
-            values = self._importance(knob, network, noise)
-            mean = float(np.abs(values).mean()) or 1.0
-            ascending = sorted(units, key=lambda unit, values=values: (values[unit], unit))
-            for rank, unit in enumerate(ascending[: knob.size - 1]):
-                key = rank / len(units) if self.scope == "layer" else float(values[unit]) / mean
-                ranked.append((key, knob.name, unit, Candidate(knob, unit)))
-        return [candidate for *_, candidate in sorted(ranked, key=lambda each: each[:3])]
-
-    def _importance(self, knob: Knob, network: Network, noise: Noise) -> NDArray[np.float64]:
-        if self.by == "random":
-            return uniform01(noise.stream(knob.name), np.arange(knob.size))
-        if self.by == "last":
-            return -np.arange(knob.size, dtype=np.float64)
-        if self.by in MEASURES:
-            return MEASURES[self.by](knob, network)
-        return on_example(self.by, knob, network, noise, "PruneUnits")
 
 
 def _shrinking(found: list[tuple[Knob, tuple[int, ...]]], network: Network) -> list[tuple[Knob, tuple[int, ...]]]:

@@ -21,8 +21,6 @@ _BEND = frozenset({
 })  # fmt: skip
 _PASS = frozenset({"batchnormalization", "dropout", "spatialdropout1d", "spatialdropout2d", "spatialdropout3d",
                    "gaussiannoise", "gaussiandropout", "alphadropout", "identity"})  # fmt: skip
-_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
-
 Step = tuple[int, int]
 """An operation of the graph, by id, and which of its calls in a run."""
 
@@ -101,13 +99,17 @@ def _place(
     kind = _kind(facts)
     if facts.kind == "attention" and hasattr(layer, "_output_dense") and hasattr(layer, "num_heads"):
         places.heads[id(layer)] = name
-        places.layers[name] = UnitLayer(name=name, kind="heads", units=int(layer.num_heads), named=facts.heads > 0)
+        places.layers[name] = UnitLayer(
+            name=name, kind="heads", units=int(layer.num_heads), named=_all(name, facts.heads)
+        )
         return
     if kind is None:
         return
     if kind == "embedding":
         places.looked_up[id(layer)] = name
-        places.layers[name] = UnitLayer(name=name, kind=kind, units=int(layer.input_dim), named=True)
+        places.layers[name] = UnitLayer(
+            name=name, kind=kind, units=int(layer.input_dim), named=_all(name, layer.input_dim)
+        )
         return
     shape = node.outputs[0].shape
     axis = _unit_axis(layer, facts, kind, len(shape))
@@ -121,8 +123,9 @@ def _place(
     places.points.setdefault(steps[id(end)], []).append((name, axis))
     if kind in ("linear", "convolution"):
         places.inputs[steps[id(node)]] = name, axis
-    rows = _rows(name, kind, units, type(layer).__name__, network)
-    named = kind == "recurrent" and bool(rows) and type(layer).__name__ != "Bidirectional"
+    rows, named = _of_cells(name, layer, network) if kind == "recurrent" else ({name: np.arange(units)}, {})
+    if sum(map(len, named.values())) not in (0, units):  # two directions that are added, say
+        rows, named = {}, {}
     held = UnitLayer(name=name, kind=kind, units=units, activation=activation, rows=rows, named=named)
     places.layers.setdefault(name, held)
 
@@ -176,14 +179,27 @@ def _fused(layer: Any) -> str:
     return "" if name == "linear" else name
 
 
-def _rows(name: str, kind: UnitKind, units: int, kind_of_layer: str, network: Network) -> dict[str, Positions]:
-    if kind != "recurrent":
-        return {name: np.arange(units)}
-    gates = _GATES.get(kind_of_layer, 0)
-    tiled = np.tile(np.arange(units), gates)
-    return {
-        tensor.layer: tiled
-        for tensor in network.tensors.values()
-        if gates and (tensor.layer == name or tensor.layer.startswith(f"{name}."))
-        and tensor.unit_axis is not None and tensor.shape[tensor.unit_axis] == gates * units
-    }  # fmt: skip
+def _all(name: str, count: int) -> dict[str, Positions]:
+    return {name: np.arange(count)} if count else {}
+
+
+def _of_cells(name: str, layer: Any, network: Network) -> tuple[dict[str, Positions], dict[str, Positions]]:
+    """Return `rows` and `named` of a recurrent layer: of a stack the last cell's; directions lie side by side."""
+    rows: dict[str, Positions] = {}
+    named: dict[str, Positions] = {}
+    count = 0
+    one_way = not hasattr(layer, "backward_layer")
+    inside = [name] if one_way else [f"{name}.{each.name}" for each in (layer.forward_layer, layer.backward_layer)]
+    for around in inside:
+        kernels = [
+            tensor
+            for tensor in network.tensors.values()
+            if tensor.role == "recurrent_kernel" and f"{tensor.layer}.".startswith(f"{around}.")
+        ]
+        if not kernels or len(kernels[-1].shape) != 2:
+            return {}, {}
+        cells, width = kernels[-1].shape
+        rows[kernels[-1].layer] = np.tile(np.arange(cells), width // cells) + count
+        named[around if len(kernels) == 1 else kernels[-1].layer] = np.arange(cells) + count
+        count += cells
+    return rows, named

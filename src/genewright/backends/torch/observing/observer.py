@@ -16,7 +16,8 @@ from genewright.backends.torch.observing.running import Run
 from genewright.backends.torch.observing.watched import Key, Look, Plan, Watched, holds_kernels
 from genewright.backends.torch.tensors import unwrapped
 from genewright.errors import GenewrightError
-from genewright.observation import Observer, UnitLayer, Wanted
+from genewright.observation import Observer, Positions, UnitLayer, Wanted
+from genewright.units import part_of_stack
 from genewright.widths.knob import Knobs
 
 _RNN_GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
@@ -105,23 +106,35 @@ class TorchObserver(Observer):
     def _described(self, name: str, activation: str, shapes: dict[int, tuple[int, ...]], layout: Layout) -> UnitLayer:
         heads = next((one for one in self._watched.heads.values() if one.name == name), None)
         if heads is not None:
-            return UnitLayer(name=name, kind="heads", units=heads.count, rows=heads.rows, named=heads.fused)
+            named = {name: np.arange(heads.count)} if heads.fused else {}
+            return UnitLayer(name=name, kind="heads", units=heads.count, rows=heads.rows, named=named)
         module, kind = self._watched.modules[name], self._watched.kinds[name]
         if kind == "embedding":
-            return UnitLayer(name=name, kind=kind, units=int(module.num_embeddings), named=True)  # pyright: ignore[reportArgumentType]
+            count = int(module.num_embeddings)  # pyright: ignore[reportArgumentType]
+            return UnitLayer(name=name, kind=kind, units=count, named={name: np.arange(count)})
         units = next(iter(shapes.values()))[layout.unit_axis]
         rows = np.arange(units)
-        if kind == "recurrent":
-            gates = next((gates for cls, gates in _RNN_GATES.items() if isinstance(module, cls)), 0)
-            single = getattr(module, "num_layers", 1) == 1 and not getattr(module, "bidirectional", False)
-            activation = "" if getattr(module, "nonlinearity", "tanh") == "relu" else "tanh"
-            plain = single and not getattr(module, "proj_size", 0)
-            return UnitLayer(
-                name=name,
-                kind=kind,
-                units=units,
-                activation=activation,
-                rows={name: np.tile(rows, gates)} if plain and gates else {},
-                named=bool(plain and gates),
-            )
-        return UnitLayer(name=name, kind=kind, units=units, activation=activation, rows={name: rows})
+        if kind != "recurrent":
+            return UnitLayer(name=name, kind=kind, units=units, activation=activation, rows={name: rows})
+        gates = next((gates for cls, gates in _RNN_GATES.items() if isinstance(module, cls)), 0)
+        named = _cells_of_the_last_layer(name, module) if gates and not getattr(module, "proj_size", 0) else {}
+        return UnitLayer(
+            name=name,
+            kind=kind,
+            units=units,
+            activation="" if getattr(module, "nonlinearity", "tanh") == "relu" else "tanh",
+            rows={name: np.tile(rows, gates)} if list(named) == [name] else {},
+            named=named,
+        )
+
+
+def _cells_of_the_last_layer(name: str, module: Any) -> dict[str, Positions]:
+    """Return the names of the cells whose states a recurrent layer returns, and which of its units each is."""
+    cells, layers = np.arange(int(module.hidden_size)), int(getattr(module, "num_layers", 1))
+    directions = ("", "_reverse") if getattr(module, "bidirectional", False) else ("",)
+    if layers == 1 and len(directions) == 1:
+        return {name: cells}
+    return {
+        part_of_stack(name, f"_l{layers - 1}{direction}"): cells + turn * len(cells)
+        for turn, direction in enumerate(directions)
+    }
