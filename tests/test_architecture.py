@@ -90,6 +90,10 @@ LATE = {
         "genewright.files",
         "genewright.backends.keras.model_files",
     ): "only Keras's reader can build a model from its own file",
+    (
+        "genewright.mutation_testing.report",
+        "genewright.report.mutation_testing.page",
+    ): "a report writes its page when it is asked to",
     ("genewright.noise.backends", "genewright.noise.compiled"): COSTS_TIME,
     ("genewright.noise.compiled.machine_code", "genewright.noise.compiled.kernels.entries"): COSTS_TIME,
     ("genewright.populations.population", "genewright.populations.torch"): FOUND_BY_NAME,

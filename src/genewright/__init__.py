@@ -14,6 +14,7 @@ from typing import Any
 
 from genewright import fitness as fitness
 from genewright import neurons as neurons
+from genewright import testing as testing
 from genewright.backends.files import read_checkpoint as read_checkpoint
 from genewright.compare import Comparison as Comparison
 from genewright.compare import compare as compare
@@ -77,8 +78,11 @@ from genewright.mutate import mutated as mutated
 from genewright.mutate import plan as plan
 from genewright.mutate import recipe as recipe
 from genewright.mutate import replay as replay
+from genewright.mutation_testing.campaign import campaign as campaign
 from genewright.mutation_testing.mutants import Mutants as Mutants
+from genewright.mutation_testing.mutation_score import mutation_score as mutation_score
 from genewright.mutation_testing.outcome import Outcome as Outcome
+from genewright.mutation_testing.report import MutationReport as MutationReport
 from genewright.names import did_you_mean as _did_you_mean
 from genewright.operator import Combinator as Combinator
 from genewright.operator import Operator as Operator

@@ -27,6 +27,23 @@ def fingerprint_of(network: Network) -> str:
     return _digest(_entries(network).items())
 
 
+class Fingerprints:
+    """The fingerprints of a network as some of its tensors change and change back: only those are read again.
+
+    Args:
+        network: A view of the network as it is at first.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._first = _entries(network)
+        self.first = _digest(self._first.items())
+
+    def now(self, changed: Iterable[str]) -> str:
+        """Return the fingerprint while `changed` tensors may have other bytes, and all others their first ones."""
+        return _digest({**self._first, **{name: _entry(self._network, name) for name in changed}}.items())
+
+
 def form_of(network: Network) -> str:
     """Return digests of the tensors' names, and of their names, shapes and dtypes: ``"1f3a77c0:9b02e4d1"``.
 
@@ -70,14 +87,16 @@ def difference_from(fingerprint: str, form: str | None, network: Network) -> str
 
 def _entries(network: Network) -> dict[str, bytes]:
     """Return what counts of every tensor, by its name."""
-    found: dict[str, bytes] = {}
-    for tensor in network.tensors.values():
-        data = network.raw(tensor.name)
-        large = data.nbytes >= _PARALLEL_BYTES
-        digest = (blake3.blake3(data, max_threads=blake3.blake3.AUTO) if large else blake3.blake3(data)).digest()
-        found[tensor.name] = f"{tensor.dtype} {','.join(map(str, tensor.shape))} ".encode() + digest
+    found = {name: _entry(network, name) for name in network.tensors}
     found.update((name, state.about) for name, state in network.state.items())
     return found
+
+
+def _entry(network: Network, name: str) -> bytes:
+    tensor, data = network.tensors[name], network.raw(name)
+    large = data.nbytes >= _PARALLEL_BYTES
+    digest = (blake3.blake3(data, max_threads=blake3.blake3.AUTO) if large else blake3.blake3(data)).digest()
+    return f"{tensor.dtype} {','.join(map(str, tensor.shape))} ".encode() + digest
 
 
 def _digest(entries: Iterable[tuple[str, bytes]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class Network(ABC):
     tensors: Mapping[str, Tensor]
     _structure: Structure | None = None
     _differentiated: bool = False
+    _first: list[Structure] | None = None
+    _is_first: bool = True
 
     @property
     def structure(self) -> Structure:
@@ -47,7 +49,10 @@ class Network(ABC):
             ExampleError: No example was given, or a checkpoint cannot be run.
         """
         if self._structure is None:
-            self._structure = self._trace()
+            remembers = self._first is not None and self._is_first
+            self._structure = self._first[0] if remembers and self._first else self._trace()
+            if remembers and not self._first:
+                cast("list[Structure]", self._first).append(self._structure)
         return self._structure
 
     @property
@@ -65,6 +70,17 @@ class Network(ABC):
         """Values have changed: what one run showed of the model no longer holds."""
         self._structure = None
         self._differentiated = False
+        self._is_first = False
+
+    @final
+    def look_again(self) -> None:
+        """The values are the first ones: nobody has asked how the model computes, and who asks gets what was seen.
+
+        For whoever changes a model and takes it back, again and again, and looks at it through one view.
+        """
+        self.forget_structure()
+        self._first = [] if self._first is None else self._first
+        self._is_first = True
 
     @final
     def jacobian(self, names: Sequence[str]) -> Jacobian:

@@ -51,6 +51,7 @@ class Done:
             changed; None where they stay or there is no example.
         note: What the user should know of the result beyond the edits.
         cost: What the network takes before and after, where layers or shapes changed and somebody will read it.
+        tensors: The tensors that it changed; None where layers or shapes changed.
     """
 
     step: Step
@@ -58,6 +59,7 @@ class Done:
     change: float | None = None
     note: str = ""
     cost: tuple[Cost, Cost] | None = None
+    tensors: tuple[str, ...] | None = None
 
 
 class Transaction:
@@ -73,6 +75,7 @@ class Transaction:
         keep: Note old bytes from the first edit on, though a refusal would not need them.
         dry: Say every edit in words, on a scratch copy where an edit has to be tried.
         signs: The mutant will carry its recipe.
+        network: A view of the model as it is now, where there is one already.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Transaction:
         keep: bool = False,
         dry: bool = False,
         signs: bool = True,
+        network: Network | None = None,
     ) -> None:
         self.model = model
         self.done: list[Done] = []
@@ -99,7 +103,7 @@ class Transaction:
         self._inplace = inplace
         self._scratch = not dry  # a plan makes a scratch copy when it needs one
         self._dry = dry
-        self._network: Network | None = None
+        self._network = network
         self._base: str | None = None
         self._form: str | None = None
         self._signs = signs
@@ -316,7 +320,8 @@ class Transaction:
         costs = None if cost is None else (cost, self.network.cost())
         if costs is not None:
             self.network.forget_structure()  # the next step records no edits for our having asked
-        self.done.append(Done(step, lines, change if reformed else None, note, costs))
+        touched = None if reformed else tuple(dict.fromkeys(network.tensor(n).name for e in edits for n in e.tensors()))
+        self.done.append(Done(step, lines, change if reformed else None, note, costs, touched))
         if costs is not None and not self._dry:
             _LOG.info("%s: %s", step.name, costs[0].to(costs[1]))
         if reformed and operator is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from genewright.journal import Journal
 from genewright.network import Network
 from genewright.other_runs import OtherRun
 from genewright.outputs import Outputs
+from genewright.rerun import Rerun, WholeRerun
 from genewright.storage import Overwrite
 
 ENTRY_POINTS = "genewright.backends"
@@ -164,6 +166,10 @@ class Backend(ABC):
             alike: Its outputs have the shapes of the original's.
         """
         return [""] * len(runs)
+
+    def rerun(self, model: Any) -> Rerun:
+        """Return what runs a model again and again, as some of its tensors change and change back."""
+        return WholeRerun(functools.partial(self.predict, model))
 
     @final
     def predict(self, model: Any, batch: Any) -> list[NDArray[Any]]:

@@ -88,6 +88,7 @@ def _page(story: Story, base: Any, champion: Any, jinja: Any) -> str:
     environment.filters.update(number=_number, whole=_whole, gain=_gain)
     text = (resources.files("genewright.report.evolution") / "page.html.jinja").read_text(encoding="utf-8")
     return environment.from_string(text).render(
+        style=(resources.files("genewright.report") / "page.css").read_text(encoding="utf-8"),
         story=story,
         champion=story.champion,
         facts=_facts(story),

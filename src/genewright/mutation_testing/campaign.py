@@ -1,0 +1,231 @@
+"""campaign: many mutants of one model, or of several, run on data and kept; and the score that they give it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from genewright.backends import backend_of
+from genewright.batches import batches
+from genewright.errors import SettingError
+from genewright.evolution.executors.serial import Serial
+from genewright.mutation_testing.bench import Bench, numbers_missing
+from genewright.mutation_testing.crew import Team, shares
+from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion
+from genewright.mutation_testing.mutants import Mutants
+from genewright.mutation_testing.record import Record, label_of
+from genewright.mutation_testing.report import MutationReport
+from genewright.mutation_testing.store import CampaignStore
+from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.seeding import Seed, seed_required, seed_to_json
+from genewright.settings import check_integer
+
+_CALL = "gw.{}(model, (x_test, y_test), {}seed=1)"
+Progress = Callable[[int, int], None]
+
+
+@seed_required(_CALL.format("campaign", "mutants, "))
+def campaign(
+    model: Any,
+    data: Any,
+    mutants: Mutants | AnyOperator,
+    *,
+    seed: Seed,
+    count: int | None = None,
+    criterion: str | Criterion | None = None,
+    alpha: float = 0.05,
+    train: Any = None,
+    store: str | Path | None = None,
+    executor: Any = None,
+    shard: tuple[int, int] | None = None,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> MutationReport:
+    """Run many mutants of a model on data, each beside the original, and judge them.
+
+    The model is mutated in place and taken back after each mutant; every byte is as it was at the end.
+
+    Args:
+        model: A torch module or a Keras model; or a list of several trainings of one architecture, which are mutated
+            alike, for criteria that compare trainings.
+        data: Samples, and their targets: as `gw.compare` takes them.
+        mutants: Which mutants; an operator alone stands for ``gw.Mutants(operator)``.
+        seed: The seed; mutant i depends on it, on `mutants` and on the model alone.
+        count: How many; 200 by default, all of them where the mutants are exhaustive.
+        criterion: When a mutant is killed: a name or a criterion. "mcnemar" by default for one model, "paired" for
+            several; "output" where the data has no classes.
+        alpha: Level of the test, after the correction of Benjamini and Hochberg for the number of mutants.
+        train: Training data: mutants that survive there too are called likely equivalent.
+        store: A folder that keeps every row. Called again with the same arguments, the campaign goes on where it was
+            killed; with a larger `count`, it is extended, and no earlier row changes.
+        executor: `gw.Serial()`, the default, or `gw.Processes(n)`: the report is the same.
+        shard: (k, n): only the mutants i with i % n == k, to share a campaign out among machines;
+            `MutationReport.merged` puts the reports together.
+        batch_size: Samples a batch; by default as many as keep what is kept of a batch small. Outputs of float models
+            depend on it in their last bits, so a store holds it.
+        progress: Called with how many mutants are done, and of how many.
+
+    Returns:
+        The report.
+
+    Raises:
+        SettingError: A setting is out of its range, or the criterion does not fit models or data.
+        DataError: The data holds no samples, or does not fit the model.
+        SelectionError: No operator has a site in this network.
+        StoreError: The store holds another campaign, or another process has it.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        >>> data = torch.randn(50, 4), torch.randint(0, 3, (50,))
+        >>> report = gw.campaign(net, data, gw.Mutants(gw.Zero(rate=0.5)), count=10, criterion="any", seed=1)
+        >>> len(report.rows)
+        10
+
+    References:
+        Jahangirova and Tonella, "An Empirical Evaluation of Mutation Operators for Deep Learning Systems", ICST 2020,
+        for what a killed mutant is; Panichella and Liem, "What Are We Really Testing in Mutation Testing for Machine
+        Learning? A Critical Reflection", ICSE-NIER 2021, for what it is not.
+    """
+    if isinstance(mutants, Operator | Combinator):
+        mutants = Mutants((mutants,))
+    if not isinstance(mutants, Mutants):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingError(f"mutants: expected gw.Mutants(operators, sites='layer'); received {mutants!r}.")
+    models: list[Any] = list(cast("Sequence[Any]", model)) if isinstance(model, list | tuple) else [model]
+    if not models:
+        raise SettingError("model: expected a model, or several in a list; received an empty list.")
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingError(f"alpha: expected a number between 0 and 1; received {alpha!r}.")
+    chosen = None if criterion is None else as_criterion(criterion, len(models))
+    tolerance = float(getattr(chosen, "tolerance", 0.0))
+    data, train = _kept(data), _kept(train)
+    recipe = (make_team, (models, mutants, data, seed, batch_size, tolerance))
+    team = make_team(*recipe[1])
+    originals = tuple(bench.original for bench in team.benches)
+    if chosen is None:
+        chosen = as_criterion(None if originals[0].targets in ("classes", "binary") else "output", len(models))
+        if chosen.name == "output":  # its tolerance was not known
+            return campaign(
+                model, data, mutants, seed=seed, count=count, criterion=chosen, alpha=alpha, train=train, store=store,
+                executor=executor, shard=shard, batch_size=batch_size, progress=progress,
+            )  # fmt: skip
+    chosen.check(originals)
+    numbers = _numbers(team, mutants, count, shard)
+    about = {
+        "models": [original.fingerprint for original in originals],
+        "data": _data_fingerprint(models[0], data),
+        "mutants": mutants.to_json(),
+        "seed": seed_to_json(seed),
+        "batch_size": team.benches[0].batch_size,
+        "tolerance": tolerance,
+    }
+    # other processes cut the batches as this one does
+    recipe = (make_team, (models, mutants, data, seed, team.benches[0].batch_size, tolerance))
+    records = _run(team, recipe, numbers, about, store, Serial() if executor is None else executor, progress)
+    notes = list(team.benches[0].planned.left_out.values())
+    report = MutationReport.judged(records, originals, chosen, alpha, about, tuple(notes))
+    if train is None:
+        return report
+    todo = [row.number for row in report.rows if row.outcome == "survived"]
+    on_train = _survivors(models, mutants, train, seed, batch_size, tolerance, chosen, alpha, todo)
+    return report.with_training(on_train)
+
+
+def make_team(
+    models: list[Any], mutants: Mutants, data: Any, seed: Seed, batch_size: int | None, tolerance: float
+) -> Team:
+    """Return what runs the mutants, in whichever process."""
+    benches = [Bench(one, mutants, data, seed=seed, batch_size=batch_size, tolerance=tolerance) for one in models]
+    return Team(benches, [label_of(operator) for operator in mutants.operators])
+
+
+def _run(
+    team: Team,
+    recipe: Any,
+    numbers: list[int],
+    about: dict[str, Any],
+    store: str | Path | None,
+    executor: Any,
+    progress: Progress | None,
+) -> list[Record]:
+    with CampaignStore(store) if store is not None else contextlib.nullcontext() as kept:
+        known: dict[int, Record] = {}
+        if kept is not None:
+            kept.open(about)
+            known.update(kept.records)
+        todo = numbers_missing(known, numbers)
+        done = len(numbers) - len(todo)
+        for share in shares(team, recipe, todo, executor) if todo else ():
+            known.update((record.number, record) for record in share)
+            if kept is not None:
+                kept.add(share)
+            done += len(share)
+            if progress is not None:
+                progress(done, len(numbers))
+    return [known[number] for number in numbers]
+
+
+def _survivors(
+    models: list[Any],
+    mutants: Mutants,
+    train: Any,
+    seed: Seed,
+    batch_size: int | None,
+    tolerance: float,
+    criterion: Criterion,
+    alpha: float,
+    todo: list[int],
+) -> MutationReport:
+    team = make_team(models, mutants, train, seed, batch_size, tolerance)
+    originals = tuple(bench.original for bench in team.benches)
+    records = [record for share in shares(team, None, todo, Serial()) for record in share]
+    return MutationReport.judged(records, originals, criterion, alpha, {}, ())
+
+
+def _numbers(team: Team, mutants: Mutants, count: int | None, shard: tuple[int, int] | None) -> list[int]:
+    if mutants.exhaustive:
+        if count is not None:
+            raise SettingError("count: exhaustive mutants are all there are; leave out count, or exhaustive=True.")
+        total = len(team.benches[0].planned)
+    else:
+        check_integer("campaign", "count", 200 if count is None else count, low=1)
+        total = 200 if count is None else count
+    if shard is None:
+        return list(range(total))
+    first, step = shard
+    check_integer("campaign", "shard[1]", step, low=1)
+    check_integer("campaign", "shard[0]", first, low=0, high=step - 1)
+    return list(range(first, total, step))
+
+
+def _kept(data: Any) -> Any:
+    """Return data that can be gone through again."""
+    return list(cast("Iterator[Any]", data)) if isinstance(data, Iterator) else data
+
+
+def _data_fingerprint(model: Any, data: Any) -> str:
+    """Return a digest of samples and targets, batch by batch."""
+    backend, digest = backend_of(model), hashlib.sha256()
+
+    def feed(value: Any) -> None:
+        if isinstance(value, dict):
+            for key, entry in cast("dict[Any, Any]", value).items():
+                digest.update(str(key).encode())
+                feed(entry)
+        elif isinstance(value, tuple | list):
+            for entry in cast("Sequence[Any]", value):
+                feed(entry)
+        elif value is not None:
+            array = np.ascontiguousarray(backend.numeric(value))
+            digest.update(f"{array.dtype.str}{array.shape[1:]}".encode())
+            digest.update(array.tobytes())
+
+    for batch in batches(data, batch_size=1 << 30):
+        feed(batch.inputs)
+        feed(batch.targets)
+    return f"sha256:{digest.hexdigest()[:40]}"

@@ -1,0 +1,1 @@
+"""A report of mutants as a page."""
