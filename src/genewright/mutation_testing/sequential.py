@@ -46,7 +46,7 @@ def sequential_test(
 
     Example:
         >>> sequential_test([False] * 500, threshold=0.05, margin=0.005)
-        SequentialVerdict(decision='below', mutants=281)
+        SequentialVerdict(decision='below', mutants=280)
 
     References:
         Wald, "Sequential Tests of Statistical Hypotheses", Annals of Mathematical Statistics 16(2), 1945; Wang, Dong,
