@@ -116,7 +116,7 @@ def test_deepcrime_is_a_linear_model_with_a_normal_p() -> None:
     assert verdict.effect == pytest.approx(-beta[1] / math.sqrt((before.var(ddof=1) + after.var(ddof=1)) / 2))
 
 
-# No published accuracies are used. The moments are fitted: loss and correlation are such that the unpaired and the paired
+# No published accuracies are used. The moments are fitted: loss and correlation are such that the unpaired and paired
 # test find about the rates that are published for "units frozen 1 %" (.26 and .60). So this shows what pairing is worth
 # at these moments and that the null is held; it is no reproduction of the published data.
 SPREAD, FROZEN_1, PAIRS = 1.0, 0.42, 0.79  # sd of the originals; loss; correlation of a net and its mutant
