@@ -20,7 +20,9 @@ def check_wheel(wheel: Path) -> str:
         metadata = email.message_from_bytes(archive.read(next(n for n in names if n.endswith(".dist-info/METADATA"))))
     source = ROOT / "src"
     shipped = {
-        p.relative_to(source).as_posix() for p in source.rglob("*") if p.suffix in {".py", ".bin", ".typed", ".jinja", ".css"}
+        p.relative_to(source).as_posix()
+        for p in source.rglob("*")
+        if p.suffix in {".py", ".bin", ".typed", ".jinja", ".css"}
     }
     packaged = {name for name in names if ".dist-info/" not in name}
     assert "genewright/py.typed" in packaged
