@@ -28,7 +28,9 @@ from genewright.cli.plan import PlanGroup
 from genewright.cli.replay import replay
 from genewright.cli.report import report
 from genewright.cli.resume import resume
+from genewright.cli.score import score
 from genewright.cli.show import show
+from genewright.cli.survivors import survivors
 from genewright.errors import GenewrightError
 from genewright.operators.architecture.widen import Widen
 from genewright.operators.weights.gaussian_noise import GaussianNoise
@@ -65,6 +67,8 @@ class Subcommands(TyperGroup):
             "knobs",
             "neurons",
             "diff",
+            "score",
+            "survivors",
             "evolve",
             "resume",
             "report",
@@ -124,6 +128,17 @@ def application() -> typer.Typer:
         )
     )(neurons)
     app.command(epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
+    app.command(
+        epilog=example(
+            "genewright score my.models:Net test_set.npz --weights net.pt --seed 1 --out report.html",
+            "genewright score my.models:Net test_set.npz --weights net.pt --seed 1 --count 1000 --store runs/a",
+        )
+    )(score)
+    app.command(
+        epilog=example(
+            "genewright survivors report.jsonl", "genewright survivors report.jsonl --recipe 17 --out survivor.json"
+        )
+    )(survivors)
     app.command(epilog=example("genewright evolve run.toml"))(evolve)
     app.command(epilog=example("genewright resume run.db", "genewright resume run.db --generations 200"))(resume)
     app.command(epilog=example("genewright report run.db", "genewright report run.db --out page.html --force"))(report)

@@ -1,0 +1,65 @@
+"""genewright score and survivors: the library's numbers, and a survivor that a fresh process makes again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Run
+
+import genewright as gw
+
+NET = ("score", "users_models:Net", "held_out.npz", "--weights", "net.pt")
+
+
+def test_the_score_is_the_librarys_and_a_survivor_is_made_again(genewright: Run, folder: Path) -> None:
+    said = genewright(*NET, "--seed", "1", "--count", "12", "--out", "report.jsonl", "--json").json()
+    from users_models import Net
+
+    held = np.load("held_out.npz")
+    report = gw.mutation_score(gw.load(Net, "net.pt"), (held["X"], held["y"]), count=12, seed=1)
+    assert said["score"]["killed"] == report.score().killed
+    assert said["survivors"] == [row.number for row in report.survivors()]
+    number = said["survivors"][0]
+
+    shown = genewright("survivors", "report.jsonl")
+    assert shown.code == 0, shown.err
+    assert f"{len(said['survivors'])} of {said['score']['of']} survived" in shown.out
+    assert genewright("survivors", "report.jsonl", "--recipe", str(number), "--out", "one.json").code == 0
+    words = ["replay", "one.json", "users_models:Net", "--weights", "net.pt", "--out", "again.pt", "--json"]
+    done = subprocess.run([sys.executable, "-m", "genewright", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = next(row.result for row in report.rows if row.number == number)
+    assert result in json.dumps(json.loads(done.stdout))
+
+
+def test_a_store_is_extended_and_the_page_is_written(genewright: Run, folder: Path) -> None:
+    first = genewright(*NET, "--seed", "1", "--count", "4", "--store", "kept", "--criterion", "any", "--json").json()
+    more = genewright(
+        *NET, "--seed", "1", "--count", "9", "--store", "kept", "--criterion", "any", "--out", "page.html", "--json"
+    ).json()
+    assert sum(first["outcomes"].values()) == 4
+    assert sum(more["outcomes"].values()) == 9
+    assert [number for number in more["survivors"] if number < 4] == first["survivors"]
+    assert "<html" in (folder / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (NET, 2, "needs --seed"),
+        ((*NET, "--seed", "1", "--criterion", "kills"), 2, "--criterion is one of"),
+        ((*NET, "--seed", "1", "--out", "report.txt"), 2, ".jsonl or .html"),
+        ((*NET, "--seed", "1", "--alpha", "2"), 1, "alpha"),
+        (("survivors", "held_out.npz"), 1, "not a report"),
+        (("survivors", "report.jsonl", "--recipe", "3"), 2, "go together"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said(genewright: Run, words: tuple[str, ...], code: int, said: str) -> None:
+    result = genewright(*words)
+    assert result.code == code
+    assert said in result.err
