@@ -273,7 +273,7 @@ class TestBadInput:
         ("cloudpickle", lambda: evolved(executor=gw.Processes(1)), "evolution"),
         ("cmaes", lambda: evolved(strategy=gw.CMAES(), mutation=None), "strategies"),
         ("ribs.archives", lambda: evolved(strategy=gw.MAPElites(measures={"size": (0, 1, 2)})), "strategies"),
-        ("pymoo.util.nds.non_dominated_sorting", lambda: evolved(strategy=gw.NSGA2()), "strategies"),
+        ("pymoo.util.nds.non_dominated_sorting", lambda: evolved(strategy=gw.NSGA2()), "objectives"),
         ("ray", lambda: evolved(executor=gw.Ray()), "ray"),
         ("pandas", lambda: evolved(generations=1).history, "frames"),
     ],

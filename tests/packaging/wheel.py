@@ -40,6 +40,7 @@ def check_wheel(wheel: Path) -> str:
         "frames",
         "evolution",
         "strategies",
+        "objectives",
         "postgresql",
         "gymnasium",
         "ray",

@@ -130,7 +130,7 @@ def survivors(members: list[Ranked], count: int) -> list[Ranked]:
 
 
 def _sorting() -> tuple[Any, Any]:
-    what = {"extra": "strategies", "what": "NSGA2"}
+    what = {"extra": "objectives", "what": "NSGA2"}
     sorting = required("pymoo.util.nds.non_dominated_sorting", **what)
     return sorting, required("pymoo.operators.survival.rank_and_crowding.metrics", **what)
 
