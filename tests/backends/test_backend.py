@@ -28,7 +28,7 @@ UNREADABLE = ("lazy", "on the meta device")
 
 FACES: tuple[type, ...] = (Backend, Store, Memory, Network)
 MAY_BE_LEFT: dict[type, set[str]] = {
-    Backend: {"companion", "failures", "gather_inputs", "keep_zeros", "numeric", "other_runs"},
+    Backend: {"companion", "failures", "gather_inputs", "keep_zeros", "numeric", "other_runs", "rerun"},
     Store: {"forget", "resize", "restructure"},
     Memory: {"on_device", "perturb", "perturb_at"},
     Network: {"_jacobian", "_layers", "_trace", "blueprint", "observe"},
