@@ -31,7 +31,7 @@ MAY_BE_LEFT: dict[type, set[str]] = {
     Backend: {"companion", "failures", "gather_inputs", "keep_zeros", "numeric", "other_runs", "rerun"},
     Store: {"forget", "resize", "restructure"},
     Memory: {"on_device", "perturb", "perturb_at"},
-    Network: {"_jacobian", "_layers", "_trace", "blueprint", "observe"},
+    Network: {"_jacobian", "_layers", "_trace", "blueprint", "completed", "name_of", "observe", "spec_like"},
 }
 
 
