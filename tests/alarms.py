@@ -27,7 +27,7 @@ def alarms(raised: type[BaseException] = KeyboardInterrupt) -> Iterator[None]:
             raise raised
 
     def report(unraisable: Any) -> None:
-        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        if not issubclass(unraisable.exc_type, raised):
             reported(unraisable)
 
     before, reported = signal.signal(signal.SIGALRM, interrupt), sys.unraisablehook
