@@ -22,7 +22,7 @@ EVERY = sorted(gw.neurons.all_measures())
 STREAMING = [name for name in EVERY if name not in ("duplicates", "effective_rank", "entropy")]
 
 
-def equal(a: gw.neurons.NeuronTable, b: gw.neurons.NeuronTable, *, tolerance: float = 1e-12) -> None:
+def assert_same_table(a: gw.neurons.NeuronTable, b: gw.neurons.NeuronTable, *, tolerance: float = 1e-12) -> None:
     assert a.measures == b.measures
     assert np.array_equal(a.layer, b.layer)
     for name in a.measures:
@@ -34,7 +34,9 @@ def test_how_data_is_split_into_batches_does_not_matter(make: Any) -> None:
     net, data = make()
     whole = gw.neurons.measure(net, data, measures=EVERY, loss="cross_entropy", seed=1, batch_size=len(data[1]))
     for size in (4, 5):
-        equal(whole, gw.neurons.measure(net, data, measures=EVERY, loss="cross_entropy", seed=1, batch_size=size))
+        assert_same_table(
+            whole, gw.neurons.measure(net, data, measures=EVERY, loss="cross_entropy", seed=1, batch_size=size)
+        )
 
 
 @pytest.mark.parametrize("make", [convolutions, tokens], ids=["convolutions", "tokens"])
@@ -43,7 +45,7 @@ def test_the_order_of_samples_does_not_matter(make: Any) -> None:
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(2))
     first = gw.neurons.measure(net, (x, y), measures=STREAMING, loss="cross_entropy", batch_size=6)
     second = gw.neurons.measure(net, (x[order], y[order]), measures=STREAMING, loss="cross_entropy", batch_size=6)
-    equal(first, second, tolerance=1e-11)
+    assert_same_table(first, second, tolerance=1e-11)
 
 
 @settings(max_examples=15, deadline=None)
@@ -58,7 +60,7 @@ def test_what_a_reservoir_keeps_depends_on_the_seed_and_not_on_batches(cuts: lis
     split = gw.neurons.measure(net, parts, measures=wanted, seed=3, layers=layers)
     by_sample = [layer for layer in split.notes if "which sample" in layer]
     if not by_sample:
-        equal(first, split)
+        assert_same_table(first, split)
     other = gw.neurons.measure(net, x, measures=wanted, seed=4, layers=layers)
     assert not np.array_equal(first["duplicate_correlation"], other["duplicate_correlation"])
 
@@ -96,7 +98,7 @@ def test_all_forms_of_data_are_one() -> None:
         {"x": x},
         (part for part in x[None]),
     ):
-        equal(whole, gw.neurons.measure(net, data, batch_size=8))
+        assert_same_table(whole, gw.neurons.measure(net, data, batch_size=8))
 
 
 def test_the_model_is_left_as_it_was() -> None:
@@ -256,7 +258,7 @@ def test_not_a_number_is_counted_and_said() -> None:
 
 def test_a_compiled_model_is_looked_through() -> None:
     net, (x, _) = convolutions()
-    equal(gw.neurons.measure(net, x), gw.neurons.measure(torch.compile(net, backend="eager"), x))
+    assert_same_table(gw.neurons.measure(net, x), gw.neurons.measure(torch.compile(net, backend="eager"), x))
 
 
 def test_a_measure_of_ones_own_is_found_by_its_name() -> None:
@@ -330,8 +332,10 @@ def test_losses_are_means_or_one_a_sample_and_come_out_the_same() -> None:
         return nn.functional.cross_entropy(outputs, targets, reduction="none")
 
     named = gw.neurons.measure(net, data, measures=["taylor", "fisher"], loss="cross_entropy", batch_size=8)
-    equal(named, gw.neurons.measure(net, data, measures=["taylor", "fisher"], loss=nn.CrossEntropyLoss(), batch_size=8))
-    equal(named, gw.neurons.measure(net, data, measures=["taylor", "fisher"], loss=each, batch_size=8))
+    assert_same_table(
+        named, gw.neurons.measure(net, data, measures=["taylor", "fisher"], loss=nn.CrossEntropyLoss(), batch_size=8)
+    )
+    assert_same_table(named, gw.neurons.measure(net, data, measures=["taylor", "fisher"], loss=each, batch_size=8))
     with pytest.raises(gw.SettingError, match="one loss for each"):
         gw.neurons.measure(net, data, measures="taylor", loss=lambda outputs, targets: outputs)
     with pytest.raises(gw.DataError, match="does not depend"):

@@ -164,7 +164,9 @@ def test_who_makes_a_new_optimizer_or_adds_the_parameters_hears_nothing() -> Non
         kept = torch.optim.SGD(model.parameters(), lr=0.1)
         gw.mutate(model, gw.InsertLayer(after="1"), seed=1, example=example, inplace=True)
         more = torch.optim.SGD(model[2].parameters(), lr=0.1)
+        before = model[2].weight.detach().clone()
         _step(model, example, kept, more)
+        assert not torch.equal(model[2].weight, before)
 
 
 def test_looking_for_optimizers_takes_no_memory_for_what_else_the_process_holds() -> None:

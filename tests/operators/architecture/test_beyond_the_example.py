@@ -19,7 +19,7 @@ def classifier(middle: nn.Module, channels: int = 4) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), middle, *head).eval()
 
 
-def same_everywhere(model: nn.Module, mutant: nn.Module, *inputs: torch.Tensor) -> None:
+def assert_same_everywhere(model: nn.Module, mutant: nn.Module, *inputs: torch.Tensor) -> None:
     for x in inputs:
         assert torch.allclose(mutant(x), model(x), atol=1e-5)
 
@@ -32,7 +32,7 @@ OTHER_IMAGES = [torch.randn(5, 3, 8, 8), torch.randn(1, 3, 9, 9), torch.randn(2,
 )
 def test_a_skip_around_a_convolution_fits_at_every_size(convolution: nn.Module) -> None:
     model = classifier(convolution, 6)
-    same_everywhere(model, gw.mutate(model, gw.AddSkip("1"), seed=1, example=IMAGE), *OTHER_IMAGES)
+    assert_same_everywhere(model, gw.mutate(model, gw.AddSkip("1"), seed=1, example=IMAGE), *OTHER_IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_skip_that_fits_at_the_examples_size_alone_is_refused(pooling: nn.Modu
 def test_the_seed_takes_no_layer_that_keeps_the_shape_by_chance() -> None:
     model = classifier(nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.ReLU()))
     for seed in range(8):
-        same_everywhere(model, gw.mutate(model, gw.AddSkip(), seed=seed, example=IMAGE), *OTHER_IMAGES)
+        assert_same_everywhere(model, gw.mutate(model, gw.AddSkip(), seed=seed, example=IMAGE), *OTHER_IMAGES)
 
 
 class Turned(nn.Module):
@@ -80,7 +80,7 @@ class Recurrent(nn.Module):
 def test_a_new_layer_works_on_the_features_wherever_they_lie(model: nn.Module, after: str) -> None:
     model.eval()
     mutant = gw.mutate(model, gw.InsertLayer(after=after), seed=1, example=SEQUENCE)
-    same_everywhere(model, mutant, torch.randn(3, 5, 4), torch.randn(1, 9, 4))
+    assert_same_everywhere(model, mutant, torch.randn(3, 5, 4), torch.randn(1, 9, 4))
 
 
 class Deep(nn.Module):

@@ -17,12 +17,12 @@ def parameters(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def close(net: nn.Module, mutant: nn.Module, x: torch.Tensor) -> None:
+def assert_outputs_stay(net: nn.Module, mutant: nn.Module, x: torch.Tensor) -> None:
     with torch.no_grad():
         assert float((mutant(x) - net(x)).abs().max()) < 1e-9 * float(net(x).abs().max())
 
 
-def again(net: nn.Module, mutant: Any) -> None:
+def assert_replays(net: nn.Module, mutant: Any) -> None:
     assert gw.fingerprint(gw.replay(gw.recipe(mutant), net)) == gw.fingerprint(mutant)
 
 
@@ -33,10 +33,10 @@ def test_chosen_units_are_split_and_the_outputs_stay() -> None:
     assert torch.equal(mutant[0].weight[6:], net[0].weight[[1, 4]])
     assert torch.equal(mutant[1].running_mean[6:], net[1].running_mean[[1, 4]])
     assert mutant[3].out_channels == 5
-    close(net, mutant, x)
+    assert_outputs_stay(net, mutant, x)
     shares = (mutant[3].weight[:4, 6:] / net[3].weight[:, [1, 4]]).flatten()
     assert ((shares >= 0.5) & (shares < 0.75)).all()
-    again(net, mutant)
+    assert_replays(net, mutant)
 
 
 def test_splits_are_exact_and_nested_in_count() -> None:
@@ -60,11 +60,11 @@ def test_duplicates_merge_exactly() -> None:
             tensor[5] = tensor[3] = tensor[1].clone()
     mutant = gw.mutate(net, gw.MergeUnits(), seed=1, example=x)
     assert mutant[0].out_channels == 4
-    close(net, mutant, x)
+    assert_outputs_stay(net, mutant, x)
     some = gw.mutate(net, gw.MergeUnits(where=gw.where("0", units={"0": [3, 5]})), seed=1, example=x)
     assert some[0].out_channels == 5
-    close(net, some, x)
-    again(net, mutant)
+    assert_outputs_stay(net, some, x)
+    assert_replays(net, mutant)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -96,7 +96,7 @@ def test_near_duplicates_merge_by_least_squares_and_a_replay_needs_no_data() -> 
     mutant = plan.apply()
     assert mutant[0].out_features == 7
     torch.testing.assert_close(mutant(x), net(x), rtol=1e-6, atol=1e-8)
-    again(net, mutant)
+    assert_replays(net, mutant)
 
 
 def test_the_fit_is_that_of_least_squares() -> None:
@@ -125,8 +125,8 @@ def test_constants_are_folded_or_stay_where_that_is_not_exact(padding: int) -> N
         return
     mutant = gw.mutate(net, gw.FoldConstantUnits(), seed=1, example=x)
     assert mutant[0].out_channels == 4
-    close(net, mutant, x)
-    again(net, mutant)
+    assert_outputs_stay(net, mutant, x)
+    assert_replays(net, mutant)
 
 
 def test_units_of_value_zero_go_whatever_reads_them() -> None:
@@ -137,7 +137,7 @@ def test_units_of_value_zero_go_whatever_reads_them() -> None:
     x = torch.randn(6, 4).double()
     mutant = gw.mutate(net, gw.FoldConstantUnits(), seed=1, example=x)
     assert mutant[0].bias.tolist() == [2.0, 1.0]
-    close(net, mutant, x)
+    assert_outputs_stay(net, mutant, x)
 
 
 @pytest.mark.parametrize(("scope", "sizes"), [("layer", (3, 2)), ("all", None)])
@@ -154,7 +154,7 @@ def test_a_share_of_the_units_goes_by_layer_or_over_all(scope: str, sizes: tuple
         scores = [net[at].weight.detach().abs().flatten(1).sum(dim=1) for at in (0, 3)]
         every = sorted((float(s), at) for at, of in enumerate(scores) for s in of / of.mean())
         assert made == (6 - sum(at == 0 for _, at in every[:5]), 4 - sum(at == 1 for _, at in every[:5]))
-    again(net, mutant)
+    assert_replays(net, mutant)
 
 
 @pytest.mark.parametrize("scope", ["layer", "all"])
@@ -176,7 +176,7 @@ def test_pruning_by_a_measure_is_replayed_without_data_and_repairs_lessen_the_lo
     x = torch.cat([x, x * 0.5])
     plain = gw.mutate(net, gw.PruneUnits(fraction=0.5, by="variance"), seed=1, example=x)
     repaired = gw.mutate(net, gw.PruneUnits(fraction=0.5, by="variance", repair="least_squares"), seed=1, example=x)
-    again(net, plain)
+    assert_replays(net, plain)
     with torch.no_grad():
         lost, left = (float((net(x) - mutant(x)).square().mean()) for mutant in (plain, repaired))
     assert left < 0.5 * lost
