@@ -155,6 +155,29 @@ def test_compare_judges_by_the_tolerance(mutant: str, genewright: Any) -> None:
     assert (same.code, same.json()["ok"]) == (0, True)
 
 
+def test_compare_judges_by_what_a_metric_may_lose(mutant: str, genewright: Any) -> None:
+    words = "compare", "net.pt", "net.safetensors", *DATA, *MODEL
+    worsened = (
+        "compare",
+        mutant,
+        "net.pt",
+        *DATA,
+        *MODEL,
+        "--metric",
+        "cross_entropy",
+    )  # the mutant happens to be better
+    values = genewright(*worsened, "--json").json()["metrics"]["cross_entropy"]
+    worse = values["after"] - values["before"]  # of a loss, more is worse
+    assert worse > 0.001
+    for limit, code in ((worse + 0.001, 0), (worse - 0.001, 1)):
+        said = genewright(*worsened, "--max-drop", f"cross_entropy={limit}")
+        assert said.code == code, said.out
+        assert ("NOT ok" in said.out) == bool(code)
+    assert genewright(*words, "--max-drop", "accuracy=0").code == 0
+    assert genewright(*words, "--max-drop", "accuracy").code == 2
+    assert genewright(*words, "--max-drop", "acuracy=0.1").code == 2
+
+
 def test_compare_refuses_new_nan_without_a_tolerance(folder: Path, genewright: Any) -> None:
     state = torch.load("net.pt", weights_only=True)
     state["3.bias"][0] = math.nan
