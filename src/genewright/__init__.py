@@ -51,6 +51,9 @@ from genewright.evolution.executors.ray import Ray as Ray
 from genewright.evolution.executors.serial import Serial as Serial
 from genewright.evolution.individual import Individual as Individual
 from genewright.evolution.loggers.csv_log import CSVLog as CSVLog
+from genewright.evolution.loggers.mlflow_log import MLflowLog as MLflowLog
+from genewright.evolution.loggers.tensorboard_log import TensorBoardLog as TensorBoardLog
+from genewright.evolution.loggers.wandb_log import WandbLog as WandbLog
 from genewright.evolution.resume import resume as resume
 from genewright.evolution.run import Run as Run
 from genewright.evolution.strategies.cmaes import CMAES as CMAES

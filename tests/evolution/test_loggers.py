@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,70 @@ def test_a_resumed_run_writes_a_whole_file(tmp_path: Path) -> None:
     log = gw.CSVLog(tmp_path / "run.csv")
     gw.resume(tmp_path / "run.db", model=network(), fitness=loss, generations=3, callbacks=[log]).close()
     assert [row["generation"] for row in rows_of(tmp_path / "run.csv")] == ["1", "2", "3"]
+
+
+def cut_and_resumed(folder: Path, log: gw.Callback) -> list[int]:
+    """Run two generations, then resume to four; both are told to `log`. Return the generations that there are."""
+    pytest.importorskip("sqlalchemy")
+    evolved(generations=2, store=folder / "run.db", callbacks=[log]).close()
+    run = gw.resume(folder / "run.db", model=network(), fitness=loss, generations=4, callbacks=[log])
+    numbers = [one.number for one in run.generations()[1:]]
+    run.close()
+    return numbers
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own
+def test_tensorboard_has_each_generation_of_a_resumed_run_once(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    numbers = cut_and_resumed(tmp_path, gw.TensorBoardLog(tmp_path / "logs"))
+    (folder,) = (tmp_path / "logs").iterdir()
+    events = EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Tensors("best")] == numbers == [1, 2, 3, 4]
+    assert [event.tensor_proto.float_val[0] for event in events.Tensors("generation")] == [1, 2, 3, 4]
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_mlflow_has_each_generation_of_a_resumed_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracking = pytest.importorskip("mlflow.tracking")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the skinny package has no other store without a server
+    uri = (tmp_path / "runs").as_uri()
+    numbers = cut_and_resumed(tmp_path, gw.MLflowLog(uri, experiment="mine"))
+    client = tracking.MlflowClient(tracking_uri=uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
+    assert sorted(metric.step for metric in client.get_metric_history(run.info.run_id, "best")) == numbers
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["generation"] == 4
+
+
+@pytest.mark.filterwarnings("ignore")  # wandb's own
+def test_wandb_is_told_the_last_generation(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    seen: list[tuple[float, float]] = []
+
+    class Watched(gw.WandbLog):
+        def told(self, report: gw.Report) -> None:
+            super().told(report)
+            seen.append((self._run.summary["generation"], self._run.summary["best"]))
+
+    run = evolved(generations=2, callbacks=[Watched("mine", mode="offline", dir=tmp_path)])
+    assert [generation for generation, _ in seen] == [1, 2]
+    assert seen[-1][1] == run.best.fitness
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+
+
+@pytest.mark.parametrize(
+    ("log", "module", "extra"),
+    [
+        (lambda: gw.TensorBoardLog("logs"), "tensorboard.summary", "tensorboard"),
+        (lambda: gw.MLflowLog(), "mlflow.tracking", "mlflow"),
+        (lambda: gw.WandbLog(), "wandb", "wandb"),
+    ],
+)
+def test_a_missing_library_is_named_with_its_extra(
+    log: Callable[[], gw.Callback], module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(gw.MissingExtraError, match=rf"genewright\[{extra}\]"):
+        log()
