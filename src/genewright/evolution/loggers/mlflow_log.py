@@ -18,7 +18,8 @@ class MLflowLog(Callback):
     """Write the numbers of `CSVLog` as metrics of an MLflow run, as the run goes on; the step is the generation.
 
     The MLflow run has the tag `genewright.run`: what the run is. The same run, resumed, goes on in it: generations that
-    are written already are not written again. Needs the extra `mlflow`.
+    are written already are not written again, so a run whose fitness has other code now needs another experiment.
+    Needs the extra `mlflow`.
 
     Args:
         uri: Where MLflow keeps runs, such as "http://localhost:5000"; None for what MLflow is set to. Databases

@@ -17,7 +17,8 @@ class TensorBoardLog(Callback):
     """Write the numbers of `CSVLog` as scalars of TensorBoard, as the run goes on; the step is the generation.
 
     A run has a folder of its own in the one given, named after what the run is. The same run, resumed, goes on there:
-    what is written already is not written again. Needs the extra `tensorboard`.
+    what is written already is not written again, so a run whose fitness has other code now needs another folder.
+    Needs the extra `tensorboard`.
 
     Args:
         folder: What `tensorboard --logdir` is given; it is made where there is none.
