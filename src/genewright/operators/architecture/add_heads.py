@@ -20,6 +20,8 @@ from genewright.settings import check_integer
 class AddHeads(Operator):
     """Add whole heads to an attention: drawn at the layers' own spread, with zero columns in what reads them.
 
+    y' = y + sum over new heads h of softmax(q_h k_h^T) v_h W_h, with W_h = 0 at first, so that y' = y.
+
     softmax(q_h k_h') v_h of the old heads stays; new heads are computed and left out until training lets them in.
     Where several query heads share one key and value head, such groups are counted.
 
@@ -35,8 +37,11 @@ class AddHeads(Operator):
 
     Example:
         >>> import genewright as gw
-        >>> gw.AddHeads(layer="blocks.0.attn", num_heads=2).num_heads
-        2
+        >>> from genewright.conformance.torch_cases import networks
+        >>> net, x = networks()["residual blocks of attention"]
+        >>> more = gw.mutate(net, gw.AddHeads("blocks.0.query", num_heads=2), seed=1, example=x)
+        >>> net.blocks[0].query.out_features, more.blocks[0].query.out_features
+        (6, 10)
 
     References:
         Gesmundo, Maile, "Composable Function-preserving Expansions for Transformer Architectures", arXiv:2308.06103,

@@ -26,6 +26,8 @@ _MEANS = ("auto", "zeros", "gate", "graft")
 class DuplicateBlock(Operator):
     """Insert a copy of a block behind it, so that the function stays and the net is deeper.
 
+    y' = copy(block(x)), with copy(y) = y at first.
+
     A residual block returns x + f(x). The copy has the block's weights, except that the fewest last tensors of its f
     are zero, so that it returns its input and learns from there (by="zeros"). They are found by trying on the
     recorded output of the block. Where no zeros do it, as in blocks that end in a norm, the copy gets a trainable

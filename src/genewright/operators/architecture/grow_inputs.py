@@ -30,6 +30,8 @@ INITS = ("zero", "mean", "repeat")
 class GrowInputs(Operator):
     """Add inputs beside those that there are: channels of an image (RGB to RGBA, grey to 12 bands), features.
 
+    y' = W x + V u + b for new inputs u, with V as `init` says.
+
     | init | weights of a new input | the outputs stay |
     |---|---|---|
     | "zero" | 0 | whatever the new inputs hold |

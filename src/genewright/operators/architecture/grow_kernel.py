@@ -22,6 +22,8 @@ from genewright.spec import LayerSpec
 class GrowKernel(Operator):
     """Enlarge the window of a convolution by zeros all around, and its padding with it.
 
+    K'[i + by / 2, j + by / 2] = K[i, j] in the middle, and K' = 0 around it.
+
     A kernel of size k becomes one of size k + by with the old weights at its centre; the padding p becomes
     p + dilation * by / 2, so that every output sees what it saw. Where padding is a word, "same" and "causal" follow by
     themselves, and on Keras a layer of zero padding makes up for "valid".

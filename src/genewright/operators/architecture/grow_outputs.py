@@ -23,6 +23,8 @@ INITS = ("zero", "mean", "noise")
 class GrowOutputs(Operator):
     """Add outputs behind those that there are: classes, regression targets, channels of a segmentation.
 
+    y' = [W x + b, V x + c]: the old outputs and the new ones, with V and c as `init` says.
+
     The old outputs stay as they are. Where a softmax makes the outputs, as in many Keras models, the ratios among the
     old ones stay, for all of them share out 1. Numbers that the model keeps of its outputs follow: attributes called
     `num_classes`, `num_labels` and the like, and the labels in a config (`id2label`); the plan names others that have
@@ -49,7 +51,7 @@ class GrowOutputs(Operator):
         >>> import torch, genewright as gw
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
         >>> more = gw.mutate(net, gw.GrowOutputs("2", num_units=2), seed=1, example=torch.ones(1, 4))
-        >>> bool(torch.equal(more(torch.ones(1, 4))[:, :3], net(torch.ones(1, 4))))
+        >>> bool(torch.allclose(more(torch.ones(1, 4))[:, :3], net(torch.ones(1, 4))))
         True
 
     References:

@@ -25,6 +25,8 @@ _INITS = ("identity", "gate", "noise")
 class InsertLayer(Operator):
     """Insert a layer that at first passes its input on.
 
+    y' = layer(y), with layer(y) = y at first.
+
     With init="identity", the new kernels are the identity (a Dirac kernel for a convolution), so y' = I y + 0 = y.
     With init="gate", y' = y + g * layer(y) with a trainable gate g = 0 and a layer as its kind draws it.
     With init="noise", y' = layer(y): the function changes.

@@ -31,7 +31,7 @@ REPAIRS = ("none", "least_squares")
 class Narrow(Operator):
     """Remove units from a layer, and from everything that has to fit.
 
-    The outputs stay where every removed unit is one of these:
+    h' = h[kept]. The outputs stay where every removed unit is one of these:
 
     | removed unit | what becomes of it |
     |---|---|

@@ -20,6 +20,8 @@ from genewright.settings import check_choice, check_integer
 class RemoveHeads(Operator):
     """Remove whole heads from an attention.
 
+    y' = y - sum over removed heads h of softmax(q_h k_h^T) v_h W_h.
+
     Exact where the removed heads' columns in what reads them are zero; else it changes the outputs.
 
     Args:
@@ -36,8 +38,11 @@ class RemoveHeads(Operator):
 
     Example:
         >>> import genewright as gw
-        >>> gw.RemoveHeads(layer="blocks.0.attn", heads=(0, 3)).heads
-        (0, 3)
+        >>> from genewright.conformance.torch_cases import networks
+        >>> net, x = networks()["residual blocks of attention"]
+        >>> fewer = gw.mutate(net, gw.RemoveHeads("blocks.0.query", heads=(0,)), seed=1, example=x)
+        >>> net.blocks[0].query.out_features, fewer.blocks[0].query.out_features
+        (6, 4)
 
     References:
         Michel, Levy, Neubig, "Are Sixteen Heads Really Better than One?", arXiv:1905.10650.

@@ -22,7 +22,7 @@ from genewright.where import EVERYTHING, WhereSetting, as_layers
 class ReplaceActivation(Operator):
     """Replace activation functions, at once or as a blend that starts at the old one.
 
-    At once, y = new(x), which changes the function. With a blend b, y = (1 - b) * old(x) + b * new(x) with a trainable
+    y' = new(x) at once, which changes the function. With a blend b, y' = (1 - b) * old(x) + b * new(x) with a trainable
     b; with b = 0 at first the function is kept.
 
     Args:

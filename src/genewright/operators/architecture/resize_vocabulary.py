@@ -29,6 +29,8 @@ INITS = ("mean", "zero", "noise")
 class ResizeVocabulary(Operator):
     """Give a language model more or fewer words: embeddings, heads, biases and config together.
 
+    E' = [E, V] where words are added, with V as `init` says; E' = E[:n] where they go.
+
     Old words keep their rows and their scores, bit for bit; new ones come behind them, and where the model shrinks the
     last words go. The plan shows every tensor.
 

@@ -26,6 +26,8 @@ from genewright.widths.layouts import by_unit, layout_of
 class ShrinkInputs(Operator):
     """Remove inputs: channels of an image (RGB to grey), features.
 
+    y' = W[:, kept] x[kept] + b; with "sum" the removed columns are added to the one that stays.
+
     | weights | those of a removed input | the outputs stay |
     |---|---|---|
     | "drop" | go | where the removed inputs were 0 |

@@ -30,6 +30,8 @@ PLACEMENTS = ("end", "both")
 class Widen(Operator):
     """Add units to a layer, and to everything that has to fit.
 
+    h' = [h, h[u]] for drawn units u, with columns V' such that V' h' = V h, where init="split".
+
     A width stands in many tensors: the rows of who writes it, the columns of who reads it, biases, gains and
     statistics beside it, attributes such as `out_channels`. All of them change together (`gw.knobs` shows them).
 

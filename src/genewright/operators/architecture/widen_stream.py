@@ -25,6 +25,8 @@ INITS = ("pad", "replicate")
 class WidenStream(Operator):
     """Widen a width that runs through norms across its units, as the residual stream of a transformer does.
 
+    x' = [x, 0], or x' = [x, ..., x], with gains and columns such that every reader receives what it received.
+
     With D units before and D' after, "pad" works where every reader sits behind a norm:
 
         RMSNorm    new units are zero;               gain' = [gain * sqrt(D / D'), 0], eps' = eps * D / D'

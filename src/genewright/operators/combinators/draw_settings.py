@@ -23,6 +23,8 @@ _NOISE: Any = GaussianNoise
 class DrawSettings(Combinator):
     """Let an operator act with settings that the seed draws, from ranges and from lists.
 
+    setting = low + (high - low) * u with u ~ U(0, 1), or an entry of a list, each as likely.
+
     A setting with a range is low + (high - low) * u with u uniform on [0, 1); where both ends are ints, each int from
     low to high is as likely. The recipe holds the operator with the settings that were drawn.
 

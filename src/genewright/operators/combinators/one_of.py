@@ -24,6 +24,8 @@ _DEFAULT: Any = (GaussianNoise(), FactorNoise())
 class OneOf(Combinator):
     """Let one of several operators act, drawn by the seed.
 
+    net' = operator_i(net) with probability weights[i] / sum(weights).
+
     Operator i acts with probability weights[i] / sum(weights); of those that can act on the network, where `fitting`:
     one that refuses is drawn again from the others. The same seed chooses the same one on networks of one form, in
     every process. The recipe holds the operator that acted.

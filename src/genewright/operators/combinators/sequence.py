@@ -18,6 +18,8 @@ _DEFAULT: Any = (GaussianNoise(),)
 class Sequence(Combinator):
     """Let several operators act in order, each on what the ones before it made.
 
+    net' = operator_n(... operator_2(operator_1(net))).
+
     Each draws noise of its own, by its place in the sequence: the same operator twice draws twice. The recipe holds
     the operators that acted, not the sequence.
 

@@ -27,6 +27,8 @@ BY = ("weights", "activations")
 class AlignTo(Operator):
     """Permute the units of every width so that they match those of another network; the function stays.
 
+    W' = P W Q^T for every weight, with the permutation P of the width of its rows and Q of that of its columns.
+
     A width's permutation acts in every tensor in which the width stands (`gw.knobs`): rows, biases, gains and
     statistics of what writes it, columns of what reads it; heads of an attention and the units of a head likewise. So
     the network computes what it did. Two networks that were trained apart have the same units in different places;

@@ -36,7 +36,7 @@ Sources = Mapping[tuple[str, int], NDArray[np.int64]]
 class Crossover(Operator):
     """Make a child of two networks of the same layers.
 
-    w are this network's elements, v the other's (after `align`, those of the units that match):
+    w' = m v + (1 - m) w, of this network's elements w and the other's v (after `align`, those of the units that match):
 
     | kind | the child has |
     |---|---|

@@ -20,6 +20,8 @@ from genewright.tensor import refuse_untieable
 class Tie(Operator):
     """Let two layers share their weights from now on: one memory, one gradient.
 
+    w_target = w_source: one tensor, under both names.
+
     The target takes the source's tensors in the place of its own; those that two layers hold under the same name belong
     together. From then on they are trained, mutated and counted once. A state dict lists a tied tensor under each of
     its names, so a mutant that is loaded by other means than `gw.load` has equal weights, but untied.

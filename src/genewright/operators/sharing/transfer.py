@@ -26,6 +26,8 @@ AXES = ("out", "in")
 class Transfer(Operator):
     """Copy weights from one layer into another, of the same network or of a donor.
 
+    target[i] = source[i] for the first positions i of an axis, or for all that two shapes have in common.
+
     Within one network, a share of a layer's weights goes to another layer.
     With n positions along the axis in the source and k = round(fraction * n), at least one where `fraction` is above 0:
     target[i] = source[i] for the positions i < k, bit for bit. Along "out" a position is a unit (an output feature or

@@ -23,6 +23,8 @@ SIDES = ("out", "in")
 class BlockUnits(DrawnUnits, Operator):
     """Block the effect of units on the layers that follow, or what comes into them.
 
+    column' = 0 in every reader of a chosen unit, or row' = 0 and bias' = 0 in the unit's own layer.
+
     | side | becomes zero | what follows |
     |---|---|---|
     | "out" | the unit's columns in every layer that reads it | outputs do not depend on the unit at all |

@@ -21,6 +21,8 @@ from genewright.where import EVERYTHING, WhereSetting, as_where
 class FoldConstantUnits(Operator):
     """Fold units whose value is the same for every input into the biases of what reads them, and remove them.
 
+    bias' = bias + value * column in every reader of a unit whose value is constant.
+
     A unit is constant, whatever the data, where its rows are zero: it puts out phi(b), or what a norm and phi make of
     b. bias' = bias + value * column in every reader, with the value seen on the example; the outputs stay. A unit whose
     value is not zero stays where a reader has no bias, or is a convolution with zeros around the image, whose edges see

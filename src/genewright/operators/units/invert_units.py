@@ -37,6 +37,8 @@ _PASSING = (
 class InvertUnits(DrawnUnits, Operator):
     """Negate the pre-activation of units: what the activation function receives is -z instead of z, exactly.
 
+    z' = -z for the pre-activation z of each chosen unit.
+
     z = W x + b, so the unit's rows of every kernel and its biases change their sign. Where a norm follows,
     z = g (W x + b - m) / s + h is not odd in W and b: then its gain g and shift h change their sign, and the kernel
     stays. Signs alone change, so nothing is rounded, and the same mutation twice gives the first bytes back.

@@ -31,6 +31,8 @@ Numbers = NDArray[np.float64]
 class MergeUnits(Operator):
     """Merge units that say the same into one, whose outgoing weights become those of all of them together.
 
+    column' = column + a * column of the one that goes, where its value is a * (the one that stays) + b.
+
     Units with equal rows, biases, gains and statistics are duplicates: column' = column + the others' columns, and the
     outputs stay, up to the rounding of that sum to the weights' dtype.
 

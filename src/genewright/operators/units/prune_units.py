@@ -29,6 +29,8 @@ REPAIRS = ("none", "least_squares")
 class PruneUnits(Operator):
     """Remove the units that matter least, over all layers, until a share of the network is gone.
 
+    h' = h[importance > t] in every layer, with the threshold t at which the asked share is gone.
+
     Units leave with all that belongs to them (structured pruning, as `Narrow` does it for one layer): copies and
     constants are taken over by the readers exactly, and what is left is refitted with ``repair="least_squares"``. Every
     layer keeps a unit.

@@ -26,6 +26,8 @@ _OWN = ("statistic", "buffer")
 class RecycleUnits(Operator):
     """Let units start again: fresh incoming weights, and outgoing weights of zero, so that they disturb nothing.
 
+    row' = a draw from the initial distribution, bias' likewise, and column' = 0 in every reader.
+
     The unit's rows and bias are drawn as its layer draws them at first; the gain and shift of a norm behind it start at
     1 and 0 (running statistics stay, and follow in training). Its columns in every layer that reads it become zero:
     outputs change only by what the unit gave before, which of a dormant unit is nothing. What an optimizer holds of all

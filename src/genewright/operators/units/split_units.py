@@ -22,6 +22,8 @@ from genewright.seeding import Noise
 class SplitUnits(DrawnUnits, Operator):
     """Split units in two: each gets a copy at the end of its layer, and the two share its outgoing weights.
 
+    h' = [h, h[u]] for chosen units u, with columns (1 - s) c for the unit and s c for its copy.
+
     The copy has the unit's rows, bias, gain and statistics; of a column c it takes a share s in [1/2, 3/4) that the
     seed draws, and the unit keeps (1 - s) c: unequal, so that training tells the two apart. The outputs stay.
 

@@ -26,6 +26,8 @@ _FIELDS = ("sign", "exponent", "mantissa")
 class BitFlip(Elementwise):
     """Flip one bit in a share of the elements.
 
+    bits(w') = bits(w) XOR 2^k, with the bit k drawn from `bits`, for each element with probability `rate`.
+
     Each element is hit with probability `rate`, independently; a hit element has one of the bits `bits` flipped, each
     of them equally likely. With `count`, exactly that many different bits among those of all chosen elements flip, and
     an element may lose several. The same mutation twice gives the first bytes back. A flip in the exponent can make a

@@ -31,6 +31,8 @@ _WEIGHTS = ("kernel", "recurrent_kernel", "embedding")
 class MaskSmallest(Operator):
     """Set the weights of the smallest magnitude to zero, or all weights of the units that matter least.
 
+    w' = 0 where |w| is among the round(fraction * n) smallest of the n chosen weights, else w.
+
     Of n chosen weights, zeros included, round(fraction * n) become zero: those of the smallest |w|. So a second time
     with the same fraction changes nothing, and with a larger one more go. A mask is the zeros themselves: they are in
     every file, `gw.keep_zeros` holds them while training goes on, and `Rewind` leaves them.

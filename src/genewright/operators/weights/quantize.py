@@ -19,8 +19,8 @@ from genewright.where import EVERYTHING, WhereSetting, as_where
 class Quantize(Operator):
     """Round weights to the levels of a small integer type, and keep them as floats (fake quantisation).
 
-    With Q = 2^(bits - 1) - 1 and m the largest finite |w| of the tensor, or of the unit, the step is s = m / Q and
-    w' = s * round(w / s), ties to even: 2 Q + 1 levels, symmetric about zero, so that zeros stay zero. Computed in
+    w' = s * round(w / s), ties to even, with the step s = m / Q, Q = 2^(bits - 1) - 1, and m the largest finite |w| of
+    the tensor, or of the unit: 2 Q + 1 levels, symmetric about zero, so that zeros stay zero. Computed in
     float64 and rounded once. Nothing is random, and a second time changes nothing, bit for bit: a level that the
     tensor's own type cannot tell from its neighbours (many bits on a half type) leaves the weight as it is. NaN and
     infinity stay.

@@ -26,6 +26,8 @@ Pair = tuple[int, int]
 class SwapUnits(Operator):
     """Swap pairs of units of a layer: their incoming weights and their biases together.
 
+    w'[u] = w[v] and w'[v] = w[u] for drawn pairs of units u and v.
+
     Of the n units of a layer (or of those that `where` allows), ceil(rate * n / 2) disjoint pairs are drawn, uniformly,
     and the units u and v of each pair change places: w'[u] = w[v] and w'[v] = w[u], in the kernel, the recurrent kernel
     and the bias alike. What reads the layer's outputs stays as it is, so each unit of a pair takes over the other's
