@@ -13,7 +13,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from docs.building import drawing, gallery, reference
+from docs.building import drawing, gallery, notebooks, reference
 
 HOME = "https://github.com/genewright/genewright"
 _IN_FULL = re.compile(re.escape(HOME) + r"/blob/main/(docs/[^)#\s]+\.md)")
@@ -39,9 +39,16 @@ def on_files(files: Files, config: Any) -> Files:
     add("reference/index.md", reference.index(filled))
     for name, names in filled.items():
         add(f"reference/{name}.md", reference.page(reference.PAGES[name][0], names))
+    add("notebooks/index.md", notebooks.index())
+    for name in notebooks.TITLES:
+        page, pictures = notebooks.as_page(name)
+        add(f"notebooks/{name}.md", page)
+        for picture, content in pictures.items():
+            add(f"notebooks/{picture}", content)
     _expand(
         config.nav,
         {
+            "notebooks/": ["notebooks/index.md", *(f"notebooks/{name}.md" for name in notebooks.TITLES)],
             "operators/": [
                 "operators/index.md",
                 *(
@@ -72,7 +79,16 @@ def _from_root(name: str) -> str:
     text = text.replace("](docs/", "](")
     for uri, root in _FROM_ROOT.items():
         text = text.replace(f"]({root})", f"]({uri})").replace(f"]({HOME}/blob/main/{root})", f"]({uri})")
-    return text
+    return re.sub(
+        r"\]\(([A-Za-z.]+)\)",
+        lambda found: f"]({_outside(found[1])})" if (ROOT / found[1]).exists() else found[0],
+        text,
+    )
+
+
+def _outside(path: str) -> str:
+    """Return where the repository shows a file or folder."""
+    return f"{HOME}/{'tree' if (ROOT / path).is_dir() else 'blob'}/main/{path}"
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
@@ -87,6 +103,6 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         inside = next((uri_ for uri_, root in _FROM_ROOT.items() if root == uri), None)
         if inside:
             return f"]({posixpath.relpath(inside, folder or '.')}{anchor})"
-        return f"]({HOME}/{'tree' if (ROOT / uri).is_dir() else 'blob'}/main/{uri}{anchor})"
+        return f"]({_outside(uri)}{anchor})"
 
     return _ABOVE.sub(led, markdown)
