@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
 import sys
-import types
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
+from docs.building.snippets import agree, blocks, run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-_BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def _blocks(page: Path) -> list[tuple[str, str]]:
-    return _BLOCK.findall(page.read_text())
-
+HOME = "https://github.com/genewright/genewright/"
 
 _KERAS = (
     pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed here"),
@@ -39,26 +32,39 @@ def _page(page: Path) -> ParameterSet:
     )
 
 
-@pytest.mark.parametrize("page", [_page(p) for p in PAGES if _blocks(p)])
-def test_snippets_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", [_page(p) for p in PAGES if blocks(p.read_text())])
+def test_snippets_of_a_page_run_and_print_what_it_shows(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    module = types.ModuleType("snippet")
-    monkeypatch.setitem(sys.modules, "snippet", module)
-    namespace = vars(module)
+    monkeypatch.setitem(sys.modules, "snippet", None)  # taken back at the end
     ran = 0
-    for language, text in _blocks(page):
-        if language == "python":
-            exec(compile(text, str(page), "exec"), namespace)
-            ran += 1
-            continue
-        for line in text.splitlines():
-            if line.startswith("$ genewright "):
-                command = [sys.executable, "-m", "genewright", *shlex.split(line)[2:]]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-                ran += 1
+    for block, printed in run(page.read_text(), str(page)):
+        assert block.shown is None or agree(block.shown, printed), f"{block.code}\nprints\n{printed}"
+        ran += 1
     assert ran > 0
+
+
+def test_every_block_of_the_readme_shows_what_it_prints() -> None:
+    found = blocks((ROOT / "README.md").read_text())
+    assert len(found) > 10
+    assert [block.code for block in found if block.shown is None] == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("accuracy 0.332 -> 0.332\n", "accuracy  0.332 -> 0.332", True),
+        ("error 1.2e-07", "error 0", True),
+        ("error 0.25", "error 0.26", False),
+        ("b3:12ab", "b3:13ab", False),
+        ("w + 0.5 * normal", "w - 0.5 * normal", False),
+        ("one\n", "one\ntwo\n", False),
+    ],
+)
+def test_outputs_agree_in_words_and_nearly_in_numbers(shown: str, printed: str, *, same: bool) -> None:
+    assert agree(shown, printed) is same
 
 
 def test_links_between_pages_lead_somewhere() -> None:
@@ -69,3 +75,19 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_links_of_the_readme_work_where_it_stands_alone() -> None:
+    text = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    own = {t for t in targets if t.startswith(HOME) or "/genewright/genewright/main/" in t}
+    kinds = re.compile(
+        r"https://(?:github\.com/genewright/genewright/(blob|tree)|raw\.githubusercontent\.com/genewright/genewright)/main/([^#]+)"
+    )
+    assert len(own) > 15
+    for target in own:
+        found = kinds.match(target)
+        assert found, target
+        path = ROOT / found[2]
+        assert path.is_dir() if found[1] == "tree" else path.is_file(), target
