@@ -90,7 +90,7 @@ def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "keras", raising=False)
 
 
-def _check(operator: Any, name: str, model: Any, *, refuses: bool) -> None:
+def assert_kept_or_refused(operator: Any, name: str, model: Any, *, refuses: bool) -> None:
     if refuses:
         with pytest.raises(gw.ConformanceError, match="refused all of them"):
             gw.check_operator(operator, {name: model})
@@ -101,7 +101,7 @@ def _check(operator: Any, name: str, model: Any, *, refuses: bool) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("operator", CROSSED)
 def test_operator_keeps_its_invariants_on_modules(operator: str, name: str) -> None:
-    _check(OPERATORS[operator], name, make(name), refuses=name in REFUSED_MODULES.get(operator, ()))
+    assert_kept_or_refused(OPERATORS[operator], name, make(name), refuses=name in REFUSED_MODULES.get(operator, ()))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_operator_keeps_its_invariants_on_files(operator: str, checkpoints: dict[str, Any]) -> None:
     refusing = REFUSED_FILES.get(operator, set())
     for name, checkpoint in checkpoints.items():
-        _check(OPERATORS[operator], name, checkpoint, refuses=name in refusing)
+        assert_kept_or_refused(OPERATORS[operator], name, checkpoint, refuses=name in refusing)
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -167,7 +167,7 @@ def test_a_faultless_operator_passes() -> None:
     gw.check_operator(Faultless)
 
 
-def _caught(operator: Any, invariant: str, networks: dict[str, Any] | None = None) -> None:
+def assert_caught(operator: Any, invariant: str, networks: dict[str, Any] | None = None) -> None:
     with pytest.raises(gw.ConformanceError, match=invariant):
         gw.check_operator(operator, networks)
 
@@ -177,7 +177,7 @@ def test_settings_that_can_change_are_caught() -> None:
     class Melting(_Broken):
         rate: float = 0.1
 
-    _caught(Melting, "settings are frozen")
+    assert_caught(Melting, "settings are frozen")
 
 
 def test_defaults_that_do_not_work_are_caught() -> None:
@@ -185,7 +185,7 @@ def test_defaults_that_do_not_work_are_caught() -> None:
     class Demanding(_Broken):
         strength: float
 
-    _caught(Demanding, "its defaults are valid")
+    assert_caught(Demanding, "its defaults are valid")
 
 
 def test_settings_that_json_changes_are_caught() -> None:
@@ -193,7 +193,7 @@ def test_settings_that_json_changes_are_caught() -> None:
     class Listing(_Broken):
         sizes: Any = field(default_factory=lambda: [1, 2])
 
-    _caught(Listing, "JSON holds its settings exactly")
+    assert_caught(Listing, "JSON holds its settings exactly")
 
 
 def test_settings_that_json_cannot_hold_are_caught() -> None:
@@ -201,7 +201,7 @@ def test_settings_that_json_cannot_hold_are_caught() -> None:
     class Opaque(_Broken):
         thing: Any = field(default_factory=object)
 
-    _caught(Opaque, "JSON holds its settings exactly")
+    assert_caught(Opaque, "JSON holds its settings exactly")
 
 
 def test_an_unknown_claim_is_caught() -> None:
@@ -209,7 +209,7 @@ def test_an_unknown_claim_is_caught() -> None:
     class Boastful(_Broken):
         keeps = frozenset({"everything"})
 
-    _caught(Boastful, "claims to keep everything")
+    assert_caught(Boastful, "claims to keep everything")
 
 
 def test_hidden_randomness_is_caught() -> None:
@@ -221,7 +221,7 @@ def test_hidden_randomness_is_caught() -> None:
             for selected in Where().select(network):
                 yield Write(tensor=selected.tensor.name, values=lambda old: old + generator.normal(size=old.shape))
 
-    _caught(Unseeded, "same base and same seed, same bytes")
+    assert_caught(Unseeded, "same base and same seed, same bytes")
 
 
 def test_reading_a_global_generator_is_caught() -> None:
@@ -233,7 +233,7 @@ def test_reading_a_global_generator_is_caught() -> None:
             for selected in Where().select(network):
                 yield Write(tensor=selected.tensor.name, values=lambda old: old + shift)
 
-    _caught(GlobalReader, "same base and same seed, same bytes")
+    assert_caught(GlobalReader, "same base and same seed, same bytes")
 
 
 @pytest.mark.parametrize("which", ["Python", "NumPy", "torch"])
@@ -248,7 +248,7 @@ def test_moving_a_global_generator_is_caught(which: str) -> None:
             move()
             yield from super().propose(networks, noise)
 
-    _caught(GlobalMover, f"generators stay as they were.*{which}")
+    assert_caught(GlobalMover, f"generators stay as they were.*{which}")
 
 
 def test_an_operator_that_asks_for_noise_and_ignores_it_is_caught() -> None:
@@ -260,7 +260,7 @@ def test_an_operator_that_asks_for_noise_and_ignores_it_is_caught() -> None:
                 noise.stream(selected.tensor.name)
                 yield Write(tensor=selected.tensor.name, values=lambda old: old * np.asarray(2, old.dtype))
 
-    _caught(Ignoring, "another seed, other bytes")
+    assert_caught(Ignoring, "another seed, other bytes")
 
 
 def test_noise_that_depends_on_the_order_of_tensors_is_caught() -> None:
@@ -271,7 +271,7 @@ def test_noise_that_depends_on_the_order_of_tensors_is_caught() -> None:
             for place, selected in enumerate(Where().select(network)):
                 yield Perturb(tensor=selected.tensor.name, change=Change(combine="add"), stream=str(place))
 
-    _caught(Counting, "the order of the tensors does not matter")
+    assert_caught(Counting, "the order of the tensors does not matter")
 
 
 def test_an_empty_proposal_is_caught() -> None:
@@ -280,7 +280,7 @@ def test_an_empty_proposal_is_caught() -> None:
         def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
             yield from ()
 
-    _caught(Idle, "it proposes an edit or refuses")
+    assert_caught(Idle, "it proposes an edit or refuses")
 
 
 def test_an_error_of_another_kind_is_caught() -> None:
@@ -290,7 +290,7 @@ def test_an_error_of_another_kind_is_caught() -> None:
             raise KeyError("weight")
             yield
 
-    _caught(Clumsy, "refused with a GenewrightError")
+    assert_caught(Clumsy, "refused with a GenewrightError")
 
 
 def test_refusing_everything_is_caught() -> None:
@@ -300,7 +300,7 @@ def test_refusing_everything_is_caught() -> None:
             raise gw.UnsupportedError("not this one")
             yield
 
-    _caught(Shy, "it fits a network")
+    assert_caught(Shy, "it fits a network")
 
 
 def test_a_refusal_after_a_change_is_caught() -> None:
@@ -314,7 +314,7 @@ def test_a_refusal_after_a_change_is_caught() -> None:
             raise gw.UnsupportedError("too late")
             yield
 
-    _caught(Hasty, "a refusal leaves the network as it was", {"mlp": base})
+    assert_caught(Hasty, "a refusal leaves the network as it was", {"mlp": base})
 
 
 def test_writing_the_network_in_propose_is_caught() -> None:
@@ -325,7 +325,7 @@ def test_writing_the_network_in_propose_is_caught() -> None:
             network.members["0.bias"].tensor.data.add_(1)  # type: ignore[attr-defined]
             yield from super().propose(networks, noise)
 
-    _caught(Scribbling, "propose writes nothing|same base and same seed", {"mlp": make("mlp")})
+    assert_caught(Scribbling, "propose writes nothing|same base and same seed", {"mlp": make("mlp")})
 
 
 def test_changing_frozen_tensors_is_caught() -> None:
@@ -341,7 +341,7 @@ def test_changing_frozen_tensors_is_caught() -> None:
                         stream=selected.tensor.name,
                     )
 
-    _caught(Thawing, "frozen parameters, buffers and what `where` leaves out stay")
+    assert_caught(Thawing, "frozen parameters, buffers and what `where` leaves out stay")
 
 
 def test_a_where_that_is_ignored_is_caught() -> None:
@@ -352,7 +352,7 @@ def test_a_where_that_is_ignored_is_caught() -> None:
         def __post_init__(self) -> None:
             object.__setattr__(self, "where", as_where(self.where))
 
-    _caught(Deaf, "what `where` leaves out stay")
+    assert_caught(Deaf, "what `where` leaves out stay")
 
 
 def test_units_that_are_ignored_are_caught() -> None:
@@ -372,7 +372,7 @@ def test_units_that_are_ignored_are_caught() -> None:
                     stream=selected.tensor.name,
                 )
 
-    _caught(HalfDeaf, "`where` limits the units")
+    assert_caught(HalfDeaf, "`where` limits the units")
 
 
 def test_a_false_claim_to_be_its_own_inverse_is_caught() -> None:
@@ -380,7 +380,7 @@ def test_a_false_claim_to_be_its_own_inverse_is_caught() -> None:
     class FalseInverse(_Broken):
         inverse = True
 
-    _caught(FalseInverse, "it is its own inverse")
+    assert_caught(FalseInverse, "it is its own inverse")
 
 
 def test_a_false_claim_to_keep_the_function_is_caught() -> None:
@@ -388,7 +388,7 @@ def test_a_false_claim_to_keep_the_function_is_caught() -> None:
     class FalseKeeper(_Broken):
         keeps = frozenset({"shape", "function"})
 
-    _caught(FalseKeeper, "it keeps the function")
+    assert_caught(FalseKeeper, "it keeps the function")
 
 
 def test_a_true_claim_to_keep_the_function_passes() -> None:
@@ -421,7 +421,7 @@ def test_state_that_an_operator_keeps_between_calls_is_caught() -> None:
                     stream=f"{selected.tensor.name}{len(calls)}",
                 )
 
-    _caught(Remembering, "same base and same seed, same bytes")
+    assert_caught(Remembering, "same base and same seed, same bytes")
 
 
 @pytest.mark.parametrize("part", [along(0, (9,)), along(2, (0,)), along(0, (0, 0))])

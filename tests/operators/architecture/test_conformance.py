@@ -120,7 +120,7 @@ class _Deeper(gw.Operator, ABC):
         yield from gw.InsertLayer(init="noise").resolve(networks, noise).propose(networks, noise)
 
 
-def _caught(operator: Any, invariant: str) -> None:
+def assert_caught(operator: Any, invariant: str) -> None:
     with pytest.raises(gw.ConformanceError, match=invariant):
         gw.check_operator(operator)
 
@@ -138,7 +138,7 @@ def test_a_structural_operator_with_a_false_claim_is_caught() -> None:
     class DeeperBoasts(_Deeper):
         keeps = frozenset({"function"})
 
-    _caught(DeeperBoasts, "it keeps the function")
+    assert_caught(DeeperBoasts, "it keeps the function")
 
 
 def test_a_new_layer_that_is_drawn_from_no_seed_is_caught() -> None:
@@ -153,7 +153,7 @@ def test_a_new_layer_that_is_drawn_from_no_seed_is_caught() -> None:
                 forgetful = isinstance(edit, Perturb)
                 yield replace(edit, stream=f"{edit.stream}{len(calls)}") if forgetful else edit
 
-    _caught(DeeperForgets, "same base and same seed, same bytes")
+    assert_caught(DeeperForgets, "same base and same seed, same bytes")
 
 
 def test_a_claim_to_keep_shapes_that_grow_is_caught() -> None:
@@ -161,4 +161,4 @@ def test_a_claim_to_keep_shapes_that_grow_is_caught() -> None:
     class DeeperHides(_Deeper):
         keeps = frozenset({"shape"})
 
-    _caught(DeeperHides, "dtypes, layouts, ties, modes and hooks are kept|in place keeps")
+    assert_caught(DeeperHides, "dtypes, layouts, ties, modes and hooks are kept|in place keeps")

@@ -48,7 +48,7 @@ def _state(model: nn.Module) -> tuple[Any, ...]:
     return gw.fingerprint(model), held, plain
 
 
-def _refused(
+def assert_refused(
     model: nn.Module, operator: Any, match: str, example: Any = EXAMPLE, error: Any = gw.UnsupportedError
 ) -> None:
     before = _state(model)
@@ -70,11 +70,11 @@ def _refused(
     ],
 )
 def test_parametrized_layers_are_refused_with_what_to_do(wrap: Any, kind: str, operator: Any) -> None:
-    _refused(_net(wrap), operator, rf"'0' is parametrized \({kind}\).*remove_parametrizations\(layer, 'weight'\)")
+    assert_refused(_net(wrap), operator, rf"'0' is parametrized \({kind}\).*remove_parametrizations\(layer, 'weight'\)")
 
 
 def test_the_seed_chooses_no_parametrized_layer_and_a_plain_one_beside_it_can_change() -> None:
-    _refused(_net(parametrizations.orthogonal), gw.Widen(num_units=2), "no width of this network can grow")
+    assert_refused(_net(parametrizations.orthogonal), gw.Widen(num_units=2), "no width of this network can grow")
     net = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 6), *_net(parametrizations.weight_norm)).eval()
     wide = gw.mutate(net, gw.Widen(layer="0", num_units=2), seed=1, example=EXAMPLE)
     torch.testing.assert_close(wide(EXAMPLE), net(EXAMPLE))
@@ -86,7 +86,7 @@ def test_the_seed_chooses_no_parametrized_layer_and_a_plain_one_beside_it_can_ch
 @pytest.mark.filterwarnings("ignore")
 def test_layers_with_the_old_hooks_and_quantised_ones_are_refused_with_what_to_do() -> None:
     old = _net(torch.nn.utils.weight_norm)
-    _refused(old, gw.Widen(layer="0", num_units=2), r"made of 'weight_g'.*remove_weight_norm")
+    assert_refused(old, gw.Widen(layer="0", num_units=2), r"made of 'weight_g'.*remove_weight_norm")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         small = torch.ao.quantization.quantize_dynamic(_net(), {nn.Linear}, dtype=torch.qint8)
@@ -104,13 +104,13 @@ def test_wrapped_models_are_refused_with_what_to_do(tmp_path: Any) -> None:
     try:
         wrapped = nn.parallel.DistributedDataParallel(_net())
         for operator in OPERATORS:
-            _refused(wrapped, operator, r"DistributedDataParallel.*wrapped\.module")
+            assert_refused(wrapped, operator, r"DistributedDataParallel.*wrapped\.module")
         inside = gw.mutate(wrapped.module, gw.Widen(layer="0", num_units=2), seed=1, example=EXAMPLE)
         again = nn.parallel.DistributedDataParallel(inside)
         torch.testing.assert_close(again(EXAMPLE), wrapped(EXAMPLE))
     finally:
         torch.distributed.destroy_process_group()
-    _refused(nn.DataParallel(_net()), gw.Widen(num_units=2), r"DataParallel.*wrapped\.module")
+    assert_refused(nn.DataParallel(_net()), gw.Widen(num_units=2), r"DataParallel.*wrapped\.module")
 
 
 @pytest.mark.parametrize(
@@ -124,28 +124,28 @@ def test_wrapped_models_are_refused_with_what_to_do(tmp_path: Any) -> None:
     ],
 )
 def test_an_example_that_does_not_run_is_refused(example: Any, words: str) -> None:
-    _refused(_net(), gw.Widen(layer="0", num_units=2), words, example)
+    assert_refused(_net(), gw.Widen(layer="0", num_units=2), words, example)
 
 
 def test_what_the_data_decide_is_seen_as_the_example_decides() -> None:
     net = _Forks().eval()
     wide = gw.mutate(net, gw.Widen(layer="up", num_units=2, init="silent"), seed=1, example=EXAMPLE)
     torch.testing.assert_close(wide(EXAMPLE), net(EXAMPLE))
-    _refused(net, gw.Widen(layer="right", num_units=2), r"'right' does not run on this example, .*Give one")
+    assert_refused(net, gw.Widen(layer="right", num_units=2), r"'right' does not run on this example, .*Give one")
 
 
 def test_names_and_numbers_that_do_not_fit_are_refused() -> None:
     net = _net()
-    _refused(net, gw.Widen(layer="1", num_units=2), "'1' writes no width of its own")
-    _refused(net, gw.Widen(layer="O", num_units=2), "No layer is called 'O'", error=gw.UnknownNameError)
-    _refused(net, gw.Widen(layer="2", num_units=2), "a length of the model's output")
-    _refused(
+    assert_refused(net, gw.Widen(layer="1", num_units=2), "'1' writes no width of its own")
+    assert_refused(net, gw.Widen(layer="O", num_units=2), "No layer is called 'O'", error=gw.UnknownNameError)
+    assert_refused(net, gw.Widen(layer="2", num_units=2), "a length of the model's output")
+    assert_refused(
         net, gw.Widen(layer="0", factor=1.01), r"adds none\. Write num_units=1, or a factor", error=gw.SettingError
     )
-    _refused(net, gw.Narrow(layer="0", factor=0.99), r"removes none\. Write num_units=1", error=gw.SettingError)
-    _refused(net, gw.Narrow(layer="0", factor=0.01), r"leaves none\. Remove at most 11", error=gw.SettingError)
-    _refused(net, gw.Narrow(layer="0", num_units=12), r"leaves none\. Remove at most 11", error=gw.SettingError)
-    _refused(net, gw.Narrow(layer="0", units=(12,)), "units 0 to 11; received 12", error=gw.SettingError)
+    assert_refused(net, gw.Narrow(layer="0", factor=0.99), r"removes none\. Write num_units=1", error=gw.SettingError)
+    assert_refused(net, gw.Narrow(layer="0", factor=0.01), r"leaves none\. Remove at most 11", error=gw.SettingError)
+    assert_refused(net, gw.Narrow(layer="0", num_units=12), r"leaves none\. Remove at most 11", error=gw.SettingError)
+    assert_refused(net, gw.Narrow(layer="0", units=(12,)), "units 0 to 11; received 12", error=gw.SettingError)
 
 
 def test_where_all_code_is_torchs_no_line_of_ours_is_blamed() -> None:

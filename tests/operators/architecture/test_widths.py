@@ -200,7 +200,7 @@ def test_least_squares_takes_over_what_is_a_combination() -> None:
     assert _change(before, _double(repaired, example)) < 1e-5  # 5 numbers a row: six rows span all of them
 
 
-def _refused(network: nn.Module, operator: Any, example: Any, error: type[Exception], *texts: str) -> None:
+def assert_refused(network: nn.Module, operator: Any, example: Any, error: type[Exception], *texts: str) -> None:
     first = gw.fingerprint(network)
     with pytest.raises(error) as caught:
         gw.mutate(network, operator, seed=1, example=example, inplace=True)
@@ -210,22 +210,22 @@ def _refused(network: nn.Module, operator: Any, example: Any, error: type[Except
 
 def test_bad_input_is_refused_by_name_and_nothing_changes() -> None:
     network, example = make("convolutions")
-    _refused(network, gw.Widen(layer="stm"), example, gw.UnknownNameError, "stm", "stem")
-    _refused(network, gw.Widen(layer="head"), example, gw.UnsupportedError, "output")
-    _refused(network, gw.Widen(layer="stem", factor=1.01), example, gw.SettingError, "num_units=1")
-    _refused(network, gw.Narrow(layer="stem", num_units=8), example, gw.SettingError, "leaves none")
-    _refused(network, gw.Narrow(layer="stem", units=(9,)), example, gw.SettingError, "0 to 7")
-    _refused(network, gw.Widen(layer="stem"), torch.randn(2, 4, 8, 8), gw.UnsupportedError, "example")
-    _refused(network, gw.Widen(layer="stem"), None, gw.SettingError, "example=")
+    assert_refused(network, gw.Widen(layer="stm"), example, gw.UnknownNameError, "stm", "stem")
+    assert_refused(network, gw.Widen(layer="head"), example, gw.UnsupportedError, "output")
+    assert_refused(network, gw.Widen(layer="stem", factor=1.01), example, gw.SettingError, "num_units=1")
+    assert_refused(network, gw.Narrow(layer="stem", num_units=8), example, gw.SettingError, "leaves none")
+    assert_refused(network, gw.Narrow(layer="stem", units=(9,)), example, gw.SettingError, "0 to 7")
+    assert_refused(network, gw.Widen(layer="stem"), torch.randn(2, 4, 8, 8), gw.UnsupportedError, "example")
+    assert_refused(network, gw.Widen(layer="stem"), None, gw.SettingError, "example=")
     attention, tokens = make("attention")
-    _refused(attention, gw.Widen(layer="embed"), tokens, gw.UnsupportedError, "WidenStream")
+    assert_refused(attention, gw.Widen(layer="embed"), tokens, gw.UnsupportedError, "WidenStream")
 
 
 def test_a_literal_pins_a_width_and_its_line_is_named() -> None:
     network = Literal()
     example = torch.randn(2, 6)
-    _refused(network, gw.Widen(layer="a"), example, gw.UnsupportedError, "wide_networks.py:")
-    _refused(network, gw.Widen(layer="unused"), example, gw.UnsupportedError, "does not run on this example")
+    assert_refused(network, gw.Widen(layer="a"), example, gw.UnsupportedError, "wide_networks.py:")
+    assert_refused(network, gw.Widen(layer="unused"), example, gw.UnsupportedError, "does not run on this example")
     assert "wide_networks.py:" in str(gw.knobs(network, example)["a"].pins[0])
 
 
