@@ -11,8 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-Restore = Callable[[], bool]
-"""Puts something back as it was, and says whether it had changed."""
+Restore = Callable[[], None]
 
 _ATOMS = frozenset({
     bool, int, float, complex, str, bytes, type(None), type, range, slice, types.ModuleType, types.FunctionType,
@@ -28,9 +27,6 @@ class InstanceState:
     What functions close over is left alone. Containers and attributes come back as the same objects with the same
     entries; of arrays, and of whatever else is special, the framework says how.
 
-    Attributes:
-        moved: Whether anything had changed when it was put back.
-
     Args:
         special: Is asked first about a value that was reached. It returns True where it has dealt with the value, or
             where nobody should look into it; it may add to `restores`, and call `keep_object` and
@@ -40,7 +36,6 @@ class InstanceState:
 
     def __init__(self, special: Callable[[InstanceState, Any], bool], leave: tuple[str, ...] = ()) -> None:
         self.restores: list[Restore] = []
-        self.moved = False
         self._special = special
         self._leave = leave
         self._seen: dict[int, Any] = {}  # kept alive, so that no id is given twice
@@ -73,9 +68,8 @@ class InstanceState:
 
     def put_back(self) -> None:
         """Bring back what was noted."""
-        self.moved = False
         for restore in reversed(self.restores):
-            self.moved = restore() or self.moved
+            restore()
 
     def _follow(self, value: Any) -> None:
         if isinstance(value, dict):
@@ -94,15 +88,14 @@ class InstanceState:
         kind = cast("Any", OrderedDict if isinstance(held, OrderedDict) else dict)  # a subclass's methods are passed by
         before = kind(held)
 
-        def restore() -> bool:
+        def restore() -> None:
             same = len(held) == len(before) and all(key in held for key in before)
             if same and all(held[key] is value for key, value in before.items() if key not in leave):
-                return False
+                return
             now = {key: held[key] for key in leave if key in held}
             kind.clear(held)
             kind.update(held, before)
             kind.update(held, now)
-            return True
 
         self.restores.append(restore)
 
@@ -111,12 +104,10 @@ class InstanceState:
         clear, fill = getattr(kind, "clear"), getattr(kind, "update" if kind is set else "extend")  # noqa: B009
         before: list[Any] = list(held)
 
-        def restore() -> bool:
+        def restore() -> None:
             now: list[Any] = list(held)
-            if len(now) == len(before) and all(one is other for one, other in zip(now, before, strict=True)):
-                return False
-            clear(held)
-            fill(held, before)
-            return True
+            if len(now) != len(before) or any(one is not other for one, other in zip(now, before, strict=True)):
+                clear(held)
+                fill(held, before)
 
         self.restores.append(restore)

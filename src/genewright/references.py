@@ -44,6 +44,18 @@ class Reference(str):  # noqa: SLOT000  # it holds an object
         made.of = of
         return made
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same object: two layers of one kind have one text."""
+        return isinstance(other, Reference) and self.of is other.of
+
+    def __ne__(self, other: object) -> bool:
+        """Whether it is another object; `str` would compare the texts."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return id(self.of)
+
     def to_json(self) -> str:
         """Refuse: an object has no name before it is looked up in a model."""
         raise SettingError(f"{said(self.of)} is an object of one model, which a file cannot hold. Give its name.")

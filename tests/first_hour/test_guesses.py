@@ -163,3 +163,12 @@ def test_a_plain_state_dict_of_a_grown_net_loads_with_its_recipe(typed: dict[str
     again = gw.load(net, file, recipe=recipe)
     assert gw.fingerprint(again) == gw.fingerprint(grown)
     assert net[0].out_features == 8
+
+
+def test_two_layers_of_one_kind_are_two_settings() -> None:
+    nn = pytest.importorskip("torch.nn")
+    first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+    assert gw.Zero(where=first) != gw.Zero(where=second)
+    assert gw.Zero(where=first) == gw.Zero(where=first)
+    assert gw.Widen(first) != gw.Widen(second)
+    assert len({gw.Zero(where=first), gw.Zero(where=second)}) == 2

@@ -16,7 +16,7 @@ _FRAMEWORKS = ("keras", "tensorflow", "jax", "jaxlib", "torch")
 
 
 @contextmanager
-def kept_state(model: Any) -> Generator[InstanceState]:
+def kept_state(model: Any) -> Generator[None]:
     """Inside the block the model may run; afterwards it holds what it held before it.
 
     That is: the variables that a layer holds not to be trained, the states of seed generators, and in layers of
@@ -32,7 +32,7 @@ def kept_state(model: Any) -> Generator[InstanceState]:
         for variable in (*layer._non_trainable_variables, *generated, *recurrent_states(layer)):
             _keep_variable(state, variable)
     try:
-        yield state
+        yield
     finally:
         state.put_back()
 
@@ -46,11 +46,9 @@ def recurrent_states(layer: Any) -> list[Any]:
 def _keep_variable(state: InstanceState, variable: Any) -> None:
     values = np.array(array_of(variable))
 
-    def restore() -> bool:
-        moved = not np.array_equal(array_of(variable), values, equal_nan=values.dtype.kind == "f")
-        if moved:
+    def restore() -> None:
+        if not np.array_equal(array_of(variable), values, equal_nan=values.dtype.kind == "f"):
             variable.assign(values)
-        return moved
 
     state.restores.append(restore)
 
