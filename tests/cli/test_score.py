@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.cli.conftest import Run
 
 import genewright as gw
@@ -46,6 +47,22 @@ def test_a_store_is_extended_and_the_page_is_written(genewright: Run, folder: Pa
     assert sum(more["outcomes"].values()) == 9
     assert [number for number in more["survivors"] if number < 4] == first["survivors"]
     assert "<html" in (folder / "page.html").read_text()
+
+
+def test_survivors_of_a_network_that_puts_out_zeros_are_json(genewright: Run, folder: Path) -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)).eval()
+    torch.nn.init.zeros_(net[2].weight)
+    torch.nn.init.zeros_(net[2].bias)
+    data = torch.randn(40, 6), torch.arange(40) % 3
+    operator = gw.GaussianNoise(0.1, where="2.*")
+    report = gw.mutation_score(net, data, mutants=operator, count=8, criterion="mcnemar", seed=1)
+    assert any(row.largest_change == float("inf") for row in report.survivors())
+    report.save("zeros.jsonl")
+    said = genewright("survivors", "zeros.jsonl", "--json").json()["survivors"]
+    assert [row["number"] for row in said] == [row.number for row in report.survivors()]
+    assert {row["largest_change"] for row in said} == {"Infinity"}
+    assert {row["outcome"] for row in said} == {"survived"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import typer
 
 from genewright.cli.arguments import Force, Json, UsageError, refuse_output
 from genewright.cli.output import Output
+from genewright.distance import json_number
 from genewright.mutation_testing.report import MutationReport
 from genewright.mutation_testing.row import Row
 
@@ -62,4 +63,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _forms(found: MutationReport) -> list[dict[str, Any]]:
     forms = [asdict(row) for row in found.survivors()]
-    return [{name: value for name, value in form.items() if name != "steps"} for form in forms]
+    return [{name: _plain(value) for name, value in form.items() if name != "steps"} for form in forms]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON holds it: a change where the original puts out zeros is infinite."""
+    return json_number(value) if isinstance(value, float) else value
