@@ -35,7 +35,7 @@ class CampaignStore:
         self.records: dict[int, Record] = {}
 
     def __enter__(self) -> Self:
-        filelock = required("filelock", extra="evolution", what="A store")
+        filelock = required("filelock", extra="testing", what="A store")
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self._path / "lock", is_singleton=False)

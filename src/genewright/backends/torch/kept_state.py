@@ -16,7 +16,7 @@ _LEFT = ("_modules", "_parameters", "training")  # with an account of their own 
 
 
 @contextmanager
-def kept_state(model: nn.Module) -> Generator[InstanceState]:
+def kept_state(model: nn.Module) -> Generator[None]:
     """Inside the block the model may run; afterwards its modules hold what they held before it.
 
     That is: attributes, what containers and objects in them hold, and the elements of buffers and other tensors;
@@ -24,13 +24,10 @@ def kept_state(model: nn.Module) -> Generator[InstanceState]:
 
     Args:
         model: Any module.
-
-    Yields:
-        The state; after the block it says whether anything had `moved`.
     """
     state = state_of(model)
     try:
-        yield state
+        yield
     finally:
         state.put_back()
 
@@ -56,17 +53,14 @@ def _keep_tensor(state: InstanceState, tensor: torch.Tensor) -> None:
         return
     values, version = tensor.detach().clone(), _version(tensor)
 
-    def restore() -> bool:
+    def restore() -> None:
         if version is not None and _version(tensor) == version and tensor.shape == values.shape:
-            return False
+            return
         with torch.no_grad():
             if tensor.shape != values.shape:
                 tensor.data = values
             elif not torch.equal(tensor, values):
                 tensor.copy_(values)
-            else:
-                return False
-        return True
 
     state.restores.append(restore)
 
