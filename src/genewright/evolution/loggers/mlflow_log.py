@@ -30,7 +30,8 @@ class MLflowLog(Callback):
         MissingExtraError: mlflow is not installed.
 
     Example:
-        >>> log = gw.MLflowLog("http://localhost:5000")  # doctest: +SKIP
+        >>> import genewright as gw
+        >>> log = gw.MLflowLog("http://localhost:5000")
     """
 
     def __init__(self, uri: str | None = None, *, experiment: str = "genewright") -> None:

@@ -27,7 +27,8 @@ class TensorBoardLog(Callback):
         MissingExtraError: tensorboard is not installed.
 
     Example:
-        >>> log = gw.TensorBoardLog("logs")  # doctest: +SKIP
+        >>> import genewright as gw
+        >>> log = gw.TensorBoardLog("logs")
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

@@ -26,7 +26,8 @@ class WandbLog(Callback):
         MissingExtraError: wandb is not installed.
 
     Example:
-        >>> log = gw.WandbLog("genewright", mode="offline")  # doctest: +SKIP
+        >>> import genewright as gw
+        >>> log = gw.WandbLog("genewright", mode="offline")
     """
 
     def __init__(self, project: str = "genewright", **settings: Any) -> None:
