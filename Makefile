@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo docs test test-all test-matrix lint format bench-architecture bench-evolve bench-memory bench-neurons bench-noise bench-overhead bench-parents bench-population bench-speed check-gpu clean
+.PHONY: help setup demo dist docs test test-all test-matrix lint format bench-architecture bench-evolve bench-memory bench-neurons bench-noise bench-overhead bench-parents bench-population bench-speed check-gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -19,7 +19,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) install -c constraints.txt --group test --group lint --group keras --group models --group docs
+	@$(PIP) install -c constraints.txt --group test --group lint --group keras --group models --group docs --group build
 	@$(PIP) install -c constraints.txt --no-deps torchvision timm || \
 		echo "torchvision and timm cannot be had here: the tests on their models will be left out"
 	@touch $@
@@ -49,6 +49,10 @@ bench-speed: $(VENV)/.test  ## time the widening of ResNets and of GPT-2's shape
 
 docs: $(VENV)/.test  ## the documentation site, into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+dist: $(VENV)/.test  ## the sdist and the wheel, into dist/; the wheel is tried in a fresh environment
+	$(BIN)/python -m tests.packaging.environments dist
+	$(BIN)/python -m tests.packaging.matrix without
 
 lint: $(VENV)/.test  ## ruff and pyright
 	$(BIN)/ruff check .

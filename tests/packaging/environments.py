@@ -68,16 +68,25 @@ class Environment:
         return done.stdout
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel into a folder, and return it."""
+def build_sdist_and_wheel(folder: Path) -> tuple[Path, Path]:
+    """Build the sdist of this repository into a folder, and the wheel from that sdist; return both.
+
+    Raises:
+        LegError: Either could not be built.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.whl"):
+    for old in (*folder.glob("*.whl"), *folder.glob("*.tar.gz")):
         old.unlink()
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "wheel", "--no-deps", str(ROOT)]
-    done = subprocess.run([*command, "-w", str(folder)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LegError(done.stderr[-2000:])
-    return next(folder.glob("*.whl"))
+        raise LegError((done.stdout + done.stderr)[-2000:])
+    return next(folder.glob("*.tar.gz")), next(folder.glob("*.whl"))
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel into a folder, by way of the sdist, and return it."""
+    return build_sdist_and_wheel(folder)[1]
 
 
 def fresh(name: str, python: Path | str = sys.executable) -> Environment:
@@ -128,3 +137,8 @@ def oldest(*extras: str) -> list[str]:
         *(line for extra in extras for line in project["optional-dependencies"][extra]),
     ]
     return [line.replace(">=", "==") for line in listed]
+
+
+if __name__ == "__main__":
+    for path in build_sdist_and_wheel(ROOT / sys.argv[1]):
+        print(path.relative_to(ROOT), f"{path.stat().st_size / 1e6:.2f} MB")

@@ -1,20 +1,53 @@
-"""The wheel that users get, without extras. `make test-matrix` runs it on other Pythons and beside each framework."""
+"""What users get: the sdist, the wheel that is built from it, and what that does without extras.
+
+`make test-matrix` runs the wheel on other Pythons and beside each framework.
+"""
 
 from __future__ import annotations
 
+import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+import genewright
 from tests.packaging import matrix
-from tests.packaging.environments import UnavailableError, build_wheel, oldest
+from tests.packaging.environments import ROOT, UnavailableError, build_sdist_and_wheel, oldest
+from tests.packaging.wheel import check_sdist, check_wheel
 
 
-def test_the_wheel_works_without_extras(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build_sdist_and_wheel(tmp_path_factory.mktemp("dist"))
+
+
+def test_the_sdist_holds_what_the_tests_and_the_documentation_need(built: tuple[Path, Path]) -> None:
+    names = check_sdist(built[0])
+    assert {"pyproject.toml", "tests/conftest.py", "mkdocs.yml", "CITATION.cff", "LICENSE"} <= names
+    with tarfile.open(built[0]) as archive:
+        assert all(member.isfile() for member in archive.getmembers())
+
+
+def test_the_wheel_of_the_sdist_works_without_extras(built: tuple[Path, Path]) -> None:
+    assert check_wheel(built[1]) == genewright.__version__
     try:
-        matrix.without_extras(build_wheel(tmp_path))
+        matrix.without_extras(built[1])
     except UnavailableError as reason:
         pytest.skip(str(reason))
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "src/genewright/__init__.py"
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert "version" not in citation
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["license"] == project["project"]["license"]
+    assert citation["url"] == project["project"]["urls"]["Documentation"]
+    assert f"## {genewright.__version__} " in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_oldest_releases_are_read_from_the_lower_bounds() -> None:

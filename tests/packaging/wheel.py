@@ -1,8 +1,10 @@
-"""What the built wheel has to hold, and what it must not."""
+"""What the built wheel and sdist have to hold, and what they must not."""
 
 from __future__ import annotations
 
 import email
+import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -29,6 +31,11 @@ def check_wheel(wheel: Path) -> str:
     assert shipped - packaged == set(), "the wheel lacks these"
     assert packaged - shipped == set(), "the wheel holds these, which are no part of the package"
     assert any(name.endswith("/licenses/LICENSE") for name in names), "the wheel has no licence"
+    assert str(metadata["Author"]) == "The Genewright authors"
+    assert str(metadata["Description-Content-Type"]) == "text/markdown"
+    urls = dict(str(line).split(", ", 1) for line in metadata.get_all("Project-URL") or ())
+    assert set(urls) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    assert "](docs/" not in str(metadata.get_payload()), "a link of the README works in the repository only"
     version = str(metadata["Version"])
     assert wheel.name == f"genewright-{version}-py3-none-any.whl"
     assert str(metadata["License-Expression"]) == "MIT"
@@ -56,3 +63,20 @@ def check_wheel(wheel: Path) -> str:
     needed = [line for line in metadata.get_all("Requires-Dist") or () if "extra ==" not in line]
     assert {line.split(">=")[0] for line in needed} == {"numpy", "safetensors", "blake3", "typer", "rich"}
     return version
+
+
+def check_sdist(sdist: Path) -> set[str]:
+    """Check that an sdist holds what the repository does, and nothing else of the working tree; return its files.
+
+    Raises:
+        AssertionError: A file is missing or too many, or it is too large.
+    """
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    tracked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    outside = {".ci/run"}
+    assert names - {"PKG-INFO"} - set(tracked) == set(), "the sdist holds these, which are not in the repository"
+    assert set(tracked) - names - outside == set(), "the sdist lacks these"
+    assert sdist.stat().st_size < 5e6
+    return names
