@@ -16,9 +16,6 @@ sys.path[:0] = [str(ROOT)]
 from docs.building import drawing, gallery, notebooks, reference
 
 HOME = "https://github.com/genewright/genewright"
-RAW = "https://raw.githubusercontent.com/genewright/genewright/main"
-SITE = "https://genewright.github.io/genewright"
-_IN_FULL = re.compile(re.escape(HOME) + r"/blob/main/(docs/[^)#\s]+\.md)")
 _ABOVE = re.compile(r"\]\(((?:\.\./)*)([^):#\s]+)((?:#[^)]*)?)\)")
 _FROM_ROOT = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md", "security.md": "SECURITY.md"}
 
@@ -77,14 +74,9 @@ def _expand(nav: list[dict[str, Any]], sections: dict[str, list[Any]]) -> None:
 def _from_root(name: str) -> str:
     """Return a page that stands beside docs/, with its links as seen from within."""
     text = (ROOT / name).read_text()
-    # Badges are pictures of other hosts, of which the site asks nothing.
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("[!["))
-    text = text.replace(f"]({RAW}/docs/", "](").replace(f"]({SITE}/operators/)", "](operators/index.md)")
-    text = text.replace(f"]({SITE}/)", "](index.md)")
-    text = _IN_FULL.sub(lambda found: found[1].removeprefix("docs/"), text)
-    text = text.replace("](docs/", "](")
+    text = text.replace("](docs/notebooks)", "](notebooks/index.md)").replace("](docs/", "](")
     for uri, root in _FROM_ROOT.items():
-        text = text.replace(f"]({root})", f"]({uri})").replace(f"]({HOME}/blob/main/{root})", f"]({uri})")
+        text = text.replace(f"]({root})", f"]({uri})")
     return re.sub(
         r"\]\(([A-Za-z.]+)\)",
         lambda found: f"]({_outside(found[1])})" if (ROOT / found[1]).exists() else found[0],

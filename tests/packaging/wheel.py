@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -35,7 +36,11 @@ def check_wheel(wheel: Path) -> str:
     assert str(metadata["Description-Content-Type"]) == "text/markdown"
     urls = dict(str(line).split(", ", 1) for line in metadata.get_all("Project-URL") or ())
     assert set(urls) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
-    assert "](docs/" not in str(metadata.get_payload()), "a link of the README works in the repository only"
+    targets = re.findall(r"\]\(([^)\s]+)\)", str(metadata.get_payload()))
+    assert len(targets) > 15
+    assert [t for t in targets if not t.startswith("https://")] == [], (
+        "links of the README that the index cannot follow"
+    )
     version = str(metadata["Version"])
     assert wheel.name == f"genewright-{version}-py3-none-any.whl"
     assert str(metadata["License-Expression"]) == "MIT"
