@@ -30,13 +30,19 @@ DEFAULTS = {
     name: cls()
     for name, cls in registered().items()
     if cls.__module__.startswith("genewright.") and not {"architecture", "units"} & set(cls.__module__.split("."))
-    # These need a second network: tests/operators/sharing holds their invariants.
-    if cls not in (gw.Crossover, gw.AlignTo, gw.Rewind)
-    if cls is not gw.SafeGaussianNoise  # it needs an example: tests/operators/test_safe_gaussian_noise.py
+    if cls is not gw.AlignTo  # it needs an example: the built-in networks have some, below
+    if cls is not gw.SafeGaussianNoise  # likewise: tests/operators/test_safe_gaussian_noise.py
 }
 VARIANTS = {
+    "align_to": gw.AlignTo(),
     "bit_flip_sign": gw.BitFlip(bits="sign", rate=0.3),
     "bit_flip_low": gw.BitFlip(bits=(0, 3), rate=0.5),
+    "crossover_aligned": gw.Crossover(align="weights"),
+    "crossover_blend": gw.Crossover(kind="blend"),
+    "crossover_layer": gw.Crossover(kind="layer"),
+    "crossover_slerp": gw.Crossover(kind="slerp"),
+    "crossover_uniform": gw.Crossover(kind="uniform"),
+    "crossover_in_a_sequence": gw.Sequence(operators=(gw.Crossover(), gw.Zero(rate=0.3))),
     "cauchy_noise_rate": gw.CauchyNoise(scale=0.1, rate=0.2),
     "evolution_noise_mirrored": gw.EvolutionNoise(std=0.1, mirrored=True),
     "evolution_update_adam": gw.EvolutionUpdate(
@@ -54,11 +60,18 @@ VARIANTS = {
     "shuffle_all": gw.Shuffle(rate=1.0),
     "sign_flip_all": gw.SignFlip(rate=1.0),
     "swap_units_half": gw.SwapUnits(rate=0.5),
+    "transfer_of_a_donor": gw.Transfer(donor="donor"),
     "uniform_noise_named": gw.UniformNoise(bound=1.0, where="*weight*"),
     "zero_half": gw.Zero(rate=0.5),
 }
 OPERATORS = DEFAULTS | VARIANTS
-CROSSED = [*DEFAULTS, *(pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS)]
+WITH_EXAMPLES = {"align_to", "crossover_aligned"}  # they act on networks that can be run
+WITH_DONORS = {"crossover", "rewind"}
+CROSSED = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in VARIANTS or name in WITH_DONORS else [])
+    for name in OPERATORS
+    if name not in WITH_EXAMPLES
+]
 
 # An operator may refuse a network that has nothing for it. These do, and no others.
 _NO_KERNEL = {"parameter_lists"}
@@ -124,7 +137,10 @@ def test_operator_class_keeps_its_invariants_on_the_built_in_networks(name: str)
     gw.check_operator(operator_class(name))
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n.startswith(("crossover_", "transfer_")) else []) for n in VARIANTS],
+)
 def test_variant_keeps_its_invariants_on_the_built_in_networks(name: str) -> None:
     gw.check_operator(VARIANTS[name])
 

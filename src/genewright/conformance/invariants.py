@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from typing import Any, cast
 
 import numpy as np
@@ -11,12 +12,13 @@ from genewright.backends import Backend, backend_of
 from genewright.conformance.cases import Case
 from genewright.conformance.generators import reseeded, states
 from genewright.edits import EDITS, Edit, Map, Perturb
-from genewright.errors import ConformanceError, FunctionError, GenewrightError, SelectionError
-from genewright.mutate import fingerprint, mutate, mutated, plan, recipe, replay
+from genewright.errors import ConformanceError, FunctionError, GenewrightError, SelectionError, UnsupportedError
+from genewright.mutate import act, fingerprint, mutate, mutated, plan, recipe, replay
 from genewright.network import Network
-from genewright.operator import Combinator, Operator
+from genewright.operator import Combinator, Operator, donors_of, operator_class
 from genewright.recipe import Recipe, Step
 from genewright.seeding import Noise
+from genewright.transaction import Transaction
 from genewright.units import units_of
 from genewright.where import Where, where
 
@@ -52,6 +54,7 @@ class CaseCheck:
         self._content = case.content(self._base)
         self._traits = case.traits(self._base)
         self._result = ""
+        self._donors = {name: self._relative(case.fresh()) for name in donors_of(operator)}
 
     def accepted(self) -> bool:
         """Mutate in place; return whether the operator fits, having checked that a refusal is clean."""
@@ -109,7 +112,7 @@ class CaseCheck:
             return False
         for step in self._steps():
             noise = _ListeningNoise(step.seed, step.path, step.operator.name)
-            edits = tuple(step.operator.propose((self._backend.network(self._base, self.case.example),), noise))
+            edits = tuple(step.operator.propose(self._networks(), noise))
             if any(_draws(edit, asked=bool(noise.asked)) for edit in edits):
                 return True
         return False
@@ -124,8 +127,24 @@ class CaseCheck:
                 continue
         return False
 
-    def _mutant(self, model: Any, *, seed: int = _SEED, inplace: bool = False) -> Any:
-        return mutate(model, self.operator, seed=seed, example=self.case.example, inplace=inplace)
+    def _relative(self, model: Any) -> Any:
+        """Return a donor of weights: a model with other values, where it has any to change, and without a recipe."""
+        other_values = cast(Operator, operator_class("gaussian_noise")())
+        nothing_to_change = suppress(SelectionError, UnsupportedError)
+        with nothing_to_change, Transaction(self._backend, model, inplace=True, signs=False) as change:
+            act(change, (other_values,), Noise(_SEED))
+            return change.commit()
+        return model
+
+    def _mutant(self, model: Any, *, operator: Any = None, seed: int = _SEED, inplace: bool = False) -> Any:
+        return mutate(
+            model, operator or self.operator, seed=seed, example=self.case.example, donors=self._donors, inplace=inplace
+        )
+
+    def _networks(self) -> tuple[Network, ...]:
+        """Return what an operator that reads all donors is asked with."""
+        everyone = (self._base, *self._donors.values())
+        return tuple(self._backend.network(model, self.case.example) for model in everyone)
 
     def _mutate_untouched(self) -> Any:
         """Mutate a copy: the input and the global generators stay."""
@@ -147,12 +166,11 @@ class CaseCheck:
             strange = [edit for edit in edits if type(edit) not in EDITS]
             self._require(not strange, "it proposes edits", f"it proposed {strange[:1]}")
         self._same(self._base, "propose writes nothing")
-        plan(self._base, self.operator, seed=_SEED, example=self.case.example)
+        plan(self._base, self.operator, seed=_SEED, example=self.case.example, donors=self._donors)
         self._same(self._base, "a plan changes nothing")
 
     def _proposed(self, step: Step) -> tuple[Edit, ...]:
-        network = self._backend.network(self._base, self.case.example)
-        return tuple(step.operator.propose((network,), step.noise()))
+        return tuple(step.operator.propose(self._networks(), step.noise()))
 
     def _repeats(self, mutant: Any) -> None:
         invariant = "same base and same seed, same bytes"
@@ -170,13 +188,13 @@ class CaseCheck:
         self._require(fingerprint(other) == self._result, invariant, detail)
         if not self._keeps("function") and self._works_without_example():
             other = self.case.reordered(self.case.fresh(), runs=False)
-            expected = fingerprint(mutate(self._base, self.operator, seed=_SEED))
-            mutate(other, self.operator, seed=_SEED, inplace=True)
+            expected = fingerprint(mutate(self._base, self.operator, seed=_SEED, donors=self._donors))
+            mutate(other, self.operator, seed=_SEED, donors=self._donors, inplace=True)
             self._require(fingerprint(other) == expected, invariant, detail)
 
     def _works_without_example(self) -> bool:
         try:
-            mutate(self._base, self.operator, seed=_SEED)
+            mutate(self._base, self.operator, seed=_SEED, donors=self._donors)
         except GenewrightError:
             return False
         return True
@@ -187,10 +205,16 @@ class CaseCheck:
         read = Recipe.from_json(text)
         self._require(read.to_json() == text, invariant, "its JSON changes when it is read and written")
         try:
-            again = replay(read, self._base, example=self.case.example)
+            again = replay(read, self._base, example=self.case.example, donors=self._donors)
         except GenewrightError as error:
             raise self._broken(invariant, str(error)) from error
         self._require(fingerprint(again) == self._result, invariant, "the replay has other bytes")
+        kept = {name: fingerprint(donor) for name, donor in self._donors.items()}
+        self._require(
+            all(fingerprint(self._relative(self.case.fresh())) == found for found in kept.values()),
+            "a donor is only read",
+            f"one of {', '.join(kept)} changed",
+        )
 
     def _keeps_traits(self, mutant: Any) -> None:
         made = self.case.traits(mutant)
@@ -245,7 +269,7 @@ class CaseCheck:
         """Return the operator with another `where`, and its mutant; (None, None) where it refuses that."""
         try:
             limited = dataclasses.replace(cast(Any, self.operator), where=choice)
-            return limited, mutate(self._base, limited, seed=_SEED, example=self.case.example)
+            return limited, self._mutant(self._base, operator=limited)
         except GenewrightError:
             return None, None
         except Exception as error:
@@ -257,7 +281,9 @@ class CaseCheck:
         for leave_by in ("the end of the block", "an exception"):
             model = self.case.fresh()
             try:
-                with mutated(model, self.operator, seed=_SEED, example=self.case.example) as mutant:
+                with mutated(
+                    model, self.operator, seed=_SEED, example=self.case.example, donors=self._donors
+                ) as mutant:
                     self._require(
                         fingerprint(mutant) == self._result, "gw.mutated makes the same mutant", "its bytes differ"
                     )
@@ -272,17 +298,17 @@ class CaseCheck:
             model = self.case.doubled()
             if model is None:
                 return
-            before = self._backend.predict(model, self.case.example)
-            after = self._backend.predict(self._mutant(model), self.case.example)
+            donors = {name: self._relative(self.case.doubled()) for name in self._donors}
+            mutant = mutate(model, self.operator, seed=_SEED, example=self.case.example, donors=donors)
+            before, after = (self._backend.predict(each, self.case.example) for each in (model, mutant))
         for old, new in zip(before, after, strict=True):
             scale = float(np.max(np.abs(old), initial=0.0)) or 1.0
             error = float(np.max(np.abs(old - new), initial=0.0)) / scale
             self._require(error < _TOLERANCE, "it keeps the function", f"the outputs' relative error is {error:.3g}")
 
     def _steps(self) -> tuple[Step, ...]:
-        return tuple(
-            planned.step for planned in plan(self._base, self.operator, seed=_SEED, example=self.case.example).steps
-        )
+        planned = plan(self._base, self.operator, seed=_SEED, example=self.case.example, donors=self._donors)
+        return tuple(each.step for each in planned.steps)
 
     def _keeps(self, claim: str) -> bool:
         return all(claim in step.operator.claims() for step in self._steps())

@@ -16,6 +16,7 @@ from genewright.edits.values import ValueEdit
 from genewright.elements import decoded
 from genewright.noise import mask
 from genewright.part import Part, grid
+from genewright.tensor import COMPLEX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,9 @@ class Mix(ValueEdit):
             changes = drawn.reshape(shape)[grid(self.part, shape)]  # an element's draw is the same in every part
         site.rewrite(self.tensor, self.part, lambda old: self._mixed(old, theirs, changes))
 
+    def takes(self, dtype: str) -> bool:
+        return super().takes(dtype) or dtype in COMPLEX
+
     def rate(self) -> float:
         return self.chosen
 
@@ -83,6 +87,8 @@ class Mix(ValueEdit):
         mixed = theirs * self.other if not self.own else old * self.own + theirs * self.other
         if changes is None:
             return mixed
+        if not np.ndim(changes):  # one number
+            return mixed if changes else old
         at = np.nonzero(changes)
         old[at] = mixed[at]
         return old

@@ -76,3 +76,29 @@ def test_a_cell_comes_with_all_its_gates() -> None:
     assert bool((gates == gates[0]).all())
     assert 0 < int(gates[0].sum()) < 16
     assert torch.equal(gates.flatten(), (child.weight_hh_l0 == other.weight_hh_l0).all(1))
+
+
+def test_a_number_alone_is_drawn_like_any_element() -> None:
+    net, other = make("scalars_and_empty"), other_of("scalars_and_empty")
+    taken = set[float]()
+    for seed in range(8):
+        child = gw.mutate(net, gw.Crossover(kind="uniform"), seed=seed, donors={"mate": other})
+        taken.add(float(child.get_parameter("scale").detach()))
+    assert taken == {2.0, 3.0}
+
+
+def test_complex_numbers_lie_on_the_arc_by_both_their_parts() -> None:
+    pair = [torch.randn(5, dtype=torch.complex128, generator=torch.Generator().manual_seed(s)) for s in (1, 2)]
+    net, other = (nn.ParameterList([each]) for each in pair)
+    real, other_real = (nn.ParameterList([torch.view_as_real(each).clone()]) for each in pair)
+    slerp = gw.Crossover(kind="slerp", t=0.3)
+    child = gw.mutate(net, slerp, seed=1, donors={"mate": other})
+    expected = gw.mutate(real, slerp, seed=1, donors={"mate": other_real})
+    torch.testing.assert_close(torch.view_as_real(child[0]), expected[0], rtol=1e-10, atol=1e-12)
+
+
+def test_a_draw_of_nothing_is_a_child_like_its_parent() -> None:
+    net, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    child = gw.mutate(net, gw.Crossover(kind="layer", rate=1e-9), seed=1, donors={"mate": other})
+    assert gw.fingerprint(child) == gw.fingerprint(net)
+    assert gw.fingerprint(gw.replay(gw.recipe(child), net, donors=[other])) == gw.fingerprint(net)

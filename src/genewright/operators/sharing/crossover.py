@@ -125,11 +125,17 @@ class Crossover(Operator):
         if self.align is not None:
             found = matched("Crossover", self.donor, network, fixed=network, moved=other, by=self.align, noise=noise)
             sources = positions(found)
-        for layer, chosen in self._layers(network, other).items():
+        layers = self._layers(network, other)
+        crossed = False
+        for layer, chosen in layers.items():
             if self.kind == "layer" and not float(uniform01(noise.stream(layer), 0)) < (self.rate or 0):
                 continue
             for selected in chosen:
-                yield from self._crossed(selected, networks, sources, noise)
+                for edit in self._crossed(selected, networks, sources, noise):
+                    crossed = True
+                    yield edit
+        if not crossed:  # a draw may leave everything as it is, as any rate may
+            yield from _nothing(layers, other)
 
     def _layers(self, network: Network, other: Network) -> dict[str, list[Selected]]:
         """Return what is crossed, by layer."""
@@ -186,6 +192,16 @@ class Crossover(Operator):
             chosen=chosen,
             stream=tensor.name if self.kind == "uniform" else None,
         )
+
+
+def _nothing(layers: dict[str, list[Selected]], other: Network) -> Iterator[Edit]:
+    """Yield the copy of no position of the first tensor that has axes."""
+    for selected in (each for chosen in layers.values() for each in chosen):
+        theirs = counterpart(selected.tensor, other)
+        if selected.tensor.shape and theirs is not None:
+            none = (Index.of(()),)
+            yield Copy(tensor=selected.tensor.name, source=theirs.name, part=none, source_part=none, of=1)
+            return
 
 
 def _part(chosen: list[NDArray[np.int64]], shape: tuple[int, ...]) -> Part:
