@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 import torch
 
 import genewright as gw
+from genewright.cli.evolve import RUN_FILE
+from genewright.cli.run_file import RunFile
 
 pytest.importorskip("sqlalchemy")
 
@@ -26,6 +29,56 @@ class Tiny(torch.nn.Linear):
 
 def small(model):
     return -float(sum(p.detach().double().abs().sum() for p in model.parameters()))
+
+
+class Deep(torch.nn.Sequential):
+    def __init__(self):
+        super().__init__(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+
+
+def decay(model, trial):
+    for parameter in model.parameters():
+        parameter.data *= 1 - trial.settings["decay"]
+
+
+def share(outputs, targets):
+    return float((outputs.argmax(1) == targets).mean())
+"""
+
+LEARNING = """
+model = "judges:Deep"
+weights = "deep.safetensors"
+example = "2x4"
+store = "learning.db"
+out = "learnt.safetensors"
+seed = 246
+generations = 2
+executor = "batched"
+train = {function = "judges:decay", settings = {decay = 0.1}}
+
+[fitness.named.fitness]
+sum = [
+    {supervised = {data = "data.npz", metric = "cross_entropy"}},
+    {penalty = {cost = "macs", weight = 1e-4}},
+    "judges:small",
+]
+
+[fitness.named]
+size = {penalty = {cost = "size"}}
+share = {supervised = {data = "data.npz", metric = "judges:share"}}
+
+[mutation.either]
+operator = "one_of"
+operators = [{operator = "widen", layer = "0", num_units = 1}, {operator = "zero", rate = 0.1}]
+
+[mutation.drawn]
+operator = "draw_settings"
+settings = {operator = {operator = "gaussian_noise"}, ranges = {std = [0.01, 0.1]}}
+
+[strategy]
+name = "MAPElites"
+batch = 4
+measures = {size = [-40, -20, 4], share = [0, 1, 4]}
 """
 
 FILE = """
@@ -59,6 +112,8 @@ def run_file(folder: Path) -> Iterator[Path]:
     (folder / "judges.py").write_text(JUDGES)
     (folder / "run.toml").write_text(FILE)
     gw.save(torch.nn.Linear(4, 2), folder / "tiny.safetensors")
+    deep = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    gw.save(deep, folder / "deep.safetensors")
     rng = np.random.default_rng(0)
     np.savez(folder / "data.npz", X=rng.normal(size=(20, 4)).astype(np.float32), y=rng.integers(0, 2, 20))
     sys.modules.pop("judges", None)
@@ -106,8 +161,22 @@ def test_a_ready_fitness_and_other_strategies(genewright: Any, folder: Path) -> 
         ('"GeneticAlgorithm"', '"GeneticAlgoritm"', "genetic_algorithm"),
         ("judges:small", "judges:smal", "Did you mean 'small'"),
         ("judges:Tiny", "judge:Tiny", "no module is called 'judge'"),
-        ('fitness = "judges:small"', 'fitness = {superwised = {data = "d.npz"}}', "one table of supervised"),
-        ("seed = 246", "seed = 246\nexecutor = {threads = 3}", "executor is one of"),
+        (
+            'fitness = "judges:small"',
+            'fitness = {superwised = {data = "d.npz"}}',
+            "a table with one entry, function or supervised",
+        ),
+        ("seed = 246", "seed = 246\nexecutor = {threads = 3}", "received threads"),
+        ("seed = 246", 'seed = 246\nexecutor = "batch"', "one entry, serial or batched"),
+        ("seed = 246", "seed = 246\nexecutor = {serial = 3}", 'executor = "serial"'),
+        ("seed = 246", "seed = 246\nexecutor = {processes = {numbr = 3}}", "Did you mean 'number'"),
+        ("seed = 246", "seed = 246\ntrain = {settings = {lr = 0.1}}", "with it as function"),
+        ("seed = 246", 'seed = 246\ntrain = {function = "judges:small", lr = 0.1}', "no setting 'lr'"),
+        ('fitness = "judges:small"', 'fitness = {penalty = {cost = "macs"}}', "macs needs a sample input"),
+        ('fitness = "judges:small"', "fitness = {penalty = {weight = 2}}", "Penalty: "),
+        ('fitness = "judges:small"', 'fitness = {sum = "judges:small"}', "a list of fitnesses"),
+        ('fitness = "judges:small"', "fitness = {named = {}}", "fitness.named is a table"),
+        ('fitness = "judges:small"', 'fitness = {sum = [{penalty = {cost = "sise"}}]}', "sise"),
         ("[strategy]", "[strategy", "is no TOML file"),
     ],
 )
@@ -145,3 +214,36 @@ def test_a_page_on_a_run(genewright: Any, folder: Path) -> None:
     assert genewright("report", "run.db").code == 1  # the page is there already
     assert genewright("report", "run.db", "--out", "page.txt").code == 2
     assert genewright("report", "nowhere.db", "--force").code == 1
+
+
+def test_a_file_says_objectives_sums_penalties_training_and_who_evaluates(genewright: Any, folder: Path) -> None:
+    pytest.importorskip("ribs")
+    (folder / "learning.toml").write_text(LEARNING)
+    done = genewright("evolve", "learning.toml", "--json").json()
+    assert sorted(done["champion"]["fitness"]) == ["fitness", "share", "size"]
+    assert done["individuals"] == 9
+    judges: Any = sys.modules["judges"]
+    learnt = gw.load(judges.Deep, folder / "learnt.safetensors")
+    assert gw.fingerprint(learnt) == done["champion"]["result"]
+    judged = -float(torch.nn.functional.cross_entropy(*(torch.from_numpy(a) for a in _outputs(learnt, folder))))
+    macs = sum(layer.weight.numel() for layer in learnt if isinstance(layer, torch.nn.Linear)) * 2  # two samples
+    assert done["champion"]["fitness"]["fitness"] == pytest.approx(
+        judged - 1e-4 * macs + judges.small(learnt), abs=1e-5
+    )
+    further = genewright("resume", "learning.db", "--generations", "3", "--force", "--json").json()
+    assert further["individuals"] == 13
+    assert genewright("report", "learning.db", "--json").json()["model"]
+
+
+def _outputs(model: torch.nn.Module, folder: Path) -> tuple[Any, Any]:
+    data = np.load(folder / "data.npz")
+    return model(torch.from_numpy(data["X"])).detach().numpy(), data["y"]
+
+
+def test_the_file_that_help_shows_is_one(genewright: Any) -> None:
+    shown = genewright("evolve", "--help").out
+    assert all(line.strip() in shown for line in RUN_FILE.splitlines())
+    said = RunFile.of(tomllib.loads(RUN_FILE), "run.toml")
+    assert said.strategy() == gw.GeneticAlgorithm(population=50)
+    assert said.mutation() == gw.GaussianNoise(std=0.02)
+    assert said.executor() == gw.Processes(4)

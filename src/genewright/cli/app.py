@@ -18,7 +18,7 @@ from genewright.cli.arguments import UsageError, example
 from genewright.cli.compare import compare
 from genewright.cli.demo import demo
 from genewright.cli.diff import diff
-from genewright.cli.evolve import evolve
+from genewright.cli.evolve import RUN_FILE, evolve
 from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
 from genewright.cli.neurons import neurons
@@ -139,9 +139,17 @@ def application() -> typer.Typer:
             "genewright survivors report.jsonl", "genewright survivors report.jsonl --recipe 17 --out survivor.json"
         )
     )(survivors)
-    app.command(epilog=example("genewright evolve run.toml"))(evolve)
+    app.command(
+        epilog=f"{example('genewright evolve run.toml', 'genewright evolve run.toml --force --json')}\n\n"
+        f"A whole file (the guide on evolution has all entries):\n{RUN_FILE}"
+    )(evolve)
     app.command(epilog=example("genewright resume run.db", "genewright resume run.db --generations 200"))(resume)
-    app.command(epilog=example("genewright report run.db", "genewright report run.db --out page.html --force"))(report)
+    app.command(
+        epilog=example(
+            "genewright report run.db",
+            "genewright report run.db --model my.models:Net --weights net.safetensors --out page.html --force",
+        )
+    )(report)
     app.command(epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
     return app
 

@@ -16,6 +16,28 @@ from genewright.evolution.run import Run
 from genewright.files import save
 from genewright.fingerprint import fingerprint_of
 
+RUN_FILE = """
+    model = "my.models:Net"
+    weights = "net.safetensors"
+    store = "run.db"
+    out = "champion.safetensors"
+    seed = 246
+    generations = 100
+    executor = {processes = 4}
+
+    [fitness.supervised]
+    data = "held_out.npz"
+    metric = "accuracy"
+
+    [mutation]
+    operator = "gaussian_noise"
+    std = 0.02
+
+    [strategy]
+    name = "GeneticAlgorithm"
+    population = 50
+"""
+
 
 def evolve(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What the run is, as a .toml file.")],
@@ -32,13 +54,15 @@ def evolve(
     out = out_of(said, force=force)
     with output.working("Reading"):
         model, example = said.model()
-        fitness, mutation, strategy = said.fitness(), said.mutation(), said.strategy()
+        fitness, mutation, strategy = said.fitness(example), said.mutation(), said.strategy()
+        train = said.training()
     run = evolved(
         model,
         fitness,
         mutation=mutation,
         strategy=strategy,
         example=example,
+        train=train,
         executor=said.executor(),
         progress=False if as_json else None,
         notes=dict(said.entries),

@@ -46,12 +46,13 @@ def resume(
     out = out_of(said, force=force)
     with output.working("Reading"):
         model, example = said.model()
-        fitness = said.fitness()
+        fitness, train = said.fitness(example), said.training()
     run = resumed(
         store,
         model=model,
         fitness=fitness,
         example=example,
+        train=train,
         executor=said.executor(),
         generations=generations,
         evaluations=evaluations,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from genewright.backends import backend_of
@@ -88,28 +87,10 @@ def arranged(
         repeats=repeats,
         timeout=timeout,
         training=training,
-        trained=None if training is None else _weights_of(training, store),
+        trained=None if training is None else TrainedWeights.of(training.folder, store),
     )
     setup = Setup(strategy=strategy, mutations=mutations, limits=limits, seed=seed, trains=training is not None)
     return Arrangement(setup=setup, job=job, executor=executor or Serial())
-
-
-def _weights_of(training: Training, store: str | os.PathLike[str] | None) -> TrainedWeights:
-    """Return where trained weights are kept.
-
-    Raises:
-        SettingError: The store is a database, beside which there is no folder.
-    """
-    if training.folder is not None:
-        return TrainedWeights(Path(training.folder))
-    if store is None:
-        return TrainedWeights.passing()
-    if "://" in str(store):
-        raise SettingError(
-            "Trained weights lie in a folder, and there is none beside a database. Write "
-            "train=gw.Training(function, folder='weights'), where every worker can see it."
-        )
-    return TrainedWeights(Path(f"{os.fspath(store)}.weights"))
 
 
 def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: Any, training: Training | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import weakref
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from genewright.backends import backend_of
-from genewright.errors import FileError, StoreError
+from genewright.errors import FileError, SettingError, StoreError
 from genewright.files import load as load_model
 from genewright.files import save as save_model
 from genewright.mutate import fingerprint
@@ -38,6 +39,28 @@ class TrainedWeights:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @classmethod
+    def of(cls, folder: str | os.PathLike[str] | None, store: str | os.PathLike[str] | None) -> TrainedWeights:
+        """Return the weights of a run, by what it said of them.
+
+        Args:
+            folder: The folder, where the run names one.
+            store: The run's store, beside which they lie otherwise; None for a run in memory.
+
+        Raises:
+            SettingError: The store is a database, beside which there is no folder.
+        """
+        if folder is not None:
+            return cls(Path(folder))
+        if store is None:
+            return cls.passing()
+        if "://" in str(store):
+            raise SettingError(
+                "Trained weights lie in a folder, and there is none beside a database. Write "
+                "train=gw.Training(function, folder='weights'), where every worker can see it."
+            )
+        return cls(Path(f"{os.fspath(store)}.weights"))
 
     @classmethod
     def passing(cls) -> TrainedWeights:

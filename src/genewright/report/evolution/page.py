@@ -16,6 +16,7 @@ from genewright.errors import FingerprintError
 from genewright.evolution.grower import Grower
 from genewright.evolution.individual import Individual
 from genewright.evolution.stores.store import Store
+from genewright.evolution.trained_weights import TrainedWeights
 from genewright.extras import required
 from genewright.fingerprint import fingerprint_of
 from genewright.report.evolution import charts
@@ -38,6 +39,7 @@ def write_report(
     base: Any = None,
     example: Any = None,
     champion: Any = None,
+    trained: TrainedWeights | None = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write what became of a run as one page of HTML.
@@ -48,6 +50,7 @@ def write_report(
         base: The network that the run started from. Without it, the page has nothing on layers and weights.
         example: The run's example, where it had one.
         champion: The champion, where the caller has it; else it is made of the base.
+        trained: Where trained weights are kept, in a run that trained its individuals.
         overwrite: Whether an old file may be replaced.
 
     Raises:
@@ -76,7 +79,7 @@ def write_report(
             )
         if champion is None:
             genomes = ancestry(store, story.champion.number)
-            champion = Grower(base, genomes, example=example).signed(story.champion.number)
+            champion = Grower(base, genomes, example=example, trained=trained).signed(story.champion.number)
     write_atomically(path, [_page(story, base, champion, jinja).encode()], overwrite=overwrite)
 
 
