@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from genewright.backends import backend_of
+from genewright.backends.files import read_checkpoint
 from genewright.edits import Store
 from genewright.errors import FingerprintError, UnknownNameError
 from genewright.fingerprint import difference_from, fingerprint_of
 from genewright.interrupts import hearing
 from genewright.network import Network
+from genewright.operator import AnyOperator, donors_of
 from genewright.recipe import History
+from genewright.references import DonorReference
 
 
 @dataclass(frozen=True)
@@ -38,32 +43,44 @@ class Donors:
     Args:
         models: Models or checkpoints by name, or in any order.
         changing: The model that changes in place: where it is a donor too, its copy is read, as it was before.
+        operators: What will act: a donor that a setting holds as the object may be the model that changes, too.
         example: A sample input, for operators that let a donor run.
     """
 
     def __init__(
-        self, models: Mapping[str, Any] | Iterable[Any] | None = None, *, changing: Any = None, example: Any = None
+        self,
+        models: Mapping[str, Any] | Iterable[Any] | None = None,
+        *,
+        changing: Any = None,
+        operators: Iterable[AnyOperator] = (),
+        example: Any = None,
     ) -> None:
         named: dict[str, Any] = (
             {str(name): model for name, model in models.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             if isinstance(models, Mapping)
             else {f"donor {place}": model for place, model in enumerate(models or ())}
         )
-        self._models = {name: _as_it_is(m) if m is changing else m for name, m in named.items()}
+        asked = (name for operator in operators for name in donors_of(operator))
+        named.update({name: name.of for name in asked if isinstance(name, DonorReference)})
+        self._models = {name: as_network(m, changing=changing) for name, m in named.items()}
         self._opened: dict[str, Donor] = {}
         self._example = example
 
     def named(self, name: str) -> Donor:
-        """Return the donor of that name.
+        """Return the donor of that name; a name that none has may be a file's, or stand for the object itself.
 
         Raises:
             UnknownNameError: There is none; the message says how to give it.
+            FileError: It is a file, and cannot be read.
         """
+        if name not in self._models and (isinstance(name, DonorReference) or Path(name).is_file()):
+            given = name.of if isinstance(name, DonorReference) else name
+            self._models[name] = as_network(given)
         if name not in self._models:
             has = ", ".join(map(repr, self._models)) or "none"
             raise UnknownNameError(
                 f"No donor is called {name!r} (given: {has}). Give the network that weights come from: "
-                f"donors={{{name!r}: model}}."
+                f"donors={{{name!r}: model}}, or the model itself as the setting; no file has that name either."
             )
         if name not in self._opened:
             model = self._models[name]
@@ -92,5 +109,12 @@ class Donors:
 
 
 @hearing
-def _as_it_is(model: Any) -> Any:
-    return None if model is None else backend_of(model).copy(model)
+def as_network(given: Any, *, changing: Any = None) -> Any:
+    """Return a network that weights come from: of a path its checkpoint, of the model that changes a copy.
+
+    Raises:
+        FileError: The file cannot be read.
+    """
+    if isinstance(given, str | os.PathLike):
+        return read_checkpoint(os.fspath(cast("os.PathLike[str]", given)))
+    return backend_of(given).copy(given) if given is not None and given is changing else given

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 from genewright.backends import Backend, backend_of
 from genewright.calls import answered
 from genewright.companion import Companion
-from genewright.donors import Donors
+from genewright.donors import Donors, as_network
 from genewright.edits import Gather
 from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import difference_from, fingerprint_of
@@ -54,7 +54,8 @@ def mutate(
             one that was made before says at its next step what it does not train. An averaged copy of the model
             (`torch.optim.swa_utils.AveragedModel`, or any module with the same tensors) grows alike where
             layers or shapes change. A list takes several of both.
-        donors: Networks that weights may come from, by the name that the operator says: models or checkpoints.
+        donors: Networks that weights may come from, by the name that the operator says: models, state dicts,
+            checkpoints or their paths.
 
     Returns:
         The mutant; `model` itself where `inplace`.
@@ -73,7 +74,7 @@ def mutate(
     operators = operators_for(model, operator, "gw.mutate")
     companion = _companion(backend, model, optimizer, inplace=inplace)
     target = model if inplace else _copy_of(backend, model)
-    known = Donors(donors, changing=model if inplace else None, example=example)
+    known = Donors(donors, changing=model if inplace else None, operators=operators, example=example)
     with Transaction(backend, target, example=example, donors=known, companion=companion, inplace=inplace) as change:
         act(change, operators, Noise(seed))
         return _same_if(inplace, change.commit(), model)
@@ -172,14 +173,9 @@ def mutated(
         ...     zeroed.weight.abs().sum().item()
         0.0
     """
-    return Mutated(
-        model,
-        operators_for(model, operator, "gw.mutated"),
-        seed,
-        example,
-        optimizer,
-        Donors(donors, changing=model, example=example),
-    )
+    operators = operators_for(model, operator, "gw.mutated")
+    known = Donors(donors, changing=model, operators=operators, example=example)
+    return Mutated(model, operators, seed, example, optimizer, known)
 
 
 class Mutated(Generic[Model]):
@@ -269,6 +265,7 @@ def replay(
     backend = backend_of(base)
     companion = _companion(backend, base, optimizer, inplace=inplace)
     given = tuple(cast("Mapping[str, Any]", donors).values() if isinstance(donors, Mapping) else donors)
+    given = tuple(map(as_network, given))
     given = (*given, *_remade(recipe, base, given, example))
     target = base if inplace else _copy_of(backend, base)
     with Transaction(
@@ -302,7 +299,8 @@ def replay(
 def _remade(recipe: Recipe, base: Any, given: tuple[Any, ...], example: Any) -> list[Any]:
     """Return the donors that a recipe leads to from its own base, each made of what came before it."""
     has = set(map(fingerprint, given)) if recipe.donors else set[str]()
-    places = {node.result: at for at, node in enumerate(recipe.nodes)}
+    used = {parent: at for at, node in reversed(list(enumerate(recipe.nodes))) for parent in node.parents[1:]}
+    places = {node.result: at for at, node in enumerate(recipe.nodes) if at < used.get(str(node.result), 0)}
     made: list[Any] = []
     todo, ways = list(recipe.donors), dict[int, Recipe]()
     while todo:

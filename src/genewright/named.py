@@ -10,7 +10,7 @@ from genewright.backends import backend_of
 from genewright.errors import UnknownNameError
 from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator, OperatorLike, Registered, as_operators
-from genewright.references import Prototype, Reference, said
+from genewright.references import DonorReference, Prototype, Reference, said
 from genewright.spec import LayerSpec
 from genewright.where import Where
 
@@ -36,7 +36,7 @@ def operators_for(model: Any, operator: OperatorLike | Iterable[OperatorLike], w
 
 def _refers(value: Any) -> bool:
     if isinstance(value, Reference):
-        return True
+        return not isinstance(value, DonorReference)
     if isinstance(value, Mapping):
         return any(map(_refers, cast("Mapping[str, Any]", value).values()))
     if isinstance(value, tuple | list):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from genewright.errors import SettingError
 
@@ -20,11 +22,24 @@ if TYPE_CHECKING:
         def __get__(self, owner: object, kind: Any = None) -> str | None: ...
         def __set__(self, owner: object, value: str | Callable[..., Any] | None) -> None: ...
 
+    class DonorSetting:
+        """A setting that names a donor; a model, a state dict or a checkpoint's path may be given."""
+
+        def __get__(self, owner: object, kind: Any = None) -> str: ...
+        def __set__(
+            self, owner: object, value: str | os.PathLike[str] | Callable[..., Any] | Mapping[Any, Any]
+        ) -> None: ...
+
 else:
     LayerSetting = str | None
+    DonorSetting = str
 
 NO_LAYER: Any = None
 """The default of a `LayerSetting`: the seed chooses."""
+
+
+MATE: Any = "mate"
+"""The default of a `DonorSetting` for a second parent; `gw.evolve` gives it under this name."""
 
 
 class Reference(str):  # noqa: SLOT000  # it holds an object
@@ -63,6 +78,40 @@ class Reference(str):  # noqa: SLOT000  # it holds an object
 
 class Prototype(Reference):
     """A layer object that says of which kind, with which settings, a new layer shall be; its weights are not taken."""
+
+
+class DonorReference(Reference):
+    """A network that weights come from, given as the object: a recipe knows it by its fingerprint, not by a name."""
+
+    def to_json(self) -> str:
+        """Return what kind of object it is, of a path the file's name; a replay finds it by its fingerprint."""
+        return Path(self.of).name if isinstance(self.of, str) else str.__str__(self)
+
+
+def as_donor(owner: object, setting: str, value: Any) -> str:
+    """Return a donor as operators keep it: its name in ``donors={...}``, a path, or a reference to the object.
+
+    Args:
+        owner: The operator, for the message.
+        setting: The setting's name, for the message.
+        value: A name, a path, a model, a checkpoint or a state dict.
+
+    Raises:
+        SettingError: It is none of these.
+    """
+    if isinstance(value, os.PathLike):
+        return DonorReference(os.fspath(cast("os.PathLike[str]", value)))
+    if isinstance(value, Reference):
+        return value if isinstance(value, DonorReference) else DonorReference(value.of)
+    if isinstance(value, str) and value:
+        return DonorReference(value) if Path(value).name != value else value
+    if value is None or isinstance(value, str | bytes | bool | int | float | list | tuple | type):
+        who = type(owner).__name__
+        raise SettingError(
+            f"{who}: {setting} is a model, a state dict, a checkpoint's path, or a name in donors={{...}}; received "
+            f"{said(cast(object, value))}. Write gw.{who}({setting}=model)."
+        )
+    return DonorReference(value)
 
 
 def is_layer(value: object) -> bool:

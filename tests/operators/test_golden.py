@@ -73,6 +73,7 @@ SHARING: dict[str, Any] = {
     "Crossover along the arc": gw.Crossover("same", kind="slerp", t=0.3),
     "Crossover of what is common": gw.Crossover("donor", rate=0.8, other_sizes="overlap"),
     "Rewind": gw.Rewind("same"),
+    "SetWeights from another": gw.SetWeights("same", where="first.*"),
     "Tie": gw.Tie("second", "first"),
     "Transfer": gw.Transfer("first", "second", fraction=0.6),
     "Transfer between layers that the seed chooses": gw.Transfer(),

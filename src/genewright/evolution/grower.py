@@ -15,11 +15,11 @@ from genewright.evolution.trained_weights import TrainedWeights
 from genewright.mutate import act
 from genewright.operator import AnyOperator
 from genewright.operators.weights.evolution_update import EvolutionUpdate, Moments
+from genewright.references import MATE
 from genewright.seeding import Noise
 from genewright.strengths.scaling import scaled
 from genewright.transaction import Transaction
 
-MATE = "mate"  # what operators call the second parent among their donors
 CACHE_BYTES = 256 << 20
 _MOST_HELD = 128
 

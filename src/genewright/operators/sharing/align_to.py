@@ -17,6 +17,7 @@ from genewright.operators.architecture.gather_units import gather
 from genewright.operators.sharing.activation_matching import match_activations
 from genewright.operators.sharing.forms import refuse_other_form
 from genewright.operators.sharing.matching import Orders, match_weights, permutable
+from genewright.references import MATE, DonorSetting, as_donor
 from genewright.seeding import Noise
 from genewright.settings import check_choice
 
@@ -44,7 +45,7 @@ class AlignTo(Operator):
     Widths whose units put out nothing that can be seen, as inside attention scores, go by weights in either case.
 
     Args:
-        donor: Name, in ``donors={...}``, of the other network, which is only read.
+        donor: The other network, as a model, a state dict, a path, or a name in ``donors={...}``, which is only read.
         by: "weights" or "activations".
 
     Raises:
@@ -74,10 +75,11 @@ class AlignTo(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape", "function"})
 
-    donor: str = field(default="mate", kw_only=False)
+    donor: DonorSetting = field(default=MATE, kw_only=False)
     by: Literal["weights", "activations"] = "weights"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "donor", as_donor(self, "donor", self.donor))
         check_choice(self, "by", self.by, BY)
 
     def donors(self) -> tuple[str, ...]:

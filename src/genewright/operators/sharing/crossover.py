@@ -21,6 +21,7 @@ from genewright.operators.sharing.drawn_units import drawn_positions
 from genewright.operators.sharing.forms import OTHER_SIZES, counterpart, in_common
 from genewright.operators.sharing.matching import positions
 from genewright.part import Part
+from genewright.references import MATE, DonorSetting, as_donor
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction
 from genewright.tensor import FLOATS
@@ -52,7 +53,7 @@ class Crossover(Operator):
     can cost more than it gives: compare both.
 
     Args:
-        donor: Name, in ``donors={...}``, of the other network; in a run of `gw.evolve` it is the second parent.
+        donor: The other network: a model, state dict, path, or name in ``donors={...}``; a second parent in `gw.evolve`.
         kind: How the two are put together, as above.
         rate: Share that is the other's, in [0, 1], of the kinds that draw; 0.5 by default.
         t: Weight of the other, in [0, 1], of "blend" and "slerp"; 0.5 by default.
@@ -91,7 +92,7 @@ class Crossover(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    donor: str = field(default="mate", kw_only=False)
+    donor: DonorSetting = field(default=MATE, kw_only=False)
     kind: Literal["unit", "uniform", "layer", "blend", "slerp"] = "unit"
     rate: float | None = None
     t: float | None = None
@@ -101,6 +102,7 @@ class Crossover(Operator):
     where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "donor", as_donor(self, "donor", self.donor))
         check_choice(self, "kind", self.kind, KINDS)
         used, other = ("rate", "t") if self.kind in DRAWN else ("t", "rate")
         if getattr(self, other) is not None:

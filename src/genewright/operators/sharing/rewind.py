@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from genewright.edits import Copy, Edit
-from genewright.errors import SettingError, UnsupportedError
+from genewright.edits import Edit
+from genewright.errors import SettingError
 from genewright.network import Network
 from genewright.operator import Operator
+from genewright.operators.sharing.stored_values import stored_values
+from genewright.references import DonorSetting, as_donor
 from genewright.seeding import Noise
 from genewright.where import EVERYTHING, WhereSetting, as_where
+
+_START: Any = "start"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,16 +23,16 @@ class Rewind(Operator):
     """Set weights back to those of the same names in a checkpoint, and leave what is zero zero.
 
     w' = stored w where w is not 0, else 0: after `MaskSmallest` the rest of the network starts again where it was.
-    Bits are copied; where the dtypes differ, values are rounded once. `Transfer` takes weights of other names and
-    shapes.
+    Bits are copied; where the dtypes differ, values are rounded once. `SetWeights(source=...)` is the same without
+    regard to zeros; `Transfer` takes weights of other names and shapes.
 
     Args:
-        to: Name, in ``donors={...}``, of the model or checkpoint to go back to.
+        to: What to go back to: a model, a state dict, a checkpoint's path, or a name in ``donors={...}``.
         keep_zeros: Leave zeros; False sets every chosen weight.
         where: Which tensors and units; all trainable ones by default.
 
     Raises:
-        SettingError: `keep_zeros` is no bool.
+        SettingError: `keep_zeros` is no bool, or `to` nothing that weights come from.
         UnknownNameError: The donor has no tensor of that name.
         UnsupportedError: A shape is another.
 
@@ -37,8 +41,7 @@ class Rewind(Operator):
         >>> net = torch.nn.Linear(8, 8)
         >>> start = copy.deepcopy(net)
         >>> _ = torch.nn.init.normal_(net.weight)  # training, in short
-        >>> ticket = [gw.MaskSmallest(0.5), gw.Rewind("start")]
-        >>> sparse = gw.mutate(net, ticket, seed=1, donors={"start": start})
+        >>> sparse = gw.mutate(net, [gw.MaskSmallest(0.5), gw.Rewind(to=start)], seed=1)
         >>> kept = sparse.weight != 0
         >>> int(kept.sum()), torch.equal(sparse.weight[kept], start.weight[kept])
         (32, True)
@@ -50,13 +53,14 @@ class Rewind(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
 
-    to: str = field(default="start", kw_only=False)
+    to: DonorSetting = field(default=_START, kw_only=False)
     keep_zeros: bool = True
     where: WhereSetting = field(default_factory=EVERYTHING)
 
     def __post_init__(self) -> None:
         if type(self.keep_zeros) is not bool:
             raise SettingError(f"Rewind: keep_zeros is True or False; received {self.keep_zeros!r}.")
+        object.__setattr__(self, "to", as_donor(self, "to", self.to))
         object.__setattr__(self, "where", as_where(self.where))
 
     def donors(self) -> tuple[str, ...]:
@@ -64,14 +68,4 @@ class Rewind(Operator):
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield one edit for every chosen tensor."""
-        for selected in self.where.select(networks[0]):
-            tensor, part = selected.tensor, selected.part
-            source = networks[1].tensor(tensor.name)
-            if source.shape != tensor.shape:
-                raise UnsupportedError(
-                    f"Rewind: {tensor.name!r} has shape {tensor.shape}, and {source.shape} in the donor. gw.Transfer "
-                    "takes what two shapes have in common; where= leaves a tensor out."
-                )
-            yield Copy(
-                tensor=tensor.name, source=source.name, part=part, source_part=part, of=1, keep_zeros=self.keep_zeros
-            )
+        yield from stored_values("Rewind", self.where, *networks, keep_zeros=self.keep_zeros)

@@ -14,7 +14,7 @@ from genewright.operator import Operator
 from genewright.operators.sharing.overlap import Overlap, overlap_of
 from genewright.operators.sharing.pairs import candidates, pairs_of
 from genewright.part import along
-from genewright.references import NO_LAYER, LayerSetting
+from genewright.references import NO_LAYER, DonorSetting, LayerSetting, as_donor
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction
 from genewright.tensor import Tensor
@@ -45,7 +45,8 @@ class Transfer(Operator):
             those of `source` stand for; None is every trainable tensor.
         fraction: Share of the source's positions, in [0, 1]; within one network.
         axis: "out" or "in"; within one network.
-        donor: Name, in ``donors={...}``, of the network that weights come from; None is this network itself.
+        donor: The network that weights come from: a model, a state dict, a path, or a name in ``donors={...}``; None
+            is this network itself.
         statistics: Running statistics come from the donor too, as they belong to its weights.
 
     Raises:
@@ -78,7 +79,7 @@ class Transfer(Operator):
     target: LayerSetting = field(default=NO_LAYER, kw_only=False)
     fraction: float = field(default=1.0, kw_only=False)
     axis: Literal["out", "in"] = "out"
-    donor: str | None = None
+    donor: DonorSetting | None = None
     statistics: bool = True
 
     def __post_init__(self) -> None:
@@ -88,6 +89,7 @@ class Transfer(Operator):
         if self.donor is None:
             check_both_or_none(self, self.source, self.target)
             return
+        object.__setattr__(self, "donor", as_donor(self, "donor", self.donor))
         names = (self.source or self.target or "*", self.target or self.source or "*")
         stars = [sum(name.count(star) for star in "*?") for name in names]
         if stars[0] != stars[1]:
