@@ -34,6 +34,21 @@ def along(axis: int | None, positions: Sequence[int] | NDArray[Any] | Index | No
     return (*(None for _ in range(axis)), Index.of(positions))
 
 
+def at_positions(chosen: Sequence[NDArray[np.int64]], shape: tuple[int, ...]) -> Part:
+    """Return the part at chosen positions of every axis, without those axes at the end that belong whole, in order.
+
+    >>> at_positions([np.array([0, 2]), np.arange(3)], (4, 3))
+    (Index([0, 2]),)
+    """
+    part = [
+        None if len(one) == size and (one == np.arange(size)).all() else Index.of(one)
+        for one, size in zip(chosen, shape, strict=True)
+    ]
+    while part and part[-1] is None:
+        part.pop()
+    return tuple(part)
+
+
 def part_shape(part: Part, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a part of a tensor of the given shape.
 

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from genewright.edits import Copy, Edit, Mix
 from genewright.errors import SettingError
-from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.sharing.align_to import BY, matched
 from genewright.operators.sharing.arc import arc
 from genewright.operators.sharing.drawn_units import drawn_positions
-from genewright.operators.sharing.forms import OTHER_SIZES, counterpart, in_common
+from genewright.operators.sharing.forms import OTHER_SIZES, counterpart, in_common, no_position
 from genewright.operators.sharing.matching import positions
-from genewright.part import Part
+from genewright.part import at_positions
 from genewright.references import MATE, DonorSetting, as_donor
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction
@@ -53,7 +52,7 @@ class Crossover(Operator):
     can cost more than it gives: compare both.
 
     Args:
-        donor: The other network: a model, state dict, path, or name in ``donors={...}``; a second parent in `gw.evolve`.
+        donor: The other network: a model, state dict, path or name in ``donors={...}``; a second parent in `gw.evolve`.
         kind: How the two are put together, as above.
         rate: Share that is the other's, in [0, 1], of the kinds that draw; 0.5 by default.
         t: Weight of the other, in [0, 1], of "blend" and "slerp"; 0.5 by default.
@@ -137,7 +136,7 @@ class Crossover(Operator):
                     crossed = True
                     yield edit
         if not crossed:  # a draw may leave everything as it is, as any rate may
-            yield from _nothing(layers, other)
+            yield from no_position(layers, other)
 
     def _layers(self, network: Network, other: Network) -> dict[str, list[Selected]]:
         """Return what is crossed, by layer."""
@@ -169,11 +168,11 @@ class Crossover(Operator):
                 return
         if not all(len(one) for one in common):
             return
-        part = _part(common, tensor.shape)
+        part = at_positions(common, tensor.shape)
         moved = [
             sources[tensor.name, at][one] if (tensor.name, at) in sources else one for at, one in enumerate(common)
         ]
-        source_part = _part(moved, theirs.shape)
+        source_part = at_positions(moved, theirs.shape)
         if self.kind in ("unit", "layer"):
             yield Copy(tensor=tensor.name, source=theirs.name, part=part, source_part=source_part, of=1)
             return
@@ -194,24 +193,3 @@ class Crossover(Operator):
             chosen=chosen,
             stream=tensor.name if self.kind == "uniform" else None,
         )
-
-
-def _nothing(layers: dict[str, list[Selected]], other: Network) -> Iterator[Edit]:
-    """Yield the copy of no position of the first tensor that has axes."""
-    for selected in (each for chosen in layers.values() for each in chosen):
-        theirs = counterpart(selected.tensor, other)
-        if selected.tensor.shape and theirs is not None:
-            none = (Index.of(()),)
-            yield Copy(tensor=selected.tensor.name, source=theirs.name, part=none, source_part=none, of=1)
-            return
-
-
-def _part(chosen: list[NDArray[np.int64]], shape: tuple[int, ...]) -> Part:
-    """Return the part at chosen positions of every axis, without those axes at the end that belong whole, in order."""
-    part = [
-        None if len(one) == size and (one == np.arange(size)).all() else Index.of(one)
-        for one, size in zip(chosen, shape, strict=True)
-    ]
-    while part and part[-1] is None:
-        part.pop()
-    return tuple(part)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from genewright.edits import Copy
 from genewright.errors import SelectionError, UnsupportedError
+from genewright.index import Index
 from genewright.network import Network
 from genewright.tensor import Tensor
 from genewright.where import Selected
@@ -82,3 +84,13 @@ def in_common(
             "of the same names and shapes."
         )
     return kept
+
+
+def no_position(layers: Mapping[str, list[Selected]], donor: Network) -> Iterator[Copy]:
+    """Yield the copy of no position of the first tensor that has axes: an edit that changes nothing."""
+    for selected in (each for chosen in layers.values() for each in chosen):
+        theirs = counterpart(selected.tensor, donor)
+        if selected.tensor.shape and theirs is not None:
+            none = (Index.of(()),)
+            yield Copy(tensor=selected.tensor.name, source=theirs.name, part=none, source_part=none, of=1)
+            return
