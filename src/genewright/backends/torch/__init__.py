@@ -18,6 +18,7 @@ from genewright.backends.torch.float64_outputs import exact_outputs
 from genewright.backends.torch.keep_zeros import keep_zeros
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.predict import array_of, predict
+from genewright.backends.torch.reruns import TorchRerun
 from genewright.backends.torch.saving import load_module, save_module
 from genewright.backends.torch.store import TorchStore
 from genewright.backends.torch.structure.gather_inputs import gather_inputs
@@ -55,6 +56,9 @@ class TorchBackend(Backend):
 
     def failures(self, model: nn.Module, runs: Sequence[OtherRun], *, alike: bool) -> list[str]:
         return failures(unwrapped(model), runs, alike=alike)
+
+    def rerun(self, model: nn.Module) -> TorchRerun:
+        return TorchRerun(model)
 
     def companion(self, model: nn.Module, optimizer: Any = None) -> Companion:
         return Described() if optimizer is None else Training(model, optimizer)
