@@ -17,15 +17,19 @@ def doubt(model: nn.Module) -> str | None:
 
     >>> doubt(nn.Linear(2, 2)) is None
     True
-    >>> doubt(torch.jit.script(nn.Linear(2, 2)))
-    'RecursiveScriptModule is compiled'
+    >>> hooked = nn.Linear(2, 2)
+    >>> _ = hooked.register_forward_hook(lambda module, args, output: output + 1)
+    >>> doubt(hooked)
+    'Linear has hooks'
     """
     if any(getattr(of_modules, name, None) for name in _GLOBAL_HOOKS):
         return "hooks are registered for all modules"
     for _, module in named_layers(model):
         held = vars(module)
-        if isinstance(module, torch.jit.ScriptModule) or held.get("_compiled_call_impl") or "_orig_mod" in held.get(
-            "_modules", ()
+        if (
+            isinstance(module, torch.jit.ScriptModule)
+            or held.get("_compiled_call_impl")
+            or "_orig_mod" in held.get("_modules", ())
         ):
             return f"{type(module).__name__} is compiled"
         if any(held.get(name) for name in _HOOKS):

@@ -10,10 +10,8 @@ from torch.overrides import TorchFunctionMode
 
 from genewright.backends.torch.reruns.recording import called
 
-_WAYS = frozenset({
-    torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.__array__, torch.Tensor.__dlpack__, torch.Tensor.data_ptr,
-    torch.Tensor.untyped_storage, torch.Tensor.__reduce_ex__,
-})  # fmt: skip
+_NAMES = ("numpy", "tolist", "__array__", "__dlpack__", "data_ptr", "untyped_storage", "__reduce_ex__")
+_WAYS = frozenset[Any](getattr(torch.Tensor, name) for name in _NAMES)
 
 
 def escapes(model: nn.Module, inputs: Any) -> bool:

@@ -76,7 +76,7 @@ class Held:
             for entry in cast("tuple[Any, ...]", value):
                 self._look(entry)
         elif isinstance(getattr(value, "__dict__", None), dict) and type(value).__module__.partition(".")[0] != "torch":
-            self._look_into(vars(value).values())
+            self._look_into(cast("dict[str, Any]", vars(value)).values())
 
     def _look_into(self, entries: Collection[Any]) -> None:
         self._note(lambda: entries)

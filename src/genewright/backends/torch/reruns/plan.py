@@ -59,7 +59,9 @@ class Plan:
                 self._script.append(step or _Step(call, handed=False, compared=False))
             at = call.after if step is not None and step.handed else at + 1
         self._handed = sum(step.handed for step in self._script)
-        self._watched = [(t, t._version) for s in steps if s.handed and not s.call.moved for t in tensors_in(s.call.value)]  # pyright: ignore[reportPrivateUsage]
+        self._watched = [
+            (t, t._version) for s in steps if s.handed and not s.call.moved for t in tensors_in(s.call.value)
+        ]  # pyright: ignore[reportPrivateUsage]
         self._at, self._given, self._lost, self._stopped = 0, 0, False, False
         self._forwards = {module: self._of(module) for module in chosen}
 

@@ -63,7 +63,11 @@ class Recording:
 
     def nbytes(self) -> int:
         """Return how much memory the calls' values take."""
-        held = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for c in self.calls for t in tensors_in(c.value)}
+        held = {
+            t.untyped_storage().data_ptr(): t.untyped_storage().nbytes()
+            for c in self.calls
+            for t in tensors_in(c.value)
+        }
         return sum(held.values())
 
 
@@ -102,9 +106,9 @@ def _noted(model: nn.Module, inputs: Any, moved: frozenset[int], escapes: bool) 
         def forward(*args: Any, **kwargs: Any) -> Any:
             number, call = len(calls), Called(module, tape.tick())
             calls.append(call)
-            result = original(*args, **kwargs)
+            result: Any = original(*args, **kwargs)
             call.end, call.after = tape.tick(), len(calls)
-            if isinstance(result, torch.Tensor | tuple) and all(map(_is_simple, (result, *args, *kwargs.values()))):
+            if type(result) in (torch.Tensor, tuple) and all(map(_is_simple, (result, *args, *kwargs.values()))):
                 found = [tape.storage(tensor) for tensor in tensors_in(result)]
                 call.storages = tuple(one for one in found if one is not None)
                 if len(call.storages) == len(found) > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -41,7 +41,7 @@ class TorchRerun(Rerun):
         self._kept: _Kept | None = None
         self._escapes: bool | None = None
 
-    def __enter__(self) -> TorchRerun:
+    def __enter__(self) -> Self:
         self._modes = [(module, module.training) for module in self._model.modules()]
         self._model.eval()
         return self
@@ -107,9 +107,7 @@ class TorchRerun(Rerun):
 class _Kept:
     """What was kept of the original's run on a batch."""
 
-    def __init__(
-        self, model: nn.Module, inputs: Any, recording: Recording, held: Held, state: InstanceState
-    ) -> None:
+    def __init__(self, model: nn.Module, inputs: Any, recording: Recording, held: Held, state: InstanceState) -> None:
         self.recording = recording
         self._model = model
         self._inputs = inputs
@@ -167,5 +165,6 @@ def _ends(events: Sequence[int]) -> list[int]:
 
 def _equal(one: Outputs, other: Outputs) -> bool:
     return len(one) == len(other) and all(
-        a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True)
+        a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        for a, b in zip(one, other, strict=True)
     )
