@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from genewright.assumed import Assumed
 from genewright.backends import Backend, backend_of
 from genewright.batches import Batch, batches, count
 from genewright.calls import answered
-from genewright.distance import Distance, json_number
+from genewright.distance import Decades, Distance, json_number
 from genewright.errors import DataError, GenewrightError, SettingError
 from genewright.interrupts import hearing
 from genewright.metrics import Metrics, better_high, chosen, gauges, predictions
 from genewright.names import did_you_mean
+from genewright.showing import AFTER, BEFORE, Bar, Shown, bars, fragment, histogram, more_line
 
 Numbers = NDArray[Any]
 
@@ -30,8 +31,8 @@ class Measured:
     after: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Comparison(Shown):
     """How far a mutant's outputs are from its original's. Sums are in float64.
 
     NaN and infinity: an output that is the same NaN or infinity in both counts as unchanged. One that is not finite in
@@ -48,6 +49,8 @@ class Comparison:
         metrics: By name, before and after.
         new_nonfinite: Number of outputs that are finite in the original and NaN or infinite in the mutant.
         nonfinite: Number of outputs that are NaN or infinite in the original.
+        changes: By k how many outputs changed by at least 10^k and less than 10^(k + 1); those that did not change, and
+            those that are not finite in both, are in none.
     """
 
     samples: int
@@ -58,6 +61,7 @@ class Comparison:
     metrics: Mapping[str, Measured]
     new_nonfinite: int
     nonfinite: int
+    changes: Mapping[int, int] = field(default_factory=dict[int, int], hash=False)
 
     def ok(self, tolerance: float | None = None, **drops: float) -> bool:
         """Whether the mutant is near enough: its outputs, and the metrics that are named.
@@ -102,7 +106,34 @@ class Comparison:
             "A comparison is neither true nor false. Write .ok(1e-6) for its outputs, or .ok(accuracy_drop=0.01)."
         )
 
-    def __str__(self) -> str:
+    def details(self) -> str:
+        """Return the comparison in words, a line a measure."""
+        return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        measured = [
+            bars(
+                f"{name}: {pair.before:.4g} -> {pair.after:.4g}",
+                [
+                    Bar(name, ((abs(pair.before), BEFORE),), f"{pair.before:.4g}"),
+                    Bar("->", ((abs(pair.after), AFTER),), f"{pair.after:.4g}"),
+                ],
+                full=1.0 if name == "accuracy" else None,
+            )
+            for name, pair in list(self.metrics.items())[:10]
+        ]
+        if self.agreement is not None:
+            agreed = f"{self.agreement:.2%} agree"
+            measured.append(bars(agreed, [Bar("predictions", ((self.agreement, AFTER),), agreed)], full=1.0))
+        spread = ""
+        if self.changes:
+            low, high = min(self.changes), max(self.changes)
+            counts = [self.changes.get(power, 0) for power in range(low, high + 1)]
+            spread = histogram("outputs by how far they moved", counts, f"1e{low}", f"1e{high + 1}")
+        words = "".join(more_line(line) for line in self._lines()[: 2 if self.new_nonfinite or self.nonfinite else 1])
+        return fragment("Comparison of a mutant with its original", words, *measured, spread)
+
+    def _lines(self) -> list[str]:
         rows = [
             (
                 "outputs",
@@ -118,7 +149,7 @@ class Comparison:
             rows.append(("predictions", f"{self.agreement:.2%} agree"))
         rows += [(name, f"{pair.before:.4g} -> {pair.after:.4g}") for name, pair in self.metrics.items()]
         width = max(len(name) for name, _ in rows)
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+        return [f"{name:<{width}}  {text}" for name, text in rows]
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as JSON holds it; what is not finite becomes "NaN", "Infinity" or "-Infinity"."""
@@ -134,6 +165,7 @@ class Comparison:
             },
             "new_nonfinite": self.new_nonfinite,
             "nonfinite": self.nonfinite,
+            "changes": {f"1e{power}": count for power, count in self.changes.items()},
         }
 
 
@@ -178,7 +210,7 @@ def compare(
     """
     wanted = chosen(metrics)
     first, second = backend_of(original), backend_of(mutant)
-    distance, agreement = Distance(), _Agreement()
+    distance, decades, agreement = Distance(), Decades(), _Agreement()
     assumed = Assumed() if wanted is None else None
     pairs = {name: gauges(name, metric) for name, metric in (wanted or {}).items()}
     has_targets = False
@@ -189,6 +221,7 @@ def compare(
         _same_shapes(before, after)
         for a, b in zip(before, after, strict=True):
             distance.add(a, b)
+            decades.add(a, b)
         agreement.add(before[0], after[0])
         samples += before[0].shape[0] if before[0].ndim else count(batch.inputs)
         targets = None if batch.targets is None else first.numeric(batch.targets)
@@ -218,6 +251,7 @@ def compare(
         metrics=metrics_found,
         new_nonfinite=distance.new_nonfinite,
         nonfinite=distance.nonfinite,
+        changes=decades.counts(),
     )
 
 

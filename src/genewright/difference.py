@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,10 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from genewright.backends import backend_of
+from genewright.cost import Cost
 from genewright.distance import Distance, json_number
 from genewright.errors import UnsupportedError
 from genewright.fingerprint import fingerprint_of
 from genewright.network import Network
+from genewright.showing import AFTER, LINES, QUIET, Bar, Shown, bars, cost_bars, fragment, more_line, table
 from genewright.tensor import Tensor
 
 _PART = 1 << 20  # elements compared at a time
@@ -32,6 +35,8 @@ class TensorDifference:
         changed: Number of elements whose bits differ (0.0 and -0.0 differ).
         largest: max |a - b|, or None where values cannot be compared.
         mean: mean |a - b| over all elements that are finite in both, or None.
+        other_shape: The shape in the second network, where the tensor is in both.
+        other_dtype: The dtype there; "" where it is in one alone.
     """
 
     name: str
@@ -41,6 +46,21 @@ class TensorDifference:
     changed: int = 0
     largest: float | None = None
     mean: float | None = None
+    other_shape: tuple[int, ...] | None = None
+    other_dtype: str = ""
+
+    @property
+    def form(self) -> str:
+        """Dtype and shape, before and after where they differ.
+
+        >>> TensorDifference(name="w", shape=(2,), dtype="float32", status="other shape", other_shape=(3,)).form
+        'float32 2 -> 3'
+        """
+        before, after = _form(self.dtype, self.shape), self.shape if self.other_shape is None else self.other_shape
+        there = _form(self.other_dtype or self.dtype, after)
+        if there == before:
+            return before
+        return f"{before} -> {there if self.other_dtype not in ('', self.dtype) else there.partition(' ')[2]}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the difference as JSON holds it."""
@@ -49,30 +69,68 @@ class TensorDifference:
             "name": self.name,
             "shape": list(self.shape),
             "dtype": self.dtype,
+            "other_shape": None if self.other_shape is None else list(self.other_shape),
+            "other_dtype": self.other_dtype or None,
             "status": self.status,
             "changed": self.changed,
             **numbers,
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Difference(Shown):
     """The difference of two networks.
 
     Attributes:
         tensors: Every tensor of either, tied ones under each name.
         first: Fingerprint of the first network.
         second: Fingerprint of the second.
+        cost: What each takes, in parameters and bytes.
     """
 
     tensors: tuple[TensorDifference, ...]
     first: str
     second: str
+    cost: tuple[Cost, Cost]
 
     @property
     def equal(self) -> bool:
         """Whether every byte, name, shape and dtype agrees."""
         return all(tensor.status == "equal" for tensor in self.tensors)
+
+    @property
+    def differing(self) -> tuple[TensorDifference, ...]:
+        """The tensors that differ."""
+        return tuple(tensor for tensor in self.tensors if tensor.status != "equal")
+
+    def details(self) -> str:
+        """Return the difference in words: a line for every tensor that differs, then what is equal and the cost."""
+        rows = [_row(tensor) for tensor in self.differing]
+        widths = [max(len(row[at]) for row in rows) for at in range(4)] if rows else []
+        lines = ["  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([*lines, *self._sums()])
+
+    def _repr_html_(self) -> str:
+        shown = self.differing[:LINES]
+        changed = [(one, one.changed / max(1, math.prod(one.shape))) for one in shown if one.status == "changed"]
+        rows = [Bar(one.name, ((share, AFTER), (1 - share, QUIET)), f"{share:.1%} of it") for one, share in changed]
+        left = len(self.differing) - len(shown)
+        return fragment(
+            self._sums()[0],
+            table(("tensor", "form", "status", "change"), map(_row, shown)) if shown else "",
+            bars("elements that changed", rows, full=1.0) if rows else "",
+            more_line(f"... and {left:,} more: .details()" if left else ""),
+            cost_bars(*self.cost) if self.cost[0] != self.cost[1] else "",
+        )
+
+    def _sums(self) -> list[str]:
+        if self.equal:
+            return [f"Every byte of {len(self.tensors):,} tensors agrees: {self.first}"]
+        differ = len(self.differing)
+        return [
+            f"{differ:,} tensor{'s differ' if differ != 1 else ' differs'}, {len(self.tensors) - differ:,} are equal",
+            self.cost[0].to(self.cost[1]) if self.cost[0] != self.cost[1] else str(self.cost[0]),
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the difference as JSON holds it."""
@@ -80,6 +138,7 @@ class Difference:
             "equal": self.equal,
             "first": self.first,
             "second": self.second,
+            "cost": [{"parameters": cost.parameters, "bytes": cost.bytes} for cost in self.cost],
             "tensors": [tensor.to_json() for tensor in self.tensors],
         }
 
@@ -114,7 +173,19 @@ def difference(first: Any, second: Any) -> Difference:
             found.append(_of_tensor(name, tensor, in_second[name], one, other))
     order = {name: place for place, name in enumerate((*in_first, *in_second))}
     found.sort(key=lambda tensor: order[tensor.name])
-    return Difference(tensors=tuple(found), first=fingerprint_of(one), second=fingerprint_of(other))
+    return Difference(
+        tensors=tuple(found), first=fingerprint_of(one), second=fingerprint_of(other), cost=(one.cost(), other.cost())
+    )
+
+
+def _form(dtype: str, shape: tuple[int, ...]) -> str:
+    return f"{dtype} {'x'.join(map(str, shape)) or 'scalar'}"
+
+
+def _row(tensor: TensorDifference) -> tuple[str, str, str, str]:
+    moved = "" if tensor.largest is None else f", by {tensor.largest:.4g} at most, {tensor.mean:.4g} in the mean"
+    changed = f"{tensor.changed:,} of {math.prod(tensor.shape):,}{moved}" if tensor.status == "changed" else ""
+    return tensor.name, tensor.form, tensor.status, changed
 
 
 def _by_every_name(network: Network) -> dict[str, Tensor]:
@@ -132,7 +203,9 @@ def _leave_out_ties(named: dict[str, Tensor], others: Mapping[str, Tensor]) -> N
 def _of_tensor(name: str, a: Tensor, b: Tensor, first: Network, second: Network) -> TensorDifference:
     if a.shape != b.shape or a.dtype != b.dtype:
         status = "other shape" if a.shape != b.shape else "other dtype"
-        return TensorDifference(name=name, shape=a.shape, dtype=a.dtype, status=status)
+        return TensorDifference(
+            name=name, shape=a.shape, dtype=a.dtype, status=status, other_shape=b.shape, other_dtype=b.dtype
+        )
     bytes_of_a = np.frombuffer(first.raw(a.name), np.uint8)
     bytes_of_b = np.frombuffer(second.raw(b.name), np.uint8)
     width = max(1, a.nbytes // max(1, a.size))
@@ -141,17 +214,18 @@ def _of_tensor(name: str, a: Tensor, b: Tensor, first: Network, second: Network)
         part = slice(start, start + _PART * width)
         differs = bytes_of_a[part] != bytes_of_b[part]
         changed += int(differs.reshape(-1, width).any(axis=1).sum())
-    if not changed:
-        return TensorDifference(name=name, shape=a.shape, dtype=a.dtype, status="equal", largest=0.0, mean=0.0)
-    distance = _distance(a, b, first, second)
+    # No distance of equal bytes; nor of a dtype that NumPy does not know.
+    distance = _distance(a, b, first, second) if changed else Distance()
     return TensorDifference(
         name=name,
         shape=a.shape,
         dtype=a.dtype,
-        status="changed",
+        status="changed" if changed else "equal",
         changed=changed,
         largest=distance and distance.largest,
-        mean=distance and distance.mean(),
+        mean=distance and (distance.mean() if changed else 0.0),
+        other_shape=b.shape,
+        other_dtype=b.dtype,
     )
 
 

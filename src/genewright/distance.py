@@ -62,6 +62,32 @@ class Distance:
         return self.largest / self._scale if self._scale else math.inf
 
 
+class Decades:
+    """How many changes there are of each size, by powers of ten.
+
+    >>> decades = Decades()
+    >>> decades.add(np.array([1.0, 4.0, 8.0]), np.array([1.0, 4.02, 8.05]))
+    >>> decades.counts()
+    {-2: 2}
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+
+    def add(self, first: NDArray[Any], second: NDArray[Any]) -> None:
+        """Take in two arrays of one shape; what is not finite in both is left out, and so is what did not change."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            distance = np.abs(_wide(first) - _wide(second))
+        moved = distance[np.isfinite(distance) & (distance > 0)]
+        powers, counts = np.unique(np.floor(np.log10(moved)).astype(np.int64), return_counts=True)
+        for power, count in zip(powers.tolist(), counts.tolist(), strict=True):
+            self._counts[power] = self._counts.get(power, 0) + count
+
+    def counts(self) -> dict[int, int]:
+        """Return by k how many changes are at least 10^k and less than 10^(k + 1), the smallest first."""
+        return dict(sorted(self._counts.items()))
+
+
 def json_number(value: float) -> float | str:
     """Return what strict JSON can hold; both Python's float() and JavaScript's Number() read the strings.
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from genewright.errors import RecipeError, RecipeVersionError
 from genewright.noise import SPEC
+from genewright.showing import LINES, Shown, fragment, more_line, table
 from genewright.step import PREVIOUS, Step
 from genewright.storage import Overwrite, read_file, write_atomically
 
@@ -19,8 +20,8 @@ History = tuple[str, ...]
 """The steps that led to a mutant, each as JSON text, the last one last: what hangs on the mutant itself."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, repr=False)
+class Recipe(Shown):
     """The steps that led to a mutant: its whole lineage, donors' included.
 
     Attributes:
@@ -75,6 +76,38 @@ class Recipe:
             steps[at + 1] = steps[at + 1].with_(parents=(PREVIOUS, *steps[at + 1].parents[1:]))
         steps[0] = steps[0].with_(trained_from=None)
         return Recipe(tuple(steps))
+
+    def details(self) -> str:
+        """Return the recipe in words: a line a step."""
+        rows = [("", "operator", "seed", "edits"), *self._rows()]
+        widths = [max(len(row[at]) for row in rows) for at in range(4)]
+        lines = ["  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([self._title(), *lines, f"base    {self.base}", f"result  {self.result}"])
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        more = f"... and {len(rows) - LINES:,} more: .details()" if len(rows) > LINES else ""
+        return fragment(
+            self._title(),
+            table(("", "operator", "seed", "edits"), rows[:LINES], numbers=("", "edits")),
+            more_line(more),
+            more_line(f"base {self.base}"),
+            more_line(f"result {self.result}"),
+        )
+
+    def _title(self) -> str:
+        steps = len(self.steps)
+        donors = f", {len(self.donors)} donors" if self.donors else ""
+        return f"Recipe of {steps:,} step{'s' * (steps != 1)}{donors}: {len(self.to_json()):,} bytes as JSON"
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        """Return number, operator, seed and edits of each step, without asking whether the operator is installed."""
+        found: list[tuple[str, str, str, str]] = []
+        for number, step in enumerate(self.steps, 1):
+            settings = {key: value for key, value in step.named["settings"].items() if value not in (None, [])}
+            said = ", ".join(f"{key}={_cut(json.dumps(value))}" for key, value in settings.items())
+            found.append((str(number), f"{step.name}({said})", _cut(repr(step.seed)), str(len(step.edits) or "-")))
+        return found
 
     def to_json(self) -> str:
         """Return the recipe as one line of JSON."""
@@ -177,6 +210,10 @@ def stretches(history: History) -> list[History]:
             found.append(history[start : at + 1])
             start = at + 1
     return found
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _compact(form: Any) -> str:

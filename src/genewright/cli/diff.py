@@ -32,7 +32,7 @@ def diff(a: First, b: Second, *, every: All = False, as_json: Json = False) -> N
     listed = found.tensors if every else differing
     if listed:
         output.table(
-            ("tensor", "dtype", "shape", "status", "elements changed", "largest change", "mean change"),
+            ("tensor", "form", "status", "elements changed", "largest change", "mean change"),
             map(_row, listed),
             numbers=("elements changed", "largest change", "mean change"),
         )
@@ -42,16 +42,17 @@ def diff(a: First, b: Second, *, every: All = False, as_json: Json = False) -> N
         output.say(f"Every byte of {len(found.tensors)} tensors agrees: {found.first}")
     else:
         output.say(f"{len(differing)} tensors differ, {equal} are equal\nA  {found.first}\nB  {found.second}")
+        before, after = found.cost
+        output.say(f"   {before.to(after)}" if before != after else f"   {before}")
     output.document(found.to_json())
     if not found.equal:
         raise typer.Exit(1)
 
 
 def _row(tensor: TensorDifference) -> tuple[str, ...]:
-    shape = "x".join(map(str, tensor.shape)) or "scalar"
     size = 1
     for length in tensor.shape:
         size *= length
     changed = f"{tensor.changed:,} of {size:,}" if tensor.status in ("equal", "changed") else ""
     numbers = ("" if value is None else f"{value:.4g}" for value in (tensor.largest, tensor.mean))
-    return tensor.name, tensor.dtype, shape, tensor.status, changed, *numbers
+    return tensor.name, tensor.form, tensor.status, changed, *numbers

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from genewright.cli.arguments import Json
 from genewright.cli.donors import open_donors
@@ -15,6 +17,8 @@ from genewright.mutate import plan
 from genewright.operator import AnyOperator, changes_layers
 from genewright.seeding import Seed
 
+Summary = Annotated[bool, typer.Option("--summary", help="At most 30 lines: some tensors, the sums and the cost.")]
+
 
 class PlanGroup(OperatorGroup):
     """Prints what a mutation would change."""
@@ -24,7 +28,11 @@ class PlanGroup(OperatorGroup):
 
     @classmethod
     def options(cls) -> list[inspect.Parameter]:
-        return [inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, annotation=Json, default=False)]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        return [
+            inspect.Parameter("summary", keyword, annotation=Summary, default=False),
+            inspect.Parameter("json", keyword, annotation=Json, default=False),
+        ]
 
     @classmethod
     def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
@@ -36,5 +44,5 @@ class PlanGroup(OperatorGroup):
             donors = open_donors(given["donors"])
         with output.working("Planning"):
             planned = plan(model, operator, seed=seed, example=example, donors=donors)
-        output.say(str(planned))
+        output.say(str(planned) if given["summary"] else planned.details())
         output.document(planned.to_json())

@@ -17,17 +17,18 @@ from genewright.evolution.frame import as_frame, generations_of
 from genewright.evolution.grower import Grower
 from genewright.evolution.individual import Genome, Individual
 from genewright.evolution.mutations import Mutations, Tally
-from genewright.evolution.shown import shown_as_html
+from genewright.evolution.shown import lines_of, shown_as_html
 from genewright.evolution.stores.store import Generation, Store
 from genewright.evolution.strategies.map_elites import Archive
 from genewright.evolution.trained_weights import TrainedWeights
 from genewright.evolution.values import objectives
 from genewright.mutate import recipe
 from genewright.recipe import Recipe
+from genewright.showing import Shown
 from genewright.storage import Overwrite
 
 
-class Run:
+class Run(Shown):
     """A run of `gw.evolve`: its champion as a model and as a recipe, and how it came about.
 
     Attributes:
@@ -173,6 +174,13 @@ class Run:
         from genewright.report.evolution.page import write_report
 
         write_report(path, self._store, base=self._base, champion=self.best_model, overwrite=overwrite)
+
+    def details(self) -> str:
+        """Return the run in words: a line a generation."""
+        return "\n".join([repr(self), *lines_of(self.generations())])
+
+    def __str__(self) -> str:
+        return repr(self)
 
     def _repr_html_(self) -> str:
         return shown_as_html(repr(self), self.generations())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 from genewright.evolution.stores.store import Generation
+from genewright.showing import fragment, table
 
 _ROWS, _POINTS = 8, 200
 _WIDTH, _HEIGHT, _EDGE = 480, 140, 6
-_STYLE = "font-variant-numeric: tabular-nums; text-align: right; padding: 0 .7em"
+_COLUMNS = ("generation", "individuals", "failed", "best", "median", "worst")
 
 
 def shown_as_html(words: str, generations: Sequence[Generation]) -> str:
@@ -19,16 +19,16 @@ def shown_as_html(words: str, generations: Sequence[Generation]) -> str:
         words: What the run says of itself in one line.
         generations: What became of each generation.
     """
-    title = f"<div>{html.escape(words)}</div>"
     known = [one for one in _some(generations, _POINTS) if one.best is not None and one.median is not None]
-    columns = ("generation", "individuals", "failed", "best", "median", "worst")
-    head = "".join(f'<th style="{_STYLE}">{name}</th>' for name in columns)
-    rows = "".join(
-        "<tr>" + "".join(f'<td style="{_STYLE}">{cell}</td>' for cell in _cells(one)) + "</tr>"
-        for one in _some(generations, _ROWS)
-    )
     picture = _course(known) if len(known) > 1 else ""
-    return f"<div>{title}{picture}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    return fragment(words, picture, table(_COLUMNS, map(_cells, _some(generations, _ROWS)), numbers=_COLUMNS))
+
+
+def lines_of(generations: Sequence[Generation]) -> list[str]:
+    """Return a line for the titles and one a generation."""
+    rows = [_COLUMNS, *map(_cells, generations)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
+    return ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
 def _some(generations: Sequence[Generation], most: int) -> list[Generation]:

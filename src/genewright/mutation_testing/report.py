@@ -25,15 +25,24 @@ from genewright.mutation_testing.row import Row
 from genewright.mutation_testing.smallest import Cover, smallest_cover
 from genewright.mutation_testing.trial import Original, Trial
 from genewright.recipe import Recipe
+from genewright.showing import LINES, Bar, Shown, bars, fragment, more_line
 from genewright.step import Step
 from genewright.storage import Overwrite, read_file, write_atomically
 
 FORMAT = 1
 TRIVIAL = 0.9  # of the samples that the original has right
+_COLOURS = {
+    Outcome.KILLED: "#3f7fb5",
+    Outcome.SURVIVED: "#e8743b",
+    Outcome.UNCHANGED: "#d5dae0",
+    Outcome.NONFINITE: "#b0413e",
+    Outcome.REFUSED: "#9aa5b1",
+    Outcome.CRASHED: "#5b5b5b",
+}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MutationReport:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MutationReport(Shown):
     """What became of every mutant of a campaign.
 
     Attributes:
@@ -319,8 +328,44 @@ class MutationReport:
         fields = [field.name for field in dataclasses.fields(Row) if field.name != "steps"]
         return as_frame([{name: getattr(row, name) for name in fields} for row in self.rows])
 
-    def __str__(self) -> str:
+    def details(self) -> str:
+        """Return the report in words: a line an operator, the score, what it cannot say."""
         return "\n".join(lines_of(self))
+
+    def _repr_html_(self) -> str:
+        groups: dict[str, list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault(row.label, []).append(row)
+        shown = list(groups.items())[:LINES]
+        outcomes = [
+            Bar(
+                label,
+                tuple((sum(row.outcome is one for row in rows), colour) for one, colour in _COLOURS.items()),
+                str(self.score(rows)),
+            )
+            for label, rows in shown
+        ]
+        scores = [
+            Bar(label, (((score := self.score(rows)).share or 0.0, _COLOURS[Outcome.KILLED]),), str(score),
+                (score.low, score.high) if score.of else None)
+            for label, rows in shown
+        ]  # fmt: skip
+        legend = "".join(
+            f'<span style="color: {colour}">&#9632;</span> {outcome} {count:,} &nbsp; '
+            for outcome, count in self.outcomes().items()
+            for colour in [_COLOURS[outcome]]
+        )
+        words = lines_of(self)
+        more = f"... and {len(groups) - LINES:,} more operators: .details()" if len(groups) > LINES else ""
+        return fragment(
+            f"{len(self.rows):,} mutants, {self.score()} killed",
+            f"<div>{legend}</div>",
+            bars("what became of the mutants", outcomes),
+            more_line("killed of killed and survived, with Wilson's interval"),
+            bars("scores", scores, full=1.0),
+            more_line(more),
+            *(more_line(line) for line in words[words.index("") + 2 :][:LINES]),
+        )
 
 
 def lines_of(report: MutationReport) -> list[str]:

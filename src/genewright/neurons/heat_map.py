@@ -32,7 +32,7 @@ def heat_map(title: str, strips: Sequence[tuple[str, Numbers]]) -> str:
     more = f", first {_LAYERS} of {len(strips)} layers" if len(strips) > _LAYERS else ""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{label + _WIDTH + 8}" height="{height}" '
-        'font-family="monospace" font-size="11">',
+        'font-family="monospace" font-size="11" fill="currentColor">',
         f'<text x="4" y="{_HEIGHT - 2}">{escape(title)}: {low:.4g} (dark) to {high:.4g} (light){more}</text>',
     ]
     for row, (name, values) in enumerate(cells):

@@ -16,12 +16,14 @@ from genewright.neurons.filtering import rows_that
 from genewright.neurons.heat_map import heat_map
 from genewright.observation import Numbers, UnitLayer
 from genewright.settings import check_integer
+from genewright.showing import Shown, fragment, histogram, more_line, shortened, table
 
 _SHOWN = 20  # rows of a printed table
+_HISTOGRAMS, _BINS = 6, 20
 
 
-@dataclass(frozen=True, eq=False)
-class NeuronTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuronTable(Shown):
     """Units of a network and what was measured of them: a row a unit, a column a measure, all numbers float64.
 
     It never changes: `filter` and `top` return tables of some of its rows.
@@ -174,20 +176,27 @@ class NeuronTable:
         for at, unit in enumerate(self._units.tolist()):
             yield {"layer": layer[at], "unit": unit, **{name: values[at] for name, values in columns.items()}}
 
+    def details(self) -> str:
+        """Return every row in words."""
+        return self._text(len(self))
+
     def __str__(self) -> str:
+        return shortened(self._text(_SHOWN))
+
+    def _text(self, most: int) -> str:
         held = [layer for at, layer in enumerate(self.layers) if (self._places == at).any()]
         lines = [f"{len(self):,} units of {len(held)} layers, {self.samples:,} samples"]
         rows: list[tuple[str, ...]] = [("layer", "unit", *self._columns)]
         rows += [
             tuple(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
-            for row in self._taking(np.arange(min(len(self), _SHOWN))).rows()
+            for row in self._taking(np.arange(min(len(self), most))).rows()
         ]
         widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
         for row in rows:
             numbers = (f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
             lines.append("  ".join([f"{row[0]:<{widths[0]}}", *numbers]))
-        if len(self) > _SHOWN:
-            lines.append(f"... and {len(self) - _SHOWN:,} more; .filter(...), .top(n, by=...), .to_frame()")
+        if len(self) > most:
+            lines.append(f"... and {len(self) - most:,} more; .filter(...), .top(n, by=...), .to_frame(), .details()")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -212,22 +221,33 @@ class NeuronTable:
         return heat_map(by, strips)
 
     def _repr_html_(self) -> str:
-        cells = "".join(f"<th>{name}</th>" for name in ("layer", "unit", *map(_escaped, self._columns)))
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td>{f'{v:.4g}' if isinstance(v, float) else _escaped(str(v))}</td>" for v in row.values())
-            + "</tr>"
+        rows = [
+            tuple(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
             for row in self._taking(np.arange(min(len(self), _SHOWN))).rows()
+        ]
+        more = f"... and {len(self) - _SHOWN:,} more rows" if len(self) > _SHOWN else ""
+        notes = "".join(more_line(f"note: {note}") for note in self.notes[:_SHOWN])
+        return fragment(
+            self._text(0).partition("\n")[0],
+            self.heat_map() if self._columns and len(self) else "",
+            "".join(_course(name, values) for name, values in list(self._columns.items())[:_HISTOGRAMS]),
+            table(("layer", "unit", *self._columns), rows, numbers=("unit", *self._columns)),
+            more_line(more),
+            notes,
         )
-        more = f"<p>... and {len(self) - _SHOWN:,} more rows</p>" if len(self) > _SHOWN else ""
-        picture = self.heat_map() if self._columns and len(self) else ""
-        notes = "".join(f"<p>note: {_escaped(note)}</p>" for note in self.notes)
-        return f"<div>{picture}<table><tr>{cells}</tr>{body}</table>{more}{notes}</div>"
 
     def _taking(self, rows: NDArray[np.integer[Any]]) -> NeuronTable:
         columns = {name: values[rows] for name, values in self._columns.items()}
         return replace(self, _places=self._places[rows], _units=self._units[rows], _columns=columns)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _course(name: str, values: Numbers) -> str:
+    """Return a histogram of a measure over all units; nothing where no value is finite."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return ""
+    low, high = float(finite.min()), float(finite.max())
+    if not high - low < np.inf or high - low <= 1e-12 * abs(high):
+        return ""  # one value alone, or a range that has no width in float64
+    counts = np.histogram(finite, bins=_BINS, range=(low, high))[0]
+    return histogram(f"units by {name}", counts.tolist(), f"{low:.4g}", f"{high:.4g}")

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from genewright.cost import Cost
 from genewright.errors import UnknownNameError
 from genewright.names import did_you_mean
+from genewright.showing import AFTER, LINES, QUIET, Bar, Shown, bars, fragment, more_line
 from genewright.widths.axes import Axis, Leaf, Product, Sum, coordinates, gathered, leaves, resolve, size_of
 from genewright.widths.reasons import Cause, Reason
+
+_VERDICT = 72  # letters of a reason, where each knob has one line
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +105,11 @@ class Knob:
         return not self.pins
 
     @property
+    def verdict(self) -> str:
+        """Whether it can change, in words."""
+        return "free" if self.free else f"pinned: {self.pins[0]}"
+
+    @property
     def kind(self) -> str:
         """Return what is known of its use: "stream", "heads", "head size", "groups" or "units"."""
         if any(kind == "layer" for _, kind in self.norms) or self.normalised:
@@ -166,8 +174,7 @@ class Knob:
         return coordinates(place.layout, self.leaf)
 
     def __str__(self) -> str:
-        what = "free" if self.free else "pinned: " + str(self.pins[0])
-        lines = [f"{self.name}  {self.size} {self.kind}  {what}"]
+        lines = [f"{self.name}  {self.size} {self.kind}  {self.verdict}"]
         width = max((len(place.tensor) for place in self.places), default=0)
         for place in self.places:
             of = "" if place.size == self.size else f" of {place.size}"
@@ -181,9 +188,9 @@ class Knob:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Knobs:
-    """All knobs of a network; print them, index them by name or position.
+@dataclass(frozen=True, repr=False)
+class Knobs(Shown):
+    """All knobs of a network; print them, index them by name or position. Many print a line each: `details()` has all.
 
     Attributes:
         knobs: The knobs, in the order of the network's tensors.
@@ -219,9 +226,47 @@ class Knobs:
         writing = [knob for knob in self.knobs if name in knob.layers]
         return named or [knob for knob in writing if knob.free] or writing
 
-    def __str__(self) -> str:
+    def details(self) -> str:
+        """Return every knob with all its places, and why it cannot change where it cannot."""
         lines = [] if self.cost is None else [str(self.cost)]
         return "\n".join([*lines, *map(str, self.knobs)])
+
+    def __str__(self) -> str:
+        whole = self.details()
+        if whole.count("\n") < LINES:
+            return whole
+        shown = self.knobs[: LINES - 3]
+        width = max(len(knob.name) for knob in shown)
+        lines = [] if self.cost is None else [str(self.cost)]
+        free = sum(knob.free for knob in self.knobs)
+        lines.append(f"{len(self.knobs):,} knobs, {free:,} of them free; all places: .details(), or [name]")
+        lines += [f"{knob.name:<{width}}  {knob.size:>6} {knob.kind:<9}  {_cut(knob.verdict)}" for knob in shown]
+        if len(self.knobs) > len(shown):
+            lines.append(f"... and {len(self.knobs) - len(shown):,} more")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        shown = self.knobs[:LINES]
+        rows = [
+            Bar(
+                f"{knob.name}  {knob.size} {knob.kind}",
+                ((knob.size, AFTER if knob.free else QUIET),),
+                "" if knob.free else _cut(knob.verdict),
+            )
+            for knob in shown
+        ]
+        free = sum(knob.free for knob in self.knobs)
+        more = f"... and {len(self.knobs) - len(shown):,} more: .details()" if len(self.knobs) > len(shown) else ""
+        return fragment(
+            f"{len(self.knobs):,} widths, {free:,} of them free (dark)",
+            more_line("" if self.cost is None else str(self.cost)),
+            bars("widths of the network", rows),
+            more_line(more),
+        )
+
+
+def _cut(verdict: str) -> str:
+    return verdict if len(verdict) <= _VERDICT else verdict[: _VERDICT - 3] + "..."
 
 
 def exchanged(axis: Axis, leaf: Leaf, other: Leaf) -> Axis:
