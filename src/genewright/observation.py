@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 Positions = NDArray[np.int64]
-UnitKind = Literal["linear", "convolution", "norm", "recurrent", "heads", "embedding"]
+UnitKind = Literal["linear", "convolution", "norm", "recurrent", "heads", "embedding", "experts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,8 @@ class UnitLayer:
     Attributes:
         name: The layer's name.
         kind: What its units are: "linear", "convolution", "norm" and "recurrent" have one number a position, "heads" a
-            vector (its Euclidean norm is the unit's value), "embedding" a row (its norm where it is looked up, else 0).
+            vector (its Euclidean norm is the unit's value), "embedding" a row (its norm where it is looked up, else 0),
+            "experts" an expert (the norm of what it puts out where it is dealt a position, else 0).
         units: How many there are.
         activation: The activation function behind which they are seen, by its neutral name; "" where none follows.
         rows: For each layer whose tensors the units stand in, the unit of each position along its unit axis, -1 where

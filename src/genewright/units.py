@@ -6,6 +6,7 @@
 | LSTM, GRU, RNN | a cell, of all of a stack or of "lstm.l1_reverse" alone | its position in every gate |
 | attention | a head | its positions in queries, keys and values |
 | embedding | a row | one position of the table |
+| experts in one tensor | an expert | one position of the first axis |
 | under weight_norm | as without it | its gain and its direction |
 """
 

@@ -18,7 +18,7 @@ from genewright.errors import (
 )
 from genewright.names import did_you_mean
 from genewright.network import Network
-from genewright.neurons.reading import Reading, cannot_take, look
+from genewright.neurons.reading import SPARSE, Reading, cannot_take, look
 from genewright.neurons.registry import Measure, MeasureLike, Surroundings, as_measures
 from genewright.neurons.reservoir import Reservoir
 from genewright.neurons.table import NeuronTable
@@ -39,7 +39,7 @@ def measure(
     seed: Seed | None = None,
     batch_size: int = 256,
 ) -> NeuronTable:
-    """Run the data once and measure every unit: neurons, channels, hidden units, heads, embedding rows.
+    """Run the data once and measure every unit: neurons, channels, hidden units, heads, embedding rows, experts.
 
     Units are seen after the activation function that follows their layer, be it a layer, a call or part of the layer;
     after none, as the layer puts them out. The model runs in evaluation mode on a shadow that shares its parameters:
@@ -137,8 +137,8 @@ def values_on_example(
         noise: Seeded noise; with the same, the places are those of another network of the same form.
 
     Returns:
-        For each layer by name what is known of it, and its values, of shape (places, units); embeddings are left out,
-        whose rows are looked up and have no values.
+        For each layer by name what is known of it, and its values, of shape (places, units); embeddings and experts
+        are left out, whose values do not keep their places.
 
     Raises:
         ExampleError: There is no example.
@@ -149,7 +149,7 @@ def values_on_example(
     kept: dict[str, Reservoir] = {}
 
     def keep(names: tuple[str, ...], chunk: Chunk) -> None:
-        for name in names if observer.layers[names[0]].kind != "embedding" else ():
+        for name in names if observer.layers[names[0]].kind not in SPARSE else ():
             kept.setdefault(name, Reservoir(places, noise.stream(name))).add(chunk)
 
     try:

@@ -15,6 +15,9 @@ from genewright.neurons.table import NeuronTable
 from genewright.observation import Chunk, Numbers, Observer, UnitLayer, Wanted
 from genewright.where import Where, describe
 
+SPARSE = {"embedding": "embedding rows", "experts": "experts"}
+"""Kinds of units whose values, nearly all zero, do not keep their places."""
+
 
 def look(observer: Observer, opened: Batch) -> None:
     """Learn where units are seen: from two small batches of different length, which tell the axis of samples."""
@@ -94,8 +97,8 @@ class Reading:
         return self._gauges[name]
 
     def _started(self, measure: Measure, layer: UnitLayer) -> Gauge | None:
-        if measure.dense and layer.kind == "embedding":
-            self._note(f"{measure.name} has no meaning for embedding rows ({layer.name!r}): NaN.")
+        if measure.dense and layer.kind in SPARSE:
+            self._note(f"{measure.name} has no meaning for {SPARSE[layer.kind]} ({layer.name!r}): NaN.")
             return None
         return measure.start(layer, self._around)
 

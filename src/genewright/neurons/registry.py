@@ -58,7 +58,7 @@ class Measure(ABC):
         columns: The columns that it adds to a table; by default one of its own name.
         reads: What it has to see: "gradients" of the loss, "inputs" of the layer, "labels"; and "seed" where it draws.
         by_sample: It needs to know which sample a position belongs to.
-        dense: It looks at single values, which embedding rows, nearly all zero, do not keep.
+        dense: It looks at single values, which embedding rows and experts, nearly all zero, do not keep.
         spare: The units that a network can do without first, for `Narrow(by=...)`: those with the smallest values
             ("low"), the largest ("high"), or "" where the measure does not say.
     """

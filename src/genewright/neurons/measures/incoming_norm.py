@@ -12,9 +12,10 @@ from genewright.observation import Numbers, UnitLayer
 
 @dataclass(frozen=True, kw_only=True)
 class IncomingNorm(Measure):
-    """The Euclidean norm of a unit's own weights: rows of kernels, gains of a norm, an embedding's row. No biases.
+    """The Euclidean norm of a unit's own weights.
 
-    It needs no data.
+    These are its rows of kernels, its gain of a norm, an embedding's row, all kernels of an expert; no biases. It needs
+    no data.
 
     References:
         Li, Kadav, Durdanovic, Samet, Graf, "Pruning Filters for Efficient ConvNets", arXiv:1608.08710, section 3.1 (for
@@ -26,12 +27,14 @@ class IncomingNorm(Measure):
         found = False
         for name, tensor in around.network.tensors.items():
             axis = 0 if tensor.role == "embedding" else tensor.unit_axis
-            if tensor.role not in ("kernel", "recurrent_kernel", "norm_weight", "embedding") or axis is None:
+            whole = layer.kind in ("embedding", "experts") and tensor.layer == layer.name
+            of_expert = whole and layer.kind == "experts" and len(tensor.shape) > 2
+            known = tensor.role in ("kernel", "recurrent_kernel", "norm_weight", "embedding") or of_expert
+            if not known or axis is None:
                 continue
-            of_rows = layer.kind == "embedding" and tensor.layer == layer.name
             owners = (tensor.layer, *(alias.rpartition(".")[0] for alias in tensor.aliases))  # a head tied to rows
             tied = (layer.rows[owner] for owner in owners if owner in layer.rows)
-            rows = np.arange(layer.units) if of_rows else next(tied, None)
+            rows = np.arange(layer.units) if whole else next(tied, None)
             if rows is None or len(rows) != tensor.shape[axis]:
                 continue
             values = around.network.read(name).astype(np.float64)

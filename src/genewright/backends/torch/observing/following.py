@@ -10,6 +10,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
+from genewright.backends.torch.observing.experts import Dealing
 from genewright.layer import activation_name, is_activation
 
 ACTIVATIONS = frozenset({
@@ -81,16 +82,21 @@ class Following(TorchFunctionMode):
         arrived: Is told of every step.
         heads: For fused attentions: is handed the outputs of all heads, side by side, and returns what to go on with.
         held: The ids of parameters and buffers: what is computed of them alone is a constant.
+        dealing: Takes note of what experts are dealt.
 
     Attributes:
         attends: Something has been called that attentions call.
     """
 
     def __init__(
-        self, arrived: Arrived, heads: Callable[[int, torch.Tensor], torch.Tensor], held: frozenset[int]
+        self,
+        arrived: Arrived,
+        heads: Callable[[int, torch.Tensor], torch.Tensor],
+        held: frozenset[int],
+        dealing: Dealing | None = None,
     ) -> None:
         super().__init__()
-        self._arrived, self._heads, self._held = arrived, heads, held
+        self._arrived, self._heads, self._held, self._dealing = arrived, heads, held, dealing
         self._known: Any = WeakIdKeyDictionary()  # tensors compare element by element: held by identity
         self._constants: Any = WeakIdKeyDictionary()
         self._muted = 0
@@ -117,6 +123,9 @@ class Following(TorchFunctionMode):
         if func is torch.nn.functional.multi_head_attention_forward and not self._muted:
             return self._attention(func, args, kwargs)
         result = func(*args, **kwargs)
+        name = str(getattr(func, "__name__", "")).strip("_")
+        if self._dealing is not None:
+            self._dealing.saw(name, args, kwargs, result)
         if self._muted or not isinstance(result, torch.Tensor):
             return result
         tensors = list(_tensors((*args, *kwargs.values())))
@@ -125,7 +134,6 @@ class Following(TorchFunctionMode):
         if all(self._is_constant(tensor) for tensor in tensors):
             self._constants[result] = True
             return result
-        name = str(getattr(func, "__name__", "")).strip("_")
         bends = name in ACTIVATIONS
         if not bends and name not in PASSING:
             self._known.pop(result, None)  # an operation in place on what was followed

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from genewright.backends.torch.observing.experts import experts_in
 from genewright.backends.torch.observing.heads import Heads, fused_heads, heads_among
 from genewright.backends.torch.observing.places import Layout, growing_axis, kind_of_units
 from genewright.backends.torch.observing.running import Run
@@ -42,6 +43,8 @@ class TorchObserver(Observer):
                 self._watched.kinds[name] = kind
             elif kind is None and name and chosen(name) and holds_kernels(module):
                 self.left_out[name] = f"what the units of a {type(module).__name__} are is not known"
+                if (experts := experts_in(module)) > 1:
+                    self._watched.experts[name] = experts
         self._chosen, self._knobs = chosen, knobs
 
     def look(self, samples: Iterable[tuple[int, Any]]) -> None:
@@ -108,6 +111,9 @@ class TorchObserver(Observer):
         if heads is not None:
             named = {name: np.arange(heads.count)} if heads.fused else {}
             return UnitLayer(name=name, kind="heads", units=heads.count, rows=heads.rows, named=named)
+        if name in self._watched.experts:
+            count = self._watched.experts[name]
+            return UnitLayer(name=name, kind="experts", units=count, named={name: np.arange(count)})
         module, kind = self._watched.modules[name], self._watched.kinds[name]
         if kind == "embedding":
             count = int(module.num_embeddings)  # pyright: ignore[reportArgumentType]

@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 
 from genewright.backends.torch.draws import OwnDraws
 from genewright.backends.torch.kept_state import kept_state
-from genewright.backends.torch.observing.chunk import chunks
+from genewright.backends.torch.observing.chunk import Seen, chunks
+from genewright.backends.torch.observing.experts import Dealing
 from genewright.backends.torch.observing.following import Following, Instance, bends_alone
 from genewright.backends.torch.observing.heads import Heads
 from genewright.backends.torch.observing.losses import loss_of
@@ -73,7 +74,14 @@ class Run:
         checkpoint()
         shadow = self._watched.shadow
         held = frozenset(map(id, (*shadow.parameters(), *shadow.buffers())))
-        self._following = Following(self._arrived, self._of_fused, held)
+        of_experts = {
+            id(parameter): (name, count)
+            for name, count in self._watched.experts.items()
+            for parameter in self._watched.modules[name].parameters(recurse=False)
+            if parameter.dim() > 2
+        }
+        self._dealing = Dealing(of_experts)
+        self._following = Following(self._arrived, self._of_fused, held, self._dealing if of_experts else None)
         handles = self._hooked()
         try:
             with OwnDraws(), self._following:
@@ -99,6 +107,8 @@ class Run:
             elif bends_alone(type(module).__name__):
                 handles.append(module.register_forward_pre_hook(self._enter))
                 handles.append(module.register_forward_hook(self._leave, always_call=True))
+            if name in watched.experts:
+                handles.append(module.register_forward_hook(self._dealt, with_kwargs=True))
             if name in watched.heads:
                 handles.append(module.register_forward_pre_hook(self._of_heads))
         return handles
@@ -254,6 +264,23 @@ class Run:
             total = int(indices.numel())
             chunk = LookupCounts(array_of(often).astype(np.float64), norms, 1, total, self._first)
             self._wanted.values((name,), chunk)
+
+    def _dealt(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Take what the experts of a layer have put out; which sample a row is of is not known."""
+        name, given = self._names[id(module)], first_tensor((args, kwargs))
+        values = None if given is None else self._dealing.taken(name, given[..., 0].numel())
+        if values is None:
+            return
+        key = self._key(name)
+        if key not in self._watched.plans:
+            self._watched.left_out.pop(name, None)
+            self._look.instances[key] = Instance(*key)
+            self._look.units[key] = Layout(1)
+            self._look.shapes.setdefault(key, {})[0] = tuple(values.shape)
+        elif self._wanted is not None and (self._only is None or key in self._only):
+            with unwatched():
+                for chunk in chunks(Seen(values=values[None], unit_axis=2, by_sample=False), self._first, None):
+                    self._wanted.values((name,), chunk)
 
     def _all_arrived(self) -> None:
         missed = [key for key in self._missed if self._only is None or key in self._only]

@@ -60,6 +60,7 @@ class Watched:
         shadow: A module around the same parameters, and copies of all else.
         modules: The shadow's layers by name.
         kinds: The layers with units that are wanted, and what their units are.
+        experts: How many experts there may be in layers that hold several kernels in a tensor, where these are wanted.
         heads: The attentions whose heads are wanted, by the layer that reads them.
         plans: Where units are seen.
         left_out: Why the units of some layers are not.
@@ -68,6 +69,7 @@ class Watched:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.kinds: dict[str, UnitKind] = {}
+        self.experts: dict[str, int] = {}
         self.heads: dict[str, Heads] = {}
         self.plans: dict[Key, Plan] = {}
         self.left_out: dict[str, str] = {}
