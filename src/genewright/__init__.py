@@ -107,6 +107,7 @@ from genewright.operators.architecture.replace_layer import ReplaceLayer as Repl
 from genewright.operators.architecture.resize_vocabulary import ResizeVocabulary as ResizeVocabulary
 from genewright.operators.architecture.shrink_inputs import ShrinkInputs as ShrinkInputs
 from genewright.operators.architecture.shrink_outputs import ShrinkOutputs as ShrinkOutputs
+from genewright.operators.architecture.swap_layers import SwapLayers as SwapLayers
 from genewright.operators.architecture.widen import Widen as Widen
 from genewright.operators.architecture.widen_stream import WidenStream as WidenStream
 from genewright.operators.combinators.draw_settings import DrawSettings as DrawSettings
@@ -117,6 +118,7 @@ from genewright.operators.sharing.crossover import Crossover as Crossover
 from genewright.operators.sharing.rewind import Rewind as Rewind
 from genewright.operators.sharing.tie import Tie as Tie
 from genewright.operators.sharing.transfer import Transfer as Transfer
+from genewright.operators.units.block_inputs import BlockInputs as BlockInputs
 from genewright.operators.units.block_units import BlockUnits as BlockUnits
 from genewright.operators.units.fold_constant_units import FoldConstantUnits as FoldConstantUnits
 from genewright.operators.units.invert_units import InvertUnits as InvertUnits
@@ -136,9 +138,13 @@ from genewright.operators.weights.mask_smallest import MaskSmallest as MaskSmall
 from genewright.operators.weights.quantize import Quantize as Quantize
 from genewright.operators.weights.reset import Reset as Reset
 from genewright.operators.weights.safe_gaussian_noise import SafeGaussianNoise as SafeGaussianNoise
+from genewright.operators.weights.scale import Scale as Scale
+from genewright.operators.weights.set_value import SetValue as SetValue
 from genewright.operators.weights.set_weights import SetWeights as SetWeights
+from genewright.operators.weights.shift import Shift as Shift
 from genewright.operators.weights.shuffle import Shuffle as Shuffle
 from genewright.operators.weights.sign_flip import SignFlip as SignFlip
+from genewright.operators.weights.stuck_at import StuckAt as StuckAt
 from genewright.operators.weights.swap_units import SwapUnits as SwapUnits
 from genewright.operators.weights.uniform_noise import UniformNoise as UniformNoise
 from genewright.operators.weights.zero import Zero as Zero

@@ -34,6 +34,12 @@ def check_fraction(owner: object, name: str, value: Any) -> None:
         raise _refusal(owner, name, "a number from 0 to 1", value)
 
 
+def check_finite(owner: object, name: str, value: Any) -> None:
+    """Refuse what is not a finite number."""
+    if not _is_number(value) or not -math.inf < value < math.inf:
+        raise _refusal(owner, name, "a finite number", value)
+
+
 def check_nonnegative(owner: object, name: str, value: Any) -> None:
     """Refuse what is not a finite number of at least 0."""
     if not _is_number(value) or not 0 <= value < math.inf:

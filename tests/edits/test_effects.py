@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from genewright.edits import (
     Assign,
     Copy,
     Edit,
+    Exchange,
     Gather,
     Map,
     Memory,
@@ -543,7 +545,8 @@ MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
 
 
 def test_every_function_has_its_formula_here() -> None:
-    assert {type(function) for function, _ in MAPS.values()} == set(known_functions().values())
+    by_bits = {functions.ForceBits}  # held below, for a bit means another thing in each dtype
+    assert {type(function) for function, _ in MAPS.values()} | by_bits == set(known_functions().values())
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -567,6 +570,33 @@ def test_functions_of_old_values(name: str, dtype: str, seed: int) -> None:
     assert_does(edit, {"w": old}, {"w": module.w.detach()})
 
 
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("dtype", [*DTYPES, "complex64"])
+def test_forced_bits_are_what_they_are_forced_to(dtype: str, value: int) -> None:
+    """In the rows of a part, by a rate and by places; in both numbers of a complex element."""
+    size = 2 if dtype == "complex64" else 1
+    old = torch.view_as_complex(drawn((3, 5, 2), "float32", 4)) if size == 2 else drawn((3, 5), dtype, 4)
+    words = bits(torch.view_as_real(old) if size == 2 else old).reshape(3, 5 * size)
+    last = 8 * words.itemsize - 1  # the sign
+    masks = [np.array(1 << 3, words.dtype), np.array(1, words.dtype) << last]
+    for at, mask in zip((3, last), masks, strict=True):
+        wanted, places = words.copy(), words.copy()
+        forced = words | mask if value else words & ~mask
+        wanted[[2, 0]] = forced[[2, 0]]
+        places.reshape(-1)[[4, 11]] = forced.reshape(-1)[[4, 11]]
+        function = functions.ForceBits(flips=Change(combine="xor", bits=(at,)), value=value)
+        by_places = replace(function, elements=Index.of([4, 11]))
+        assert_does(
+            Map(tensor="w", function=function, part=along(0, [2, 0]), stream="s"), {"w": old}, {"w": same(wanted, old)}
+        )
+        assert_does(Map(tensor="w", function=by_places, stream="s"), {"w": old}, {"w": same(places, old)})
+
+
+def same(words: Array, like: torch.Tensor) -> torch.Tensor:
+    """Return the tensor of these bit patterns."""
+    return torch.from_numpy(words).view(like.dtype).reshape(like.shape)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_function_reaches_its_part_alone(dtype: str) -> None:
     old = drawn((3, 5), dtype, 8)
@@ -579,6 +609,12 @@ def test_a_function_reaches_its_part_alone(dtype: str) -> None:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
+        (functions.ForceBits(flips=Change(combine="negate"), value=1), "combine='xor'"),
+        (functions.ForceBits(flips=Change(combine="xor", bits=(1,)), value=2), "0 or 1"),
+        (
+            functions.ForceBits(flips=Change(combine="xor", bits=(1,)), value=1, elements=Index.of([15])),
+            "not different",
+        ),
         (functions.Add(by=np.zeros(3)), r"shape \(3,\), the part has \(3, 5\)"),
         (functions.MeanFill(axis=1, new=Index.of([5])), "no axis 1 with these entries"),
         (functions.MeanFill(axis=1, new=Index.of(range(5))), "no entry is old"),
@@ -599,6 +635,20 @@ def test_a_function_that_does_not_fit_is_refused(function: Any, words: str) -> N
         Map(tensor="w", function=function).check((TorchStore(held({"w": torch.zeros(3, 5)})),))
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Perturb(tensor="w", change=Change(combine="negate"), stream="w", elements=Index.of([15])),
+        Perturb(tensor="w", change=Change(combine="negate"), stream="w", elements=Index.of([1, 1])),
+        Exchange(tensor="w", other="w"),
+        Exchange(tensor="w", other="u"),
+    ],
+)
+def test_elements_that_do_not_exist_and_tensors_that_do_not_fit_are_refused_before_anything_changes(edit: Edit) -> None:
+    with pytest.raises(gw.EditError):
+        edit.check((TorchStore(held({"w": torch.zeros(3, 5), "u": torch.zeros(5, 3)})),))
+
+
 # All of them
 
 
@@ -608,6 +658,7 @@ VALUES: list[tuple[Edit, str]] = [
     (Map(tensor="w", function=functions.Negate()), "a function"),
     (Assign(tensor="w", values=np.ones((3, 5))), "numbers"),
     (Copy(tensor="w", source="v"), "a copy"),
+    (Exchange(tensor="w", other="v"), "an exchange"),
     (Mix(tensor="w", source="v", own=0.7, other=0.3, chosen=0.7, stream="w", **ROWS), "a mix"),
     (Gather(width="w", size=3, index=Index.of([2, 1, 0]), places=(Place("w"),)), "a width"),
     (Share(tensor="w", axis=0, source=Index.of([0]), target=Index.of([1]), share=np.array([0.5])), "a share"),
@@ -628,4 +679,4 @@ def test_both_paths_give_the_same_bits(edit: Edit, name: str, dtype: str) -> Non
     module = held(before)
     apply(edit, TorchStore(module))
     assert not np.array_equal(bits(module.w), bits(before["w"]))
-    assert_does(edit, before, {"w": module.w.detach()})
+    assert_does(edit, before, {"w": module.w.detach(), "v": module.v.detach()})

@@ -16,6 +16,7 @@ from genewright.edits import (
     Assign,
     Copy,
     Edit,
+    Exchange,
     Following,
     Forget,
     Gather,
@@ -52,6 +53,7 @@ FUNCTIONS = [
     functions.Shuffle(axis=0),
     functions.Quantize(bits=4, axis=0),
     functions.SubtractNoise(scale=2 / 3),
+    functions.ForceBits(flips=Change(combine="xor", bits=(1, 30), rate=0.25), value=0),
     functions.Ascend(
         generations=[[[1, 0.5], [2**64 - 1, -2 / 3]], [[3, 0.25]]],
         salt="evolution_noise",
@@ -73,6 +75,7 @@ EXAMPLES: list[Edit] = [
     *(Map(tensor="w", function=function, stream="s", part=along(0, range(5))) for function in FUNCTIONS),
     Assign(tensor="w", values=NUMBERS, part=along(0, [1, 2, 3, 4])),
     Copy(tensor="w", source="v", part=along(0, [1]), source_part=along(1, [0]), of=1),
+    Exchange(tensor="w", other="v", part=along(0, [1])),
     Mix(tensor="w", source="v", part=along(0, [1]), source_part=along(1, [0]), of=1, own=0.75, other=0.25),
     Gather(
         width="fc",

@@ -15,6 +15,7 @@ from genewright.edits.copy import Copy as Copy
 from genewright.edits.edit import Edit as Edit
 from genewright.edits.edit import Line as Line
 from genewright.edits.edit import View as View
+from genewright.edits.exchange import Exchange as Exchange
 from genewright.edits.forget import Forget as Forget
 from genewright.edits.gather import Following as Following
 from genewright.edits.gather import Gather as Gather
@@ -38,7 +39,7 @@ from genewright.errors import RecipeError
 from genewright.names import did_you_mean
 
 EDITS: tuple[type[Edit], ...] = (
-    Perturb, Map, Assign, Copy, Mix, Gather, Share, SetAttribute,
+    Perturb, Map, Assign, Copy, Exchange, Mix, Gather, Share, SetAttribute,
     InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Tie, Write, Forget,
 )  # fmt: skip
 _BY_NAME = {cls.name: cls for cls in EDITS if cls.data}

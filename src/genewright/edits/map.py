@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-from genewright.edits.edit import View
+from genewright.edits.edit import Line, View
 from genewright.edits.json_form import CODECS, Codec, JsonSerializable
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.errors import RecipeError
+from genewright.index import Index
 from genewright.names import did_you_mean
 from genewright.noise import Stream
 from genewright.part import Part, part_shape
+from genewright.tensor import COMPLEX, FLOATS
+
+_NONE = Index()
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,21 @@ class Function(JsonSerializable, ABC):
         """Return why it does not fit a part of this shape, or "": after that it cannot fail."""
         return ""
 
+    def places(self) -> Index:
+        """Return which elements it changes, by their places in the whole tensor; empty where the part says it."""
+        return _NONE
+
     def exact(self) -> bool:
         """Whether nothing is rounded, whatever the dtype."""
         return False
+
+    def takes(self, dtype: str) -> bool:
+        """Whether elements of this dtype can be changed so: numbers, or all where they only move."""
+        return self.stored or dtype in FLOATS
+
+    def expected(self, size: int) -> float:
+        """Return how many of so many elements it changes, about."""
+        return size
 
 
 def functions() -> dict[str, type[Function]]:
@@ -95,6 +112,7 @@ class Map(ValueEdit):
         fault = self.function.fault(part_shape(self.part, tensor.shape), self.part)
         if fault:
             raise self.mismatch(tensor, f"{self.function.name}: {fault}")
+        self.refuse_places(self.function.places(), tensor)
 
     def rounds(self, view: View) -> bool:
         return not self.function.exact() and view.tensor(self.tensor).dtype != "float64"
@@ -104,6 +122,14 @@ class Map(ValueEdit):
         tensor = site.store.tensor(self.tensor)
         given = Given(tensor.dtype, self.part, stream, tensor.name, tensor.shape)
         site.rewrite(self.tensor, self.part, lambda old: self.function(old, given), numbers=not self.function.stored)
+
+    def lines(self, view: View) -> Iterator[Line]:
+        for line in super().lines(view):
+            size = math.prod(part_shape(self.part, line.shape))
+            yield replace(line, expected=self.function.expected(size * (2 if line.dtype in COMPLEX else 1)))
+
+    def takes(self, dtype: str) -> bool:
+        return self.function.takes(dtype)
 
     def moves(self) -> bool:
         return self.function.stored

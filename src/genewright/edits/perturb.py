@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 
 from genewright.edits.edit import Line, View
 from genewright.edits.site import Site
@@ -43,13 +42,10 @@ class Perturb(ValueEdit):
 
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
+        tensor = views[0].tensor(self.tensor)
+        self.refuse_places(self.elements, tensor)
         if abs(self.change.scale) <= LARGEST["float32"]:
             return
-        tensor = views[0].tensor(self.tensor)
-        if self.elements.size:
-            size = prod(tensor.shape) * (2 if tensor.dtype in COMPLEX else 1)
-            if self.part or not self.elements.within(0, size) or not self.elements.distinct():
-                raise self.mismatch(tensor, f"its elements are not different numbers from 0 to {size - 1}, or not all")
         computing = "float64" if tensor.dtype in ("float64", "complex128") else "float32"
         if abs(self.change.scale) > LARGEST[computing]:
             raise SettingError(

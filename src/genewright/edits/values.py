@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from genewright.edits.edit import Edit, Line, View
 from genewright.errors import EditError, UnsupportedError
+from genewright.index import Index
 from genewright.part import Part, fits, part_shape
-from genewright.tensor import FLOATS, Tensor
+from genewright.tensor import COMPLEX, FLOATS, Tensor
 
 
 class ValueEdit(Edit, ABC):
@@ -54,6 +55,16 @@ class ValueEdit(Edit, ABC):
     @abstractmethod
     def words(self) -> str:
         """Say what happens to the elements."""
+
+    def refuse_places(self, places: Index, tensor: Tensor) -> None:
+        """Refuse places in row-major order that are not different elements of a tensor, or stand beside a part.
+
+        Raises:
+            EditError: They are, or do.
+        """
+        size = tensor.size * (2 if tensor.dtype in COMPLEX else 1)
+        if places.size and (self.part or not places.within(0, size) or not places.distinct()):
+            raise self.mismatch(tensor, f"its elements are not different numbers from 0 to {size - 1}, or not all")
 
     def mismatch(self, tensor: Tensor, fault: str) -> EditError:
         """Return the error for an edit that does not fit its tensor."""

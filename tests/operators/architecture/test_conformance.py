@@ -45,7 +45,7 @@ def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
 # The built-in networks that take longest are a slow sweep, but for the one that an operator needs.
 NEEDED = {
     **dict.fromkeys(("add_heads", "remove_heads"), "residual blocks of attention"),
-    **dict.fromkeys(("duplicate_block", "remove_layer", "widen_stream"), "residual blocks of attention"),
+    **dict.fromkeys(("duplicate_block", "remove_layer", "swap_layers", "widen_stream"), "residual blocks of attention"),
     "resize_vocabulary": "tied language model",
 }
 LONGEST = {"tied language model", "transformer layer", "residual blocks of attention"}

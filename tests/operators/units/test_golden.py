@@ -22,6 +22,8 @@ GOLDEN = Path(__file__).with_suffix(".json")
 OPERATORS: dict[str, tuple[str, Any]] = {
     "AlignTo": ("convolutions", gw.AlignTo()),
     "AlignTo by activations": ("mlp", gw.AlignTo(by="activations")),
+    "BlockInputs": ("convolutions", gw.BlockInputs(rate=0.3)),
+    "BlockInputs by a count": ("mlp", gw.BlockInputs(count=5)),
     "BlockUnits": ("convolutions", gw.BlockUnits(rate=0.3)),
     "BlockUnits by a count": ("convolutions", gw.BlockUnits(count=3)),
     "BlockUnits of what comes in": ("mlp", gw.BlockUnits(side="in", rate=0.3)),

@@ -5,6 +5,7 @@ from genewright.edits.functions.add import Add as Add
 from genewright.edits.functions.add_low_rank import AddLowRank as AddLowRank
 from genewright.edits.functions.ascend import Ascend as Ascend
 from genewright.edits.functions.divided_noise import DividedNoise as DividedNoise
+from genewright.edits.functions.force_bits import ForceBits as ForceBits
 from genewright.edits.functions.identity import Identity as Identity
 from genewright.edits.functions.mean_fill import MeanFill as MeanFill
 from genewright.edits.functions.negate import Negate as Negate

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genewright.edits import Perturb
-from genewright.errors import SettingError, UnsupportedError
+from genewright.edits import Edit, Perturb
 from genewright.index import Index
-from genewright.names import did_you_mean
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
-from genewright.tensor import COMPLEX, FLOATS, Tensor
-
-_FORMATS = {"float64": (64, 52), "float32": (32, 23), "float16": (16, 10), "bfloat16": (16, 7)}  # bits, mantissa bits
-_FIELDS = ("sign", "exponent", "mantissa")
+from genewright.operators.weights.stored_bits import FIELDS, checked_bits, positions
+from genewright.tensor import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,21 +55,11 @@ class BitFlip(Elementwise):
 
     inverse = True
 
-    bits: tuple[int | str, ...] = _FIELDS
+    bits: tuple[int | str, ...] = FIELDS
     rate: float = field(default=0.001, kw_only=False)
 
     def check(self) -> None:
-        given: tuple[Any, ...] = (self.bits,) if isinstance(self.bits, str | int) else tuple(cast(Any, self.bits))
-        for bit in given:
-            if isinstance(bit, str) and bit not in _FIELDS:
-                raise SettingError(f"BitFlip: no field is called {bit!r}. {did_you_mean(bit, _FIELDS)}")
-            if isinstance(bit, bool) or not isinstance(bit, str | int) or (isinstance(bit, int) and not 0 <= bit < 64):
-                raise SettingError(
-                    f"BitFlip: bits are positions from 0 to 63 or fields ({', '.join(_FIELDS)}); received {bit!r}."
-                )
-        if not given:
-            raise SettingError("BitFlip: bits must name at least one bit; received none. Write bits='mantissa'.")
-        object.__setattr__(self, "bits", given)
+        object.__setattr__(self, "bits", checked_bits("BitFlip", self.bits))
 
     def change(self, tensor: Tensor, network: Network) -> Change:
         return Change(combine="xor", bits=self._positions(tensor), rate=self.rate)
@@ -82,7 +67,7 @@ class BitFlip(Elementwise):
     def ways(self, tensor: Tensor) -> int:
         return len(self._positions(tensor))
 
-    def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Perturb]:
+    def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Edit]:
         bits = self._positions(tensor)
         for at, bit in enumerate(bits):
             elements = hits[hits % len(bits) == at] // len(bits)
@@ -91,16 +76,4 @@ class BitFlip(Elementwise):
                 yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(elements))
 
     def _positions(self, tensor: Tensor) -> tuple[int, ...]:
-        """Return the chosen positions in the tensor's number format, in ascending order."""
-        dtype = COMPLEX.get(tensor.dtype, tensor.dtype)  # real and imaginary part are numbers with bits of their own
-        if dtype not in FLOATS:
-            return (0,)  # the core refuses the edit and names the tensor
-        width, mantissa = _FORMATS[dtype]
-        fields = {"sign": range(width - 1, width), "exponent": range(mantissa, width - 1), "mantissa": range(mantissa)}
-        positions = {p for bit in self.bits for p in (fields[bit] if isinstance(bit, str) else (bit,))}
-        if max(positions) >= width:
-            raise UnsupportedError(
-                f"BitFlip: {tensor.name!r} of dtype {tensor.dtype} has bits 0 to {width - 1}; received bit "
-                f"{max(positions)}. Choose by field (bits='exponent'), or choose tensors of one dtype with `where`."
-            )
-        return tuple(sorted(positions))
+        return positions("BitFlip", self.bits, tensor)

@@ -68,13 +68,11 @@ class Elementwise(Operator, ABC):
             yield from self._counted(self.count, network, noise)
             return
         for selected in self.chosen(network):
-            tensor = selected.tensor
-            yield Perturb(
-                tensor=tensor.name,
-                change=self.change(tensor, network),
-                stream=tensor.name,
-                part=self.part(selected, network),
-            )
+            yield self.edit(selected.tensor, self.part(selected, network), network)
+
+    def edit(self, tensor: Tensor, part: Part, network: Network) -> Edit:
+        """Return the edit of a chosen tensor, by the rate."""
+        return Perturb(tensor=tensor.name, change=self.change(tensor, network), stream=tensor.name, part=part)
 
     def chosen(self, network: Network) -> list[Selected]:
         """Return the tensors that are changed, each with what of it may change."""
@@ -88,7 +86,7 @@ class Elementwise(Operator, ABC):
         """Return in how many ways an element of a tensor can be hit, each of which a count counts."""
         return 1
 
-    def counted(self, tensor: Tensor, hits: Positions, network: Network) -> Iterator[Perturb]:
+    def counted(self, tensor: Tensor, hits: Positions, network: Network) -> Iterator[Edit]:
         """Yield the edits of a tensor's hits.
 
         Args:
