@@ -140,6 +140,7 @@ VARIED: dict[str, tuple[str, gw.DrawSettings]] = {
         gw.DrawSettings(operator=gw.ShrinkInputs("stem"), choices={"units": ((0,), (1,), (0, 1))}),
     ),
     "shrink_outputs": ("convolutions", gw.DrawSettings(operator=gw.ShrinkOutputs(), choices={"units": ((0,), (1,))})),
+    "swap_layers": ("resnet", gw.DrawSettings(operator=gw.SwapLayers(), choices={"layer": (None, "last.conv1")})),
     "widen": (
         "convolutions",
         gw.DrawSettings(operator=gw.Widen(), ranges={"factor": (1.3, 2.0)}, choices={"init": ("split", "silent")}),

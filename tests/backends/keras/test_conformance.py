@@ -52,12 +52,13 @@ REFUSED: dict[str, set[str]] = {
     "grow_inputs": {"recurrent", "attention", "subclassed"},  # read by an embedding, under a norm, by Python code
     "shrink_inputs": {"recurrent", "subclassed"},
     "resize_vocabulary": set(CASES) - {"recurrent"},
+    "swap_layers": set(CASES) - {"attention"},  # queries, keys and values
 }
 # One network for each operator; the rest of the cross is a slow sweep.
 FIRST = {
     **dict.fromkeys(("add_branch", "insert_layer", "add_skip", "duplicate_block", "remove_layer"), "dense"),
     **dict.fromkeys(("replace_layer", "widen_stream"), "dense"),
-    **dict.fromkeys(("add_heads", "remove_heads"), "attention"),
+    **dict.fromkeys(("add_heads", "remove_heads", "swap_layers"), "attention"),
     "grow_kernel": "convolutional, compiled",
     **dict.fromkeys(("copy_layer", "grow_inputs", "grow_outputs", "shrink_inputs", "shrink_outputs"), "dense"),
     **dict.fromkeys(("narrow", "prune_units", "split_units"), "dense"),  # the subclassed one takes seconds for each

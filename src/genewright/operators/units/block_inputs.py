@@ -9,6 +9,7 @@ from typing import ClassVar
 from genewright.edits import Edit, Perturb
 from genewright.errors import SelectionError, UnsupportedError
 from genewright.index import Index
+from genewright.layer import CONVOLUTIONS
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.units.drawn_units import DrawnUnits
@@ -35,7 +36,8 @@ class BlockInputs(DrawnUnits, Operator):
         rate: Share of the inputs of each kernel, in [0, 1]; ceil(rate * n) of n.
         count: Instead of `rate`, exactly how many inputs of all chosen kernels; those of a count are among those of a
             higher one.
-        where: Which layers, by their kernels; all by default. Chosen units are those that no longer see the inputs.
+        where: Which layers, by their kernels; by default all whose inputs lie along one axis (not Keras's attention).
+            Chosen units are those that no longer see the inputs.
 
     Raises:
         SettingError: A setting is out of its range.
@@ -60,7 +62,7 @@ class BlockInputs(DrawnUnits, Operator):
         kernels = [
             kernel
             for kernel in selected_kernels(self.where, network, "BlockInputs")
-            if kernel.tensor.role == "kernel" and kernel.tensor.input_axis is not None
+            if kernel.tensor.role == "kernel" and _has_inputs(kernel, network)
         ]
         if not kernels:
             raise SelectionError(
@@ -73,6 +75,13 @@ class BlockInputs(DrawnUnits, Operator):
                 name = kernel.tensor.name
                 for part in _parts(kernel, inputs, _groups(kernel.tensor, network)):
                     yield Perturb(tensor=name, change=ZERO, stream=name, part=part)
+
+
+def _has_inputs(kernel: Selected, network: Network) -> bool:
+    """Whether a kernel's inputs lie along one axis: those of an einsum of heads do not."""
+    tensor, facts = kernel.tensor, network.layers.get(kernel.tensor.layer)
+    known = facts is None or not facts.class_name or facts.kind in CONVOLUTIONS
+    return tensor.input_axis not in (None, kernel.axis) and (known or len(tensor.shape) == 2)
 
 
 def _parts(kernel: Selected, inputs: tuple[int, ...], groups: int) -> Iterator[Part]:
