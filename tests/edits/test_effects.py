@@ -25,6 +25,7 @@ import genewright as gw
 from genewright.backends.torch.store import TorchMemory, TorchStore
 from genewright.edits import (
     EDITS,
+    Accumulate,
     Assign,
     Copy,
     Edit,
@@ -499,9 +500,11 @@ def of_low_rank(old: Array) -> Array:
 def ascended(old: Array) -> Array:
     """One step of momentum from rest, with weight decay."""
     streams = [derive(seed, name="w", path="/0", salt="evolution_noise") for seed in (1, 2**64 - 1, 3)]
-    z = [draw(stream, "normal", range(15), "float64").reshape(3, 5) for stream in streams]
-    gradient = (0.5 * z[0] + 0.25 * z[2]) - 2 / 3 * z[1]
-    return (old + 0.3 * ((1 - 0.9) * gradient - 0.5 * old.astype(np.float64))).astype(old.dtype)
+    z = [draw(stream, "normal", range(15), str(old.dtype)).reshape(3, 5) for stream in streams]
+    kind = old.dtype.type
+    gradient = (kind(0.5) * z[0] - kind(2 / 3) * z[1]) + kind(0.25) * z[2]
+    step = 0.3 * ((1 - 0.9) * gradient.astype(np.float64) - 0.5 * old.astype(np.float64))
+    return old + step.astype(old.dtype)
 
 
 SHARES = np.array([[2 / 3, -0.25], [0.1, 1.5]])
@@ -542,6 +545,32 @@ MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
         absorbed,
     ),
 }
+
+
+@settings(max_examples=15)
+@given(ALL, SEEDS)
+def test_weighted_noise_is_summed_and_met_once(dtype: str, seed: int) -> None:
+    old = drawn((3, 5), dtype, seed)
+    now = numbers(old)
+    kind = now.dtype.type
+    streams = [derive(seed, name="w", path="/0", salt="evolution_noise") for seed in (1, 2**64 - 1)]
+    z = [draw(stream, "normal", range(15), str(now.dtype)).reshape(3, 5) for stream in streams]
+    expected = now + ((kind(-0.5) * now + kind(0.5) * z[0]) - kind(2 / 3) * z[1])
+    edit = Accumulate(tensor="w", members=[[1, 0.5], [2**64 - 1, -2 / 3]], salt="evolution_noise", decay=0.5)
+    assert_does(edit, {"w": old}, {"w": rounded(expected, dtype)})
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weighted_noise_reaches_its_part_alone(dtype: str) -> None:
+    """An element's noise, and the word that rounds it, are those that it has in the whole."""
+    old = drawn((3, 5), dtype, 8)
+    settings: Any = {"tensor": "w", "members": [[1, 0.5], [7, -1.0]], "salt": "s", "rank": 2, "rounding": "stochastic"}
+    module = held({"w": old})
+    apply(Accumulate(**settings), TorchStore(module))
+    expected = old.clone()
+    expected[[2, 0]] = module.w.detach()[[2, 0]]
+    assert not torch.equal(expected, old)
+    assert_does(Accumulate(**settings, part=along(0, [2, 0])), {"w": old}, {"w": expected})
 
 
 def test_every_function_has_its_formula_here() -> None:
@@ -655,6 +684,7 @@ def test_elements_that_do_not_exist_and_tensors_that_do_not_fit_are_refused_befo
 ROWS: dict[str, Any] = {"part": along(0, [2, 0]), "source_part": along(0, [0, 1])}
 VALUES: list[tuple[Edit, str]] = [
     (Perturb(tensor="w", change=Change(combine="add", scale=0.1, rate=0.5), stream="w", part=along(0, [1])), "noise"),
+    (Accumulate(tensor="w", members=[[1, 0.5]], salt="s", rate=0.5), "sum"),
     (Map(tensor="w", function=functions.Negate()), "a function"),
     (Assign(tensor="w", values=np.ones((3, 5))), "numbers"),
     (Copy(tensor="w", source="v"), "a copy"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import genewright as gw
 from genewright.edits import (
     EDITS,
+    Accumulate,
     Assign,
     Copy,
     Edit,
@@ -68,6 +69,16 @@ FUNCTIONS = [
     ),
 ]
 EXAMPLES: list[Edit] = [
+    Accumulate(
+        tensor="w",
+        members=[[1, 0.5], [2**64 - 1, -2 / 3]],
+        salt="evolution_noise",
+        rate=0.5,
+        decay=2 / 3,
+        rounding="stochastic",
+        part=along(0, (1,)),
+    ),
+    Accumulate(tensor="w", members=[[1, 0.5]], salt="evolution_noise", rank=2),
     Perturb(tensor="w", change=Change(combine="add", scale=0.1, rate=0.5, rounding="stochastic"), stream="w"),
     Perturb(tensor="w", change=Change(combine="xor", bits=(1, 30)), stream="w", part=along(1, [3, 1])),
     Perturb(tensor="w", change=Change(combine="negate"), stream="w", elements=Index.of([3, 8, 9])),

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from genewright.noise import Change, Stream, apply
+from genewright.noise import Change, Stream, WeightedSum, apply
 from genewright.noise.cuda import apply as triton_apply
 from genewright.noise.cuda import backend
 
@@ -33,15 +33,27 @@ CHANGES = [
     Change(combine="xor", bits=(3, 7, 15), rate=0.9),
     Change(combine="add", rate=0.0),
 ]
+TERMS = tuple((Stream(key=k, tweak=k >> 8), weight) for k, weight in ((3, 0.5), (2**63, -0.25), (7, 0.0), (9, -2e-3)))
+SUMS = [
+    WeightedSum(terms=TERMS),
+    WeightedSum(terms=TERMS, decay=0.1, rounding="stochastic"),
+    WeightedSum(terms=TERMS, rate=0.3, rounding="stochastic"),
+    WeightedSum(terms=TERMS, rate=0.01, decay=0.1),
+    WeightedSum(terms=TERMS, rounding="stochastic"),
+    WeightedSum(terms=()),
+]
 PLACES = [(1, 0), (17, 127), (129, 4095), (4097, 4096), (5000, 2**32 - 3000), (4096, 2**40)]
 
 
 def cases(all_of_them):
     """Every change; with every dtype and place, or with one of each in turn."""
-    for number, change in enumerate(CHANGES):
+    for number, change in enumerate([*CHANGES, *SUMS]):
         for dtype in sorted(DTYPES) if all_of_them else [sorted(DTYPES)[number % 4]]:
             for size, start in PLACES if all_of_them else [PLACES[(number + 2) % 6]]:
                 yield number, change, dtype, size, start
+        if isinstance(change, WeightedSum) and number % 2:  # 71 columns, from the middle of a row
+            low_rank = WeightedSum(terms=TERMS, rank=1 + number % 3, matrix=(100, 71), rounding="stochastic")
+            yield number, low_rank, sorted(DTYPES)[number % 4], 5000, 100
 
 
 def main(device: str, extent: str) -> None:

@@ -9,8 +9,9 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from genewright.noise.cuda.backend import UNSIGNED
+from genewright.noise.cuda.launch import UNSIGNED
 from genewright.noise.cuda.kernel import kernel
+from genewright.noise.cuda.sum_kernel import sum_kernel
 
 WIDTH = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
 
@@ -73,6 +74,23 @@ def ours(dtype, combine, masked, stochastic, distribution):
     return ptx(kernel, signature, constants)
 
 
+def of_a_sum(dtype, stochastic):
+    signature = {
+        "values": f"*i{8 * WIDTH[dtype]}",
+        "size": "i64",
+        "start": "i64",
+        "first_block": "i64",
+        "streams": "*i32",
+        "units": "*fp64",
+        "count": "i32",
+        "addend": "*fp64" if dtype == "float64" else "*fp32",
+        "rounding": "*i32",
+        "table": "*i64",
+    }
+    constants = {"added": True, "dtype": dtype, "randomly": stochastic, "unsigned": UNSIGNED[WIDTH[dtype]]}
+    return ptx(sum_kernel, signature, constants)
+
+
 def count(text):
     return {
         "fma": len(re.findall(r"\bfma\.", text)),
@@ -86,6 +104,8 @@ def main():
     made = {"control": count(ptx(contractible, {"w_": "*fp32", "z_": "*fp32", "s": "fp32"}, {}))}
     for case in CASES if sys.argv[1] == "all" else CASES[:2]:
         made["-".join(map(str, case))] = count(ours(*case))
+    for dtype in ("float64", "float32", "bfloat16") if sys.argv[1] == "all" else ("bfloat16",):
+        made[f"sum-{dtype}"] = count(of_a_sum(dtype, stochastic=True))
     print(json.dumps(made))
 
 

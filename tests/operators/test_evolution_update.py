@@ -78,6 +78,38 @@ def test_mirrored_noise_is_the_same_noise_subtracted(name: str) -> None:
             assert torch.equal(made.get_parameter(key), torch.from_numpy(expected).to(old.dtype))
 
 
+@pytest.mark.parametrize("kind", [{"rate": 0.3}, {"rank": 2}, {}])
+@pytest.mark.parametrize("name", ["mlp_float64", "conv_batchnorm"])
+def test_an_update_knows_the_noise_of_its_members_again(name: str, kind: Any) -> None:
+    net = make(name)
+    update = gw.EvolutionUpdate(seeds=(7, 8), weights=(0.5, -0.25), **kind)
+    made = gw.mutate(net, update, seed=1)
+    members = [
+        gw.mutate(net, gw.EvolutionNoise(std=std, mirrored=mirrored, **kind), seed=seed)
+        for seed, std, mirrored in ((7, 0.5, False), (8, 0.25, True))
+    ]
+    for key, old in net.named_parameters():
+        expected = old + sum((member.get_parameter(key) - old for member in members), torch.zeros_like(old))
+        assert not torch.equal(made.get_parameter(key), old)
+        torch.testing.assert_close(made.get_parameter(key), expected, rtol=0, atol=1e-12 if "64" in name else 1e-6)
+
+
+def test_updates_of_bfloat16_are_rounded_stochastically_unless_it_is_said() -> None:
+    """By words that are others in every generation: many small steps add up."""
+    net = nn.Linear(200, 100, bias=False, dtype=torch.bfloat16)
+    nn.init.ones_(net.weight)
+    for optimizer in ("sgd", "momentum"):
+        settings: Any = {"weights": (1e-3,) * 10, "sizes": (1,) * 10, "optimizer": optimizer, "beta1": 0.0}
+        made = gw.mutate(net, gw.EvolutionUpdate(seeds=tuple(range(10)), **settings), seed=1)
+        far = gw.mutate(net.double(), gw.EvolutionUpdate(seeds=tuple(range(10)), **settings), seed=1)
+        net.bfloat16()
+        nearest = gw.mutate(net, gw.EvolutionUpdate(seeds=tuple(range(10)), rounding="nearest", **settings), seed=1)
+        z = far.weight.detach() - 1
+        kept = [float(((one.weight.detach().double() - 1) * z).sum() / (z * z).sum()) for one in (made, nearest)]
+        assert abs(kept[0] - 1) < 0.2, optimizer
+        assert kept[1] < 0.6, optimizer
+
+
 def test_updates_in_one_go_and_one_after_the_other_give_the_same_bytes() -> None:
     """As a run makes them, with the moments that it keeps, and as its recipe has them."""
     settings: Any = {"optimizer": "adam", "learning_rate": 0.05}
@@ -115,6 +147,9 @@ def test_a_run_is_sixteen_bytes_a_member() -> None:
         ({"optimizer": "adamw"}, "adam"),
         ({"beta1": 1.0}, "below 1"),
         ({"learning_rate": -1.0}, "at least 0"),
+        ({"rank": 1, "rate": 0.5}, "Leave one of them out"),
+        ({"rank": 0}, "rank"),
+        ({"rounding": "up"}, "rounding"),
     ],
 )
 def test_bad_settings_are_refused(settings: Any, message: str) -> None:

@@ -30,6 +30,10 @@ OPERATORS: dict[str, Any] = {
     "EvolutionNoise": gw.EvolutionNoise(std=0.3),
     "EvolutionNoise mirrored": gw.EvolutionNoise(std=0.3, mirrored=True, where=gw.where(units=[0, 2])),
     "EvolutionUpdate": gw.EvolutionUpdate(seeds=(5, 2**64 - 1), weights=(0.3, -0.1), weight_decay=0.1),
+    "EvolutionNoise of low rank": gw.EvolutionNoise(std=0.5, rank=2, mirrored=True),
+    "EvolutionNoise of some": gw.EvolutionNoise(std=0.5, rate=0.3, mirrored=True),
+    "EvolutionUpdate of low rank": gw.EvolutionUpdate(seeds=(5, 6), weights=(0.3, -0.1), rank=2, rounding="stochastic"),
+    "EvolutionUpdate of some": gw.EvolutionUpdate(seeds=(5, 6), weights=(0.3, -0.1), rate=0.3, optimizer="adam"),
     "EvolutionUpdate by Adam": gw.EvolutionUpdate(
         seeds=(1, 2, 3), weights=(0.3, -0.1, 1.0), sizes=(2, 1), optimizer="adam"
     ),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from genewright.edits import functions as functions  # registers them
+from genewright.edits.accumulate import Accumulate as Accumulate
 from genewright.edits.assign import Assign as Assign
 from genewright.edits.copy import Copy as Copy
 from genewright.edits.edit import Edit as Edit
@@ -39,7 +40,7 @@ from genewright.errors import RecipeError
 from genewright.names import did_you_mean
 
 EDITS: tuple[type[Edit], ...] = (
-    Perturb, Map, Assign, Copy, Exchange, Mix, Gather, Share, SetAttribute,
+    Perturb, Accumulate, Map, Assign, Copy, Exchange, Mix, Gather, Share, SetAttribute,
     InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Tie, Write, Forget,
 )  # fmt: skip
 _BY_NAME = {cls.name: cls for cls in EDITS if cls.data}

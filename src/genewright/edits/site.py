@@ -21,7 +21,7 @@ from genewright.tensor import COMPLEX, FLOATS, Tensor
 if TYPE_CHECKING:
     from genewright.edits.edit import Edit
     from genewright.journal import Journal
-    from genewright.noise import Change, Stream, Undo
+    from genewright.noise import Change, Stream, Undo, WeightedSum
 
 Array = Any  # a NumPy array, or the framework's own on a device: what both know is used of it
 
@@ -50,7 +50,11 @@ class Memory(ABC):
         return None
 
     def perturb(
-        self, change: Change, stream: Stream, part: Part, journal: Callable[[Callable[[], None]], None] | None
+        self,
+        change: Change | WeightedSum,
+        stream: Stream,
+        part: Part,
+        journal: Callable[[Callable[[], None]], None] | None,
     ) -> bool:
         """Draw and apply noise where the tensor lies, with the bits that `noise.apply` gives.
 
@@ -200,7 +204,7 @@ class Site:
         made = new(old.float() if half else old.clone())
         held[place] = made.to(held.dtype)
 
-    def perturb(self, name: str, change: Change, stream: Stream, part: Part) -> None:
+    def perturb(self, name: str, change: Change | WeightedSum, stream: Stream, part: Part) -> None:
         """Draw noise and combine it with the elements of a part; what is outside it stays as it is."""
         memory = self.store.memory(name)
         add = None if self.journal is None else self.journal.add

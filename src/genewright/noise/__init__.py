@@ -21,6 +21,7 @@ from genewright.noise.distinct import apply_at as apply_at
 from genewright.noise.distinct import distinct as distinct
 from genewright.noise.distributions import DISTRIBUTIONS as DISTRIBUTIONS
 from genewright.noise.distributions import draw as draw
+from genewright.noise.engine import add_rounded as add_rounded
 from genewright.noise.engine import apply as apply
 from genewright.noise.engine import mask as mask
 from genewright.noise.key import SPEC as SPEC
@@ -31,6 +32,7 @@ from genewright.noise.shards import ShardUndo as ShardUndo
 from genewright.noise.shards import apply_shard as apply_shard
 from genewright.noise.undo import Undo as Undo
 from genewright.noise.words import Purpose as Purpose
+from genewright.noise.weighted_sum import WeightedSum as WeightedSum
 from genewright.noise.words import words as words
 
 __all__ = [
@@ -41,6 +43,8 @@ __all__ = [
     "ShardUndo",
     "Stream",
     "Undo",
+    "WeightedSum",
+    "add_rounded",
     "apply",
     "apply_at",
     "apply_shard",

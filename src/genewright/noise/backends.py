@@ -5,7 +5,7 @@ starts with the reference and moves on to the kernels when it has work that is w
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from threading import Timer
@@ -36,6 +36,23 @@ class Backend(Protocol):
         ...
 
 
+class SumBackend(Protocol):
+    """What a backend has for sums of noise; see `reference.add_sum`."""
+
+    def __call__(
+        self,
+        values: NDArray[Any],
+        terms: Sequence[tuple[Stream, float]],
+        addend: NDArray[Any] | None,
+        stream: Stream | None,
+        dtype: str,
+        start: int,
+        /,
+    ) -> None:
+        """Add the sum, and round once."""
+        ...
+
+
 class Chooser:
     """Chooses the backend of each call by the work that the process has asked for so far."""
 
@@ -54,6 +71,12 @@ class Chooser:
         if name == "numba":
             return compiled()
         return compiled() if name is None and self.prefers_compiled(size) else reference.apply
+
+    def choose_sum(self, name: Name | None, size: int) -> SumBackend:
+        """Return what `choose` would, for sums; the work has been counted there."""
+        if name == "numba" or (name is None and numba_is_installed() and self._asked + size >= PATIENCE):
+            return compiled_sum()
+        return reference.add_sum
 
     def prefers_compiled(self, size: int) -> bool:
         """Return whether work on that many elements is for the compiled kernels."""
@@ -78,6 +101,14 @@ def compiled() -> Backend:
     from genewright.noise.compiled import apply
 
     return apply
+
+
+@cache
+def compiled_sum() -> SumBackend:
+    """Import the compiled sums."""
+    from genewright.noise.compiled import add_sum
+
+    return add_sum
 
 
 @cache

@@ -65,8 +65,7 @@ class Change:
     def __post_init__(self) -> None:
         if self.combine not in _COMBINES:
             raise SettingError(f"unknown combine={self.combine!r}: one of {', '.join(_COMBINES)}")
-        if self.rounding not in _ROUNDINGS:
-            raise SettingError(f"rounding is 'nearest' or 'stochastic', got {self.rounding!r}")
+        check_rounding(self.rounding)
         check_rate(self.rate)
         check_distribution(self.distribution, _DISTRIBUTIONS)
         self._check_scale()
@@ -100,3 +99,9 @@ class Change:
         if self.rate == 0 or self.scale != 0:
             return self.rate == 0
         return self.combine in ("add", "add_relative") or (self.combine == "multiply" and self.distribution == "normal")
+
+
+def check_rounding(rounding: str) -> None:
+    """Raise a SettingError unless there is such a rounding."""
+    if rounding not in _ROUNDINGS:
+        raise SettingError(f"rounding is 'nearest' or 'stochastic', got {rounding!r}")

@@ -1,6 +1,6 @@
 """The reference backend, in NumPy: the executable specification of `apply`, which the others repeat."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,13 +11,16 @@ from genewright.noise.distributions import FRACTION_BITS, MAGNITUDE, SIGN, encod
 from genewright.noise.key import Stream
 from genewright.noise.lognormal import factor_parts, multiplier, power
 from genewright.noise.masks import blocks
-from genewright.noise.philox import U64
+from genewright.noise.philox import U32, U64
 from genewright.noise.rounding import narrow, widen
 from genewright.noise.undo import Journal, Noted, Undo, position_type, sparse_pays
 from genewright.noise.words import Purpose, words
 
 CHUNK: Final = 1 << 16
 """Elements that are worked on at once: the temporaries stay at a few MB, whatever the tensor's size."""
+
+HALVES: Final = ("bfloat16", "float16")
+"""The dtypes that are computed in a wider one."""
 
 FloatArray = NDArray[np.floating]
 
@@ -68,20 +71,62 @@ def changed(old: NDArray[Any], index: U64, change: Change, stream: Stream, dtype
         flips = np.array([1 << bit for bit in change.bits], dtype=pattern.dtype)
         word = words(stream, Purpose.BIT, index).astype(np.uint64)
         return (pattern ^ flips[word * np.uint64(len(flips)) >> np.uint64(32)]).view(old.dtype)
-    half = dtype in ("bfloat16", "float16")
+    half = dtype in HALVES
     before = widen(pattern, dtype) if half else old
+    word = words(stream, Purpose.ROUND, index) if half and change.rounding == "stochastic" else None
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         after = combined(before, index, change, stream)
-        lost = np.isnan(after)
-        if half:
-            word = words(stream, Purpose.ROUND, index) if change.rounding == "stochastic" else None
-            result = narrow(np.where(lost, np.float32(0), after), dtype, word)
-        else:
-            result = after.view(pattern.dtype)
-    result = np.where(lost, _quiet_nan(dtype, pattern.dtype), result)
+        result = _stored(after, dtype, pattern.dtype, word)
     if change.combine != "replace":
         result = np.where(np.isnan(before), pattern, result)
     return result.astype(pattern.dtype).view(old.dtype)
+
+
+def add_sum(
+    values: NDArray[Any],
+    terms: Sequence[tuple[Stream, float]],
+    addend: FloatArray | None,
+    stream: Stream | None,
+    dtype: str,
+    start: int,
+) -> None:
+    """Add an array of the computing type, then the weighted noise of streams, in one sum; round once.
+
+    Args:
+        values: The elements, changed in place (arguments as `engine.apply` has checked them).
+        terms: Streams, and the weights of their normal noise.
+        addend: What the sum begins with; None for -0.0.
+        stream: The words for stochastic rounding; None to round to nearest.
+        dtype: The tensor's.
+        start: The index of the first value.
+    """
+    half = dtype in HALVES
+    kind = np.dtype(np.float64 if dtype == "float64" else np.float32)
+    for first in range(0, len(values), CHUNK):
+        part = slice(first, min(first + CHUNK, len(values)))
+        pattern = values[part].view(np.dtype(f"u{values.dtype.itemsize}"))
+        index = np.arange(part.start, part.stop, dtype=np.uint64) + np.uint64(start)
+        total = np.full(len(index), -0.0, kind) if addend is None else addend[part]
+        before = widen(pattern, dtype) if half else values[part]
+        word = words(stream, Purpose.ROUND, index) if half and stream is not None else None
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for one, weight in terms:
+                unit = kind.type(weight * 2.0 ** -FRACTION_BITS["normal"])
+                code = encode(words(one, Purpose.NOISE, index), "normal")
+                size = (code & MAGNITUDE).astype(kind) * unit
+                total = total + np.where((code & SIGN) != 0, -size, size)
+            result = _stored(before + total, dtype, pattern.dtype, word)
+        pattern[...] = np.where(np.isnan(before), pattern, result)
+
+
+def _stored(after: FloatArray, dtype: str, pattern: np.dtype[Any], word: U32 | None) -> NDArray[Any]:
+    """Return the patterns of numbers, rounded once; NaN is the quiet one without payload."""
+    lost = np.isnan(after)
+    if dtype in HALVES:
+        result = narrow(np.where(lost, np.float32(0), after), dtype, word)
+    else:
+        result = after.view(pattern)
+    return np.where(lost, _quiet_nan(dtype, pattern), result)
 
 
 def combined(before: FloatArray, index: U64, change: Change, stream: Stream) -> FloatArray:

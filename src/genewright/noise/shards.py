@@ -17,6 +17,7 @@ from genewright.noise.change import Change
 from genewright.noise.engine import apply
 from genewright.noise.key import Stream
 from genewright.noise.undo import Journal, Undo
+from genewright.noise.weighted_sum import WeightedSum
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +91,7 @@ def runs(shape: Sequence[int], offset: Sequence[int], block: Sequence[int]) -> I
 
 def apply_shard(
     values: NDArray[Any],
-    change: Change,
+    change: Change | WeightedSum,
     stream: Stream,
     *,
     dtype: str,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genewright.noise import Change, Stream
+from genewright.noise import Change, Stream, WeightedSum
 from genewright.noise.distinct import made_of
 from genewright.part import Part
 
@@ -24,7 +24,13 @@ Add = Callable[[Callable[[], None]], None]
 
 
 def perturb_on_device(
-    tensor: torch.Tensor, change: Change, stream: Stream, part: Part, journal: Add | None, *, start: int = 0
+    tensor: torch.Tensor,
+    change: Change | WeightedSum,
+    stream: Stream,
+    part: Part,
+    journal: Add | None,
+    *,
+    start: int = 0,
 ) -> bool:
     """Draw and apply a change where the tensor lies.
 

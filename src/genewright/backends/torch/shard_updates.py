@@ -13,13 +13,15 @@ from genewright import noise
 from genewright.backends.torch.device import perturb_on_device
 from genewright.backends.torch.memory import elements_of
 from genewright.backends.torch.sharding import LocalShard, whole
-from genewright.noise import Change, Stream
+from genewright.noise import Change, Stream, WeightedSum
 from genewright.part import Part
 
 Add = Callable[[Callable[[], None]], None]
 
 
-def perturb_shard(block: LocalShard, change: Change, stream: Stream, part: Part, journal: Add | None) -> None:
+def perturb_shard(
+    block: LocalShard, change: Change | WeightedSum, stream: Stream, part: Part, journal: Add | None
+) -> None:
     """Draw and apply a change of a tensor to a block of it, without a look at the others.
 
     Args:
@@ -42,7 +44,9 @@ def gathered_elements(block: LocalShard) -> Generator[NDArray[Any]]:
     block.local.copy_(full[block.slices()])
 
 
-def _on_device(block: LocalShard, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
+def _on_device(
+    block: LocalShard, change: Change | WeightedSum, stream: Stream, part: Part, journal: Add | None
+) -> bool:
     """Launch a kernel for every consecutive stretch; False, before the first, where none can be launched."""
     if not block.local.is_contiguous():
         return False
@@ -52,7 +56,9 @@ def _on_device(block: LocalShard, change: Change, stream: Stream, part: Part, jo
     )
 
 
-def _in_main_memory(block: LocalShard, change: Change, stream: Stream, part: Part, journal: Add | None) -> None:
+def _in_main_memory(
+    block: LocalShard, change: Change | WeightedSum, stream: Stream, part: Part, journal: Add | None
+) -> None:
     def note(old: noise.ShardUndo) -> None:
         def restore() -> None:
             with elements_of(block.local) as values:

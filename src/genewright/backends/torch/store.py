@@ -23,7 +23,7 @@ from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.companion import Companion
 from genewright.edits import Edit, InsertLayer, Memory, ReplaceLayer, Rewire, Store
 from genewright.journal import Journal
-from genewright.noise import Change, Stream
+from genewright.noise import Change, Stream, WeightedSum
 from genewright.part import Part
 from genewright.tensor import Tensor
 
@@ -52,7 +52,7 @@ class TorchMemory(Memory):
     def on_device(self) -> Any | None:
         return None if self._held.device.type == "cpu" else self._held
 
-    def perturb(self, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
+    def perturb(self, change: Change | WeightedSum, stream: Stream, part: Part, journal: Add | None) -> bool:
         if self._held.is_complex():
             return False  # in main memory, where its parts are numbers of their own
         return perturb_on_device(self._held, change, stream, part, journal)
@@ -74,7 +74,7 @@ class ShardedMemory(Memory):
     def open(self) -> Elements:
         return gathered_elements(self._block)
 
-    def perturb(self, change: Change, stream: Stream, part: Part, journal: Add | None) -> bool:
+    def perturb(self, change: Change | WeightedSum, stream: Stream, part: Part, journal: Add | None) -> bool:
         perturb_shard(self._block, change, stream, part, journal)
         return True
 

@@ -25,7 +25,7 @@ class AddLowRank(Function):
     computing type, float64 for float64 and else float32: p = A[:, 0] B[:, 0], then p + A[:, 1] B[:, 1] and so on.
 
     Attributes:
-        scale: Standard deviation of what is added.
+        scale: Standard deviation of what is added; negative to subtract the same.
         rank: How many columns A and B have.
     """
 
@@ -55,8 +55,8 @@ class AddLowRank(Function):
         return np.dtype(dtype).type(self.scale / math.sqrt(self.rank))
 
     def fault(self, shape: tuple[int, ...], part: Part) -> str:
-        if not (self.scale >= 0 and math.isfinite(self.scale)):
-            return f"a strength is finite and at least 0, and {self.scale} is not"
+        if not math.isfinite(self.scale):
+            return f"a strength is finite, and {self.scale} is not"
         if len(shape) < 2 and not part:
             return "a vector has no matrix of low rank"
         return "" if self.rank >= 1 else f"a rank is at least 1, and {self.rank} is not"

@@ -1,4 +1,4 @@
-"""Steps along weighted sums of seeded noise: what an evolution strategy does to its weights."""
+"""Steps along weighted sums of seeded noise that an optimizer with moments makes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.edits.map import Function, Given
-from genewright.elements import rounded
-from genewright.noise import Change, apply, derive
+from genewright.edits.members import Members, fault_of, rounding_stream, sum_of
+from genewright.elements import decoded, encoded
+from genewright.noise import add_rounded, apply
 from genewright.part import Part, grid
 
 Floats = NDArray[np.float64]
-OPTIMIZERS = ("sgd", "momentum", "adam")
+OPTIMIZERS = ("momentum", "adam")
 
 
 @dataclass
@@ -35,14 +36,13 @@ class Moments:
 
 @dataclass(frozen=True, kw_only=True)
 class Ascend(Function):
-    """One step a generation along g = sum_i a_i z(seed_i), computed in float64 and rounded to the dtype once a step.
+    """One step a generation along g = sum_i a_i z(seed_i), a `noise.WeightedSum` from zeros.
 
-    The terms of positive and those of negative a_i are summed each by itself, in order; g is the first sum minus the
-    second. With decays b1 and b2, in the t-th step:
+    Moments and steps are in float64; what is added to the weights is rounded to the computing type first. With decays b1 and b2, in the
+    t-th step:
 
     | optimizer | step |
     |---|---|
-    | sgd | g |
     | momentum | m, with m = b1 m + (1 - b1) g |
     | adam | (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon), with v = b2 v + (1 - b2) g^2 |
 
@@ -56,6 +56,9 @@ class Ascend(Function):
         decays: b1 and b2.
         epsilon: See above.
         decay: Weight decay.
+        noise_rate: The rate of the members' noise.
+        rank: Its rank; 0 for noise of full rank.
+        rounding: "nearest" or "stochastic", of half types.
     """
 
     generations: Any
@@ -65,6 +68,9 @@ class Ascend(Function):
     decays: Any
     epsilon: float
     decay: float
+    noise_rate: float = 1.0
+    rank: int = 0
+    rounding: str = "nearest"
 
     def __call__(self, values: Any, given: Given) -> Any:
         return self.ascended(values, given, None, None)
@@ -72,8 +78,7 @@ class Ascend(Function):
     def ascended(self, values: Any, given: Given, start: Moments | None, end: Moments | None) -> Any:
         """Return the new values; go on with the moments of `start`, and leave those of the last step in `end`."""
         held = np.asarray(values.cpu() if hasattr(values, "new_tensor") else values)
-        now = held.astype(np.float64)
-        zeros = np.zeros_like(now)
+        zeros = np.zeros(held.shape)
         first = zeros if start is None else start.first.get(given.tensor, zeros)
         second = zeros if start is None else start.second.get(given.tensor, zeros)
         products = (1.0, 1.0) if start is None else start.decays
@@ -81,56 +86,53 @@ class Ascend(Function):
         for members in self.generations:
             gradient = self._gradient(members, given)
             products = products[0] * early, products[1] * late
-            step = gradient
-            if self.optimizer != "sgd":
-                step = first = early * first + (1 - early) * gradient
+            step = first = early * first + (1 - early) * gradient
             if self.optimizer == "adam":
                 second = late * second + (1 - late) * (gradient * gradient)
                 step = (first / (1 - products[0])) / (np.sqrt(second / (1 - products[1])) + self.epsilon)
             with np.errstate(over="ignore", invalid="ignore"):  # what leaves the dtype's range becomes infinite
-                step = step - self.decay * now if self.decay else step  # 0 * infinity would be NaN
-                moved = (now + self.rate * step).astype(held.dtype)
-            now = np.asarray(rounded(moved, given.dtype)).astype(np.float64)
+                step = step - self.decay * held.astype(np.float64) if self.decay else step  # 0 * infinity would be NaN
+                held = self._moved(held, self.rate * step, members, given)
         if end is not None:
             end.first[given.tensor], end.second[given.tensor], end.decays = first, second, products
-        made = now.astype(held.dtype)
-        return values.new_tensor(made) if hasattr(values, "new_tensor") else made
+        return values.new_tensor(held) if hasattr(values, "new_tensor") else held
 
     def fault(self, shape: tuple[int, ...], part: Part) -> str:
         if self.optimizer not in OPTIMIZERS:
             return f"no optimizer is called {self.optimizer!r}"
         if not _are_decays(self.decays):
             return "decays are two numbers from 0 to below 1"
-        good = all(map(_are_members, _entries(self.generations, [None])))
-        return "" if good else "a generation is a list of (seed, weight)"
+        generations: list[Any] = self.generations if isinstance(self.generations, list | tuple) else [None]
+        faults = (
+            fault_of(one, rate=self.noise_rate, rank=self.rank, shape=shape, rounding=self.rounding)
+            for one in generations
+        )
+        return next(filter(None, faults), "")
 
     def words(self) -> str:
         generations = cast("list[list[Any]]", self.generations)
         members = sum(len(each) for each in generations)
         return f"{len(generations)} steps of {self.optimizer} along {members} weighted directions"
 
-    def _gradient(self, members: Any, given: Given) -> Floats:
-        sums = np.zeros((2, *given.shape))
-        for seed, weight in members:
-            if weight:
-                stream = derive(seed, name=given.tensor, path="/0", salt=self.salt)
-                place = sums[0 if weight > 0 else 1].reshape(-1)
-                apply(place, Change(combine="add", scale=abs(weight)), stream, dtype="float64")
-        return (sums[0] - sums[1])[grid(given.part, given.shape)]
+    def _gradient(self, members: Members, given: Given) -> Floats:
+        total = np.zeros(math.prod(given.shape), "float64" if given.dtype == "float64" else "float32")
+        change = sum_of(members, given.tensor, given.shape, salt=self.salt, rate=self.noise_rate, rank=self.rank)
+        apply(total, change, rounding_stream(members, given.tensor), dtype=str(total.dtype))
+        return total.reshape(given.shape)[grid(given.part, given.shape)].astype(np.float64)
 
-
-def _entries(value: Any, other: list[Any]) -> list[Any]:
-    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else other
+    def _moved(self, held: NDArray[Any], step: Floats, members: Members, given: Given) -> NDArray[Any]:
+        """Return the values after a step, in the computing type."""
+        if given.dtype not in ("float16", "bfloat16"):
+            return held + step.astype(held.dtype)
+        place, size = grid(given.part, given.shape), math.prod(given.shape)
+        old, added = np.zeros(size, np.float32), np.zeros(size, np.float32)  # whole: words go by an element's index
+        old.reshape(given.shape)[place], added.reshape(given.shape)[place] = held, step
+        stored = encoded(old, given.dtype)
+        stream = rounding_stream(members, given.tensor) if self.rounding == "stochastic" else None
+        add_rounded(stored, added, stream, dtype=given.dtype)
+        return decoded(stored, given.dtype).reshape(given.shape)[place]
 
 
 def _are_decays(value: Any) -> bool:
-    entries = _entries(value, [])
+    entries: list[Any] = list(cast("list[Any]", value)) if isinstance(value, list | tuple) else []
     return len(entries) == 2 and all(isinstance(one, float) and 0 <= one < 1 for one in entries)
-
-
-def _are_members(value: Any) -> bool:
-    pairs = [_entries(one, []) for one in _entries(value, [None])]
-    return all(
-        len(pair) == 2 and type(pair[0]) is int and isinstance(pair[1], float) and math.isfinite(pair[1])
-        for pair in pairs
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from genewright.errors import SettingError
@@ -52,6 +52,9 @@ class EvolutionStrategy(Strategy):
         momentum: Decay of the mean of gradients (Adam's beta1), in [0, 1).
         second_moment: Adam's beta2, in [0, 1).
         weight_decay: At least 0.
+        rate: The probability that a weight has noise of a direction, in [0, 1].
+        rank: None for directions in which each weight goes by itself; else those of low rank (see `EvolutionNoise`),
+            which `gw.Batched` evaluates at nearly the cost of the network in the middle.
         shaping: "centered_ranks", or "z_scores": (F - mean) / standard deviation.
         where: Which tensors and units; all trainable ones by default.
 
@@ -69,7 +72,8 @@ class EvolutionStrategy(Strategy):
     References:
         Salimans et al., "Evolution Strategies as a Scalable Alternative to Reinforcement Learning", arXiv:1703.03864,
         algorithm 2 and section 2.1 (mirrored sampling, ranks); Wierstra et al., "Natural Evolution Strategies", JMLR
-        15, 2014, section 3.1 (fitness shaping).
+        15, 2014, section 3.1 (fitness shaping); Sarkar et al., "Evolution Strategies at the Hyperscale", arXiv:2511.16652
+        (directions of low rank).
     """
 
     inherits: ClassVar[bool] = False
@@ -81,6 +85,8 @@ class EvolutionStrategy(Strategy):
     momentum: float = 0.9
     second_moment: float = 0.999
     weight_decay: float = 0.0
+    rate: float = 1.0
+    rank: int | None = None
     shaping: Literal["centered_ranks", "z_scores"] = "centered_ranks"
     where: WhereSetting = field(default_factory=EVERYTHING)
 
@@ -101,9 +107,8 @@ class EvolutionStrategy(Strategy):
 
     def begin(self, start: Start) -> Center:
         given = one_gaussian(type(self).__name__, start.mutations)
-        noise = EvolutionNoise(std=self.std, where=self.where)
-        if given is not None:
-            noise = EvolutionNoise(std=given.std, where=given.where)
+        std, where = (self.std, self.where) if given is None else (given.std, given.where)
+        noise = EvolutionNoise(std=std, rate=self.rate, rank=self.rank, where=where)
         return Center(start, noise=noise, best=(0, self.compared(start.fitness)))
 
     def breed(self, state: Center, noise: Noise) -> list[Child]:
@@ -113,7 +118,7 @@ class EvolutionStrategy(Strategy):
             middle = Child(parents=(state.number,), operator=state.update)
             state.moved = (middle,)
         assert state.noise is not None
-        mirrored = EvolutionNoise(std=state.noise.std, mirrored=True, where=state.noise.where)
+        mirrored = replace(state.noise, mirrored=True)
         pairs: list[Child] = []
         for place in range(self.population // 2):
             seed = seed_of(noise.child(place))
@@ -148,6 +153,8 @@ class EvolutionStrategy(Strategy):
             beta1=self.momentum,
             beta2=self.second_moment,
             weight_decay=self.weight_decay,
+            rate=self.rate,
+            rank=self.rank,
             where=where,
         )
 

@@ -38,7 +38,7 @@ FEW: Final = 16
 """Blocks for whose hits more room than they need is cheaper than drawing how many there are."""
 
 _KEPT: Final = local()
-_NOISE, _ROUND, _BIT, _COUNT, _POSITION = (
+NOISE, ROUND, BIT, COUNT, POSITION = (
     int(purpose) << 24 for purpose in (Purpose.NOISE, Purpose.ROUND, Purpose.BIT, Purpose.COUNT, Purpose.POSITION)
 )
 
@@ -79,18 +79,18 @@ def apply(
     run = kernel(f"{'sparse' if masked else 'dense'}{8 * values.itemsize}")  # before a byte changes
     work = int(min(change.rate * 8, 1) * len(values)) if masked else len(values)
     most = work * 2 // parallel
-    parts = _parts(len(values), start, 1 if most < 2 else min(threads or _cores(), most))
+    parts = parts_of(len(values), start, 1 if most < 2 else min(threads or cores(), most))
     sparse = masked and journal is not None and len(values) > BLOCK and sparse_pays(change.rate, values)
     about, flips = _described(change, copysign(1, change.scale), dtype, values.itemsize)
     words, tables = about[:], None
-    _put_stream(words, call.NOISE, stream, _NOISE)
-    _put_stream(words, call.OTHER, stream, _BIT if words[call.OPERATION] == call.FLIP else _ROUND)
+    put_stream(words, call.NOISE, stream, NOISE)
+    put_stream(words, call.OTHER, stream, BIT if words[call.OPERATION] == call.FLIP else ROUND)
     if masked:
         tables = _quantiles(change.rate)
         _describe_mask(words, change.rate, stream, tables)
         words[call.CROWDED] = int(change.rate > CROWDED and words[call.OPERATION] != call.FLIP and not sparse)
     told = _told(words, values, start, parts)
-    tasks = [partial(_call, run, each, (values, flips, tables)) for each in told]
+    tasks = [partial(run_kernel, run, each, (values, flips, tables)) for each in told]
     crew = Crew(tasks) if len(tasks) > 1 else None
     if journal is not None:
         noted = [
@@ -112,7 +112,7 @@ def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64
     tables = _quantiles(rate)  # held here while the kernel reads them
     _describe_mask(told, rate, stream, tables)
     told[call.FIRST], told[call.SIZE] = start, stop - start
-    told[call.PLACES], told[call.PLACES_SIZE] = _address(out), len(out)
+    told[call.PLACES], told[call.PLACES_SIZE] = address_of(out), len(out)
     told[call.SCRATCH] = _scratch()
     run(told.buffer_info()[0])
     return out[: told[call.WRITTEN]].view(np.int64) + start
@@ -121,7 +121,7 @@ def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64
 def _told(words: Words, values: NDArray[Any], start: int, parts: list[tuple[int, int]]) -> list[Words]:
     """Return what a kernel is told of each part of the values."""
     told: list[Words] = []
-    address = _address(values)
+    address = address_of(values)
     for a, b in parts:
         each = words[:]
         each[call.VALUES], each[call.SIZE], each[call.FIRST] = address + a * values.itemsize, b - a, start + a
@@ -137,15 +137,15 @@ def _noted(told: array[int], values: NDArray[Any], offset: int, room: int) -> No
     """
     places, olds = np.empty(room, position_type(values)), np.empty(room, values.dtype)
     told[call.PLACES], told[call.PLACES_SIZE], told[call.PLACES_WIDE] = (
-        _address(places),
+        address_of(places),
         room,
         int(places.itemsize == 8),
     )
-    told[call.OLDS], told[call.OLDS_SIZE] = _address(olds), room
+    told[call.OLDS], told[call.OLDS_SIZE] = address_of(olds), room
     return Noted(offset, olds, places, np.frombuffer(told, np.uint64)[call.WRITTEN : call.WRITTEN + 1])
 
 
-def _call(run: Callable[[int], None], told: array[int], held: object) -> None:
+def run_kernel(run: Callable[[int], None], told: array[int], held: object) -> None:
     """Run a kernel; `held` is what the addresses that it is told belong to."""
     told[call.SCRATCH] = _scratch()  # of the thread that runs it
     run(told.buffer_info()[0])
@@ -168,19 +168,19 @@ def _described(change: Change, sign: float, dtype: str, itemsize: int) -> tuple[
     words[call.STOCHASTIC] = int(change.rounding == "stochastic" and dtype in ("bfloat16", "float16") and not flipping)
     (words[call.UNIT],) = struct.unpack("=Q", struct.pack("=d", unit))
     words[call.MANTISSA], words[call.SHIFT] = multiplier(abs(change.scale))
-    words[call.FLIPS], words[call.FLIPS_SIZE] = _address(flips), len(flips)
+    words[call.FLIPS], words[call.FLIPS_SIZE] = address_of(flips), len(flips)
     return words, flips
 
 
 def _describe_mask(words: Words, rate: float, stream: Stream, tables: Quantiles) -> None:
     """Add where the hits are."""
-    _put_stream(words, call.COUNTING, stream, _COUNT)
-    _put_stream(words, call.PLACING, stream, _POSITION)
+    put_stream(words, call.COUNTING, stream, COUNT)
+    put_stream(words, call.PLACING, stream, POSITION)
     words[call.TABLE], words[call.TABLE_SIZE] = tables.table_address, len(tables.table)
     words[call.GUIDE], words[call.BELOW], words[call.COMPLEMENT] = tables.guide_address, tables.below, int(rate > 0.5)
 
 
-def _put_stream(words: Words, at: int, stream: Stream, purpose: int) -> None:
+def put_stream(words: Words, at: int, stream: Stream, purpose: int) -> None:
     """Write a stream as four words of 32 bits: the key, and the two upper words of the counter."""
     key, tweak = stream.key, stream.tweak
     words[at], words[at + 1], words[at + 2] = key & 0xFFFFFFFF, key >> 32, tweak & 0xFFFFFFFF
@@ -193,7 +193,7 @@ def _flips(change: Change, itemsize: int) -> NDArray[Any]:
     return np.array([1 << bit for bit in bits], f"u{itemsize}")
 
 
-def _address(array: NDArray[Any]) -> int:
+def address_of(array: NDArray[Any]) -> int:
     return array.__array_interface__["data"][0]
 
 
@@ -202,7 +202,7 @@ def _scratch() -> int:
     address: int | None = getattr(_KEPT, "address", None)
     if address is None:
         memory = _KEPT.memory = np.empty(call.SCRATCH_BYTES + 64, np.uint8)
-        address = _KEPT.address = -(-_address(memory) // 64) * 64  # a vector register may begin there
+        address = _KEPT.address = -(-address_of(memory) // 64) * 64  # a vector register may begin there
     return address
 
 
@@ -211,7 +211,7 @@ def _quantiles(rate: float) -> Quantiles:
     below, table = thresholds(min(rate, 1 - rate))
     guide = np.searchsorted(table, np.arange(256, dtype=np.uint64) << np.uint64(56), side="right").astype(np.int64)
     table = table.copy()
-    return Quantiles(table, guide, below, _address(table), _address(guide))
+    return Quantiles(table, guide, below, address_of(table), address_of(guide))
 
 
 def _room(stream: Stream, rate: float, start: int, stop: int) -> int:
@@ -228,12 +228,12 @@ def _room(stream: Stream, rate: float, start: int, stop: int) -> int:
     return min(drawn if rate <= 0.5 else (last - first) * BLOCK - drawn, stop - start)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _parts(size: int, start: int, number: int) -> list[tuple[int, int]]:
+def parts_of(size: int, start: int, number: int) -> list[tuple[int, int]]:
     """Cut [0, size) into that many parts of whole blocks of the full tensor."""
     if number == 1:
         return [(0, size)] if size else []

@@ -28,6 +28,8 @@ FULL: Final = 2048
 """Waiting hits at which they are changed."""
 COUNTS: Final = 64
 """Blocks whose 64 random bits are made at once."""
+TERM: Final = 5
+"""Words of a term of a sum."""
 DRAWS: Final = 2048
 """Draws of positions made at once."""
 
@@ -61,8 +63,44 @@ DRAWS: Final = 2048
     OLDS,
     OLDS_SIZE,
     WRITTEN,  # out: how many hits are noted; it grows before they change
-) = (0, 1, 2, 3, 7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
-WORDS: Final = 41
+    TERMS,  # of a sum: for each stream its four words, and its weight times the value of a code's last bit
+    TERMS_SIZE,
+    ADDEND,  # address of numbers of the computing type that a sum begins with, or 0
+) = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+    17,
+    18,
+    19,
+    20,
+    21,
+    25,
+    29,
+    30,
+    31,
+    32,
+    33,
+    34,
+    35,
+    36,
+    37,
+    38,
+    39,
+    40,
+    41,
+    42,
+    43,
+)
+WORDS: Final = 44
 
 SCRATCH_BYTES: Final = 5 * 8 * (FULL + BLOCK) + 8 * (BLOCK // 64) + 2 * DRAWS + 8 * COUNTS
 """What the hungriest kernel needs."""

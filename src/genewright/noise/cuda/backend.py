@@ -3,36 +3,17 @@
 """`apply` for torch tensors on a CUDA device."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Final
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-import triton.language as tl
 
 from genewright.errors import SettingError, UnsupportedError
-from genewright.noise.binomial import BLOCK, thresholds
 from genewright.noise.change import Change
-from genewright.noise.cuda.kernel import kernel
-from genewright.noise.distributions import FRACTION_BITS
+from genewright.noise.cuda.launch import DTYPES, SIGNED, launch
+from genewright.noise.cuda.sums import add_to
 from genewright.noise.engine import mask
 from genewright.noise.key import Stream
-from genewright.noise.lognormal import multiplier
-from genewright.noise.tables import table
-from genewright.noise.words import Purpose
-
-DTYPES: Final = {
-    torch.float32: "float32",
-    torch.float64: "float64",
-    torch.float16: "float16",
-    torch.bfloat16: "bfloat16",
-}
-SIGNED: Final = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-UNSIGNED: Final = {2: tl.uint16, 4: tl.uint32, 8: tl.uint64}
-_KERNEL: Any = kernel
-PROGRAMS: Final = 1056
-"""Programs that take turns on the blocks of a mask, and so the scratch tables of 16 KB that there are."""
+from genewright.noise.weighted_sum import WeightedSum
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +42,7 @@ class DeviceUndo:
 
 def apply(
     values: torch.Tensor,
-    change: Change,
+    change: Change | WeightedSum,
     stream: Stream,
     *,
     start: int = 0,
@@ -72,7 +53,7 @@ def apply(
 
     Args:
         values: A contiguous tensor of one dimension on a CUDA device (on the CPU under Triton's interpreter).
-        change: What happens to each hit element.
+        change: What happens to each hit element, or a weighted sum of noise.
         stream: From `derive`.
         start: The index, in the full tensor, of the first value.
         size: The number of elements of the full tensor; start + len(values) by default.
@@ -92,78 +73,20 @@ def apply(
     patterns = values.detach().view(SIGNED[values.element_size()])
     if journal is not None:
         journal(_undo(patterns, change, stream, start))
-    if number and not change.idle:
-        _launch(patterns, change, stream, DTYPES[values.dtype], start)
+    if not number or change.idle:
+        return
+    if isinstance(change, WeightedSum):
+        add_to(values.detach(), change, stream, start)
+    else:
+        launch(values, change, stream, start)
 
 
-def _undo(patterns: torch.Tensor, change: Change, stream: Stream, start: int) -> DeviceUndo:
+def _undo(patterns: torch.Tensor, change: Change | WeightedSum, stream: Stream, start: int) -> DeviceUndo:
     number, item = patterns.numel(), patterns.element_size()
     if change.idle:
         return DeviceUndo(torch.empty(0, dtype=torch.int64, device=patterns.device), patterns[:0].clone())
-    if change.rate * (8 + item) >= item:
+    if isinstance(change, WeightedSum) or change.rate * (8 + item) >= item:
         return DeviceUndo(None, patterns.clone())
     hit = mask(stream, change.rate, start + number, start=start) - start
     places = torch.from_numpy(hit).to(patterns.device)
     return DeviceUndo(places, patterns[places])
-
-
-def _launch(patterns: torch.Tensor, change: Change, stream: Stream, dtype: str, start: int) -> None:
-    if change.combine == "replace" and change.scale == 0:
-        change = replace(change, distribution="constant", scale=0.0)
-    flipping = change.combine in ("negate", "xor")
-    width = 8 * patterns.element_size()
-    bits = (width - 1,) if change.combine == "negate" else change.bits
-    flips = np.array([1 << bit for bit in bits] or [0], np.uint64).astype(f"u{width // 8}")
-    masked = change.rate < 1
-    first, last = start // BLOCK, -(-(start + patterns.numel()) // BLOCK)
-    below, quantiles = thresholds(min(change.rate, 1 - change.rate)) if masked else (0, np.zeros(1, np.uint64))
-    computing = np.float64 if dtype == "float64" else np.float32
-    unit = computing(change.scale * 2.0 ** -FRACTION_BITS.get(change.distribution, 0))
-    distribution = "constant" if flipping else change.distribution
-    stochastic = change.rounding == "stochastic" and width == 16 and not flipping
-    upper = [
-        stream.tweak >> 32 | int(purpose) << 24
-        for purpose in (Purpose.NOISE, Purpose.BIT if flipping else Purpose.ROUND, Purpose.COUNT, Purpose.POSITION)
-    ]
-    words = np.array([stream.key & 0xFFFFFFFF, stream.key >> 32, stream.tweak & 0xFFFFFFFF, *upper], np.uint32)
-    device = patterns.device
-    programs = min(last - first, PROGRAMS) if masked else last - first
-    _KERNEL[programs,](
-        patterns,
-        patterns.numel(),
-        start,
-        first,
-        last - first,
-        _on_device(words, device),
-        _on_device(np.array([unit], np.float64), device),
-        _on_device(np.array(multiplier(abs(change.scale)), np.uint64), device),
-        _table(distribution, device),
-        _table("exp2", device),
-        _on_device(flips, device),
-        _on_device(quantiles, device),
-        below,
-        len(quantiles),
-        torch.empty(programs * BLOCK if masked else 1, dtype=torch.int32, device=device),
-        combine="flip" if flipping else change.combine,
-        distribution=distribution,
-        dtype=dtype,
-        randomly=stochastic,
-        choices=len(flips),
-        unsigned=UNSIGNED[width // 8],
-        masked=masked,
-        complement=change.rate > 0.5,
-        group=8 if min(change.rate, 1 - change.rate) < 0.01 else 128,
-        enable_fp_fusion=False,
-    )
-
-
-def _on_device(array: np.ndarray[Any, Any], device: torch.device) -> torch.Tensor:
-    signed = array if array.dtype.kind == "f" else array.view(array.dtype.str.replace("u", "i"))
-    return torch.from_numpy(np.array(signed)).to(device)
-
-
-@cache
-def _table(distribution: str, device: torch.device) -> torch.Tensor:
-    if distribution in ("uniform", "sign", "constant"):
-        return torch.zeros(1, dtype=torch.int64, device=device)
-    return _on_device(table(distribution), device)

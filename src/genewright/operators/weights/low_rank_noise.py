@@ -64,20 +64,26 @@ class LowRankNoise(Operator):
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         for selected in self.where.select(networks[0]):
             tensor, part = selected.tensor, selected.part
-            if self._is_matrix(tensor):
+            if is_matrix(self, tensor, self.rank):
                 function = AddLowRank(scale=self.std, rank=self.rank)
                 yield Map(tensor=tensor.name, function=function, part=part, stream=tensor.name)
             else:
                 change = Change(combine="add", scale=self.std)
                 yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, part=part)
 
-    def _is_matrix(self, tensor: Tensor) -> bool:
-        rows, columns = matrix_shape(tensor.shape) if len(tensor.shape) > 1 else (1, 1)
-        if min(rows, columns) < 2:
-            return False
-        if self.rank > min(rows, columns):
-            raise SettingError(
-                f"LowRankNoise: rank={self.rank} is above the size of {tensor.name!r}, a matrix of {rows} rows and "
-                f'{columns} columns. Take rank={min(rows, columns)}, or leave it out: where=("*", "!{tensor.name}").'
-            )
-        return True
+
+def is_matrix(operator: Operator, tensor: Tensor, rank: int) -> bool:
+    """Whether a tensor has noise of low rank: it is no single row or column.
+
+    Raises:
+        SettingError: The rank is above its size.
+    """
+    rows, columns = matrix_shape(tensor.shape) if len(tensor.shape) > 1 else (1, 1)
+    if min(rows, columns) < 2:
+        return False
+    if rank > min(rows, columns):
+        raise SettingError(
+            f"{type(operator).__name__}: rank={rank} is above the size of {tensor.name!r}, a matrix of {rows} rows and "
+            f'{columns} columns. Take rank={min(rows, columns)}, or leave it out: where=("*", "!{tensor.name}").'
+        )
+    return True

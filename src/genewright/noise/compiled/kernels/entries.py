@@ -7,6 +7,7 @@ import numpy as np
 from numba import types
 
 from genewright.noise.compiled.call import (
+    ADDEND,
     BELOW,
     BLOCK,
     COMPLEMENT,
@@ -38,6 +39,8 @@ from genewright.noise.compiled.call import (
     STOCHASTIC,
     TABLE,
     TABLE_SIZE,
+    TERMS,
+    TERMS_SIZE,
     UNIT,
     VALUES,
     WRITTEN,
@@ -55,6 +58,7 @@ from genewright.noise.compiled.kernels.draws import U
 from genewright.noise.compiled.kernels.job import Buffers, Job
 from genewright.noise.compiled.kernels.places import places
 from genewright.noise.compiled.kernels.sparse import Finding, Mask, sparse
+from genewright.noise.compiled.kernels.weighted import weighted
 
 ARRAYS: Final = {16: array_of_u16, 32: array_of_u32, 64: array_of_u64}
 SIGNATURE: Final = types.void(types.CPointer(types.uint64))
@@ -170,6 +174,19 @@ def _sparse(width: int) -> Callable[[Any], None]:
     return entry
 
 
+def _sum(width: int) -> Callable[[Any], None]:
+    values_at, numbers_at = ARRAYS[width], ARRAYS[max(width, 32)]
+    job, buffers = _job(width), _buffers(width, PIECE)
+
+    def entry(words: Any) -> None:
+        values = values_at(words[VALUES], _whole(words, SIZE))
+        terms = array_of_u64(words[TERMS], _whole(words, TERMS_SIZE))
+        addend = numbers_at(words[ADDEND], _whole(words, SIZE) if words[ADDEND] else np.int64(0))
+        weighted(values, words[FIRST], terms, addend, job(words), buffers(words))
+
+    return entry
+
+
 def _places() -> Callable[[Any], None]:
     def entry(words: Any) -> None:
         out = array_of_u64(words[PLACES], _whole(words, PLACES_SIZE))
@@ -182,6 +199,7 @@ def _places() -> Callable[[Any], None]:
 ENTRIES: Final[dict[str, Callable[[], Callable[[Any], None]]]] = {
     **{f"dense{width}": (lambda width=width: _dense(width)) for width in ARRAYS},
     **{f"sparse{width}": (lambda width=width: _sparse(width)) for width in ARRAYS},
+    **{f"sum{width}": (lambda width=width: _sum(width)) for width in ARRAYS},
     "places": _places,
 }
 
