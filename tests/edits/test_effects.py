@@ -684,7 +684,7 @@ def test_elements_that_do_not_exist_and_tensors_that_do_not_fit_are_refused_befo
 ROWS: dict[str, Any] = {"part": along(0, [2, 0]), "source_part": along(0, [0, 1])}
 VALUES: list[tuple[Edit, str]] = [
     (Perturb(tensor="w", change=Change(combine="add", scale=0.1, rate=0.5), stream="w", part=along(0, [1])), "noise"),
-    (Accumulate(tensor="w", members=[[1, 0.5]], salt="s", rate=0.5), "sum"),
+    (Accumulate(tensor="w", members=[[1, 0.5]], salt="s", noise_rate=0.5), "sum"),
     (Map(tensor="w", function=functions.Negate()), "a function"),
     (Assign(tensor="w", values=np.ones((3, 5))), "numbers"),
     (Copy(tensor="w", source="v"), "a copy"),

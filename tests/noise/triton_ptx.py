@@ -9,8 +9,8 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from genewright.noise.cuda.launch import UNSIGNED
 from genewright.noise.cuda.kernel import kernel
+from genewright.noise.cuda.launch import UNSIGNED
 from genewright.noise.cuda.sum_kernel import sum_kernel
 
 WIDTH = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}

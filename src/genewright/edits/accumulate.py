@@ -21,7 +21,7 @@ class Accumulate(ValueEdit):
         tensor: The tensor's name.
         members: Pairs (seed_i, a_i).
         salt: The name of the operator that drew the z.
-        rate: Its rate.
+        noise_rate: Its rate.
         rank: Its rank; 0 for noise of full rank.
         decay: What of the old values is subtracted.
         rounding: "nearest" or "stochastic", of half types.
@@ -31,7 +31,7 @@ class Accumulate(ValueEdit):
     tensor: str
     members: Any
     salt: str
-    rate: float = 1.0
+    noise_rate: float = 1.0
     rank: int = 0
     decay: float = 0.0
     rounding: str = "nearest"
@@ -40,7 +40,7 @@ class Accumulate(ValueEdit):
     def check(self, views: Sequence[View]) -> None:
         super().check(views)
         tensor = views[0].tensor(self.tensor)
-        fault = fault_of(self.members, rate=self.rate, rank=self.rank, shape=tensor.shape, rounding=self.rounding)
+        fault = fault_of(self.members, rate=self.noise_rate, rank=self.rank, shape=tensor.shape, rounding=self.rounding)
         if fault:
             raise self.mismatch(tensor, fault)
 
@@ -54,13 +54,16 @@ class Accumulate(ValueEdit):
             tensor.name,
             tensor.shape,
             salt=self.salt,
-            rate=self.rate,
+            rate=self.noise_rate,
             rank=self.rank,
             decay=self.decay,
             rounding=self.rounding,
         )
         site.perturb(self.tensor, change, rounding_stream(self.members, tensor.name), self.part)
 
+    def rate(self) -> float:
+        return 1 - (1 - self.noise_rate) ** sum(weight != 0 for _, weight in self.members)
+
     def words(self) -> str:
-        kind = f" of rank {self.rank}" if self.rank else f", rate {self.rate:g}" if self.rate < 1 else ""
+        kind = f" of rank {self.rank}" if self.rank else f", rate {self.noise_rate:g}" if self.noise_rate < 1 else ""
         return f"w + {len(self.members)} weighted directions{kind}"

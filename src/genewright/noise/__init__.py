@@ -31,8 +31,8 @@ from genewright.noise.lognormal import factor as factor
 from genewright.noise.shards import ShardUndo as ShardUndo
 from genewright.noise.shards import apply_shard as apply_shard
 from genewright.noise.undo import Undo as Undo
-from genewright.noise.words import Purpose as Purpose
 from genewright.noise.weighted_sum import WeightedSum as WeightedSum
+from genewright.noise.words import Purpose as Purpose
 from genewright.noise.words import words as words
 
 __all__ = [

@@ -122,10 +122,8 @@ def add_sum(
 def _stored(after: FloatArray, dtype: str, pattern: np.dtype[Any], word: U32 | None) -> NDArray[Any]:
     """Return the patterns of numbers, rounded once; NaN is the quiet one without payload."""
     lost = np.isnan(after)
-    if dtype in HALVES:
-        result = narrow(np.where(lost, np.float32(0), after), dtype, word)
-    else:
-        result = after.view(pattern)
+    known = np.where(lost, np.float32(0), after)
+    result = narrow(known, dtype, word) if dtype in HALVES else after.view(pattern)
     return np.where(lost, _quiet_nan(dtype, pattern), result)
 
 

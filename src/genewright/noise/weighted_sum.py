@@ -20,19 +20,19 @@ CHUNK: Final = 1 << 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightedSum:
-    """Each element w becomes w + (-decay w + sum_i a_i z_i), rounded once, with z_i the draw of its index from stream i.
+    """Each element w becomes w + (-decay w + sum_i a_i z_i), rounded once, with z_i its draw from stream i.
 
     The sum is made in the computing type (float64 for float64, else float32), in order, each product and each sum
-    rounded by itself; it begins at -0.0, so an element to which nothing is added stays as it is, -0.0 too. Elements that
-    are NaN stay, as under `Change`.
+    rounded by itself; it begins at -0.0, so an element to which nothing is added stays as it is, -0.0 too. Elements
+    that are NaN stay, as under `Change`.
 
     Args:
         terms: (stream, a_i), finite. Terms of weight 0 are left out.
         rate: The probability that an element has noise of a stream: each stream has a mask of its own.
         rank: None for noise of full rank; else z_i is A B^T / sqrt(rank), as `matrix` says.
-        matrix: Rows and columns of the tensor as a matrix, where there is a rank. The first rows * rank draws of a stream
-            are A, row by row, the next columns * rank are B; the sum goes over streams, and in each over its columns,
-            of ((a_i / sqrt(rank)) A[r, k]) B[c, k].
+        matrix: Rows and columns of the tensor as a matrix, where there is a rank. The first rows * rank draws of a
+            stream are A, row by row, the next columns * rank are B; the sum goes over streams, and in each over its
+            columns, of ((a_i / sqrt(rank)) A[r, k]) B[c, k].
         decay: What of w itself is subtracted.
         rounding: As in `Change`; the words are those of the stream that `apply` is given.
 

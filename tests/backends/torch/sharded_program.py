@@ -19,6 +19,9 @@ from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 import genewright as gw
 
 MUTATIONS = {
+    "update": gw.EvolutionUpdate(seeds=(1, 2, 3), weights=(0.5, -1.0, 0.25), weight_decay=0.1),
+    "update of low rank": gw.EvolutionUpdate(seeds=(1, 2), weights=(0.5, -1.0), rank=2),
+    "update by Adam": gw.EvolutionUpdate(seeds=(1, 2), weights=(0.5, -1.0), optimizer="adam"),
     "dense": gw.GaussianNoise(std=0.3),
     "sparse": gw.GaussianNoise(std=0.3, rate=0.02),
     "relative to the tensor": gw.GaussianNoise(std=0.1, relative_to="tensor"),

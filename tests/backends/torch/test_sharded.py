@@ -33,7 +33,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_shards_change_as_the_whole_does_and_every_byte_comes_back(answer: dict[str, Any]) -> None:
     checks = answer["checks"]
-    assert len(checks) == 4 * 8 + 1
+    assert len(checks) == 4 * 11 + 1
     assert [name for name, results in checks.items() if not all(results.values())] == []
 
 

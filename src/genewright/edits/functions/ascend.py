@@ -38,8 +38,8 @@ class Moments:
 class Ascend(Function):
     """One step a generation along g = sum_i a_i z(seed_i), a `noise.WeightedSum` from zeros.
 
-    Moments and steps are in float64; what is added to the weights is rounded to the computing type first. With decays b1 and b2, in the
-    t-th step:
+    Moments and steps are in float64; what is added to the weights is rounded to the computing type first. With decays
+    b1 and b2, in the t-th step:
 
     | optimizer | step |
     |---|---|
@@ -102,7 +102,7 @@ class Ascend(Function):
             return f"no optimizer is called {self.optimizer!r}"
         if not _are_decays(self.decays):
             return "decays are two numbers from 0 to below 1"
-        generations: list[Any] = self.generations if isinstance(self.generations, list | tuple) else [None]
+        generations = _entries(self.generations, [None])
         faults = (
             fault_of(one, rate=self.noise_rate, rank=self.rank, shape=shape, rounding=self.rounding)
             for one in generations
@@ -133,6 +133,10 @@ class Ascend(Function):
         return decoded(stored, given.dtype).reshape(given.shape)[place]
 
 
+def _entries(value: Any, other: list[Any]) -> list[Any]:
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else other
+
+
 def _are_decays(value: Any) -> bool:
-    entries: list[Any] = list(cast("list[Any]", value)) if isinstance(value, list | tuple) else []
+    entries = _entries(value, [])
     return len(entries) == 2 and all(isinstance(one, float) and 0 <= one < 1 for one in entries)

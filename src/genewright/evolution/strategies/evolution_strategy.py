@@ -72,8 +72,8 @@ class EvolutionStrategy(Strategy):
     References:
         Salimans et al., "Evolution Strategies as a Scalable Alternative to Reinforcement Learning", arXiv:1703.03864,
         algorithm 2 and section 2.1 (mirrored sampling, ranks); Wierstra et al., "Natural Evolution Strategies", JMLR
-        15, 2014, section 3.1 (fitness shaping); Sarkar et al., "Evolution Strategies at the Hyperscale", arXiv:2511.16652
-        (directions of low rank).
+        15, 2014, section 3.1 (fitness shaping); Sarkar et al., "Evolution Strategies at the Hyperscale",
+        arXiv:2511.16652 (directions of low rank).
     """
 
     inherits: ClassVar[bool] = False

@@ -194,6 +194,7 @@ def _flips(change: Change, itemsize: int) -> NDArray[Any]:
 
 
 def address_of(array: NDArray[Any]) -> int:
+    """Return where the elements of an array begin."""
     return array.__array_interface__["data"][0]
 
 

@@ -151,7 +151,7 @@ class EvolutionUpdate(Operator):
                 tensor=tensor,
                 members=[[seed, self.learning_rate * weight] for seed, weight in members],
                 salt=EvolutionNoise.name,
-                rate=self.rate,
+                noise_rate=self.rate,
                 rank=rank,
                 decay=self.learning_rate * self.weight_decay,
                 rounding=rounding,

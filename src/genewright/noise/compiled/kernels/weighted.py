@@ -1,4 +1,4 @@
-"""The noise of many streams in one sum, in pieces that stay in the first cache; the weights are read and written once."""
+"""The noise of many streams in one sum, in pieces of the first cache's size; each weight is read and written once."""
 
 from typing import Any
 
