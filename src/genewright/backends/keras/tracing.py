@@ -47,6 +47,20 @@ def inner_graph(layer: Any, args: Any, keywords: Mapping[str, Any], layers: Sequ
     Raises:
         UnsupportedError: It computes with values that are no layer's output: they may follow a width unseen.
     """
+    graph = traced_call(layer, args, keywords, layers, training=training)
+    for nodes in graph._nodes_by_depth.values():
+        for node in nodes:
+            if not isinstance(node.operation, keras.layers.Layer) and any(map(_is_value, _arguments(node))):
+                raise UnsupportedError(
+                    f"{layer.name!r} of class {type(layer).__name__} computes with values that are no layer's output "
+                    f"({node.operation.name}), and those may follow a width: its architecture cannot be read. Hold "
+                    "them in a layer of their own, or build the model with the Functional API."
+                )
+    return graph
+
+
+def traced_call(layer: Any, args: Any, keywords: Mapping[str, Any], layers: Sequence[Any], *, training: bool) -> Any:
+    """Return what a layer's `call` does as a Functional model, whatever values it computes with; as `inner_graph`."""
     given: list[Any] = []
 
     def made(value: Any) -> Any:
@@ -62,18 +76,9 @@ def inner_graph(layer: Any, args: Any, keywords: Mapping[str, Any], layers: Sequ
     undo = snapshot_attributes(layers)
     try:
         with preserve_python_random():
-            graph = keras.Model(given, layer.call(*args, **known), name="traced")
+            return keras.Model(given, layer.call(*args, **known), name="traced")
     finally:
         undo()
-    for nodes in graph._nodes_by_depth.values():
-        for node in nodes:
-            if not isinstance(node.operation, keras.layers.Layer) and any(map(_is_value, _arguments(node))):
-                raise UnsupportedError(
-                    f"{layer.name!r} of class {type(layer).__name__} computes with values that are no layer's output "
-                    f"({node.operation.name}), and those may follow a width: its architecture cannot be read. Hold "
-                    "them in a layer of their own, or build the model with the Functional API."
-                )
-    return graph
 
 
 def is_traceable(layer: Any) -> bool:
