@@ -96,6 +96,7 @@ def sites_of(operator: AnyOperator, network: Network, kind: SiteKind, *, outputs
         UnsupportedError: It cannot be seen which layers make the outputs.
     """
     if kind == "all":
+        _refuse_without_choice(operator, network)
         return [Site()]
     apart = () if outputs else _outputs(network)
     found: list[Site] = []
@@ -115,6 +116,19 @@ def sites_of(operator: AnyOperator, network: Network, kind: SiteKind, *, outputs
         why = "no layer fits that does not make the outputs (outputs=False)." if first is None else str(first)
         raise SelectionError(f"{name} has no site (sites={kind!r}) in this network: {why}")
     return found
+
+
+def _refuse_without_choice(operator: AnyOperator, network: Network) -> None:
+    """Refuse an operator that would let the seed choose, where there is nothing to choose from.
+
+    Raises:
+        SelectionError: It is so, whatever the seed.
+    """
+    try:
+        if isinstance(operator, Operator) and not operator.donors():
+            operator.resolve((network,), Noise(0, "/sites").salted(operator.name))
+    except UnsupportedError as error:
+        raise SelectionError(f"{type(operator).__name__} has no site in this network: {error}") from error
 
 
 def _refusal(operator: AnyOperator, site: Site, network: Network) -> GenewrightError | None:

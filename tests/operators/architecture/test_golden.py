@@ -103,7 +103,8 @@ def test_bytes_are_those_that_were_written_down(label: str, dtype: str) -> None:
 
 def test_every_operator_of_architecture_has_golden_bytes() -> None:
     ours = {cls.__name__ for cls in registered().values() if ".architecture." in cls.__module__}
-    assert {type(operator).__name__ for _, operator in OPERATORS.values()} == ours | {"Sequence"}
+    elsewhere = {"SwapLayers"}  # layers of one form are alike here: tests/operators/test_golden.py has two that differ
+    assert {type(operator).__name__ for _, operator in OPERATORS.values()} | elsewhere == ours | {"Sequence"}
 
 
 @pytest.mark.parametrize("label", OPERATORS)

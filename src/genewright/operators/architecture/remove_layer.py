@@ -60,7 +60,7 @@ class RemoveLayer(Operator):
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
         network = networks[0]
         if self.layer is None:
-            options = next((group for group in network.structure.blocks() if group), ())
+            options = next((group for group in network.structure.blocks() if group), ()) or _keeping_shape(network)
             name = chosen(options, noise, "RemoveLayer", "layer that returns the shape of its input")
             return dataclasses.replace(self, layer=name)
         if self.max_change is not None:
@@ -73,3 +73,9 @@ class RemoveLayer(Operator):
             yield edits.ReplaceLayer(layer=layer, new=LayerSpec(kind="identity"))
         else:
             yield edits.RemoveLayer(layer=layer)
+
+
+def _keeping_shape(network: Network) -> list[str]:
+    """Return the layers that are called once, with nothing beside their input, and return its shape."""
+    calls = [call for call in network.structure.calls().values() if call.layer and not call.extra_inputs]
+    return [call.layer for call in calls if call.num_calls == 1 and call.input_shape == call.output_shape]
