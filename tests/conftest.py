@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
-from genewright import operator
+from genewright.operator import _registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,10 +40,10 @@ hypothesis.settings.load_profile("fast")
 @pytest.fixture(autouse=True)
 def registry() -> Iterator[None]:
     """Operators that a test defines are gone after it."""
-    before = dict(operator._registry)
+    before = dict(_registry)
     yield
-    operator._registry.clear()
-    operator._registry.update(before)
+    _registry.clear()
+    _registry.update(before)
 
 
 @pytest.fixture(params=list(networks.NETWORKS) if networks else [])

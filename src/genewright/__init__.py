@@ -32,6 +32,7 @@ from genewright.errors import FingerprintError as FingerprintError
 from genewright.errors import FunctionError as FunctionError
 from genewright.errors import GenewrightError as GenewrightError
 from genewright.errors import MissingExtraError as MissingExtraError
+from genewright.errors import OperatorError as OperatorError
 from genewright.errors import RecipeError as RecipeError
 from genewright.errors import RecipeVersionError as RecipeVersionError
 from genewright.errors import RunError as RunError
@@ -73,6 +74,7 @@ from genewright.evolution.training import Trial as Trial
 from genewright.files import load as load
 from genewright.files import read_recipe as read_recipe
 from genewright.files import save as save
+from genewright.function_operator import operator as operator
 from genewright.keep_zeros import keep_zeros as keep_zeros
 from genewright.knobs import knobs as knobs
 from genewright.mutate import fingerprint as fingerprint
@@ -149,6 +151,7 @@ from genewright.operators.weights.swap_units import SwapUnits as SwapUnits
 from genewright.operators.weights.uniform_noise import UniformNoise as UniformNoise
 from genewright.operators.weights.zero import Zero as Zero
 from genewright.plan import Plan as Plan
+from genewright.plugins import PluginWarning as PluginWarning
 from genewright.populations.population import Population as Population
 from genewright.populations.population import evaluate as evaluate
 from genewright.populations.population import population as population

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from genewright.draws import Draws
 from genewright.edits import (
     Assign,
     Copy,
@@ -27,11 +28,13 @@ from genewright.edits import (
     Write,
 )
 from genewright.edits.functions import Absorb, Add, Identity, MeanFill, Negate, Quantize, Scale, Shuffle
+from genewright.function_operator import operator
 from genewright.index import Index
 from genewright.layer import Layer
 from genewright.network import Network
 from genewright.noise import Change, Stream, choice, mask, permutation, uniform01
 from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.operators.architecture.new_layer_init import init_identity, init_new_layer
 from genewright.part import Part, along
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_fraction, check_integer, check_nonnegative, check_positive
@@ -47,6 +50,7 @@ __all__ = [
     "Change",
     "Combinator",
     "Copy",
+    "Draws",
     "Edit",
     "Following",
     "Function",
@@ -88,7 +92,10 @@ __all__ = [
     "check_nonnegative",
     "check_positive",
     "choice",
+    "init_identity",
+    "init_new_layer",
     "mask",
+    "operator",
     "permutation",
     "uniform01",
 ]

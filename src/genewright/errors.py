@@ -9,6 +9,7 @@
     ├── UnsupportedError (TypeError)       a model, tensor, array or file of a kind that is not handled
     ├── FunctionError (ValueError)         a mutation would change outputs that its operator claims to keep
     ├── EditError (ValueError)             an operator proposes an edit that does not fit its tensor
+    │   └── OperatorError                  an operator's own code fails: a fault of the operator, not of the network
     ├── DataError (ValueError)             samples or targets are missing, or do not fit the model
     ├── RecipeError (ValueError)           a recipe is damaged or incomplete
     │   ├── RecipeVersionError             it was written by a newer version
@@ -62,6 +63,10 @@ class FunctionError(GenewrightError, ValueError):
 
 class EditError(GenewrightError, ValueError):
     """An operator proposes an edit that does not fit its tensor: a fault of the operator, not of the call."""
+
+
+class OperatorError(EditError):
+    """The code of an operator fails, or returns what is no edit or no values; the message has its line."""
 
 
 class DataError(GenewrightError, ValueError):

@@ -17,6 +17,15 @@ def snake_case(class_name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
+def camel_case(name: str) -> str:
+    """Spell a registered name as its class.
+
+    >>> camel_case("gaussian_noise")
+    'GaussianNoise'
+    """
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
 def kebab_case(class_name: str) -> str:
     """Spell a class name as the command line does.
 

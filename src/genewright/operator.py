@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import importlib.metadata
 import inspect
 import math
 import pkgutil
@@ -20,6 +19,7 @@ from genewright.edits import Edit
 from genewright.errors import RecipeError, RecipeVersionError, SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.network import Network
+from genewright.plugins import broken, plugins
 from genewright.process_state import LOCK
 from genewright.references import said
 from genewright.seeding import Noise
@@ -41,12 +41,39 @@ class _Made(ABCMeta):
             if dataclasses.is_dataclass(cls):
                 check_names(cls, kwargs)
                 check_positions(cls, args)
+            _refuse_unfinished(cls)
             settings = {name: as_setting(value) for name, value in kwargs.items()}
             made = super().__call__(*map(as_setting, args), **settings)
             for field in dataclasses.fields(made) if dataclasses.is_dataclass(cls) else ():
                 if field.type == "LayerSetting" and not isinstance(getattr(made, field.name), str | None):
                     _refuse_layers(cls.__name__, field.name, getattr(made, field.name))
             return made
+
+
+def _refuse_unfinished(cls: Any) -> None:
+    """Refuse a class that is no operator yet.
+
+    Raises:
+        SettingError: It is no frozen dataclass, or lacks a method; the message says what to write.
+    """
+    if missing := sorted(cls.__abstractmethods__):
+        hint = " Write: def propose(self, networks, noise): yield Map(...)." if "propose" in missing else ""
+        raise SettingError(f"{cls.__name__} is not finished: it lacks {', '.join(missing)}.{hint}")
+    annotated = inspect.get_annotations(cls)
+    known: dict[str, Any] = getattr(cls, "__dataclass_fields__", {})
+    forgotten = [name for name, kind in annotated.items() if name not in known and "ClassVar" not in str(kind)]
+    params: Any = getattr(cls, "__dataclass_params__", None)
+    if forgotten or params is None or not params.frozen:
+        raise SettingError(
+            f"{cls.__name__}: an operator is a frozen dataclass. "
+            "Write @dataclass(frozen=True, kw_only=True) above the class."
+        )
+
+
+def line_of(function: Any) -> str:
+    """Return where a function of somebody's operator begins: "file.py:12"; "" where that is not known."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 class Registered(metaclass=_Made):
@@ -217,8 +244,13 @@ def _as_operator(who: str, value: Any) -> AnyOperator:
         return make_operator(snake_case(value.replace("-", "_")), {})
     hint = ""
     if isinstance(value, type):
-        hint = f" Make one of the class, with its settings: gw.{value.__name__}()."
+        hint = f" Make one of the class, with its settings: {_called(value)}()."
     raise SettingError(f"{who}: expected an operator such as gw.GaussianNoise(std=0.01); received {said(value)}.{hint}")
+
+
+def _called(cls: type) -> str:
+    """Return a class as its users write it."""
+    return f"gw.{cls.__name__}" if cls.__module__.startswith("genewright.") else cls.__qualname__.rsplit(".", 1)[-1]
 
 
 def changes_layers(operator: AnyOperator) -> bool:
@@ -248,7 +280,8 @@ def operator_class(name: str) -> type[Registered]:
     if name not in _registry:
         _discover()
     if name not in _registry:
-        raise UnknownNameError(f"No operator is called {name!r}. {did_you_mean(name, registered())}")
+        hint = broken(ENTRY_POINTS) or did_you_mean(name, registered())
+        raise UnknownNameError(f"No operator is called {name!r}. {hint}")
     return _registry[name]
 
 
@@ -283,7 +316,12 @@ def operator_from_json(form: Any) -> AnyOperator:
     if not isinstance(settings, Mapping):
         raise RecipeError(f"The settings of {named!r} are not an object: {settings!r}.")
     name, _, version = named.partition("@")
-    operator = make_operator(name, cast("Mapping[str, Any]", settings))
+    try:
+        operator = make_operator(name, cast("Mapping[str, Any]", settings))
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            f"{error} If it is your own, import its module first; on the command line: genewright --load FILE.py ..."
+        ) from None
     if version and version != str(operator.version):
         raise RecipeVersionError(
             f"The recipe has {name!r} in version {version}; this installation has version {operator.version}, which "
@@ -341,6 +379,6 @@ def _discover() -> None:
         package = importlib.import_module("genewright.operators")
         for module in pkgutil.walk_packages(package.__path__, "genewright.operators."):
             importlib.import_module(module.name)
-        for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-            entry.load()
+        for _ in plugins(ENTRY_POINTS):
+            pass  # loading one registers its operators
         _discovered.append("done")

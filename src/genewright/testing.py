@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from genewright.conformance import check_operator
 from genewright.conformance.primitives import check_backend
+from genewright.conformance.report import Conformance
 from genewright.mutation_testing.criteria import (
     PMT,
     AnySample,
@@ -41,6 +42,7 @@ __all__ = [
     "STANDARD",
     "AnySample",
     "ClassKills",
+    "Conformance",
     "Criterion",
     "DeepCrime",
     "Drop",

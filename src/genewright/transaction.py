@@ -8,10 +8,10 @@ committed is taken back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from genewright.backends import Backend
 from genewright.behaviour import Behaviour
@@ -21,14 +21,14 @@ from genewright.donors import Donor, Donors
 from genewright.edits import Edit, Line, Site, Store
 from genewright.edits.proposal import apply_edit, check_proposal
 from genewright.edits.site import keep_bytes
-from genewright.errors import EditError, ExampleError, UnsupportedError
+from genewright.errors import EditError, ExampleError, OperatorError, UnsupportedError
 from genewright.example import example_fingerprint
 from genewright.fingerprint import fingerprint_of, form_of
 from genewright.interrupts import Interrupts, checkpoint, shielded
 from genewright.journal import Journal
 from genewright.model_ends import comparable, input_bytes, input_moves
 from genewright.network import Network
-from genewright.operator import Operator
+from genewright.operator import Operator, line_of
 from genewright.recipe import History, last_result, step_text, stretches
 from genewright.seeding import Noise
 from genewright.step import PREVIOUS, Step
@@ -38,6 +38,21 @@ from genewright.verify import verify
 _LOG = logging.getLogger("genewright")
 _MOST_TIMES = 64  # a recipe of a few bytes may ask for very large tensors: so much larger than the base's it may
 _SMALL = 1 << 20
+
+
+def _proposed(operator: Operator, edits: object) -> tuple[Edit, ...]:
+    """Return what an operator proposes.
+
+    Raises:
+        OperatorError: It returned nothing that edits come from.
+    """
+    if not isinstance(edits, Iterable):
+        who = type(operator).__name__
+        raise OperatorError(
+            f"{who}.propose yields edits; it returned {edits!r} ({line_of(type(operator).propose)}). "
+            "Write: yield Map(...), or return [Map(...)]."
+        )
+    return tuple(cast("Iterable[Edit]", edits))
 
 
 @dataclass(frozen=True)
@@ -252,7 +267,7 @@ class Transaction:
     def _act(self, operator: Operator, noise: Noise, donors: list[Donor], *, more: bool) -> Done:
         networks = (self.network, *(donor.network for donor in donors))
         operator = operator.resolve(networks, noise)
-        edits = tuple(operator.propose(networks, noise))
+        edits = _proposed(operator, operator.propose(networks, noise))
         checkpoint()
         for edit in edits:
             if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator

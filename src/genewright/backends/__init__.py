@@ -13,6 +13,7 @@ from typing import Any, cast
 from genewright.backends.backend import ENTRY_POINTS as ENTRY_POINTS
 from genewright.backends.backend import Backend as Backend
 from genewright.errors import UnsupportedError
+from genewright.plugins import load_plugin
 
 # Ours, as pyproject.toml lists them, for a checkout that is not installed. In this order: on Keras's torch backend a
 # Keras layer is a torch module too; checkpoints need nothing beyond genewright itself.
@@ -33,7 +34,7 @@ def backend_of(model: object) -> Backend:
     for framework, load in _known():
         if sys.modules.get(framework):
             backend = load()
-            if backend.owns(model):
+            if backend is not None and backend.owns(model):
                 return backend
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     hint = ""
@@ -52,10 +53,14 @@ def backend_of(model: object) -> Backend:
 
 
 @functools.cache
-def _known() -> tuple[tuple[str, Callable[[], Backend]], ...]:
+def _known() -> tuple[tuple[str, Callable[[], Backend | None]], ...]:
     """Return (module that brings the framework, what loads its backend), those of other packages first."""
     entries = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    others = [(entry.name, functools.cache(entry.load)) for entry in entries if _is_of_others(entry)]
+    others = [
+        (entry.name, functools.cache(functools.partial(load_plugin, entry)))
+        for entry in entries
+        if _is_of_others(entry)
+    ]
     ours = [(framework, functools.partial(_ours, module)) for framework, module in _OURS.items()]
     return (*others, *ours)
 

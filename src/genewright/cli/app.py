@@ -23,8 +23,9 @@ from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
 from genewright.cli.neurons import neurons
 from genewright.cli.operators import operators
-from genewright.cli.output import log_shown
+from genewright.cli.output import log_shown, plugins_warned_of
 from genewright.cli.plan import PlanGroup
+from genewright.cli.python_file import Load, load_python_file
 from genewright.cli.replay import replay
 from genewright.cli.report import report
 from genewright.cli.resume import resume
@@ -170,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.main([*words, "--help"], prog_name="genewright", standalone_mode=False)
         return USAGE if words else DONE
     try:
-        with log_shown(shown=sys.stderr.isatty() and "--json" not in words):
+        with plugins_warned_of(), log_shown(shown=sys.stderr.isatty() and "--json" not in words):
             code = command.main(words, prog_name="genewright", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except GenewrightError as error:
@@ -191,8 +192,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else DONE
 
 
-def _root(ctx: typer.Context) -> None:
+def _root(ctx: typer.Context, load: Load = None) -> None:
     """Keep subcommands subcommands, and the words that were typed for messages."""
+    for path in load or ():
+        load_python_file(path)
 
 
 def _say_error(words: Sequence[str], kind: str, message: str) -> None:

@@ -14,6 +14,7 @@ from genewright.cli.arguments import Model, UsageError, Weights, example, missin
 from genewright.cli.donors import Donors
 from genewright.cli.example import Example, cannot_run
 from genewright.cli.models import is_factory
+from genewright.cli.python_file import is_python_file, operator_of_file
 from genewright.cli.setting_options import description, operator_from_options, parameters
 from genewright.errors import ExampleError
 from genewright.names import did_you_mean, snake_case
@@ -99,11 +100,13 @@ class OperatorGroup(TyperGroup):
 
 
 def find_operator(word: str) -> type[Registered]:
-    """Return the operator that a word on the command line names: gaussian-noise, gaussian_noise or GaussianNoise.
+    """Return the operator that a word names: gaussian-noise, gaussian_noise, GaussianNoise or ./file.py:GaussianNoise.
 
     Raises:
         UsageError: There is none; the message has the nearest.
     """
+    if is_python_file(word):
+        return operator_of_file(word)
     known = registered()
     for name in (word.replace("-", "_"), snake_case(word)):
         if name in known:

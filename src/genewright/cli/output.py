@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from genewright.plugins import PluginWarning
 
 Item = TypeVar("Item")
 
@@ -99,6 +102,24 @@ class Output:
         with Progress(*columns, console=self._progress, transient=True, disable=self._progress.quiet) as progress:
             task = progress.add_task(what, total=total)
             yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def plugins_warned_of() -> Generator[None]:
+    """Say in one line on standard error which package does not load, instead of as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, PluginWarning):
+            Console(stderr=True).print(Text.assemble(("warning: ", "bold yellow"), str(message)), soft_wrap=True)
+        else:
+            usual(message, category, *rest, **more)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 @contextmanager

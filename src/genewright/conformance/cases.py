@@ -72,5 +72,13 @@ def built_in() -> list[Case]:
     return [as_case(name, model) for each in frameworks for name, model in _of(each).networks().items()]
 
 
+def not_tried() -> str:
+    """Return which frameworks `built_in` leaves out, and what to do about it; "" for none."""
+    left_out = [] if importlib.util.find_spec("torch") is not None else ["torch: it is not installed"]
+    if sys.modules.get("keras") is None:
+        left_out.append("Keras: import keras first")
+    return "; ".join(left_out)
+
+
 def _of(framework: str) -> Any:
     return importlib.import_module(f"genewright.conformance.{framework}_cases")

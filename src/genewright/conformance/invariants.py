@@ -9,13 +9,22 @@ from typing import Any, cast
 import numpy as np
 
 from genewright.backends import Backend, backend_of
+from genewright.conformance.advice import FITS, advice
 from genewright.conformance.cases import Case
 from genewright.conformance.generators import reseeded, states
-from genewright.edits import EDITS, Edit, Map, Perturb
-from genewright.errors import ConformanceError, FunctionError, GenewrightError, SelectionError, UnsupportedError
+from genewright.edits import EDITS, Edit, Map, Perturb, Write
+from genewright.errors import (
+    ConformanceError,
+    FunctionError,
+    GenewrightError,
+    OperatorError,
+    SelectionError,
+    UnsupportedError,
+)
 from genewright.mutate import act, fingerprint, mutate, mutated, plan, recipe, replay
 from genewright.network import Network
 from genewright.operator import Combinator, Operator, donors_of, operator_class
+from genewright.part import grid
 from genewright.recipe import Recipe, Step
 from genewright.seeding import Noise
 from genewright.transaction import Transaction
@@ -49,6 +58,7 @@ class CaseCheck:
         self.operator = operator
         self.case = case
         self.refusal = ""
+        self.held: dict[str, int] = {}
         self._base = case.fresh()
         self._backend: Backend = backend_of(self._base)
         self._content = case.content(self._base)
@@ -62,6 +72,8 @@ class CaseCheck:
         places = self.case.places(model)
         try:
             returned = self._mutant(model, seed=_SEED, inplace=True)
+        except OperatorError as error:
+            raise self._broken(FITS, str(error), error) from error
         except FunctionError as error:
             raise self._broken("it keeps the function", str(error)) from error
         except GenewrightError as error:
@@ -73,9 +85,7 @@ class CaseCheck:
             )
             return False
         except Exception as error:
-            raise self._broken(
-                "what does not fit is refused with a GenewrightError", f"{type(error).__name__}: {error}"
-            ) from error
+            raise self._broken(FITS, f"{type(error).__name__}: {error}", error) from error
         self._require(returned is model, "in place is in place", "another object came back")
         self._require(
             self.case.places(model) == places or not self._keeps("shape"),
@@ -113,9 +123,18 @@ class CaseCheck:
         for step in self._steps():
             noise = _ListeningNoise(step.seed, step.path, step.operator.name)
             edits = tuple(step.operator.propose(self._networks(), noise))
+            for edit in edits:
+                self._run(edit)  # a function of the values draws when it runs
             if any(_draws(edit, asked=bool(noise.asked)) for edit in edits):
                 return True
         return False
+
+    def _run(self, edit: Edit) -> None:
+        if isinstance(edit, Write) and not edit.stored:
+            network = self._backend.network(self._base)
+            tensor = network.tensor(edit.tensor)
+            old = network.read(tensor.name)[grid(edit.part, tensor.shape)]
+            edit.values(old)
 
     def differs_by_seed(self) -> bool:
         """Whether one of several other seeds gives other bytes."""
@@ -207,7 +226,7 @@ class CaseCheck:
         try:
             again = replay(read, self._base, example=self.case.example, donors=self._donors)
         except GenewrightError as error:
-            raise self._broken(invariant, str(error)) from error
+            raise self._broken(invariant, str(error), error) from error
         self._require(fingerprint(again) == self._result, invariant, "the replay has other bytes")
         kept = {name: fingerprint(donor) for name, donor in self._donors.items()}
         self._require(
@@ -270,12 +289,12 @@ class CaseCheck:
         try:
             limited = dataclasses.replace(cast(Any, self.operator), where=choice)
             return limited, self._mutant(self._base, operator=limited)
+        except OperatorError as error:
+            raise self._broken(FITS, str(error), error) from error
         except GenewrightError:
             return None, None
         except Exception as error:
-            raise self._broken(
-                "what does not fit is refused with a GenewrightError", f"{type(error).__name__}: {error}"
-            ) from error
+            raise self._broken(FITS, f"{type(error).__name__}: {error}", error) from error
 
     def _undoes(self) -> None:
         for leave_by in ("the end of the block", "an exception"):
@@ -323,12 +342,13 @@ class CaseCheck:
     def _require(self, kept: bool, invariant: str, detail: str) -> None:
         if not kept:
             raise self._broken(invariant, detail)
+        self.held[invariant] = self.held.get(invariant, 0) + 1
 
-    def _broken(self, invariant: str, detail: str) -> ConformanceError:
+    def _broken(self, invariant: str, detail: str, error: Exception | None = None) -> ConformanceError:
         who = type(self.operator).__name__
-        return ConformanceError(
-            f"{who} breaks the invariant '{invariant}' on the network {self.case.name!r}: {detail}."
-        )
+        told = f"{who} breaks the invariant '{invariant}' on the network {self.case.name!r}: {detail.rstrip('.')}."
+        hint = advice(self.operator, invariant, error)
+        return ConformanceError(f"{told} {hint}".rstrip())
 
 
 def _draws(edit: Edit, *, asked: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from genewright.errors import SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.network import Network
 from genewright.observation import Chunk, Numbers, UnitLayer
+from genewright.plugins import plugins
 from genewright.process_state import LOCK
 from genewright.seeding import Noise
 
@@ -105,8 +105,8 @@ def all_measures() -> dict[str, type[Measure]]:
     """
     if not _discovered:
         with LOCK:  # another thread waits until all are there
-            for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-                entry.load()
+            for _ in plugins(ENTRY_POINTS):
+                pass  # loading one registers its measures
             _discovered.append("done")
     return dict(sorted(_registry.items()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ def _trained(model: nn.Module, example: torch.Tensor, kind: Any, **settings: Any
 @pytest.fixture
 def widen(monkeypatch: pytest.MonkeyPatch) -> Any:
     """An operator that gives the hidden layer of an MLP one unit more, a copy of the first, and one that is new."""
-    monkeypatch.setattr("genewright.operator._registry", {})
+    monkeypatch.setattr(sys.modules["genewright.operator"], "_registry", {})
 
     @dataclass(frozen=True, kw_only=True)
     class TwoUnitsMore(Operator):
