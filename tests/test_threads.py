@@ -125,6 +125,7 @@ OF_MODULES: dict[str, tuple[str, Any]] = {
     "RemoveLayer": ("stack", gw.RemoveLayer()),
     "ReplaceActivation": ("stack", gw.ReplaceActivation(to="SiLU", blend=0)),
     "ReplaceLayer": ("stack", gw.ReplaceLayer(new={"layer": "Linear", "in_features": 8, "out_features": 8})),
+    "ResizePositions": ("attention", gw.ResizePositions(8)),
     "ResizeVocabulary": ("attention", gw.ResizeVocabulary()),
     "ShrinkInputs": ("plain", gw.ShrinkInputs()),
     "ShrinkOutputs": ("plain", gw.ShrinkOutputs()),

@@ -106,6 +106,7 @@ from genewright.operators.architecture.remove_heads import RemoveHeads as Remove
 from genewright.operators.architecture.remove_layer import RemoveLayer as RemoveLayer
 from genewright.operators.architecture.replace_activation import ReplaceActivation as ReplaceActivation
 from genewright.operators.architecture.replace_layer import ReplaceLayer as ReplaceLayer
+from genewright.operators.architecture.resize_positions import ResizePositions as ResizePositions
 from genewright.operators.architecture.resize_vocabulary import ResizeVocabulary as ResizeVocabulary
 from genewright.operators.architecture.shrink_inputs import ShrinkInputs as ShrinkInputs
 from genewright.operators.architecture.shrink_outputs import ShrinkOutputs as ShrinkOutputs

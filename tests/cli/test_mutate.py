@@ -111,8 +111,13 @@ def test_the_model_file_is_never_touched(folder: Path, genewright: Any) -> None:
     assert (Path("net.pt").read_bytes(), Path("net.pt").stat().st_mtime_ns) == before
 
 
-# What the usual network has nothing of: more inputs than one, a vocabulary. Classes of users_models and their samples.
-OTHER_MODELS = {"resize_vocabulary": ("Words", "2x6:int64"), "shrink_inputs": ("Rgb", "2x3x8x8")}
+# What the usual network has nothing of: more inputs than one, positions, a vocabulary. Classes of
+# users_models and their samples.
+OTHER_MODELS = {
+    "resize_positions": ("Placed", "2x1x8x8"),
+    "resize_vocabulary": ("Words", "2x6:int64"),
+    "shrink_inputs": ("Rgb", "2x3x8x8"),
+}
 # These act on units that repeat another, never change or never put out anything, which fresh weights have none of.
 NEED_WORN_UNITS = "fold_constant_units", "merge_units", "recycle_units"
 
@@ -173,6 +178,7 @@ def test_every_operator_has_its_subcommand(name: str, genewright: Any) -> None:
         ("fold_constant_units", "no chosen hidden unit has rows of zeros"),
         ("merge_units", "no two chosen hidden units of a layer are equal"),
         ("recycle_units", "no unit has a dormancy of at most 0"),
+        ("resize_positions", "no learned table of positions was found"),
         ("resize_vocabulary", "no table of words can change here"),
         ("rewind", "No donor is called 'start'"),
         ("shrink_inputs", "'input of stem' has 1 units; none would stay"),

@@ -490,6 +490,14 @@ def divided(old: Array) -> Array:
     return old + ((old.dtype.type(2 / 3) * z) / (BY + 1)).astype(old.dtype)
 
 
+def resampled(old: Array) -> Array:
+    """Three points become four: at -1/8, 5/8, 11/8 and 17/8 of the old ones, the first and last beyond the edges."""
+    double = old.astype(np.float64)
+    a, b, c = double[:, 1], double[:, 2], double[:, 3]
+    made = [double[:, 0], a, a * 0.375 + b * 0.625, b * 0.625 + c * 0.375, c]
+    return np.stack(made, 1)
+
+
 def of_low_rank(old: Array) -> Array:
     """A has 3 rows and B has 5, of two columns each; every product and sum is rounded by itself."""
     thin = draw(NOISE.stream("s"), "normal", range(16), str(old.dtype))
@@ -517,6 +525,7 @@ MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
     "add": (functions.Add(by=BY), lambda old: old + BY.astype(old.dtype)),
     "mean_fill": (functions.MeanFill(axis=1, new=Index.of([4, 2])), mean_filled),
     "identity": (functions.Identity(unit_axis=1, input_axis=0), lambda old: np.eye(3)[:, [0, 1, 2, 0, 1]]),
+    "resample": (functions.Resample(axes=(1,), old=(3,), new=(4,), first=1), resampled),
     "shuffle": (functions.Shuffle(axis=0), shuffled),
     "quantize": (functions.Quantize(bits=3, axis=0), quantized),
     "subtract_noise": (functions.SubtractNoise(scale=2 / 3), subtracted),
@@ -649,6 +658,10 @@ def test_a_function_reaches_its_part_alone(dtype: str) -> None:
         (functions.MeanFill(axis=1, new=Index.of(range(5))), "no entry is old"),
         (functions.Identity(unit_axis=0, input_axis=0), "no axes 0 and 0"),
         (functions.Shuffle(axis=2), "no axis 2"),
+        (functions.Resample(axes=(1,), old=(5,), new=(6,)), r"have \[5\] entries, and \[6\] are read or written"),
+        (functions.Resample(axes=(2,), old=(5,), new=(5,)), r"no axes \(2,\)"),
+        (functions.Resample(axes=(0, 1), old=(3,), new=(3,)), "a grid has one or two sides"),
+        (functions.Resample(axes=(1,), old=(0,), new=(5,)), "a grid has points"),
         (functions.Quantize(bits=17), "17 bits are not from 2 to 16"),
         (functions.Quantize(bits=4, axis=2), "no axis 2"),
         (MAPS["absorb"][0].__class__(**{**vars(MAPS["absorb"][0]), "axis": 0}), "not those of axis 0"),
@@ -698,7 +711,7 @@ VALUES: list[tuple[Edit, str]] = [
 
 def test_every_edit_of_values_is_listed() -> None:
     assert {type(edit) for edit, _ in VALUES} == {
-        kind for kind in EDITS if not kind.wiring and kind.name not in ("set_attribute", "forget")
+        kind for kind in EDITS if not kind.wiring and kind.name not in ("set_attribute", "forget", "continue_buffer")
     }
 
 

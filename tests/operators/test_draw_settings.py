@@ -129,6 +129,7 @@ VARIED: dict[str, tuple[str, gw.DrawSettings]] = {
             choices={"new": ("identity", "Tanh", {"layer": "LeakyReLU", "negative_slope": 0.2})},
         ),
     ),
+    "resize_positions": ("attention", gw.DrawSettings(operator=gw.ResizePositions(), ranges={"length": (6, 9)})),
     "resize_vocabulary": (
         "attention",
         gw.DrawSettings(

@@ -93,6 +93,16 @@ class _TiedLanguageModel(nn.Module):
         return self.head(states)
 
 
+class _Positions(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.places, self.head = nn.Embedding(11, 6), nn.Embedding(7, 6), nn.Linear(6, 3)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        places: torch.Tensor = self.places(torch.arange(tokens.shape[1], device=tokens.device))
+        return self.head(self.tokens(tokens) + places)
+
+
 class _Scalars(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -179,6 +189,7 @@ _USUAL: dict[str, tuple[Callable[[], nn.Module], Callable[[], Any]]] = {
     "mlp": (_mlp, _vectors),
     "convolutional, channels_last, a hook": (_convolutional, lambda: torch.randn(2, 3, 4, 4)),
     "tied language model": (_TiedLanguageModel, lambda: torch.randint(0, 11, (2, 5))),
+    "learned positions": (_Positions, lambda: torch.randint(0, 11, (2, 5))),
     "transformer layer": (
         lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval(),
         lambda: torch.randn(2, 3, 8),

@@ -12,6 +12,7 @@ from typing import Any, cast
 from genewright.edits import functions as functions  # registers them
 from genewright.edits.accumulate import Accumulate as Accumulate
 from genewright.edits.assign import Assign as Assign
+from genewright.edits.continue_buffer import ContinueBuffer as ContinueBuffer
 from genewright.edits.copy import Copy as Copy
 from genewright.edits.edit import Edit as Edit
 from genewright.edits.edit import Line as Line
@@ -41,7 +42,7 @@ from genewright.names import did_you_mean
 
 EDITS: tuple[type[Edit], ...] = (
     Perturb, Accumulate, Map, Assign, Copy, Exchange, Mix, Gather, Share, SetAttribute,
-    InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Tie, Write, Forget,
+    InsertLayer, RemoveLayer, ReplaceLayer, Rewire, Tie, Write, Forget, ContinueBuffer,
 )  # fmt: skip
 _BY_NAME = {cls.name: cls for cls in EDITS if cls.data}
 

@@ -45,3 +45,16 @@ class Counts:
 
     follow: tuple[Count, ...] = ()
     stay: tuple[str, ...] = ()
+
+
+_POSITION_NAMES = {
+    "sequence": "max_position_embeddings n_positions num_positions max_positions n_position n_ctx block_size max_len "
+    "context_length context_size ctx_len max_context_length max_seq_len max_seq_length max_sequence_length maxlen "
+    "max_length seq_len seq_length sequence_length max_source_positions max_target_positions num_patches n_patches "
+    "num_image_tokens position_embedding_size",
+    "grid": "grid_size patches_resolution num_patches_per_side feat_size patch_grid grid_shape input_resolution "
+    "num_patches_one_direction patch_shape",
+    "image": "image_size img_size input_size input_resolution resolution img_res image_resolution",
+}
+POSITION_NAMES: dict[str, frozenset[str]] = {kind: frozenset(words.split()) for kind, words in _POSITION_NAMES.items()}
+"""How code calls the number of positions, the sides of a grid of patches, and those of the image below it."""

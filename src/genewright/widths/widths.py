@@ -11,6 +11,7 @@ from genewright.names import did_you_mean, is_pattern, matches
 from genewright.widths.axes import Axis
 from genewright.widths.counts import Counts, End
 from genewright.widths.knob import Attribute, Knob, Knobs
+from genewright.widths.positions import PositionCounts, PositionTable, PositionTables
 from genewright.widths.reasons import Reason
 
 
@@ -52,6 +53,21 @@ class Widths(ABC):
     def tables(self) -> Sequence[Knob]:
         """Return the widths whose units are rows of tables, looked up by number: words, positions, kinds of tokens."""
         return ()
+
+    def positions(self) -> PositionTables:
+        """Return the tables of positions; reading them may take a run of the model."""
+        return PositionTables()
+
+    def position_counts(self, changes: Sequence[tuple[PositionTable, tuple[int, ...]]]) -> PositionCounts:
+        """Return what beside the tables says how many positions there are.
+
+        Args:
+            changes: Tables, each with its new shape.
+
+        Raises:
+            UnsupportedError: A number cannot say so; it is named.
+        """
+        return PositionCounts()
 
     @abstractmethod
     def knobs(self) -> Knobs:

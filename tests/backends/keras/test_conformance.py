@@ -23,11 +23,12 @@ from tests import test_conformance as everywhere
 
 _OF_A_KIND = ("fold_constant_units", "merge_units", "recycle_units")  # act on units that test_unit_operators.py makes
 _OF_TWO = ("align_to", "crossover", "rewind")  # need a second network, and have tests of their own
-OPERATORS = {
+OPERATORS: dict[str, Any] = {
     name: cls
     for name, cls in registered().items()
     if cls.__module__.startswith("genewright.") and name not in (*_OF_A_KIND, *_OF_TWO)
 }
+OPERATORS["resize_positions"] = gw.ResizePositions(13, layer="embedding")  # looked up by what the model is given
 CASES = (  # their names begin with "Keras: "
     *("dense", "convolutional, compiled", "recurrent", "attention", "a shared layer"),
     *("a model inside, a frozen layer", "subclassed", "bfloat16", "float64"),
@@ -51,7 +52,7 @@ REFUSED: dict[str, set[str]] = {
     "copy_layer": _NO_ROOM,
     "grow_inputs": {"recurrent", "attention", "subclassed"},  # read by an embedding, under a norm, by Python code
     "shrink_inputs": {"recurrent", "subclassed"},
-    "resize_vocabulary": set(CASES) - {"recurrent"},
+    **dict.fromkeys(("resize_positions", "resize_vocabulary"), set(CASES) - {"recurrent"}),
     "swap_layers": set(CASES) - {"attention"},  # queries, keys and values
 }
 # One network for each operator; the rest of the cross is a slow sweep.
@@ -62,7 +63,7 @@ FIRST = {
     "grow_kernel": "convolutional, compiled",
     **dict.fromkeys(("copy_layer", "grow_inputs", "grow_outputs", "shrink_inputs", "shrink_outputs"), "dense"),
     **dict.fromkeys(("narrow", "prune_units", "split_units"), "dense"),  # the subclassed one takes seconds for each
-    "resize_vocabulary": "recurrent",
+    **dict.fromkeys(("resize_positions", "resize_vocabulary"), "recurrent"),
 }  # the others: the subclassed one
 
 

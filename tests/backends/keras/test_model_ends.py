@@ -120,3 +120,49 @@ def test_a_layer_is_copied_as_it_is(keras: Any) -> None:
     kernels = [w for w in mutant.weights if tuple(w.shape) == (4, 4)]
     assert len(kernels) == 2
     assert np.array_equal(*(keras.ops.convert_to_numpy(kernel) for kernel in kernels))
+
+
+def _with_positions(keras: Any) -> tuple[Any, Any]:
+    class Places(keras.layers.Layer):
+        """As the Keras guides write it: it says its length in its config, and no rule of ours knows it."""
+
+        def __init__(self, maxlen: int, width: int, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.maxlen, self.width = maxlen, width
+            self.table = keras.layers.Embedding(maxlen, width)
+
+        def call(self, x: Any) -> Any:
+            return x + self.table(keras.ops.arange(keras.ops.shape(x)[1]))
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "maxlen": self.maxlen, "width": self.width}
+
+    words = keras.Input((None,), dtype="int32")
+    h = Places(7, 4, name="places")(keras.layers.Embedding(9, 4, name="words")(words))
+    return randomized(keras.Model(words, keras.layers.Dense(3)(h))), Places
+
+
+def test_positions_grow_and_shrink(keras: Any) -> None:
+    model, _ = _with_positions(keras)
+    x = np.arange(10).reshape(2, 5) % 9
+    old = np.asarray(keras.ops.convert_to_numpy(model.get_layer("places").table.embeddings))
+    longer = gw.mutate(model, gw.ResizePositions(12, how="extend"), seed=1, example=x)
+    assert longer.get_layer("places").get_config()["maxlen"] == 12
+    assert np.allclose(_outputs(longer, x), _outputs(model, x), rtol=1e-12)
+    assert _outputs(longer, np.zeros((1, 12), np.int32)).shape == (1, 12, 3)
+    smooth = gw.mutate(model, gw.ResizePositions(14), seed=1, example=x)
+    new = np.asarray(keras.ops.convert_to_numpy(smooth.get_layer("places").table.embeddings))
+    assert np.allclose(new[1::2][:-1], 0.75 * old[:-1] + 0.25 * old[1:], atol=1e-6)  # a quarter behind each old one
+    assert gw.fingerprint(gw.replay(gw.Recipe.from_json(gw.recipe(smooth).to_json()), model)) == gw.fingerprint(smooth)
+
+
+def test_an_embedding_that_is_told_positions_is_named(keras: Any) -> None:
+    words, places = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+    h = keras.layers.Embedding(9, 4, name="words")(words) + keras.layers.Embedding(7, 4, name="places")(places)
+    model = randomized(keras.Model([words, places], keras.layers.Dense(3)(h)))
+    x = np.arange(10).reshape(2, 5) % 9
+    with pytest.raises(gw.UnsupportedError, match=r"layer=\.\.\.: 'words', 'places'"):
+        gw.mutate(model, gw.ResizePositions(12), seed=1, example=[x, x % 5])
+    longer = gw.mutate(model, gw.ResizePositions(12, how="extend", layer="places"), seed=1, example=[x, x % 5])
+    assert longer.get_layer("places").input_dim == 12
+    assert np.allclose(_outputs(longer, [x, x % 5]), _outputs(model, [x, x % 5]), rtol=1e-12)

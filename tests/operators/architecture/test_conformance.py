@@ -26,6 +26,7 @@ VARIANTS: dict[str, Any] = {
     "insert_layer_noise": gw.InsertLayer(init="noise"),
     "narrow_last": gw.Narrow(num_units=1, by="last"),
     "narrow_random_repaired": gw.Narrow(by="random", repair="least_squares"),
+    "resize_positions_extend": gw.ResizePositions(how="extend"),
     "replace_activation_blend": gw.ReplaceActivation(to="SiLU", blend=0),
     "widen_noise_both": gw.Widen(init="noise", placement="both"),
     "widen_pair": gw.Widen(init="pair"),
@@ -47,8 +48,9 @@ NEEDED = {
     **dict.fromkeys(("add_heads", "remove_heads"), "residual blocks of attention"),
     **dict.fromkeys(("duplicate_block", "remove_layer", "swap_layers", "widen_stream"), "residual blocks of attention"),
     "resize_vocabulary": "tied language model",
+    "resize_positions": "learned positions",
 }
-LONGEST = {"tied language model", "transformer layer", "residual blocks of attention"}
+LONGEST = {"learned positions", "tied language model", "transformer layer", "residual blocks of attention"}
 
 
 def _quick(needed: str | None = None) -> dict[str, Any]:
@@ -81,7 +83,7 @@ _STREAMS = {"small stack", "small transformer"}  # what comes in goes out, by sk
 REFUSED: dict[str, set[str]] = {
     **dict.fromkeys(("grow_outputs", "shrink_outputs"), _STREAMS),
     **dict.fromkeys(("grow_inputs", "shrink_inputs"), _STREAMS | {"wide attention"}),
-    "resize_vocabulary": set(CASES) - {"wide attention"},
+    **dict.fromkeys(("resize_positions", "resize_vocabulary"), set(CASES) - {"wide attention"}),
     "add_skip": _NO_ROOM,
     "replace_layer": _NO_ROOM | {"small transformer"},  # torch's layer reads its norms' eps, which an identity lacks
     **dict.fromkeys(("grow_kernel", "grow_kernel_by_4"), _NO_WINDOW),

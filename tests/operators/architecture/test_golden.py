@@ -36,6 +36,8 @@ OPERATORS: dict[str, tuple[str, Any]] = {
     "GrowOutputs": ("mlp", gw.GrowOutputs(num_units=2)),
     "GrowOutputs by copies": ("mlp", gw.GrowOutputs(num_units=2, init={"copy": [1, 0]})),
     "GrowOutputs by noise": ("mlp", gw.GrowOutputs(init="noise")),
+    "ResizePositions": ("attention", gw.ResizePositions(8)),
+    "ResizePositions by fewer": ("attention", gw.ResizePositions(3)),
     "ResizeVocabulary": ("attention", gw.ResizeVocabulary()),
     "ResizeVocabulary by noise": ("attention", gw.ResizeVocabulary(init="noise", pad_to_multiple_of=8)),
     "ShrinkInputs": ("convolutions", gw.ShrinkInputs("stem", units=(0, 2), weights="sum")),

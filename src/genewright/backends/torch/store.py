@@ -21,7 +21,8 @@ from genewright.backends.torch.tensors import Member, unwrapped
 from genewright.backends.torch.tying import tie as tie  # registers the edit
 from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.companion import Companion
-from genewright.edits import Edit, InsertLayer, Memory, ReplaceLayer, Rewire, Store
+from genewright.edits import ContinueBuffer, Edit, InsertLayer, Memory, ReplaceLayer, Rewire, Store
+from genewright.errors import UnsupportedError
 from genewright.journal import Journal
 from genewright.noise import Change, Stream, WeightedSum
 from genewright.part import Part
@@ -119,6 +120,11 @@ class TorchStore(Store):
         refuse_wrapped(self._model)
         if self.limit is not None and isinstance(edit, InsertLayer | ReplaceLayer | Rewire):
             new_layer(edit, unwrapped(self._model), self.limit)  # refuses what is too large, before it is made
+        if self.limit is not None and isinstance(edit, ContinueBuffer) and 8 * edit.new**2 > self.limit:
+            raise UnsupportedError(
+                f"The recipe asks for masks of {edit.new} positions, and tensors of {self.limit:,} bytes are allowed "
+                "for this base. Nothing has been changed."
+            )
         self._view = None
         restructure(edit, unwrapped(self._model), self.journal or Journal())
 

@@ -10,6 +10,7 @@ from genewright.edits.functions.identity import Identity as Identity
 from genewright.edits.functions.mean_fill import MeanFill as MeanFill
 from genewright.edits.functions.negate import Negate as Negate
 from genewright.edits.functions.quantize import Quantize as Quantize
+from genewright.edits.functions.resample import Resample as Resample
 from genewright.edits.functions.scale import Scale as Scale
 from genewright.edits.functions.shuffle import Shuffle as Shuffle
 from genewright.edits.functions.subtract_noise import SubtractNoise as SubtractNoise

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import layers_of, members_of
+from genewright.backends.keras.widths.position_tables import lengths_of, position_tables
 from genewright.backends.keras.widths.propagation import Propagation, read, used_leaves
 from genewright.backends.keras.widths.trial import Trials
 from genewright.errors import UnsupportedError
 from genewright.widths.axes import Axis, Leaf, leaves, product
+from genewright.widths.counts import Count
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.positions import PositionCounts, PositionTable, PositionTables
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
 
@@ -46,6 +50,21 @@ class KerasWidths(Widths):
 
     def tables(self) -> Sequence[Knob]:
         return self._found(frozenset({"table"}))
+
+    def positions(self) -> PositionTables:
+        return position_tables(self.model)
+
+    def position_counts(self, changes: Sequence[tuple[PositionTable, tuple[int, ...]]]) -> PositionCounts:
+        follow: list[Count] = []
+        for table, shape in changes:
+            layer = self._layers[table.layer]
+            keys = (
+                ["input_dim"]
+                if isinstance(layer, keras.layers.Embedding)
+                else [key for key, n in lengths_of(layer) if n == table.shape[0]]
+            )
+            follow += [Count(table.layer, key, shape[0]) for key in keys]
+        return PositionCounts(tuple(follow))
 
     def knobs(self) -> Knobs:
         """Return every width that a variable writes or reads."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genewright.backends.torch.restructure import attribute, insert, remove, replace, rewire
+from genewright.backends.torch.restructure import attribute, buffer, insert, remove, replace, rewire
 from genewright.backends.torch.restructure.dispatch import restructure
 
-RULES = (attribute, insert, remove, replace, rewire)  # importing them registers them
+RULES = (attribute, buffer, insert, remove, replace, rewire)  # importing them registers them
 
 __all__ = ["RULES", "restructure"]

@@ -14,6 +14,8 @@ from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.counts_beside import counts_beside
 from genewright.backends.torch.structure.nonlinearities import nonlinearities_before_norms
 from genewright.backends.torch.structure.owner_numbers import owner_numbers
+from genewright.backends.torch.structure.position_counts import position_counts
+from genewright.backends.torch.structure.position_tables import position_tables
 from genewright.backends.torch.structure.propagation import Propagation
 from genewright.backends.torch.structure.reparametrized import reparametrized
 from genewright.backends.torch.structure.score_scale import score_scale
@@ -26,6 +28,7 @@ from genewright.index import Index
 from genewright.widths.axes import Axis, Leaf, leaves, note
 from genewright.widths.counts import Counts, End
 from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.positions import PositionCounts, PositionTable, PositionTables
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
 
@@ -78,6 +81,16 @@ class TorchWidths(Widths):
 
     def tables(self) -> Sequence[Knob]:
         return _knobs(self.reading, self._members, frozenset({"table"}))
+
+    def positions(self) -> PositionTables:
+        return self._positions
+
+    @cached_property
+    def _positions(self) -> PositionTables:
+        return position_tables(self.model, self.example, self.recording, self.reading, self._members)
+
+    def position_counts(self, changes: Sequence[tuple[PositionTable, tuple[int, ...]]]) -> PositionCounts:
+        return position_counts(self.model, changes)
 
     def knobs(self) -> Knobs:
         """Return every width that a parameter writes or reads."""

@@ -1,0 +1,253 @@
+"""Longer or shorter sequences, larger or smaller images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from genewright.edits import ContinueBuffer, Edit, Forget, Gather, Map, Place, SetAttribute
+from genewright.edits.functions import MeanFill, Resample
+from genewright.errors import SettingError, UnknownNameError, UnsupportedError
+from genewright.index import Index
+from genewright.names import did_you_mean, matches
+from genewright.network import Network
+from genewright.operator import Operator
+from genewright.operators.architecture.gather_units import draw
+from genewright.part import along
+from genewright.references import NO_LAYER, LayerSetting
+from genewright.seeding import Noise
+from genewright.settings import check_choice, check_integer
+from genewright.widths.positions import PositionTable, PositionTables
+from genewright.widths.widths import Widths
+
+Sides = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizePositions(Operator):
+    """Give learned positions another length: tables, what counts and masks them, image sizes and config together.
+
+    | how | P' |
+    |---|---|
+    | "interpolate" | the table between its points (half-pixel centres): linear along a sequence, bicubic over a grid |
+    | "extend" | [P, V], with V as `init` says; P[:length] where it becomes shorter |
+
+    Entries before the positions (class tokens, the offset of OPT, the padding row of RoBERTa) stay and are not counted.
+    "extend" keeps what the model puts out at the lengths that it took. A grid lies over images of one size: the
+    model takes others then, and the example is stretched to them. All tables of one length change together.
+    Relative positions (T5's distances, Swin's windows) depend on no length, and need no change.
+
+    Args:
+        length: How many positions there are then: a number for a sequence, (rows, columns) for a grid of patches; None
+            for one more (along each side).
+        how: "interpolate" or "extend"; the latter for sequences.
+        init: What "extend" fills new positions with: the "mean" of the old ones, "zero", or "noise" at their spread.
+        layer: The layer that holds the table, or a pattern; None where all tables are of one length.
+
+    Raises:
+        SettingError: A setting is out of its range, nothing would change, or a number was given for a grid.
+        UnknownNameError: Tables of several lengths could be meant; they are listed.
+        UnsupportedError: There are no learned positions, or something else keeps their number; the reason is named.
+
+    Example:
+        >>> import torch, genewright as gw
+        >>> class Reader(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.words, self.places = torch.nn.Embedding(9, 4), torch.nn.Embedding(6, 4)
+        ...     def forward(self, x):
+        ...         return self.words(x) + self.places(torch.arange(x.shape[1]))
+        >>> net, short, long = Reader(), torch.zeros(1, 5, dtype=torch.long), torch.zeros(1, 12, dtype=torch.long)
+        >>> longer = gw.mutate(net, gw.ResizePositions(12, how="extend"), seed=1, example=short)
+        >>> longer.places.num_embeddings, longer(long).shape[1], torch.equal(longer(short), net(short))
+        (12, 12, True)
+
+    References:
+        Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929, section 3.2 (2-D interpolation at
+        another resolution); Chen et al., "Extending Context Window of Large Language Models via Positional
+        Interpolation", 2023, arXiv:2306.15595 (the same along a sequence).
+    """
+
+    length: int | tuple[int, int] | None = field(default=None, kw_only=False)
+    how: Literal["interpolate", "extend"] = "interpolate"
+    init: Literal["mean", "zero", "noise"] = "mean"
+    layer: LayerSetting = NO_LAYER
+
+    def __post_init__(self) -> None:
+        check_choice(self, "how", self.how, ("interpolate", "extend"))
+        check_choice(self, "init", self.init, ("mean", "zero", "noise"))
+        length: Any = self.length
+        if isinstance(length, tuple | list):
+            sides = cast("Sequence[Any]", length)
+            if len(sides) != 2:  # rows and columns
+                raise SettingError(f"ResizePositions: length is a number or (rows, columns); received {length!r}.")
+            for side in sides:
+                check_integer(self, "length", side, low=1)
+            object.__setattr__(self, "length", tuple(sides))
+        elif length is not None:
+            check_integer(self, "length", length, low=1)
+
+    def claims(self) -> frozenset[str]:
+        return frozenset({"function"}) if self.how == "extend" else frozenset()
+
+    def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        """Yield the edits of every table, of the example, and of the numbers and buffers that follow."""
+        network = networks[0]
+        widths: Widths = network.structure.widths
+        changes = self._changes(_chosen(widths, self.layer))
+        counts = widths.position_counts(changes)
+        yield from _stretched(*changes[0])
+        for table, shape in changes:
+            if self.how == "extend":
+                yield from self._extended(table, shape[0], network)
+            else:
+                yield from _resampled(table, shape)
+        for layer, name, old, new in counts.buffers:
+            yield ContinueBuffer(layer=layer, attribute=name, size=old, new=new)
+        for one in counts.follow:
+            yield SetAttribute(layer=one.layer, attribute=one.path, value=one.new)
+
+    def _changes(self, tables: Sequence[PositionTable]) -> list[tuple[PositionTable, Sides]]:
+        """Return every table with its new shape; those of other stages of a pyramid in the same ratio."""
+        first = tables[0]
+        wanted = self._shape(first)
+        if self.how == "extend" and first.given:
+            raise UnsupportedError(
+                f"ResizePositions: {first.tensor!r} holds the positions of inputs of one size, so that nothing at the "
+                f"old size could stay; {_call(wanted)} interpolates."
+            )
+        changes: list[tuple[PositionTable, Sides]] = []
+        for table in tables:
+            sides = list(zip(table.shape, wanted, first.shape, strict=True))
+            if any(old * new % base for old, new, base in sides):
+                raise UnsupportedError(
+                    f"ResizePositions: {first.tensor!r} with {_words(wanted)} positions would leave "
+                    f"{table.tensor!r} no whole number of them: it has {_words(table.shape)} for {_words(first.shape)}."
+                )
+            changes.append((table, tuple(old * new // base for old, new, base in sides)))
+        return changes
+
+    def _shape(self, table: PositionTable) -> Sides:
+        old, length = table.shape, self.length
+        if length is None:
+            return tuple(side + 1 for side in old)
+        if len(old) > 1 and isinstance(length, int):
+            side = math.isqrt(length)
+            sides = (side, side) if side * side == length else (length, length)
+            raise SettingError(
+                f"ResizePositions: the positions in {table.tensor!r} are a grid of {_words(old)}; received the number "
+                f"{length}. Say rows and columns: {_call(sides)}."
+            )
+        if len(old) == 1 and not isinstance(length, int):
+            raise SettingError(
+                f"ResizePositions: the positions in {table.tensor!r} are a sequence of {old[0]}; received {length}. "
+                f"Say a number: {_call((length[0],))}."
+            )
+        shape = (length,) if isinstance(length, int) else tuple(length)
+        if shape == old:
+            raise SettingError(f"ResizePositions: there are {_words(old)} positions already. Say another length.")
+        return shape
+
+    def _extended(self, table: PositionTable, length: int, network: Network) -> Iterator[Edit]:
+        old, size, axis = table.first + table.count, table.first + length, table.axes[0]
+        moved = _gathered(table, 0, old, size)
+        yield moved
+        new = np.arange(old, size)
+        if not len(new) or self.init == "zero":
+            return
+        if self.init == "noise":
+            yield draw(moved, moved.places[0], network)
+            return
+        counted = np.arange(table.first, size)  # what stands before the positions is none of them
+        fresh = Index.of(new - table.first)
+        part = along(axis, counted) if table.first else ()
+        yield Map(tensor=table.tensor, function=MeanFill(axis=axis, new=fresh), part=part)
+
+
+def _chosen(widths: Widths, layer: str | None) -> list[PositionTable]:
+    """Return the tables that are meant; those over one image belong together."""
+    found = widths.positions()
+    tables = list(found.learned)
+    if layer is not None:
+        named = [t for t in (*tables, *found.named) if matches(layer, t.layer) or matches(layer, t.tensor)]
+        other = next(
+            (one for one in found.others if matches(layer, one[0]) or matches(layer, one[0].rpartition(".")[0])), None
+        )
+        if not named and other is not None:
+            raise UnsupportedError(f"ResizePositions: {other[0]!r} needs no other length: {other[1]}.")
+        if not named:
+            known = [name for table in tables for name in (table.layer, table.tensor)]
+            raise UnknownNameError(f"No table of positions is in {layer!r}. {did_you_mean(layer, known)}")
+        tables = named
+    if not tables:
+        raise UnsupportedError(f"ResizePositions: no learned table of positions was found{_reasons(found)}.")
+    together = all(table.given for table in tables) and len({len(table.shape) for table in tables}) == 1
+    if not together and len({(table.shape, table.first, bool(table.given)) for table in tables}) > 1:
+        listed = ", ".join(f"{table.layer or table.tensor!r} ({_words(table.shape)})" for table in tables[:8])
+        raise UnknownNameError(f"Tables of several lengths hold positions. Name one, layer=...: {listed}.")
+    return tables
+
+
+def _reasons(found: PositionTables) -> str:
+    """Return what is known of tables that were not taken for learned positions."""
+    if found.others:
+        return f" ({'; '.join(f'{name!r}: {reason}' for name, reason in found.others[:4])})"
+    if found.named:
+        listed = ", ".join(repr(table.layer or table.tensor) for table in found.named[:8])
+        return (
+            " in what ran on the example. A table that the model is told the positions for is named, layer=...: "
+            f"{listed}"
+        )
+    return " in what ran on the example; one of two or more positions shows them"
+
+
+def _stretched(table: PositionTable, shape: Sides) -> Iterator[Gather]:
+    """Yield what becomes of the example: as many old entries for each position, repeated or left out."""
+    for one in table.given:
+        size = one.size // table.shape[one.side] * shape[one.side]
+        if size != one.size:
+            yield Gather(
+                width="the model's input",
+                size=one.size,
+                index=Index.of(np.arange(size) * one.size // size),
+                inputs=(Place(str(one.tensor), one.axis),),
+            )
+
+
+def _resampled(table: PositionTable, shape: Sides) -> Iterator[Edit]:
+    """Yield what lays the table out anew: it grows first, and shrinks last."""
+    if len(table.axes) == 1:
+        sizes = [(table.first + table.count, table.first + math.prod(shape))]
+    else:
+        sizes = list(zip(table.shape, shape, strict=True))
+    for at, (old, new) in enumerate(sizes):
+        if new > old:
+            yield _gathered(table, at, old, new)
+    yield Map(tensor=table.tensor, function=Resample(axes=table.axes, old=table.shape, new=shape, first=table.first))
+    for at, (old, new) in enumerate(sizes):
+        if new < old:
+            yield _gathered(table, at, old, new)
+    yield Forget(tensor=table.tensor)
+
+
+def _gathered(table: PositionTable, at: int, old: int, new: int) -> Gather:
+    return Gather(
+        width=f"positions of {table.layer or table.tensor}",
+        size=old,
+        index=Index.of([place if place < old else -1 for place in range(new)]),
+        new=Index.of(range(old, max(old, new))),
+        places=(Place(table.tensor, table.axes[at]),),
+    )
+
+
+def _words(shape: Sides) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _call(shape: Sides) -> str:
+    said = str(shape[0]) if len(shape) == 1 else f"({shape[0]}, {shape[1]})"
+    return f"gw.ResizePositions({said})"
