@@ -9,22 +9,28 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from genewright.edits import ContinueBuffer, Edit, Forget, Gather, Map, Place, SetAttribute
-from genewright.edits.functions import MeanFill, Resample
-from genewright.errors import SettingError, UnknownNameError, UnsupportedError
+from genewright.edits import ContinueBuffer, Edit, Map, SetAttribute
+from genewright.edits.functions import MeanFill
+from genewright.errors import SettingError, UnsupportedError
 from genewright.index import Index
-from genewright.names import did_you_mean, matches
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.gather_units import draw
+from genewright.operators.architecture.position_edits import (
+    Sides,
+    call,
+    chosen_tables,
+    gathered,
+    resampled,
+    stretched_example,
+    words,
+)
 from genewright.part import along
 from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
-from genewright.widths.positions import PositionTable, PositionTables
+from genewright.widths.positions import PositionTable
 from genewright.widths.widths import Widths
-
-Sides = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +104,14 @@ class ResizePositions(Operator):
         """Yield the edits of every table, of the example, and of the numbers and buffers that follow."""
         network = networks[0]
         widths: Widths = network.structure.widths
-        changes = self._changes(_chosen(widths, self.layer))
+        changes = self._changes(chosen_tables(widths, self.layer))
         counts = widths.position_counts(changes)
-        yield from _stretched(*changes[0])
+        yield from stretched_example(*changes[0])
         for table, shape in changes:
             if self.how == "extend":
                 yield from self._extended(table, shape[0], network)
             else:
-                yield from _resampled(table, shape)
+                yield from resampled(table, shape)
         for layer, name, old, new in counts.buffers:
             yield ContinueBuffer(layer=layer, attribute=name, size=old, new=new)
         for one in counts.follow:
@@ -118,15 +124,15 @@ class ResizePositions(Operator):
         if self.how == "extend" and first.given:
             raise UnsupportedError(
                 f"ResizePositions: {first.tensor!r} holds the positions of inputs of one size, so that nothing at the "
-                f"old size could stay; {_call(wanted)} interpolates."
+                f"old size could stay; {call(wanted)} interpolates."
             )
         changes: list[tuple[PositionTable, Sides]] = []
         for table in tables:
             sides = list(zip(table.shape, wanted, first.shape, strict=True))
             if any(old * new % base for old, new, base in sides):
                 raise UnsupportedError(
-                    f"ResizePositions: {first.tensor!r} with {_words(wanted)} positions would leave "
-                    f"{table.tensor!r} no whole number of them: it has {_words(table.shape)} for {_words(first.shape)}."
+                    f"ResizePositions: {first.tensor!r} with {words(wanted)} positions would leave "
+                    f"{table.tensor!r} no whole number of them: it has {words(table.shape)} for {words(first.shape)}."
                 )
             changes.append((table, tuple(old * new // base for old, new, base in sides)))
         return changes
@@ -139,22 +145,22 @@ class ResizePositions(Operator):
             side = math.isqrt(length)
             sides = (side, side) if side * side == length else (length, length)
             raise SettingError(
-                f"ResizePositions: the positions in {table.tensor!r} are a grid of {_words(old)}; received the number "
-                f"{length}. Say rows and columns: {_call(sides)}."
+                f"ResizePositions: the positions in {table.tensor!r} are a grid of {words(old)}; received the number "
+                f"{length}. Say rows and columns: {call(sides)}."
             )
         if len(old) == 1 and not isinstance(length, int):
             raise SettingError(
                 f"ResizePositions: the positions in {table.tensor!r} are a sequence of {old[0]}; received {length}. "
-                f"Say a number: {_call((length[0],))}."
+                f"Say a number: {call((length[0],))}."
             )
         shape = (length,) if isinstance(length, int) else tuple(length)
         if shape == old:
-            raise SettingError(f"ResizePositions: there are {_words(old)} positions already. Say another length.")
+            raise SettingError(f"ResizePositions: there are {words(old)} positions already. Say another length.")
         return shape
 
     def _extended(self, table: PositionTable, length: int, network: Network) -> Iterator[Edit]:
         old, size, axis = table.first + table.count, table.first + length, table.axes[0]
-        moved = _gathered(table, 0, old, size)
+        moved = gathered(table, 0, old, size)
         yield moved
         new = np.arange(old, size)
         if not len(new) or self.init == "zero":
@@ -166,88 +172,3 @@ class ResizePositions(Operator):
         fresh = Index.of(new - table.first)
         part = along(axis, counted) if table.first else ()
         yield Map(tensor=table.tensor, function=MeanFill(axis=axis, new=fresh), part=part)
-
-
-def _chosen(widths: Widths, layer: str | None) -> list[PositionTable]:
-    """Return the tables that are meant; those over one image belong together."""
-    found = widths.positions()
-    tables = list(found.learned)
-    if layer is not None:
-        named = [t for t in (*tables, *found.named) if matches(layer, t.layer) or matches(layer, t.tensor)]
-        other = next(
-            (one for one in found.others if matches(layer, one[0]) or matches(layer, one[0].rpartition(".")[0])), None
-        )
-        if not named and other is not None:
-            raise UnsupportedError(f"ResizePositions: {other[0]!r} needs no other length: {other[1]}.")
-        if not named:
-            known = [name for table in tables for name in (table.layer, table.tensor)]
-            raise UnknownNameError(f"No table of positions is in {layer!r}. {did_you_mean(layer, known)}")
-        tables = named
-    if not tables:
-        raise UnsupportedError(f"ResizePositions: no learned table of positions was found{_reasons(found)}.")
-    together = all(table.given for table in tables) and len({len(table.shape) for table in tables}) == 1
-    if not together and len({(table.shape, table.first, bool(table.given)) for table in tables}) > 1:
-        listed = ", ".join(f"{table.layer or table.tensor!r} ({_words(table.shape)})" for table in tables[:8])
-        raise UnknownNameError(f"Tables of several lengths hold positions. Name one, layer=...: {listed}.")
-    return tables
-
-
-def _reasons(found: PositionTables) -> str:
-    """Return what is known of tables that were not taken for learned positions."""
-    if found.others:
-        return f" ({'; '.join(f'{name!r}: {reason}' for name, reason in found.others[:4])})"
-    if found.named:
-        listed = ", ".join(repr(table.layer or table.tensor) for table in found.named[:8])
-        return (
-            " in what ran on the example. A table that the model is told the positions for is named, layer=...: "
-            f"{listed}"
-        )
-    return " in what ran on the example; one of two or more positions shows them"
-
-
-def _stretched(table: PositionTable, shape: Sides) -> Iterator[Gather]:
-    """Yield what becomes of the example: as many old entries for each position, repeated or left out."""
-    for one in table.given:
-        size = one.size // table.shape[one.side] * shape[one.side]
-        if size != one.size:
-            yield Gather(
-                width="the model's input",
-                size=one.size,
-                index=Index.of(np.arange(size) * one.size // size),
-                inputs=(Place(str(one.tensor), one.axis),),
-            )
-
-
-def _resampled(table: PositionTable, shape: Sides) -> Iterator[Edit]:
-    """Yield what lays the table out anew: it grows first, and shrinks last."""
-    if len(table.axes) == 1:
-        sizes = [(table.first + table.count, table.first + math.prod(shape))]
-    else:
-        sizes = list(zip(table.shape, shape, strict=True))
-    for at, (old, new) in enumerate(sizes):
-        if new > old:
-            yield _gathered(table, at, old, new)
-    yield Map(tensor=table.tensor, function=Resample(axes=table.axes, old=table.shape, new=shape, first=table.first))
-    for at, (old, new) in enumerate(sizes):
-        if new < old:
-            yield _gathered(table, at, old, new)
-    yield Forget(tensor=table.tensor)
-
-
-def _gathered(table: PositionTable, at: int, old: int, new: int) -> Gather:
-    return Gather(
-        width=f"positions of {table.layer or table.tensor}",
-        size=old,
-        index=Index.of([place if place < old else -1 for place in range(new)]),
-        new=Index.of(range(old, max(old, new))),
-        places=(Place(table.tensor, table.axes[at]),),
-    )
-
-
-def _words(shape: Sides) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _call(shape: Sides) -> str:
-    said = str(shape[0]) if len(shape) == 1 else f"({shape[0]}, {shape[1]})"
-    return f"gw.ResizePositions({said})"

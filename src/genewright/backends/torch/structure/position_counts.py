@@ -73,7 +73,7 @@ def _side(layer: str, path: str, value: Any, sides: Mapping[Sides, Sides]) -> It
         if pair == old:
             if new != old:
                 yield Count(layer, path, list(new))
-        elif type(cast(object, value)) is int and old == (value, value) and value >= _SMALLEST_TOLD:
+        elif not pair and type(cast(object, value)) is int and old == (value, value) and old[0] >= _SMALLEST_TOLD:
             if len(set(new)) > 1:
                 raise UnsupportedError(
                     f"{f'{layer}.{path}'.lstrip('.')!r} is one number, {value}, for both sides, so that "

@@ -6,25 +6,26 @@ Where they stand is read off the recorded run; by which numbers a table is looke
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from genewright.backends.torch.predict import predict
+from genewright.backends.torch.structure.looked_up_numbers import (
+    LOOKUPS,
+    counts_up,
+    looked_up_numbers,
+    numbers_of,
+)
 from genewright.backends.torch.structure.propagation import Propagation, refs_of
 from genewright.backends.torch.structure.record import Call, Recording, Ref
 from genewright.backends.torch.tensors import Member
-from genewright.errors import GenewrightError
 from genewright.widths.axes import Axis, Leaf, Product, Sum, leaves, resolve, size_of
 from genewright.widths.positions import Given, PositionTable, PositionTables
 from genewright.widths.reasons import Cause
 
-_LOOKUPS = ("aten.embedding", "aten.index", "aten.index_select")
 # What comes of these no longer tells which token it was: comparisons and what counts them.
 _COUNTED = {"cumsum", "ne", "eq", "ge", "gt", "le", "lt", "arange", "zeros_like", "ones_like", "full_like"}
 _FILLED = {"new_zeros", "new_ones", "new_full"}
@@ -50,36 +51,6 @@ def position_tables(
 
 
 @dataclass
-class _Lookups(TorchDispatchMode):
-    """Notes by which numbers some tensors are looked up."""
-
-    names: Mapping[int, str]
-    seen: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict[str, list[NDArray[np.int64]]])
-
-    def __post_init__(self) -> None:
-        super().__init__()  # pyright: ignore[reportUnknownMemberType]
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = str(func.overloadpacket)
-        if name in _LOOKUPS and isinstance(args[0], torch.Tensor):
-            tensor = self.names.get(args[0].data_ptr())
-            numbers = _numbers_of(name, args)
-            if tensor is not None and isinstance(numbers, torch.Tensor) and not numbers.is_floating_point():
-                self.seen.setdefault(tensor, []).append(numbers.detach().cpu().numpy().astype(np.int64))
-        return func(*args, **(kwargs or {}))
-
-
-def _numbers_of(name: str, args: Any) -> Any:
-    """Return what a table is looked up by: a tensor; None where there are several."""
-    if name == "aten.embedding":
-        return args[1]
-    if name == "aten.index_select":
-        return args[2]
-    used = [one for one in args[1] if one is not None]
-    return used[0] if len(used) == 1 else None
-
-
-@dataclass
 class _Search:
     model: nn.Module
     example: Any
@@ -95,7 +66,8 @@ class _Search:
     def found(self) -> PositionTables:
         tables: dict[str, PositionTable] = {}
         lookups = dict(self._lookups())
-        values = self._values(set(lookups))
+        tensors = {name: self.members[name].same for name in lookups}
+        values = looked_up_numbers(self.model, self.example, tensors)
         for name, axes in lookups.items():
             table = self._looked_up(name, axes, values.get(name, []))
             if table is not None:
@@ -109,9 +81,9 @@ class _Search:
         """Yield the parameters that are looked up by numbers that no token says, and the axes of these numbers."""
         found: list[tuple[str, tuple[Axis, ...]]] = []
         for call, (_, results) in zip(self.recording.calls, self.reading.results, strict=True):
-            if call.name not in _LOOKUPS or not results:
+            if call.name not in LOOKUPS or not results:
                 continue
-            table, numbers = call.args[0], _numbers_of(call.name, call.args)
+            table, numbers = call.args[0], numbers_of(call.name, call.args)
             if isinstance(table, Ref) and isinstance(numbers, Ref) and self._is_parameter(table):
                 found.append((table.name, results[0][: len(numbers.shape)]))
                 if self._tells_tokens(numbers):
@@ -133,23 +105,10 @@ class _Search:
             waiting += refs_of((call.args, tuple(call.kwargs.values())))
         return False
 
-    def _values(self, names: set[str]) -> dict[str, list[NDArray[np.int64]]]:
-        if not names:
-            return {}
-        watch = _Lookups({t.data_ptr(): name for name in names for t in self.members[name].same})
-        try:
-            with watch:
-                predict(self.model, self.example)
-        except GenewrightError:
-            raise
-        except Exception:  # then nothing is known of these tables; what the run says comes when the example is used
-            return {}
-        return watch.seen
-
     def _looked_up(self, name: str, axes: tuple[Axis, ...], seen: list[NDArray[np.int64]]) -> PositionTable | None:
         member = self.members[name]
         padding = getattr(member.owner, "padding_idx", None)
-        if not seen or not all(_counts_up(numbers, padding) for numbers in seen):
+        if not seen or not all(counts_up(numbers, padding) for numbers in seen):
             rows = bool(seen) and any(len(np.unique(numbers)) > 1 for numbers in seen)
             if rows:
                 self._others[name] = "it is looked up by distances or kinds, which no length changes"
@@ -275,14 +234,6 @@ class _Search:
     def _is_parameter(self, ref: Ref) -> bool:
         member = self.members.get(ref.name)
         return ref.origin == "parameter" and member is not None and member.is_parameter
-
-
-def _counts_up(numbers: NDArray[np.int64], padding: int | None) -> bool:
-    """Whether numbers go up by one along their last axis, those of padding left out."""
-    if not numbers.ndim:
-        return False
-    rows = [row[row != padding] for row in numbers.reshape(-1, numbers.shape[-1])]
-    return any(len(row) > 1 for row in rows) and all(bool((np.diff(row) == 1).all()) for row in rows)
 
 
 def _parts(axis: Axis) -> tuple[Axis, ...]:
