@@ -114,6 +114,95 @@ class TestGymnasium:
             gw.fitness.Gymnasium(3)  # type: ignore[arg-type]
 
 
+class Watched:
+    """Individuals whose outputs, when they run together, are counted and changed by as much as rounding may."""
+
+    exact = True
+
+    def __init__(self, individuals: Any) -> None:
+        self._individuals = individuals
+        self.passes = 0
+
+    def __len__(self) -> int:
+        return len(self._individuals)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._individuals, name)
+
+    def predict_each(self, batches: Any) -> list[Any]:
+        self.passes += 1
+        outputs = self._individuals.predict_each(batches)[0]
+        outputs[..., 1] += 1e-6 * np.abs(outputs).max()
+        return [outputs]
+
+
+class Remembering(nn.Linear):
+    """A policy that does the opposite every other time that it is called."""
+
+    calls = 0
+
+    def forward(self, seen: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return super().forward(seen) * (-1) ** self.calls
+
+
+class TestPoliciesTogether:
+    NOISE = Noise(1, "/2/0", "fitness")
+    FITNESS = gw.fitness.Gymnasium("CartPole-v1", episodes=2, max_steps=25)
+
+    @pytest.fixture(autouse=True)
+    def gymnasium(self) -> Any:
+        return pytest.importorskip("gymnasium")
+
+    def together(self, net: nn.Module, count: int = 40, fitness: Any = FITNESS) -> tuple[list[float], int]:
+        watched = Watched(gw.population(net, gw.GaussianNoise(std=1.0), range(count)))
+        judged = fitness.evaluate_all(watched, self.NOISE)
+        assert judged == [fitness.evaluate(watched.model(at), self.NOISE) for at in range(count)]
+        return judged, watched.passes
+
+    def test_the_fitness_values_are_those_of_one_after_the_other(self) -> None:
+        judged, passes = self.together(nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)))
+        assert 8 < passes <= 25
+        assert len(set(judged)) > 5
+
+    def test_where_two_actions_are_as_near_as_rounding_the_model_itself_decides(self) -> None:
+        class Torn(nn.Linear):
+            def forward(self, seen: torch.Tensor) -> torch.Tensor:
+                made = super().forward(seen)
+                return torch.stack([made[..., 0], made[..., 0] * (1 - 1e-7 * made[..., 1].sign())], -1)
+
+        _, passes = self.together(Torn(4, 2))
+        assert passes > 1
+
+    def test_policies_that_remember_are_judged_one_after_the_other(self) -> None:
+        _, passes = self.together(Remembering(4, 2))
+        assert passes == 2
+
+    def test_few_individuals_halves_and_other_actions_go_one_after_the_other(self) -> None:
+        assert self.together(nn.Linear(4, 2), count=4)[1] == 0
+        pendulum = gw.fitness.Gymnasium("Pendulum-v1", max_steps=3)
+        assert self.together(nn.Linear(3, 1), fitness=pendulum)[1] == 0
+        assert not gw.population(nn.Linear(4, 2).half(), gw.GaussianNoise(), range(3)).exact
+        assert not gw.fitness.Gymnasium("CartPole-v1", policy=lambda model, seen: [0] * len(seen)).judges_outputs
+
+    def test_a_run_of_batched_is_that_of_serial(self) -> None:
+        net = nn.Linear(4, 2)
+        runs = [
+            evolved(
+                model=net,
+                fitness=self.FITNESS,
+                mutation=gw.GaussianNoise(std=1.0),
+                strategy=gw.GeneticAlgorithm(population=40, parents=1, elites=1),
+                generations=2,
+                executor=executor,
+            )
+            for executor in (gw.Batched(), gw.Serial())
+        ]
+        batched, serial = ([(one.fitness, one.genome) for one in run.individuals()] for run in runs)
+        assert batched == serial
+        assert any(one.worker == "batched" for one in runs[0].individuals())
+
+
 class TestPenalty:
     def test_size_counts_trainable_elements_and_tied_ones_once(self) -> None:
         net = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3))

@@ -29,6 +29,19 @@ class Individuals(Protocol):
         """Return the outputs of all for one batch, in evaluation mode, each with a first axis of individuals."""
         ...
 
+    def predict_each(self, batches: Any) -> list[NDArray[Any]]:
+        """Return the same, each individual's for a batch of its own: the batches have that axis, too."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether they compute in 32 bits or more, so that running together changes outputs by rounding alone."""
+        ...
+
+    def model(self, individual: int) -> Any:
+        """Return one as a model of its own."""
+        ...
+
     def models(self) -> Iterator[Any]:
         """Yield each as a model."""
         ...

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from genewright.backends import backend_of
-from genewright.errors import SettingError, UnsupportedError
-from genewright.extras import required
-from genewright.fitness.fitness import Fitness
+from genewright.errors import SettingError
+from genewright.fitness.acting import NotAlike, Policy, Together, action_of
+from genewright.fitness.episodes import environments, returns_of
+from genewright.fitness.fitness import Fitness, Individuals
 from genewright.seeding import Noise
 from genewright.settings import check_integer
 
-Policy = Callable[[Any, NDArray[Any]], Any]
+_FEWEST = 32  # individuals: a pass of fewer costs more than their own passes, measured with 8 hidden units
+_MOST = 2048  # environments that are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +25,10 @@ class Gymnasium(Fitness):
 
     The episodes of a model go on side by side: it is called once a step, on the observations of all that are not over.
     All models of a generation have the same episodes (common random numbers): what differs is the model.
+
+    With `gw.Batched` and in `gw.evaluate`, the episodes of all children of one parent (32 or more) go on side by side,
+    and their policies run in one pass, where actions are `Discrete` and there is no `policy`. The fitness values are
+    those of one model after the other: where two actions are as near as rounding, the model itself decides.
 
     Args:
         env_id: The environment, such as "CartPole-v1".
@@ -70,64 +71,37 @@ class Gymnasium(Fitness):
             check_integer(self, "max_steps", self.max_steps, low=1)
 
     def evaluate(self, model: Any, noise: Noise) -> float:
-        noise = noise if self.resample else Noise(noise.seed, "/episodes", noise.salt)
-        environments = _environments(self.env_id, self.episodes, tuple(sorted(self.settings.items())))
-        act = self._acting(model, environments[0])
-        seeds = [noise.child(place).stream("episode").key % 2**31 for place in range(self.episodes)]
-        seen = [np.asarray(one.reset(seed=seed)[0]) for one, seed in zip(environments, seeds, strict=True)]
-        returns = [0.0] * self.episodes
-        going, steps = list(range(self.episodes)), 0
-        while going and (self.max_steps is None or steps < self.max_steps):
-            actions = act(np.stack([seen[place] for place in going]))
-            still: list[int] = []
-            for place, action in zip(going, actions, strict=True):
-                observation, reward, ended, cut, _ = environments[place].step(action)
-                seen[place] = np.asarray(observation)
-                returns[place] += float(reward)
-                if not (ended or cut):
-                    still.append(place)
-            going, steps = still, steps + 1
+        places = environments(self.env_id, self.episodes, self._settings)
+        action = action_of(model, self.policy, places[0].action_space, self.env_id)
+        returns = returns_of(places, self._seeds(noise), lambda going, seen: action(seen[going]), self.max_steps)
         return math.fsum(returns) / self.episodes
 
-    def _acting(self, model: Any, environment: Any) -> Callable[[NDArray[Any]], Any]:
-        """Return what gives an action for each observation."""
-        policy = self.policy
-        if policy is not None:
-            return lambda observations: policy(model, observations)
-        outputs, space = _outputs_of(model), environment.action_space
-        kind = type(space).__name__
-        if kind == "Discrete":
-            start = int(space.start)
-            return lambda observations: (outputs(observations).argmax(axis=-1) + start).tolist()
-        if kind == "Box":
-            shape, low, high = space.shape, space.low, space.high
-            return lambda seen: np.clip(outputs(seen).reshape(-1, *shape), low, high).astype(space.dtype)
-        raise UnsupportedError(
-            f"Gymnasium: {self.env_id} has actions of the kind {kind}, for which a model's outputs say nothing by "
-            "themselves. Write policy=lambda model, observations: ..., a row of actions for each observation."
-        )
+    @property
+    def judges_outputs(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether models act by their outputs; a policy is handed one model after the other."""
+        return self.policy is None
+
+    def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
+        count = len(individuals)
+        if self.policy is None and count >= _FEWEST and count * self.episodes <= _MOST:
+            space = environments(self.env_id, self.episodes, self._settings)[0].action_space
+            if type(space).__name__ == "Discrete" and individuals.exact:
+                places = environments(self.env_id, count * self.episodes, self._settings)
+                act = Together(individuals, self.episodes, int(space.start), _FEWEST)
+                with contextlib.suppress(NotAlike):
+                    returns = returns_of(places, self._seeds(noise) * count, act, self.max_steps)
+                    return [math.fsum(mine) / self.episodes for mine in _parts(returns, self.episodes)]
+        return super().evaluate_all(individuals, noise)
+
+    def _seeds(self, noise: Noise) -> list[int]:
+        """Return what the episodes begin with: those of all individuals of a generation."""
+        noise = noise if self.resample else Noise(noise.seed, "/episodes", noise.salt)
+        return [noise.child(place).stream("episode").key % 2**31 for place in range(self.episodes)]
+
+    @property
+    def _settings(self) -> tuple[tuple[str, Any], ...]:
+        return tuple(sorted(self.settings.items()))
 
 
-@functools.lru_cache(maxsize=8)
-def _environments(env_id: str, count: int, settings: tuple[tuple[str, Any], ...]) -> list[Any]:
-    """Return environments, which one process makes once: every episode begins with a seed."""
-    gymnasium = required("gymnasium", extra="gymnasium", what="gw.fitness.Gymnasium")
-    return [gymnasium.make(env_id, **dict(settings)) for _ in range(count)]
-
-
-def _outputs_of(model: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return what gives a model's first output for floating observations."""
-    backend = backend_of(model)
-    if backend.name != "torch":
-        return lambda observations: backend.predict(model, observations.astype(np.float32))[0]
-    torch: Any = sys.modules["torch"]
-    model.eval()  # it is ours, so that its mode need not come back after each of a thousand steps
-    place = next(iter(model.parameters()), torch.zeros(()))
-
-    def outputs(observations: NDArray[Any]) -> NDArray[Any]:
-        with torch.no_grad():
-            made = model(torch.from_numpy(observations).to(place))
-        first: Any = next(iter(cast("tuple[Any, ...]", made))) if isinstance(made, tuple) else made
-        return first.float().numpy(force=True)
-
-    return outputs
+def _parts(values: list[float], length: int) -> list[list[float]]:
+    return [values[at : at + length] for at in range(0, len(values), length)]

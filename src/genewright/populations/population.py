@@ -62,12 +62,25 @@ class Population(ABC):
         """Return the outputs in evaluation mode as arrays, each with a first axis of individuals."""
 
     @abstractmethod
+    def predict_each(self, batches: Any) -> list[NDArray[Any]]:
+        """Return the outputs in evaluation mode as arrays, of every individual for a batch of its own, as in `each`."""
+
+    @property
+    @abstractmethod
+    def exact(self) -> bool:
+        """Whether all parameters have 32 bits or more."""
+
+    @abstractmethod
     def tensors(self, individual: int) -> dict[str, Any]:
         """Return the changed parameters of one individual by name, copies: those of `gw.mutate`, bit for bit."""
 
     @abstractmethod
+    def model(self, individual: int) -> Any:
+        """Return one individual as a model of its own, without a recipe."""
+
     def models(self) -> Iterator[Any]:
         """Yield every individual as a model of its own, without a recipe."""
+        return map(self.model, range(len(self)))
 
 
 def population(

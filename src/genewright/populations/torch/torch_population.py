@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ _LOG = logging.getLogger("genewright")
 _AGREE = {torch.float64: 1e-9, torch.float32: 1e-3}  # of the largest output, what vmap may differ by; halves 5e-2
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _LARGE = 1 << 18  # bytes that an operation makes on average, above which convolutions gain nothing from a batch
+_SINGLE = 4  # bytes of a float32
 _CACHED = 64 << 20  # bytes of layers' outputs that a pass makes at once: what is larger has left the processor's cache
 
 
@@ -97,13 +98,17 @@ class TorchPopulation(Population):
         return self._run(inputs, each=True)
 
     def predict(self, batch: Any) -> list[NDArray[Any]]:
-        modes = [(module, module.training) for module in self._model.modules()]
-        try:
-            self._model.eval()
+        with self._evaluating():
             return [array_of(tensor) for tensor in tensors_of(self(batch))]
-        finally:
-            for module, mode in modes:
-                module.training = mode
+
+    def predict_each(self, batches: Any) -> list[NDArray[Any]]:
+        with self._evaluating():
+            return [array_of(tensor) for tensor in tensors_of(self.each(batches))]
+
+    @property
+    def exact(self) -> bool:
+        floating = [one for one in self._model.parameters() if one.is_floating_point()]
+        return all(one.element_size() >= _SINGLE for one in floating)
 
     def tensors(self, individual: int) -> dict[str, torch.Tensor]:
         if not self._drawing.low_rank:
@@ -114,14 +119,24 @@ class TorchPopulation(Population):
         whole.fill(rows, self.seeds[individual : individual + 1])
         return {name: values[0] for name, values in rows.stacked.items()}
 
-    def models(self) -> Iterator[nn.Module]:
-        for individual in range(len(self)):
-            made = BACKEND.copy(self._model)
-            members = BACKEND.network(made).members
-            with torch.no_grad():
-                for name, values in self.tensors(individual).items():
-                    members[name].tensor.copy_(values)
-            yield made
+    def model(self, individual: int) -> nn.Module:
+        made = BACKEND.copy(self._model)
+        members = BACKEND.network(made).members
+        with torch.no_grad():
+            for name, values in self.tensors(individual).items():
+                members[name].tensor.copy_(values)
+        return made
+
+    @contextmanager
+    def _evaluating(self) -> Generator[None]:
+        """Let the model be in evaluation mode, and each of its modules in its own afterwards."""
+        modes = [(module, module.training) for module in self._model.modules()]
+        try:
+            self._model.eval()
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
 
     def _run(self, inputs: Any, *, each: bool) -> Any:
         with torch.no_grad():
