@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+import genewright as gw
 from genewright.cli.output import log_shown
 from genewright.operator import registered
 
@@ -95,3 +97,22 @@ def test_notes_of_the_library_go_where_they_are_shown(shown: bool, capsys: pytes
     said = "note: compiling\nnote: the outputs change by 0.1\n"
     assert capsys.readouterr().err == (said if shown else "")
     assert logging.getLogger("genewright").level == logging.NOTSET
+
+
+def test_version_help_and_completion(genewright: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert genewright("--version").out == f"genewright {gw.__version__}\n"
+    assert genewright("mutate", "zero", "-h").out == genewright("mutate", "zero", "--help").out
+    environment = {**os.environ, "_GENEWRIGHT_COMPLETE": "complete_bash"}
+    for words, expected in (("genewright mut", "mutate"), ("genewright mutate gauss", "gaussian-noise")):
+        asked = {**environment, "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        command = [sys.executable, "-m", "genewright"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=asked)
+        assert done.stdout.split() == [expected], done.stderr
+
+
+def test_operators_are_grouped_by_what_they_are_for(genewright: Any) -> None:
+    listed = genewright("operators").out
+    titles = [line for line in listed.splitlines() if line and not line.startswith(" ")]
+    assert titles[:2] == ["Change weights", "Change whole units"]
+    assert listed.index("Change the architecture") < listed.index("  widen ") < listed.index("Combine operators")
+    assert "Change the architecture" in genewright("mutate", "--help").out

@@ -42,6 +42,7 @@ def test_a_mutant_of_a_module_keeps_its_ties_in_a_pt_file(folder: Path, genewrig
     Path("tied.py").write_text(
         "import torch\n"
         "def Tied():\n"
+        "    torch.manual_seed(1)\n"
         "    net = torch.nn.ModuleList([torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)])\n"
         "    net[1].weight = net[0].weight\n"
         "    return net\n"

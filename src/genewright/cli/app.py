@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from importlib.metadata import version as version_of
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -23,7 +24,7 @@ from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
 from genewright.cli.neurons import neurons
 from genewright.cli.operators import operators
-from genewright.cli.output import log_shown, plugins_warned_of
+from genewright.cli.output import log_shown, one_document, plugins_warned_of, write_document
 from genewright.cli.plan import PlanGroup
 from genewright.cli.python_file import Load, load_python_file
 from genewright.cli.replay import replay
@@ -37,12 +38,13 @@ from genewright.operators.architecture.widen import Widen
 from genewright.operators.weights.gaussian_noise import GaussianNoise
 
 DONE, REFUSED, USAGE = 0, 1, 2
+_TRACEBACK = "--traceback"
 
 _ABOUT = """
 Mutate neural networks: seeded, replayable bit for bit, checked against the original.
 
-A MODEL is a .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or a module as package.module:factory with
---weights FILE.
+A MODEL is a .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or what makes a module: package.module:factory or
+file.py:factory (with --weights FILE, --model-arg NAME=VALUE), hf:FOLDER, timm:NAME, torchvision:NAME.
 
 Exit codes: 0 done; 1 refused, or not ok (compare), or different (diff); 2 a usage error.
 
@@ -88,7 +90,7 @@ def application() -> typer.Typer:
             "genewright mutate gaussian-noise net.safetensors --std 0.1 --seed 246 --out mutant.safetensors",
         ),
         rich_markup_mode="markdown",
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     app.command(epilog=example("genewright demo --out genewright-demo"))(demo)
@@ -155,6 +157,12 @@ def application() -> typer.Typer:
     return app
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"genewright {version_of('genewright')}")
+        raise typer.Exit
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -165,16 +173,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 refused or not ok, 2 a usage error.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    whole_story = _TRACEBACK in words
+    words = [word for word in words if word != _TRACEBACK]
+    as_json = "--json" in words
     _replace_what_cannot_be_printed()
     command: Any = typer.main.get_command(application())
     if words in ([], ["mutate"], ["plan"]):
         command.main([*words, "--help"], prog_name="genewright", standalone_mode=False)
         return USAGE if words else DONE
     try:
-        with plugins_warned_of(), log_shown(shown=sys.stderr.isatty() and "--json" not in words):
+        shown = log_shown(shown=sys.stderr.isatty() and not as_json)
+        with plugins_warned_of(), shown, one_document(as_json=as_json):
             code = command.main(words, prog_name="genewright", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except GenewrightError as error:
+        if whole_story:
+            sys.stderr.write("".join(traceback.format_exception(error)))
         kind = "UsageError" if isinstance(error, UsageError) else type(error).__name__
         _say_error(words, kind, str(error))
         return USAGE if isinstance(error, UsageError) else REFUSED
@@ -192,7 +206,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else DONE
 
 
-def _root(ctx: typer.Context, load: Load = None) -> None:
+def _root(
+    ctx: typer.Context,
+    load: Load = None,
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version.")
+    ] = False,
+    traceback: Annotated[
+        bool, typer.Option(_TRACEBACK, help="Show an error with its traceback; anywhere in the command.")
+    ] = False,
+) -> None:
     """Keep subcommands subcommands, and the words that were typed for messages."""
     for path in load or ():
         load_python_file(path)
@@ -202,7 +226,7 @@ def _say_error(words: Sequence[str], kind: str, message: str) -> None:
     """Say an error in one line, and as the JSON document where machines read."""
     line = " ".join(message.split())
     if "--json" in words:
-        sys.stdout.write(json.dumps({"error": {"type": kind, "message": line}}, indent=2) + "\n")
+        write_document({"error": {"type": kind, "message": line}})
     Console(stderr=True).print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
 
 

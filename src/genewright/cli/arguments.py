@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +18,8 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or a module as package.module:factory.",
+        help="A .safetensors, .pt, .pth, .bin, .ckpt, .keras or .h5 file, or what makes a module: "
+        "package.module:factory, file.py:factory, hf:FOLDER, timm:NAME, torchvision:NAME.",
         show_default=False,
     ),
 ]
@@ -24,11 +27,22 @@ Weights = Annotated[
     Path | None,
     typer.Option("--weights", metavar="FILE", help="Weights to load into package.module:factory.", show_default=False),
 ]
+ModelArgs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-arg",
+        metavar="NAME=VALUE",
+        help="An argument of the factory, such as num_classes=10; may be repeated. A value is JSON, or else text.",
+        show_default=False,
+    ),
+]
+DATA = ".npz with an array X, and y for the targets (other names: keyword inputs); or .npy with X alone."
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Samples a batch.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Out = Annotated[
     Path,
-    typer.Option("--out", metavar="FILE", help="The file to write, of a kind as above.", show_default=False),
+    typer.Option("--out", "-o", metavar="FILE", help="The file to write, of a kind as above.", show_default=False),
 ]
 
 CHECKPOINTS = SUFFIXES
@@ -36,6 +50,28 @@ CHECKPOINTS = SUFFIXES
 
 class UsageError(GenewrightError, ValueError):
     """The arguments of the command are wrong; nothing has been read or written yet."""
+
+
+def model_arguments(words: Sequence[str] | None) -> dict[str, Any]:
+    """Return the keyword arguments that the words of ``--model-arg`` say.
+
+    >>> model_arguments(["num_classes=10", "act=gelu", "stages=[2, 2]", "bias=false"])
+    {'num_classes': 10, 'act': 'gelu', 'stages': [2, 2], 'bias': False}
+
+    Raises:
+        UsageError: A word is not NAME=VALUE, or a name comes twice.
+    """
+    found: dict[str, Any] = {}
+    for word in words or ():
+        name, equals, text = word.partition("=")
+        if not (equals and name.isidentifier()) or name in found:
+            why = "the name comes twice" if name in found else "write NAME=VALUE, as in --model-arg num_classes=10"
+            raise UsageError(f"--model-arg {word}: {why}.")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
 
 
 def missing_option(context: typer.Context, option: str, why: str, value: str) -> UsageError:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from genewright.batches import batches
-from genewright.cli.arguments import Json, UsageError
+from genewright.cli.arguments import DATA, BatchSize, Json, ModelArgs, UsageError, model_arguments
 from genewright.cli.data import open_data
 from genewright.cli.models import open_module
 from genewright.cli.output import Output
@@ -24,7 +24,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help=".npz with an array X, and y for the targets (other names: keyword inputs); or .npy with X alone.",
+        help=DATA,
         show_default=False,
     ),
 ]
@@ -60,7 +60,6 @@ MaxDrop = Annotated[
         show_default=False,
     ),
 ]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Samples a batch.")]
 
 
 def compare(
@@ -71,6 +70,7 @@ def compare(
     model: Factory = None,
     original_weights: OriginalWeights = None,
     mutant_weights: MutantWeights = None,
+    model_arg: ModelArgs = None,
     metric: Metric = None,
     tolerance: Tolerance = None,
     max_drop: MaxDrop = None,
@@ -92,10 +92,11 @@ def compare(
         chosen(metrics)
     except SettingError as error:
         raise UsageError(str(error)) from error
+    arguments = model_arguments(model_arg)
     with output.working("Reading"):
         samples = open_data(data)
-        first = open_module(original, model, original_weights, "--original-weights")
-        second = open_module(mutant, model, mutant_weights, "--mutant-weights")
+        first = open_module(original, model, original_weights, "--original-weights", arguments)
+        second = open_module(mutant, model, mutant_weights, "--mutant-weights", arguments)
     parts = list(batches(samples, batch_size=batch_size))
     found = compared(first, second, output.track(parts, "Comparing", len(parts)), metrics=metrics)
     try:

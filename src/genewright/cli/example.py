@@ -15,7 +15,8 @@ from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import Checkpoint, CheckpointNetwork
 from genewright.cli.arguments import UsageError
 from genewright.cli.data import open_data
-from genewright.cli.models import factory, is_factory, open_model
+from genewright.cli.factories import factory, is_factory
+from genewright.cli.models import Arguments, open_model
 from genewright.names import did_you_mean
 from genewright.noise import derive, draw
 
@@ -63,13 +64,15 @@ def open_example(words: Sequence[str] | None) -> Any:
     return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 
-def open_with_example(model: str, weights: Path | None, words: Sequence[str] | None, *, whole: bool) -> tuple[Any, Any]:
+def open_with_example(
+    model: str, weights: Path | None, words: Sequence[str] | None, arguments: Arguments = None, *, whole: bool
+) -> tuple[Any, Any]:
     """Return (model, example), read as `open_model` and `open_example` do; a file of tensors alone takes no example.
 
     Raises:
         UsageError: `model` cannot run.
     """
-    opened = open_model(model, weights, whole=whole or bool(words))
+    opened = open_model(model, weights, arguments, whole=whole or bool(words))
     if words and isinstance(opened, Checkpoint):
         raise cannot_run(model)
     return opened, open_example(words)

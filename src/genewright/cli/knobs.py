@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from genewright.cli.arguments import Json, Model, Weights, missing_option
+from genewright.cli.arguments import Json, Model, ModelArgs, Weights, missing_option, model_arguments
 from genewright.cli.example import Example, cannot_run, open_with_example
-from genewright.cli.models import is_factory
+from genewright.cli.factories import is_factory
 from genewright.cli.output import Output
 from genewright.errors import ExampleError, UnknownNameError
 from genewright.knobs import knobs as widths_of
@@ -32,13 +32,14 @@ def knobs(
     *,
     example: Example = None,
     weights: Weights = None,
+    model_arg: ModelArgs = None,
     layer: Layer = None,
     as_json: Json = False,
 ) -> None:
     """Show the widths of a model that can change, with what changes with them; and why the others cannot."""
     output = Output(as_json=as_json)
     with output.working("Reading"):
-        opened, sample = open_with_example(model, weights, example, whole=True)
+        opened, sample = open_with_example(model, weights, example, model_arguments(model_arg), whole=True)
     try:
         with output.working("Running"):
             every = list(widths_of(opened, sample))

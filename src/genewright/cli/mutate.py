@@ -9,17 +9,30 @@ from typing import Annotated, Any
 
 import typer
 
-from genewright.cli.arguments import Force, Json, Out, refuse_output
+from genewright.backends import backend_of
+from genewright.cli.arguments import Force, Json, Out, UsageError, model_arguments, refuse_output
 from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
+from genewright.cli.factories import brings_weights, is_factory
+from genewright.cli.models import open_model
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.output import Output
 from genewright.files import save
+from genewright.fingerprint import fingerprint_of
 from genewright.mutate import mutate, recipe
 from genewright.operator import AnyOperator, Registered, changes_layers
 from genewright.seeding import Seed
 
 _RECIPE = typer.Option("--recipe", metavar="FILE", help="Also write the recipe alone, as JSON.", show_default=False)
+SaveBase = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-base",
+        metavar="FILE",
+        help="Also write the base: for a factory that draws its weights, which nobody could make again.",
+        show_default=False,
+    ),
+]
 
 
 class MutateGroup(OperatorGroup):
@@ -34,6 +47,7 @@ class MutateGroup(OperatorGroup):
         return [
             inspect.Parameter("out", keyword, annotation=Out),
             inspect.Parameter("recipe", keyword, annotation=Annotated[Path | None, _RECIPE], default=None),
+            inspect.Parameter("save_base", keyword, annotation=SaveBase, default=None),
             inspect.Parameter("force", keyword, annotation=Force, default=False),
             inspect.Parameter("json", keyword, annotation=Json, default=False),
         ]
@@ -45,11 +59,19 @@ class MutateGroup(OperatorGroup):
         refuse_output(out, force=force)
         if recipe_file is not None:
             refuse_output(recipe_file, force=force, kinds=(".json",))
+        base_file = given["save_base"]
+        if base_file is not None:
+            refuse_output(base_file, force=force)
+        arguments = model_arguments(given["model_arg"])
         with output.working("Reading"):
             model, example = open_with_example(
-                given["model"], given["weights"], given["example"], whole=changes_layers(operator)
+                given["model"], given["weights"], given["example"], arguments, whole=changes_layers(operator)
             )
             donors = open_donors(given["donors"])
+            if base_file is None and given["weights"] is None:
+                refuse_drawn_base(given["model"], model, arguments, str(out))
+            elif base_file is not None:
+                save(model, base_file, overwrite="force" if force else False)
         with output.working("Mutating"):
             mutant = mutate(model, operator, seed=seed, example=example, inplace=True, donors=donors)
         made = recipe(mutant)
@@ -61,9 +83,12 @@ class MutateGroup(OperatorGroup):
         output.say(f"base      {made.base}\nmutant    {made.result}")
         if recipe_file is not None:
             output.say(f"recipe    {recipe_file}")
+        if base_file is not None:
+            output.say(f"base file {base_file}")
         output.document(
             {
                 "out": str(out),
+                "base_file": None if base_file is None else str(base_file),
                 "recipe_file": None if recipe_file is None else str(recipe_file),
                 "base": made.base,
                 "result": made.result,
@@ -74,3 +99,19 @@ class MutateGroup(OperatorGroup):
     @classmethod
     def example_of(cls, operator: type[Registered]) -> str:
         return f"{super().example_of(operator)} --out mutant.safetensors --recipe mutant.json"
+
+
+def refuse_drawn_base(word: str, model: Any, arguments: Mapping[str, Any], out: str) -> None:
+    """Refuse what a factory makes where it draws other weights each time: no recipe of it could be replayed.
+
+    Raises:
+        UsageError: A second call gives another network; the message has the options that help.
+    """
+    if not is_factory(word) or brings_weights(word):
+        return
+    first, second = (fingerprint_of(backend_of(one).network(one)) for one in (model, open_model(word, None, arguments)))
+    if first != second:
+        raise UsageError(
+            f"{word} draws other weights each time, so nobody could replay the recipe. Say whose they are: "
+            f"--weights FILE; or write this base beside {out}, too: --save-base base.safetensors"
+        )

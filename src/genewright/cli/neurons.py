@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from genewright.batches import batches
-from genewright.cli.arguments import Force, Json, Model, UsageError, Weights, refuse_output
+from genewright.cli.arguments import (
+    DATA,
+    BatchSize,
+    Force,
+    Json,
+    Model,
+    ModelArgs,
+    UsageError,
+    Weights,
+    model_arguments,
+    refuse_output,
+)
 from genewright.cli.data import open_data
 from genewright.cli.models import open_module
 from genewright.cli.output import Output
@@ -21,7 +32,7 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help=".npz with an array X, and y for the targets (other names: keyword inputs); or .npy with X alone.",
+        help=DATA,
         show_default=False,
     ),
 ]
@@ -65,10 +76,9 @@ Loss = Annotated[
 Seed = Annotated[
     int | None, typer.Option("--seed", help="For measures that keep some of the data: which.", show_default=False)
 ]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Samples a batch.")]
 Picture = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write the picture: a .svg file.", show_default=False),
+    typer.Option("--out", "-o", metavar="FILE", help="Write the picture: a .svg file.", show_default=False),
 ]
 
 
@@ -77,6 +87,7 @@ def neurons(
     data: Data,
     *,
     weights: Weights = None,
+    model_arg: ModelArgs = None,
     measure: Measures = None,
     where: Layers = None,
     condition: Filter = None,
@@ -94,7 +105,7 @@ def neurons(
         refuse_output(out, force=force, kinds=(".svg",))
     with output.working("Reading"):
         samples = open_data(data)
-        opened = open_module(model, None, weights, "--weights")
+        opened = open_module(model, None, weights, "--weights", model_arguments(model_arg))
     parts = list(batches(samples, batch_size=batch_size))
     table = measured(
         opened,

@@ -10,10 +10,11 @@ from typing import Annotated, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
-from genewright.cli.arguments import Model, UsageError, Weights, example, missing_option
+from genewright.cli.arguments import Model, ModelArgs, UsageError, Weights, example, missing_option
 from genewright.cli.donors import Donors
 from genewright.cli.example import Example, cannot_run
-from genewright.cli.models import is_factory
+from genewright.cli.factories import is_factory
+from genewright.cli.purposes import by_purpose, purpose_of
 from genewright.cli.python_file import is_python_file, operator_of_file
 from genewright.cli.setting_options import description, operator_from_options, parameters
 from genewright.errors import ExampleError
@@ -51,7 +52,7 @@ class OperatorGroup(TyperGroup):
         """Do what the verb says with an operator and a seed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [_typed(name) for name in registered()]
+        return [_typed(cls.name) for group in by_purpose().values() for cls in group]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return self._command(find_operator(cmd_name))
@@ -75,6 +76,7 @@ class OperatorGroup(TyperGroup):
             *parameters(cls),
             _option("seed", Annotated[str | None, _SEED], None),
             _option("weights", Weights, None),
+            _option("model_arg", ModelArgs, None),
             _option("example", Example, None),
             _option("donors", Donors, None),
             *self.options(),
@@ -87,6 +89,7 @@ class OperatorGroup(TyperGroup):
             name=name,
             help=description(cls),
             short_help=first_paragraph(cls),
+            rich_help_panel=purpose_of(cls),
             epilog=example(self.example_of(cls)),
         )(call)
         return typer.main.get_command(single)

@@ -11,6 +11,7 @@ import typer
 from genewright.cli.arguments import Json
 from genewright.cli.operator_group import find_operator
 from genewright.cli.output import Output
+from genewright.cli.purposes import by_purpose
 from genewright.cli.setting_options import Setting, description, settings_of
 from genewright.operator import first_paragraph, registered
 
@@ -22,8 +23,12 @@ def operators(name: Name = None, *, as_json: Json = False) -> None:
     output = Output(as_json=as_json)
     if name is None:
         known = registered()
-        output.table(("operator", ""), ((n.replace("_", "-"), first_paragraph(cls)) for n, cls in known.items()))
-        output.say("\nMore about one: genewright operators NAME")
+        for title, group in by_purpose().items():
+            output.say(title, style="bold")
+            rows = ((f"  {cls.name.replace('_', '-')}", first_paragraph(cls)) for cls in group)
+            output.table(("operator", "what it does"), rows, head=False)
+            output.say()
+        output.say("More about one: genewright operators NAME")
         output.document({n: first_paragraph(cls) for n, cls in known.items()})
         return
     cls = find_operator(name)

@@ -7,8 +7,9 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
+from typing import Any, TextIO, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -19,6 +20,7 @@ from genewright.plugins import PluginWarning
 
 Item = TypeVar("Item")
 
+_DOCUMENTS: ContextVar[TextIO | None] = ContextVar("documents", default=None)
 _UNCUT = 10_000  # columns that a table of names and numbers may have
 _WIDE = 200  # columns where nobody looks: a table in a pipe is not folded
 
@@ -47,6 +49,7 @@ class Output:
         *,
         numbers: Container[str] = (),
         prose: Container[str] = (),
+        head: bool = True,
     ) -> None:
         """Print a table for people.
 
@@ -55,10 +58,11 @@ class Output:
             rows: Their cells.
             numbers: Columns that stand to the right.
             prose: Columns that may be folded.
+            head: Whether the titles are shown.
         """
         if self.as_json:
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold", show_header=head)
         titles = list(columns)
         for column in titles:
             table.add_column(
@@ -76,7 +80,7 @@ class Output:
     def document(self, form: Any) -> None:
         """Print the JSON document, where machines read."""
         if self.as_json:
-            sys.stdout.write(json.dumps(form, indent=2, allow_nan=False) + "\n")
+            write_document(form)
 
     @contextmanager
     def working(self, what: str) -> Generator[None]:
@@ -120,6 +124,27 @@ def plugins_warned_of() -> Generator[None]:
         yield
     finally:
         warnings.showwarning = usual
+
+
+@contextmanager
+def one_document(*, as_json: bool) -> Generator[None]:
+    """Keep standard output for the one JSON document: what else is printed, by the user's model too, goes to stderr."""
+    if not as_json:
+        yield
+        return
+    token = _DOCUMENTS.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _DOCUMENTS.reset(token)
+
+
+def write_document(form: Any) -> None:
+    """Write a JSON document to the standard output that this process was started with."""
+    stream = _DOCUMENTS.get() or sys.stdout
+    stream.write(json.dumps(form, indent=2, allow_nan=False) + "\n")
+    stream.flush()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genewright.cli.arguments import Json
+from genewright.cli.arguments import Json, model_arguments
 from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
 from genewright.cli.operator_group import OperatorGroup
@@ -37,9 +37,10 @@ class PlanGroup(OperatorGroup):
     @classmethod
     def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
         output = Output(as_json=given["json"])
+        arguments = model_arguments(given["model_arg"])
         with output.working("Reading"):
             model, example = open_with_example(
-                given["model"], given["weights"], given["example"], whole=changes_layers(operator)
+                given["model"], given["weights"], given["example"], arguments, whole=changes_layers(operator)
             )
             donors = open_donors(given["donors"])
         with output.working("Planning"):

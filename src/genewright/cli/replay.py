@@ -7,10 +7,21 @@ from typing import Annotated
 
 import typer
 
-from genewright.cli.arguments import Force, Json, Model, Out, Weights, missing_option, refuse_output
+from genewright.cli.arguments import (
+    Force,
+    Json,
+    Model,
+    ModelArgs,
+    Out,
+    Weights,
+    missing_option,
+    model_arguments,
+    refuse_output,
+)
 from genewright.cli.donors import Parents
 from genewright.cli.example import Example, cannot_run, open_with_example
-from genewright.cli.models import is_factory, open_model
+from genewright.cli.factories import is_factory
+from genewright.cli.models import open_model
 from genewright.cli.output import Output
 from genewright.errors import ExampleError
 from genewright.files import read_recipe, save
@@ -29,6 +40,7 @@ def replay(
     *,
     out: Out,
     weights: Weights = None,
+    model_arg: ModelArgs = None,
     example: Example = None,
     donors: Parents = None,
     force: Force = False,
@@ -44,7 +56,7 @@ def replay(
     with output.working("Reading"):
         read = read_recipe(recipe)
         changed = any(changes_layers(step.operator) for step in read.steps)
-        model, sample = open_with_example(base, weights, example, whole=changed)
+        model, sample = open_with_example(base, weights, example, model_arguments(model_arg), whole=changed)
         parents = [open_model(word) for word in donors or ()]
     try:
         with output.working("Replaying"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from genewright.cli.arguments import UsageError
-from genewright.cli.models import imported
+from genewright.cli.factories import imported
 from genewright.errors import SettingError, UnknownNameError
 from genewright.evolution.executors.batched import Batched
 from genewright.evolution.executors.executor import Executor

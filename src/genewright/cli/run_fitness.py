@@ -9,7 +9,7 @@ from typing import Any, cast
 from genewright.cli.arguments import UsageError
 from genewright.cli.data import open_data
 from genewright.cli.example import open_example
-from genewright.cli.models import imported
+from genewright.cli.factories import imported
 from genewright.cli.run_choices import made, one_entry
 from genewright.fitness import Gymnasium, Named, Penalty, Supervised
 from genewright.fitness.fitness import Sum

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from genewright.cli.arguments import Force, Json, Model, UsageError, Weights, missing_option, refuse_output
+from genewright.cli.arguments import (
+    Force,
+    Json,
+    Model,
+    ModelArgs,
+    UsageError,
+    Weights,
+    missing_option,
+    model_arguments,
+    refuse_output,
+)
 from genewright.cli.data import open_data
 from genewright.cli.models import open_module
 from genewright.cli.output import Output
@@ -57,7 +67,9 @@ Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; the r
 BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Samples a batch.", show_default=False)]
 Report = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write the report: a .jsonl file, or a .html page.", show_default=False),
+    typer.Option(
+        "--out", "-o", metavar="FILE", help="Write the report: a .jsonl file, or a .html page.", show_default=False
+    ),
 ]
 
 
@@ -67,6 +79,7 @@ def score(
     data: Data,
     *,
     weights: Weights = None,
+    model_arg: ModelArgs = None,
     seed: Seed = None,
     count: Count = 200,
     criterion: CriterionName = None,
@@ -90,7 +103,7 @@ def score(
     with output.working("Reading"):
         samples = open_data(data)
         training = None if train is None else open_data(train)
-        opened = open_module(model, None, weights, "--weights")
+        opened = open_module(model, None, weights, "--weights", model_arguments(model_arg))
     with output.counting("Running mutants", count) as done:
         report = mutation_score(
             opened,

@@ -22,7 +22,7 @@ from genewright.settings import setting_to_json
 from genewright.where import Where
 
 # Options of the subcommands themselves: a setting of that name is given as --setting-NAME.
-_TAKEN = {"model", "seed", "out", "weights", "example", "recipe", "force", "json"}
+_TAKEN = {"model", "seed", "out", "weights", "example", "recipe", "force", "json", "model_arg", "save_base", "summary"}
 _SECTION = re.compile(r"^[A-Z][A-Za-z ]*:$")
 _ENTRY = re.compile(r"^    \*{0,2}(\w+)(?: \([^)]*\))?: (.*)$")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends import backend_of
-from genewright.cli.arguments import Json, Model, Weights
+from genewright.cli.arguments import Json, Model, ModelArgs, Weights, model_arguments
 from genewright.cli.models import open_model
 from genewright.cli.output import Output
 from genewright.fingerprint import fingerprint_of
@@ -13,11 +13,11 @@ from genewright.recipe import Recipe
 from genewright.summary import TensorSummary, summarize
 
 
-def show(model: Model, *, weights: Weights = None, as_json: Json = False) -> None:
+def show(model: Model, *, weights: Weights = None, model_arg: ModelArgs = None, as_json: Json = False) -> None:
     """Show a model's tensors: name, role, shape, range, mean, spread and histogram; its fingerprint and its recipe."""
     output = Output(as_json=as_json)
     with output.working("Reading"):
-        opened = open_model(model, weights)
+        opened = open_model(model, weights, model_arguments(model_arg))
     backend = backend_of(opened)
     network = backend.network(opened)
     names = list(network.tensors)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.errors import UnsupportedError
+from genewright.start_up_lines import held_back
 
 
 def error_text(error: BaseException) -> str:
@@ -34,7 +35,8 @@ def class_of(thing: Any) -> Any:
 
 def _imported() -> Any:
     try:
-        return importlib.import_module("keras")
+        with held_back():
+            return importlib.import_module("keras")
     except Exception as error:
         named = os.environ.get("KERAS_BACKEND")
         chosen = f"KERAS_BACKEND={named}" if named else "its default backend"
