@@ -13,6 +13,7 @@ from genewright.backends.torch.predict import placed
 from genewright.backends.torch.structure import rules as rules
 from genewright.backends.torch.structure.counts_beside import counts_beside
 from genewright.backends.torch.structure.nonlinearities import nonlinearities_before_norms
+from genewright.backends.torch.structure.one_unit_more import refusals
 from genewright.backends.torch.structure.owner_numbers import owner_numbers
 from genewright.backends.torch.structure.position_counts import position_counts
 from genewright.backends.torch.structure.position_tables import position_tables
@@ -120,7 +121,7 @@ class TorchWidths(Widths):
 
     def verified_knobs(self) -> Knobs:
         knobs = self.knobs()
-        refused = self._trials.refusals([knob for knob in knobs if knob.free])
+        refused = refusals(self._trials, [knob for knob in knobs if knob.free])
         pins = {name: (Reason(Cause.TRIED, why),) for name, why in refused.items()}
         return Knobs(tuple(replace(knob, pins=pins.get(knob.name, knob.pins)) for knob in knobs))
 

@@ -29,6 +29,9 @@ from genewright.widths.knob import Attribute, Knob
 
 _MOST_TRIALS = 64
 
+Failure = tuple[str, int]
+"""Why a changed module does not run as the axes say, or "", and after how many operations."""
+
 
 @dataclass(frozen=True)
 class _Trial:
@@ -41,7 +44,7 @@ class _Trial:
     sizes: Mapping[Leaf, int]
     shapes: Mapping[int, tuple[torch.Tensor, tuple[int, ...]]]
 
-    def fails(self, attributes: Sequence[Attribute]) -> tuple[str, int]:
+    def fails(self, attributes: Sequence[Attribute]) -> Failure:
         """Return why the changed module does not run as the axes say, or "", and after how many operations."""
         watch = ShapeCheck(self.reading, self.sizes)
         reason = ""
@@ -95,10 +98,28 @@ class Trials:
             UnsupportedError: No set of attributes lets the forward pass; the reason is named.
         """
         knobs = [knob, *beside]
+        chosen, reason = self.search(knobs, size, self.fails(knobs, size))
+        if reason:
+            raise UnsupportedError(refusal(knob, size, reason))
+        return chosen
+
+    def fails(self, knobs: Sequence[Knob], size: int | None = None) -> Failure:
+        """Try widths together, each with `size` units or with one unit more, with what is known to follow them."""
+        sizes = {one.leaf: one.size + 1 if size is None else size for one in knobs}
+        return self._trial(knobs, sizes).fails(bound(self.reading, sizes))
+
+    def search(self, knobs: Sequence[Knob], size: int, first: Failure) -> tuple[tuple[Attribute, ...], str]:
+        """Return which attributes have to change for some widths to have `size` units, and why they cannot, or "".
+
+        Args:
+            knobs: The widths.
+            size: Their new size.
+            first: What `fails` returned of them.
+        """
         sizes = {one.leaf: size for one in knobs}
         trial = self._trial(knobs, sizes)
         chosen = bound(self.reading, sizes)
-        reason, progress = trial.fails(chosen)
+        reason, progress = first
         left: list[list[Attribute]] = guesses(self.reading, sizes, chosen) if reason else []
         tried = 0
         while reason and left:
@@ -113,25 +134,7 @@ class Trials:
                     break
             else:
                 break
-        if reason:
-            raise UnsupportedError(f"{knob.name} cannot have {size} units instead of {knob.size}: {reason}.")
-        return tuple(chosen)
-
-    def refusals(self, knobs: Sequence[Knob]) -> dict[str, str]:
-        """Return which of these knobs cannot have one unit more, by name, and why: together, then by halves."""
-        if not knobs:
-            return {}
-        if len(knobs) == 1:
-            try:
-                self.resolve_attributes(knobs[0], knobs[0].size + 1)
-            except UnsupportedError as error:
-                return {knobs[0].name: str(error)}
-            return {}
-        sizes = {knob.leaf: knob.size + 1 for knob in knobs}
-        if not self._trial(knobs, sizes).fails(bound(self.reading, sizes))[0]:
-            return {}
-        half = len(knobs) // 2
-        return {**self.refusals(knobs[:half]), **self.refusals(knobs[half:])}
+        return tuple(chosen), reason
 
     def _trial(self, knobs: Sequence[Knob], sizes: Mapping[Leaf, int]) -> _Trial:
         shapes: dict[int, tuple[torch.Tensor, tuple[int, ...]]] = {}
@@ -141,6 +144,11 @@ class Trials:
                 shape[place.axis] = resized(place.layout, sizes)
                 shapes[id(tensor)] = tensor, tuple(shape)
         return _Trial(self.model, self.example, self.recording, self.reading, sizes, shapes)
+
+
+def refusal(knob: Knob, size: int, reason: str) -> str:
+    """Return in words that a width cannot have some size."""
+    return f"{knob.name} cannot have {size} units instead of {knob.size}: {reason}."
 
 
 def _first_line(error: BaseException) -> str:
