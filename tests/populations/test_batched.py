@@ -10,6 +10,7 @@ from torch import nn
 
 import genewright as gw
 from genewright.fitness.fitness import Individuals
+from genewright.populations.population import siblings
 from genewright.seeding import Noise
 
 X, Y = torch.randn(60, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3
@@ -67,6 +68,39 @@ def test_children_of_one_parent_run_together_and_the_first_measurement_serves_al
     counting = Counting()
     run(gw.Batched(), gw.EvolutionStrategy(population=12, std=0.1), None, counting)
     assert counting.together == [6] * 6
+
+
+def test_children_of_several_parents_run_together_until_their_forms_differ() -> None:
+    counting = Counting()
+    strategy = gw.GeneticAlgorithm(population=10, parents=5, elites=1)
+    run(gw.Batched(), strategy, gw.GaussianNoise(std=0.2), counting)
+    assert max(counting.together) >= 8
+    widening = {"widen": gw.Widen("0", factor=1.5), "noise": gw.GaussianNoise(std=0.2)}
+    runs = [run(e, strategy, widening, ACCURACY, example=X[:2], generations=4) for e in (gw.Batched(), gw.Serial())]
+    told = [[(one.status, one.fitness, one.genome) for one in each.individuals()] for each in runs]
+    assert told[0] == told[1]
+
+
+def test_parents_that_differ_in_running_statistics_keep_their_own() -> None:
+    """Also where an operator changes only some of their tensors, and reads none of the others."""
+    torch.manual_seed(0)
+    parents = [nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)) for _ in range(3)]
+    for parent in parents:
+        parent(torch.randn(20, 4))
+    noise = gw.GaussianNoise(std=0.2, where="2.*")
+    together = siblings([(parent, noise, (1, 2)) for parent in parents], memory=None, like=None)
+    (outputs,) = together.predict(X)
+    expected = [gw.mutate(parent, noise, seed=seed).eval()(X) for parent in parents for seed in (1, 2)]
+    for mine, theirs in zip(outputs, expected, strict=True):
+        torch.testing.assert_close(torch.from_numpy(mine), theirs.detach())
+    for made, parent in zip(list(together.models())[::2], parents, strict=True):
+        assert gw.fingerprint(made) == gw.fingerprint(gw.mutate(parent, noise, seed=1))
+
+
+def test_parents_of_unequal_forms_are_refused() -> None:
+    parents = [nn.Linear(4, 3), nn.Linear(4, 2)]
+    with pytest.raises(gw.UnsupportedError, match=r"shape \(3, 4\).*in another. Make a population for each form"):
+        siblings([(parent, gw.GaussianNoise(), (1, 2)) for parent in parents], memory=None, like=None)
 
 
 def test_what_cannot_run_together_goes_as_with_serial() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Literal, cast
 
@@ -138,7 +138,27 @@ def population(
             "mutants one by one: [fitness(gw.mutate(model, operator, seed=seed)) for seed in seeds]."
         )
     made: Any = import_module("genewright.populations.torch")
-    return cast(Population, made.TorchPopulation(model, operators, known, budget, dropout, like))
+    family = made.Family(model, operators, known)
+    return cast(Population, made.TorchPopulation([family], budget, dropout, like))
+
+
+def siblings(
+    families: Iterable[tuple[Any, AnyOperator, Sequence[Seed]]], *, memory: str | int | None, like: Population | None
+) -> Population:
+    """Return the children of several parents, in order, as one population.
+
+    Args:
+        families: Torch modules that differ in the values of their tensors alone; for each an operator of weights, and
+            a seed for each child.
+        memory: As in `population`.
+        like: As in `population`.
+
+    Raises:
+        GenewrightError: As in `population`.
+    """
+    made: Any = import_module("genewright.populations.torch")
+    told = [made.Family(parent, (operator,), tuple(seeds)) for parent, operator, seeds in families]
+    return cast(Population, made.TorchPopulation(told, bytes_of("gw.population", memory), "common", like))
 
 
 def evaluate(

@@ -15,10 +15,13 @@ from genewright.evolution.executors.executor import Crew, Executor
 from genewright.evolution.individual import Genome
 from genewright.evolution.values import Value, checked, mean
 from genewright.fitness.fitness import Fitness
-from genewright.operator import changes_layers, donors_of
+from genewright.operator import AnyOperator, changes_layers, donors_of
+from genewright.operators.weights.evolution_noise import EvolutionNoise
 from genewright.operators.weights.evolution_update import EvolutionUpdate
+from genewright.operators.weights.low_rank_noise import LowRankNoise
 from genewright.populations.memory import bytes_of
-from genewright.populations.population import Population, population
+from genewright.populations.population import Population, siblings
+from genewright.seeding import Seed
 from genewright.strengths.scaling import scaled
 
 _FEWEST = 2  # individuals that gain from running together
@@ -26,12 +29,13 @@ _FEWEST = 2  # individuals that gain from running together
 
 @dataclass(frozen=True)
 class Batched(Executor):
-    """Evaluate the children of one parent in one pass where that can be done, in this process; the others in turn.
+    """Evaluate children of one form in one pass where that can be done, in this process; the others in turn.
 
-    For torch modules and a fitness that judges outputs, such as `gw.fitness.Supervised`: children of one parent by one
-    operator run as `gw.population` runs them. Crossover, other shapes, training and other fitnesses go as with
-    `gw.Serial()`. Outputs differ from its by rounding; the run is the same, byte for byte, where the fitness values
-    are.
+    For torch modules and a fitness that judges outputs, such as `gw.fitness.Supervised`: children by one operator, of
+    parents that differ in their values alone, run as `gw.population` runs them; of one parent alone where the noise has
+    low rank, so that they share its products. Crossover, changes of layers and shapes, training and other fitnesses go
+    as with `gw.Serial()`. Outputs differ from its by rounding; the run is the same, byte for byte, where the fitness
+    values are.
 
     Args:
         memory: What stacked weights and layers' outputs may take, such as "2 GB"; None for no limit.
@@ -61,14 +65,16 @@ class Batched(Executor):
                 f"Batched runs torch modules together, and a {type(job.base).__name__} is of "
                 f"{backend_of(job.base).name}. Write executor=gw.Serial()."
             )
-        return _Together(Evaluator(job, genomes, "batched"), job, self.memory)
+        return _Together(Evaluator(job, genomes, "batched"), job, genomes, self.memory)
 
 
 class _Together(Crew):
-    def __init__(self, evaluator: Evaluator, job: Job, memory: str | int | None) -> None:
+    def __init__(self, evaluator: Evaluator, job: Job, genomes: Mapping[int, Genome], memory: str | int | None) -> None:
         self._evaluator = evaluator
         self._job = job
         self._memory = memory
+        self._genomes = genomes
+        self._forms: dict[int, int] = {}  # by number, as far as they have been asked for
         self._before: dict[str, Population] = {}  # by what was asked of it: what a pass takes is measured once
 
     def evaluate(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -92,20 +98,45 @@ class _Together(Crew):
             return None
         if isinstance(operator, EvolutionUpdate) or changes_layers(operator) or donors_of(operator):
             return None
-        return task.generation, genome.parents[0], json.dumps(operator.to_json(), sort_keys=True), genome.strength
+        kind = json.dumps(operator.to_json(), sort_keys=True)
+        if _of_low_rank(operator):  # what is shared with the parent is computed once
+            return task.generation, genome.parents[0], kind, genome.strength
+        return task.generation, self._form(genome.parents[0]), kind
 
-    def _judged(self, tasks: list[Task]) -> list[Outcome] | None:
-        """Return the outcomes of children of one parent; None where it takes them one by one to say what is wrong."""
-        start = time.perf_counter()
+    def _family(self, tasks: Sequence[Task]) -> tuple[Any, AnyOperator, list[Seed]]:
         genome = tasks[0].genome
         assert genome.operator is not None
-        seeds = [task.genome.seed for task in tasks]
+        operator = scaled(genome.operator, genome.strength)
+        return self._evaluator.parent_of(genome), operator, [task.genome.seed for task in tasks]
+
+    def _form(self, number: int) -> int:
+        """Return the nearest ancestor that had other layers or shapes: what comes of it differs in values alone."""
+        line = [number]
+        while line[-1] not in self._forms:
+            genome = self._genomes[line[-1]]
+            if genome.operator is not None and changes_layers(genome.operator):
+                self._forms[line[-1]] = line[-1]
+            elif genome.parents:
+                line.append(genome.parents[0])
+            else:
+                self._forms[line[-1]] = line[-1]
+        found = self._forms[line[-1]]
+        self._forms.update(dict.fromkeys(line, found))
+        return found
+
+    def _judged(self, tasks: list[Task]) -> list[Outcome] | None:
+        """Return the outcomes of children of one form; None where it takes them one by one to say what is wrong."""
+        start = time.perf_counter()
+        families: dict[tuple[int, float], list[Task]] = {}
+        for task in tasks:
+            families.setdefault((task.genome.parents[0], task.genome.strength), []).append(task)
+        tasks = [task for family in families.values() for task in family]
         rows: list[list[Value]] = [[] for _ in tasks]
         try:
-            parent = self._evaluator.parent_of(genome)
-            operator = scaled(genome.operator, genome.strength)
-            key = f"{type(parent).__qualname__} {json.dumps(genome.operator.to_json(), sort_keys=True)}"
-            made = population(parent, operator, seeds, memory=self._memory, like=self._before.get(key))
+            told = [self._family(family) for family in families.values()]
+            kind = json.dumps(tasks[0].genome.operator.to_json(), sort_keys=True) if tasks[0].genome.operator else ""
+            key = f"{type(told[0][0]).__qualname__} {len(told) > 1} {kind}"
+            made = siblings(told, memory=self._memory, like=self._before.get(key))
             self._before[key] = made
             for repeat in range(self._job.repeats):
                 noise = self._evaluator.noise_of(tasks[0], repeat)
@@ -126,3 +157,7 @@ class _Together(Crew):
             )
             for task, values in zip(tasks, rows, strict=True)
         ]
+
+
+def _of_low_rank(operator: AnyOperator) -> bool:
+    return isinstance(operator, LowRankNoise) or (isinstance(operator, EvolutionNoise) and operator.rank is not None)

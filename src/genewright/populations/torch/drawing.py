@@ -96,11 +96,6 @@ class Drawing:
             made.factors[name] = torch.empty((size, numbers), dtype=tensor.dtype, device=tensor.device)
         return made
 
-    def row_bytes(self) -> int:
-        """Return the bytes of one individual's own numbers."""
-        one = self.rows(1)
-        return sum(rows.nbytes for rows in (*one.stacked.values(), *one.factors.values()))
-
     def fill(self, rows: Rows, seeds: Sequence[Seed]) -> None:
         """Make the weights of as many individuals as there are seeds, in the first rows."""
         rows.begin_all(len(seeds), self.network)

@@ -40,6 +40,12 @@ class Rows:
             held = network.members[name].tensor.detach()
             self.stacked[name] = torch.empty((size, *held.shape), dtype=held.dtype, device=held.device)
 
+    def between(self, start: int, stop: int, network: TorchNetwork) -> Rows:
+        """Return the rows of some individuals, in the same memory; what is not stacked is that of a network."""
+        made = Rows(network, (), stop - start)
+        made.stacked = {name: rows[start:stop] for name, rows in self.stacked.items()}
+        return made
+
     def begin(self, at: int, network: TorchNetwork) -> None:
         """Give an individual the values of a network, before it is mutated."""
         for name, rows in self.stacked.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,38 +19,18 @@ from genewright.backends.torch.predict import array_of, placed, tensors_of
 from genewright.backends.torch.sharding import is_sharded
 from genewright.backends.torch.tensors import named_layers, unwrapped
 from genewright.errors import DataError, SettingError, UnsupportedError
-from genewright.operator import AnyOperator
 from genewright.populations.memory import said
 from genewright.populations.population import Dropout, Population
-from genewright.populations.torch.drawing import Drawing
 from genewright.populations.torch.linear import BatchedLinear
 from genewright.populations.torch.low_rank import LowRankLayers
-from genewright.populations.torch.peak_memory import PeakMemory
 from genewright.populations.torch.rows import Stacked, places_of, stacked_alike
 from genewright.populations.torch.running import cut, joined, one_by_one, parallel_rows, together
-from genewright.seeding import Seed
+from genewright.populations.torch.sources import Family, OneFamily, SeveralFamilies, Source
+from genewright.populations.torch.trial import Cost, difference, run_alone
 
 _LOG = logging.getLogger("genewright")
-_AGREE = {torch.float64: 1e-9, torch.float32: 1e-3}  # of the largest output, what vmap may differ by; halves 5e-2
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_LARGE = 1 << 18  # bytes that an operation makes on average, above which convolutions gain nothing from a batch
 _SINGLE = 4  # bytes of a float32
 _CACHED = 64 << 20  # bytes of layers' outputs that a pass makes at once: what is larger has left the processor's cache
-
-
-@dataclass(frozen=True)
-class _Cost:
-    """What one individual's pass takes.
-
-    Attributes:
-        peak: Bytes.
-        together: Whether vmap does it, and no slower.
-        draws: Whether it draws at random.
-    """
-
-    peak: int
-    together: bool
-    draws: bool
 
 
 class TorchPopulation(Population):
@@ -58,28 +38,24 @@ class TorchPopulation(Population):
 
     def __init__(
         self,
-        model: nn.Module,
-        operators: tuple[AnyOperator, ...],
-        seeds: tuple[Seed, ...],
+        families: Sequence[Family],
         budget: int | None,
         dropout: Dropout,
         like: Population | None = None,
     ) -> None:
-        self.seeds = seeds
+        copies = [replace(one, parent=_own(one.parent)) for one in families]
+        self.seeds = tuple(seed for one in copies for seed in one.seeds)
         self._budget = budget
         self._dropout = dropout
-        self._model = unwrapped(BACKEND.copy(model))
-        vars(self._model).pop(RECIPE, None)
-        _refuse(self._model)
-        self._operators = operators
-        self._drawing = Drawing(self._model, operators)
-        self._rows = self._drawing.rows(self._room())
+        self._model = copies[0].parent
+        self._source: Source = OneFamily(copies[0]) if len(copies) == 1 else SeveralFamilies(copies)
+        self._rows = self._source.rows(self._room())
         self._places = frozenset(places_of(self._model, buffers=False)) | frozenset(
             places_of(self._model, buffers=True)
         )
         self._filled = (0, 0)
         self._buffers: dict[str, torch.Tensor] = {}  # each individual's own, once a pass has been seen to change them
-        self._costs: dict[Any, _Cost] = {}
+        self._costs: dict[Any, Cost] = {}
         self._refused = ""
         if isinstance(like, TorchPopulation):
             self._take_over(like)
@@ -111,12 +87,12 @@ class TorchPopulation(Population):
         return all(one.element_size() >= _SINGLE for one in floating)
 
     def tensors(self, individual: int) -> dict[str, torch.Tensor]:
-        if not self._drawing.low_rank:
+        if not self._source.low_rank:
             at, _ = self._made(individual, individual + 1)
             return {name: rows[at].clone() for name, rows in self._rows.stacked.items()}
-        whole = Drawing(self._model, self._operators, whole=True)
+        whole = self._source.whole()
         rows = whole.rows(1)
-        whole.fill(rows, self.seeds[individual : individual + 1])
+        whole.fill(rows, individual, individual + 1)
         return {name: values[0] for name, values in rows.stacked.items()}
 
     def model(self, individual: int) -> nn.Module:
@@ -151,7 +127,7 @@ class TorchPopulation(Population):
                 done = end
             return joined(parts)
 
-    def _pass(self, stacked: Stacked, factors: Stacked, inputs: Any, cost: _Cost, *, each: bool) -> Any:
+    def _pass(self, stacked: Stacked, factors: Stacked, inputs: Any, cost: Cost, *, each: bool) -> Any:
         count = len(next(iter({**stacked, **factors}.values())))
         draws = OwnDraws() if cost.draws else None
         with draws or nullcontext():
@@ -163,7 +139,7 @@ class TorchPopulation(Population):
             fresh = draws.begin_again if draws is not None and self._dropout == "common" else _nothing
             return one_by_one(self._model, stacked, inputs, each=each, count=count, fresh=fresh)
 
-    def _cost(self, inputs: Any, *, each: bool) -> _Cost:
+    def _cost(self, inputs: Any, *, each: bool) -> Cost:
         """Run the first individual alone, to see what its pass takes, and under vmap, to see whether that agrees."""
         key = (
             each,
@@ -173,33 +149,25 @@ class TorchPopulation(Population):
         if key in self._costs:
             return self._costs[key]
         given = cut(inputs, 0, 1) if each else inputs
-        draws, memory = OwnDraws(), PeakMemory()
-        stacked = self._whole()
-        held = places_of(self._model, buffers=True)
-        buffers = {n: r[:1].clone() for n, r in self._buffers.items()} if self._buffers else stacked_alike(held, 1)
-        with draws, memory:  # the exact weights, which what vmap gives is held to
-            alone = one_by_one(self._model, {**stacked, **buffers}, given, each=each, count=1, fresh=_nothing)
-        if not self._buffers and any(not torch.equal(rows[0], held[name]) for name, rows in buffers.items()):
-            self._buffers = stacked_alike(held, len(self))
-        convolving = any(isinstance(one, _CONVOLUTIONS) for one in self._model.modules())
-        large = convolving and memory.total > _LARGE * memory.operations
-        cost = _Cost(memory.peak, together=not large and not self._refused, draws=draws.drew)
+        alone = run_alone(self._model, self._whole(), self._buffers, given, each=each)
+        if alone.changes_buffers and not self._buffers:
+            self._buffers = stacked_alike(places_of(self._model, buffers=True), len(self))
+        cost = replace(alone.cost, together=alone.cost.together and not self._refused)
         if cost.together:
-            self._refused = self._tried(given, cost, alone, each=each)
+            self._refused = self._tried(given, cost, alone.outputs, each=each)
             cost = replace(cost, together=not self._refused)
-        if not cost.together and self._drawing.low_rank:  # one after the other, with whole weights
-            self._drawing = Drawing(self._model, self._operators, whole=True)
-            self._rows, self._filled = self._drawing.rows(self._room()), (0, 0)
+        if not cost.together and self._source.low_rank:  # one after the other, with whole weights
+            self._build_all()
         self._costs[key] = cost
         return cost
 
-    def _tried(self, inputs: Any, cost: _Cost, alone: Any, *, each: bool) -> str:
+    def _tried(self, inputs: Any, cost: Cost, alone: Any, *, each: bool) -> str:
         """Return why vmap is no way for this model, or ""; say so in the log."""
         try:
             stacked, factors, _ = self._stacked(0, 1)
             own = {name: rows[:1].clone() for name, rows in self._buffers.items()}
             made = self._pass({**stacked, **own}, factors, inputs, cost, each=each)
-            reason = "" if cost.draws else _difference(alone, made)
+            reason = "" if cost.draws else difference(alone, made)
         except Exception as error:  # whatever torch, or the model's own code, says of vmap
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         if reason:
@@ -213,30 +181,34 @@ class TorchPopulation(Population):
 
     def _take_over(self, like: TorchPopulation) -> None:
         """Take over what was measured on another population, where its tensors have the same shapes."""
-        network, other = self._drawing.network, like._drawing.network
+        network, other = self._source.network, like._source.network
         same = {name: tensor.shape for name, tensor in network.tensors.items()} == {
             name: tensor.shape for name, tensor in other.tensors.items()
         }
         if not same or like._buffers:
             return
         self._costs, self._refused = dict(like._costs), like._refused
-        if self._drawing.low_rank and not like._drawing.low_rank:
-            self._drawing = Drawing(self._model, self._operators, whole=True)
-            self._rows = self._drawing.rows(self._room())
+        if self._source.low_rank and not like._source.low_rank:
+            self._build_all()
+
+    def _build_all(self) -> None:
+        """Make whole tensors from now on, and no factors."""
+        self._source = self._source.whole()
+        self._rows, self._filled = self._source.rows(self._room()), (0, 0)
 
     def _room(self) -> int:
         """Return for how many individuals parameters are held at once: at most half of the budget."""
         if self._budget is None:
             return len(self)
-        each = self._drawing.row_bytes()
+        each = self._source.row_bytes()
         return max(1, min(len(self), self._budget // 2 // max(each, 1)))
 
-    def _chunk(self, cost: _Cost) -> int:
+    def _chunk(self, cost: Cost) -> int:
         """Return how many individuals run at once."""
         room = min(self._rows.size, max(1, _CACHED // max(cost.peak, 1))) if cost.together else self._rows.size
         if self._budget is None:
             return room
-        each = self._drawing.row_bytes()
+        each = self._source.row_bytes()
         left = self._budget - self._rows.size * each
         if left < cost.peak or not cost.together:
             if self._budget < each + cost.peak:
@@ -254,7 +226,7 @@ class TorchPopulation(Population):
         if not first <= start < last:
             first, last = start, min(start + self._rows.size, len(self))
             self._filled = (0, 0)  # what is cut off half way is made anew
-            self._drawing.fill(self._rows, self.seeds[first:last])
+            self._source.fill(self._rows, first, last)
             self._filled = (first, last)
         return start - first, min(stop, last)
 
@@ -273,7 +245,7 @@ class TorchPopulation(Population):
     def _named(self, rows: Stacked) -> Stacked:
         made: Stacked = {}
         for name, mine in rows.items():
-            names = (name, *self._drawing.network.tensors[name].aliases)
+            names = (name, *self._source.network.tensors[name].aliases)
             made.update((one, mine) for one in names if one in self._places)
         return made
 
@@ -281,12 +253,20 @@ class TorchPopulation(Population):
         """Return what layers of one individual compute under."""
         if not own:
             return BatchedLinear()
-        members = self._drawing.network.members
+        members = self._source.network.members
         weights = {name: members[name].same for name in own}
-        return LowRankLayers(weights, self._drawing.low_rank, own)
+        return LowRankLayers(weights, self._source.low_rank, own)
 
     def _place(self) -> torch.Tensor | None:
         return next((p for p in self._model.parameters()), None)
+
+
+def _own(model: nn.Module) -> nn.Module:
+    """Return a copy without a recipe, of the module before it was compiled."""
+    made = unwrapped(BACKEND.copy(model))
+    vars(made).pop(RECIPE, None)
+    _refuse(made)
+    return made
 
 
 def _nothing() -> None:
@@ -302,18 +282,3 @@ def _refuse(model: nn.Module) -> None:
     for name, tensor in model.named_parameters():
         if is_sharded(tensor):
             raise UnsupportedError(f"{name!r} is sharded, and a population runs in one process. Give the whole model.")
-
-
-def _difference(alone: Any, made: Any) -> str:
-    """Return in what two outputs of one individual differ, or ""."""
-    for one, other in zip(tensors_of(alone), tensors_of(made), strict=True):
-        if one.shape != other.shape:
-            return f"it gave shape {tuple(other.shape)} instead of {tuple(one.shape)}"
-        if one.is_floating_point() and one.numel():
-            size = float(one.nan_to_num().abs().max())
-            off = float((one - other).nan_to_num().abs().max())
-            if off > _AGREE.get(one.dtype, 5e-2) * size or not torch.equal(one.isnan(), other.isnan()):
-                return f"its outputs differ by {off:.2g} of {size:.2g}"
-        elif not one.is_floating_point() and not torch.equal(one, other):
-            return "other integers came out"
-    return ""
