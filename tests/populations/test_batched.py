@@ -70,6 +70,21 @@ def test_children_of_one_parent_run_together_and_the_first_measurement_serves_al
     assert counting.together == [6] * 6
 
 
+def test_accuracies_are_judged_together_unless_somebody_says_otherwise() -> None:
+    strategy, mutation = gw.GeneticAlgorithm(population=6, parents=2), gw.GaussianNoise(std=0.2)
+
+    def workers(fitness: Any, **settings: Any) -> set[str]:
+        made = run(settings.pop("executor", None), strategy, mutation, fitness, **settings)
+        return {one.worker for one in made.individuals() if one.number}
+
+    assert workers(ACCURACY) == {"batched"}
+    assert workers(ACCURACY + ACCURACY) == {"batched"}
+    loss = gw.fitness.Supervised(X, Y, "cross_entropy")
+    for fitness, settings in ((loss, {}), (ACCURACY + loss, {}), (lambda model: 1.0, {})):
+        assert workers(fitness, **settings) == {"serial"}
+    assert workers(ACCURACY, executor=gw.Serial()) == {"serial"}
+
+
 def test_children_of_several_parents_run_together_until_their_forms_differ() -> None:
     counting = Counting()
     strategy = gw.GeneticAlgorithm(population=10, parents=5, elites=1)

@@ -11,7 +11,7 @@ from genewright.errors import SettingError
 from genewright.evolution.driver import Setup
 from genewright.evolution.evaluation import Job
 from genewright.evolution.executors.executor import Executor
-from genewright.evolution.executors.serial import Serial
+from genewright.evolution.executors.usual import usual
 from genewright.evolution.limits import Limits
 from genewright.evolution.mutations import Mutations
 from genewright.evolution.stores.tables import FORMAT
@@ -90,7 +90,7 @@ def arranged(
         trained=None if training is None else TrainedWeights.of(training.folder, store),
     )
     setup = Setup(strategy=strategy, mutations=mutations, limits=limits, seed=seed, trains=training is not None)
-    return Arrangement(setup=setup, job=job, executor=executor or Serial())
+    return Arrangement(setup=setup, job=job, executor=executor or usual(job))
 
 
 def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: Any, training: Training | None) -> None:

@@ -52,9 +52,11 @@ class Fitness(ABC):
 
     Attributes:
         judges_outputs: `evaluate_all` judges many individuals by their outputs, which can be computed together.
+        counts_decisions: It counts decisions such as classes, which the last digits of outputs do not turn.
     """
 
     judges_outputs: bool = False
+    counts_decisions: bool = False
 
     @abstractmethod
     def evaluate(self, model: Any, noise: Noise) -> Any:
@@ -127,6 +129,11 @@ class Sum(Fitness):
     def judges_outputs(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether all parts judge outputs."""
         return all(isinstance(part, Fitness) and part.judges_outputs for part in self.parts)
+
+    @property
+    def counts_decisions(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether all parts count decisions."""
+        return all(isinstance(part, Fitness) and part.counts_decisions for part in self.parts)
 
     def _sum(self, values: list[Any]) -> float:
         for value, part in zip(values, self.parts, strict=True):

@@ -60,6 +60,11 @@ class Supervised(Fitness):
         chosen(self.metric)
         check_integer(self, "batch", self.batch, low=1)
 
+    @property
+    def counts_decisions(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the metric counts decisions."""
+        return self.metric == "accuracy"
+
     def evaluate(self, model: Any, noise: Noise) -> float:
         backend = backend_of(model)
         measured, _ = gauges("metric", self.metric)

@@ -35,7 +35,8 @@ class Batched(Executor):
     parents that differ in their values alone, run as `gw.population` runs them; of one parent alone where the noise has
     low rank, so that they share its products. Crossover, changes of layers and shapes, training and other fitnesses go
     as with `gw.Serial()`. Outputs differ from its by rounding; the run is the same, byte for byte, where the fitness
-    values are.
+    values are. Those of a loss are nearly so; and as a run that was killed within a generation goes on with the rest of
+    it, by a loss it might then take another of two that are nearly equal. Accuracies are the same.
 
     Args:
         memory: What stacked weights and layers' outputs may take, such as "2 GB"; None for no limit.
