@@ -85,6 +85,41 @@ def test_accuracies_are_judged_together_unless_somebody_says_otherwise() -> None
     assert workers(ACCURACY, executor=gw.Serial()) == {"serial"}
 
 
+class OffByRounding:
+    """Individuals whose outputs differ from those of each alone in the last digits, as on other machines."""
+
+    def __init__(self, individuals: gw.Population) -> None:
+        self._individuals = individuals
+
+    def __len__(self) -> int:
+        return len(self._individuals)
+
+    def predict(self, batch: Any) -> list[Any]:
+        return [one * (1 + 1e-6 * torch.randn(one.shape).numpy()) for one in self._individuals.predict(batch)]
+
+    def model(self, individual: int) -> Any:
+        return self._individuals.model(individual)
+
+    def models(self) -> Any:
+        return self._individuals.models()
+
+
+def test_two_classes_as_near_as_rounding_are_decided_by_the_model_itself() -> None:
+    """Two classes whose weights differ in their last bits alone: many samples are a matter of rounding."""
+    torch.manual_seed(0)
+    base = nn.Linear(30, 2, bias=False)
+    with torch.no_grad():
+        base.weight[1] = base.weight[0] * (1 + 1e-6)
+    x = torch.randn(500, 30)
+    judge = gw.fitness.Supervised(x, torch.arange(500) % 2, "accuracy")
+    scaling = gw.FactorNoise(std=1e-7)
+    alone = [judge(gw.mutate(base, scaling, seed=seed)) for seed in range(8)]
+    individuals = OffByRounding(gw.population(base, scaling, range(8)))
+    assert judge.evaluate_all(individuals, Noise(1)) == alone
+    first, second = (individuals.predict(x)[0].argmax(-1) for _ in range(2))
+    assert (first != second).any()
+
+
 def test_children_of_several_parents_run_together_until_their_forms_differ() -> None:
     counting = Counting()
     strategy = gw.GeneticAlgorithm(population=10, parents=5, elites=1)

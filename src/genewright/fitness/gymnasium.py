@@ -81,6 +81,11 @@ class Gymnasium(Fitness):
         """Whether models act by their outputs; a policy is handed one model after the other."""
         return self.policy is None
 
+    @property
+    def counts_decisions(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the returns are those of each model alone."""
+        return self.judges_outputs
+
     def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
         count = len(individuals)
         if self.policy is None and count >= _FEWEST and count * self.episodes <= _MOST:

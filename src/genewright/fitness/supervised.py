@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from genewright.backends import backend_of
 from genewright.batches import batches
 from genewright.errors import SettingError
@@ -14,6 +17,7 @@ from genewright.metrics import NAMED, MetricFunction, chosen, gauges
 from genewright.seeding import Noise
 from genewright.settings import check_integer
 
+_ROUNDING = 1e-4  # of an individual's largest output: more than outputs differ by when individuals run together
 LESS_IS_BETTER = ("cross_entropy", "mae", "mse")
 
 
@@ -76,8 +80,13 @@ class Supervised(Fitness):
         measured = [gauges("metric", self.metric)[0] for _ in range(len(individuals))]
         for part in batches((self.x, self.y), batch_size=self.batch):
             outputs, targets = individuals.predict(part.inputs), _numeric(part.targets)
+            near = _nearly_tied(outputs[0]) if self.counts_decisions else ()
             for at, gauge in enumerate(measured):
-                gauge.add([output[at] for output in outputs], targets)
+                mine = [output[at] for output in outputs]
+                if at in near:
+                    model = individuals.model(at)
+                    mine = backend_of(model).predict(model, part.inputs)
+                gauge.add(mine, targets)
         return [self._turned(gauge.value()) for gauge in measured]
 
     def _turned(self, value: float) -> float:
@@ -88,8 +97,16 @@ class Supervised(Fitness):
         return f"Supervised({example_fingerprint((self.x, self.y), _numeric)}, {metric})"
 
 
+def _nearly_tied(outputs: NDArray[Any]) -> set[int]:
+    """Return the individuals that alone might decide otherwise: two classes are as near as rounding."""
+    if outputs.ndim != 3 or outputs.shape[-1] < 2 or outputs.dtype.kind != "f":  # individuals, samples, classes
+        return set()
+    second, best = np.moveaxis(np.partition(outputs, -2, axis=-1)[..., -2:], -1, 0)
+    with np.errstate(invalid="ignore"):
+        decided = best - second > _ROUNDING * np.abs(outputs).max(axis=(1, 2))[:, None]
+    return set(np.flatnonzero(~decided.all(axis=1)).tolist())
+
+
 def _numeric(value: Any) -> Any:
     """Return an array of any framework as NumPy's."""
-    import numpy as np
-
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
