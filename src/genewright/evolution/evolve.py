@@ -71,8 +71,8 @@ def evolve(
             model and a `gw.Trial`, or a `gw.Training`. The network to start from is judged as it is.
         repeats: Evaluations of each individual, whose mean is its fitness.
         timeout: Seconds for one evaluation; after them it is given up. It needs an executor with processes.
-        executor: Who evaluates; by default `gw.Batched()` for torch modules that are judged by their accuracy or by what
-            they do in an environment, do not learn and have no `timeout`; else `gw.Serial()`.
+        executor: Who evaluates; by default `gw.Batched()` for torch modules that are judged by their accuracy or by
+            what they do in an environment, do not learn and have no `timeout`; else `gw.Serial()`.
         store: Where the run is kept: the path of an SQLite file, or an SQLAlchemy URL; None keeps it in memory. A run
             that was cut off goes on with `gw.resume`.
         callbacks: Functions of a `gw.Report`, told after each generation; one that returns True ends the run.
