@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -96,6 +98,17 @@ class Where:
         Raises:
             SelectionError: Nothing is chosen; the message lists near names, or says that all matches are frozen.
         """
+        if self.units:
+            return self._select(network, need)
+        tensors, known = _SELECTED.get(network, (None, {}))
+        if tensors is not network.tensors:  # another dict once a shape has changed
+            known = dict[Where, tuple[Selected, ...]]()
+            _SELECTED[network] = (network.tensors, known)
+        if self not in known:
+            known[self] = tuple(self._select(network, need))
+        return list(known[self])
+
+    def _select(self, network: Network, need: str) -> list[Selected]:
         every = not (self.patterns or self.roles or self.layers)
         matching = [t for t in network.tensors.values() if every or self._matches(t)]
         chosen = [t for t in matching if t.trainable or self.frozen or self._names(t)]
@@ -338,6 +351,10 @@ def as_layers(who: str, value: Any) -> Where:
     return chosen
 
 
+_SELECTED: WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], dict[Where, tuple[Selected, ...]]]]
+_SELECTED = WeakKeyDictionary()
+
+
 def describe(chosen: Where) -> str:
     """Say a choice in words, for messages and plans."""
     parts = [repr(p) for p in chosen.patterns]
@@ -353,6 +370,7 @@ def said_state(states: Mapping[str, State]) -> str:
     return f"{len(states)} pieces of state that are no plain tensors ({names}), {size:,} values"
 
 
+@functools.lru_cache(maxsize=4096)  # one choice is asked of one network again and again
 def _covers(pattern: str, name: str) -> bool:
     """Whether a pattern matches the name of a tensor or layer, or that of a layer around it."""
     parts = name.split(".")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from genewright.errors import SettingError
 from genewright.noise.key import Stream
 from genewright.noise.philox import HALF, U64
-from genewright.noise.words import Index, Purpose, as_index, counter_words
+from genewright.noise.words import Index, Purpose, as_index, counter_words, single_words
 
 
 def permutation(stream: Stream, size: int, index: int | Index = 0) -> NDArray[np.int64]:
@@ -119,18 +119,21 @@ def uniform01(stream: Stream, index: int | Index = 0) -> float | NDArray[np.floa
         >>> uniform01(Stream(key=1, tweak=2), range(9)).shape
         (9,)
     """
-    bits = _bits64(stream, Purpose.SETTING, _checked(index))
-    drawn = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return float(drawn) if isinstance(index, int) else drawn
+    if isinstance(index, int):
+        low, high, _, _ = single_words(stream, Purpose.SETTING, _in_range(index))
+        return ((low | high << 32) >> 11) * 2.0**-53
+    return (_bits64(stream, Purpose.SETTING, as_index(index)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _checked(index: int | Index) -> U64:
     """Return the indices as uint64: an array of their shape, of no dimension for a single one."""
-    if not isinstance(index, int):
-        return as_index(index)
+    return np.array(_in_range(index), np.uint64) if isinstance(index, int) else as_index(index)
+
+
+def _in_range(index: int) -> int:
     if not 0 <= index < 1 << 64:
         raise SettingError(f"an index must be from 0 to 2**64 - 1, got {index}")
-    return np.array(index, np.uint64)
+    return index
 
 
 def _bits64(stream: Stream, purpose: Purpose, index: U64) -> U64:

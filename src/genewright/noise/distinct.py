@@ -44,6 +44,8 @@ def distinct(stream: Stream, count: int, size: int) -> NDArray[np.int64]:
         raise SettingError(f"need 0 <= count <= size < 2**53, got count={count}, size={size}")
     if count in (0, size):
         return np.arange(count, dtype=np.int64)
+    if count == 1:
+        return np.array([min(int(uniform01(stream) * size), size - 1)], np.int64)
     number = ceil(1.1 * size * log(size / (size - count))) + 64  # draws that will do, as a rule
     while True:
         drawn = (uniform01(stream, range(number)) * size).astype(np.int64)

@@ -69,6 +69,8 @@ def changed(old: NDArray[Any], index: U64, change: Change, stream: Stream, dtype
         return (pattern ^ pattern.dtype.type(1 << (width - 1))).view(old.dtype)
     if change.combine == "xor":
         flips = np.array([1 << bit for bit in change.bits], dtype=pattern.dtype)
+        if len(flips) == 1:  # nothing to draw
+            return (pattern ^ flips[0]).view(old.dtype)
         word = words(stream, Purpose.BIT, index).astype(np.uint64)
         return (pattern ^ flips[word * np.uint64(len(flips)) >> np.uint64(32)]).view(old.dtype)
     half = dtype in HALVES

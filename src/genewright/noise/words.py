@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from genewright.errors import SettingError, UnsupportedError
 from genewright.noise.key import Stream
-from genewright.noise.philox import HALF, LOW, U32, U64, philox
+from genewright.noise.philox import HALF, LOW, U32, U64, philox, philox_once
 
 Index = range | NDArray[np.integer]
 
@@ -35,10 +35,19 @@ class Purpose(IntEnum):
 
 def counter_words(stream: Stream, purpose: Purpose, counter: U64) -> tuple[U64, U64, U64, U64]:
     """Return the four words of each counter number, held in uint64."""
+    if counter.size == 1:
+        made = np.array(single_words(stream, purpose, counter.item()), np.uint64).reshape(4, *counter.shape)
+        return made[0, ...], made[1, ...], made[2, ...], made[3, ...]
     tweak_low = np.full_like(counter, stream.tweak & 0xFFFFFFFF)
     tweak_high = np.full_like(counter, stream.tweak >> 32 | int(purpose) << 24)
     key = (stream.key & 0xFFFFFFFF, stream.key >> 32)
     return philox((counter & LOW, counter >> HALF, tweak_low, tweak_high), key)
+
+
+def single_words(stream: Stream, purpose: Purpose, counter: int) -> tuple[int, int, int, int]:
+    """Return the four words of one counter number."""
+    tweak = (stream.tweak & 0xFFFFFFFF, stream.tweak >> 32 | int(purpose) << 24)
+    return philox_once((counter & 0xFFFFFFFF, counter >> 32, *tweak), (stream.key & 0xFFFFFFFF, stream.key >> 32))
 
 
 def words(stream: Stream, purpose: Purpose, index: Index) -> U32:

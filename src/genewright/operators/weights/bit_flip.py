@@ -69,11 +69,11 @@ class BitFlip(Elementwise):
 
     def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Edit]:
         bits = self._positions(tensor)
-        for at, bit in enumerate(bits):
-            elements = hits[hits % len(bits) == at] // len(bits)
-            if elements.size:
-                change = Change(combine="xor", bits=(bit,))
-                yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(elements))
+        ways = hits % len(bits)
+        for at in sorted(set(ways.tolist())):
+            change = Change(combine="xor", bits=(bits[at],))
+            elements = Index.of(hits[ways == at] // len(bits))
+            yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=elements)
 
     def _positions(self, tensor: Tensor) -> tuple[int, ...]:
         return positions("BitFlip", self.bits, tensor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import types
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, cast
 
 import torch
@@ -17,9 +17,7 @@ _ATOMS = (
     bool, int, float, complex, str, bytes, type(None), type, range, slice, types.ModuleType, types.FunctionType,
     types.MethodType, types.BuiltinFunctionType,
 )  # fmt: skip
-_LEFT = frozenset({"_parameters", "_modules", "training", "forward"})  # tensors that mutate, and what we set ourselves
-
-Entries = Callable[[], Collection[Any]]
+_LEFT = frozenset({"_parameters", "_modules"})  # tensors that mutate, and layers that are looked at themselves
 
 
 class Held:
@@ -39,12 +37,12 @@ class Held:
 
     def __init__(self, model: nn.Module) -> None:
         self._seen: dict[int, Any] = {}  # kept alive, so that no id is given twice
-        self._noted: list[tuple[Entries, tuple[Any, ...]]] = []
+        self._noted: list[tuple[Collection[Any], tuple[Any, ...]]] = []
         self._tensors: list[torch.Tensor] = []
         for _, module in named_layers(model):
             self._seen[id(module)] = module
             held = vars(module)
-            self._note(lambda held=held: [value for key, value in held.items() if key not in _LEFT])
+            self._note(held.values())
             for key, value in held.items():
                 if key not in _LEFT and value is not None:
                     self._look(value)
@@ -56,8 +54,7 @@ class Held:
     def same(self, versions: tuple[int, ...]) -> bool:
         """Whether everything is the object that it was, and no tensor has been written since."""
         for entries, before in self._noted:
-            now = entries()
-            if len(now) != len(before) or not all(map(operator.is_, now, before)):
+            if len(entries) != len(before) or not all(map(operator.is_, entries, before)):
                 return False
         return versions == self.versions()
 
@@ -79,9 +76,9 @@ class Held:
             self._look_into(cast("dict[str, Any]", vars(value)).values())
 
     def _look_into(self, entries: Collection[Any]) -> None:
-        self._note(lambda: entries)
+        self._note(entries)
         for entry in entries:
             self._look(entry)
 
-    def _note(self, entries: Entries) -> None:
-        self._noted.append((entries, tuple(entries())))
+    def _note(self, entries: Collection[Any]) -> None:
+        self._noted.append((entries, tuple(entries)))
