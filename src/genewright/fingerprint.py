@@ -38,10 +38,13 @@ class Fingerprints:
         self._network = network
         self._first = _entries(network)
         self.first = _digest(self._first.items())
+        self._chunks = {name: _chunk(name, about) for name, about in sorted(self._first.items())}
 
     def now(self, changed: Iterable[str]) -> str:
         """Return the fingerprint while `changed` tensors may have other bytes, and all others their first ones."""
-        return _digest({**self._first, **{name: _entry(self._network, name) for name in changed}}.items())
+        now = dict(self._chunks)
+        now.update((name, _chunk(name, _entry(self._network, name))) for name in changed)
+        return _of_chunks(now.values())
 
 
 def form_of(network: Network) -> str:
@@ -100,11 +103,16 @@ def _entry(network: Network, name: str) -> bytes:
 
 
 def _digest(entries: Iterable[tuple[str, bytes]]) -> str:
-    parts: list[bytes] = []
-    for name, about in sorted(entries):
-        encoded = name.encode()
-        parts += (len(encoded).to_bytes(8, "little"), encoded, len(about).to_bytes(8, "little"), about)
-    return "b3:" + blake3.blake3(b"".join(parts)).digest(_DIGEST_BYTES).hex()
+    return _of_chunks(_chunk(name, about) for name, about in sorted(entries))
+
+
+def _chunk(name: str, about: bytes) -> bytes:
+    encoded = name.encode()
+    return b"".join((len(encoded).to_bytes(8, "little"), encoded, len(about).to_bytes(8, "little"), about))
+
+
+def _of_chunks(chunks: Iterable[bytes]) -> str:
+    return "b3:" + blake3.blake3(b"".join(chunks)).digest(_DIGEST_BYTES).hex()
 
 
 def _digest_of_names(names: Iterable[str]) -> str:

@@ -16,6 +16,8 @@ from genewright.operator import AnyOperator, as_operators, operator_from_json
 from genewright.seeding import Noise, Seed
 from genewright.settings import check_choice
 
+_SETTLED = 1024  # operators that are kept as they act at a site, for mutants come back to it
+
 
 @dataclass(frozen=True)
 class Mutants:
@@ -159,6 +161,7 @@ class PlannedMutants:
         if not self._sites:
             raise SelectionError("Mutants: no operator has a site. " + " ".join(self.left_out.values()))
         self._order = tuple(self._sites)
+        self._settled = functools.lru_cache(maxsize=_SETTLED)(lambda of, site: site.settle(mutants.operators[of]))
         self._orders = functools.lru_cache(maxsize=4 * len(self._order))(self._drawn)
 
     def __len__(self) -> int:
@@ -178,7 +181,7 @@ class PlannedMutants:
             of = self._order[place]
             rounds, at = divmod(turn, len(self._sites[of]))
             site = self._sites[of][self._orders(of, rounds)[at]]
-        operator = site.settle(self.mutants.operators[of])
+        operator = self._settled(of, site)
         return Mutant(number=number, of=of, operator=operator, site=site, noise=self._noise.child(number))
 
     def _enumerated(self, number: int) -> tuple[int, Site]:

@@ -73,19 +73,23 @@ class Tally:
         rows = (old.reshape(old.shape[0], -1), new.reshape(new.shape[0], -1)) if old.ndim else (old[None], new[None])
         if old.dtype.kind not in "fc":
             return (rows[0] != rows[1]).any(axis=1)
-        with np.errstate(invalid="ignore", over="ignore"):
-            change = np.abs(rows[1] - rows[0])
-            if not np.isfinite(change).all():
-                finite = np.isfinite(rows[0])
-                self._nonfinite = self._nonfinite or bool((finite & ~np.isfinite(rows[1])).any())
-                alike = (rows[0] == rows[1]) | (np.isnan(rows[0]) & np.isnan(rows[1]))
-                change = np.where(alike, 0.0, np.where(np.isfinite(change), change, np.inf))
-                scale = float(np.abs(rows[0][finite]).max()) if finite.any() else 0.0
-            else:
-                scale = float(np.abs(rows[0]).max())
-            relative = change.max(axis=1) / scale if scale else np.where(change.max(axis=1) > 0, np.inf, 0.0)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            moves = np.abs(rows[1] - rows[0]).max(axis=1)  # of a row with an infinity or a NaN: one of these
+            scale = float(np.abs(rows[0]).max())
+            if not (np.isfinite(moves).all() and np.isfinite(scale)):
+                moves, scale = self._moves_beyond(*rows)
+            relative = moves / scale if scale else np.where(moves > 0, np.inf, 0.0)
         self._largest = max(self._largest, float(relative.max()))
         return relative > self._tolerance
+
+    def _moves_beyond(self, old: NDArray[Any], new: NDArray[Any]) -> tuple[NDArray[Any], float]:
+        """Return each sample's largest move, and the largest finite output, where some are not finite."""
+        finite = np.isfinite(old)
+        self._nonfinite = self._nonfinite or bool((finite & ~np.isfinite(new)).any())
+        change = np.abs(new - old)
+        alike = (old == new) | (np.isnan(old) & np.isnan(new))
+        change = np.where(alike, 0.0, np.where(np.isfinite(change), change, np.inf))
+        return change.max(axis=1), float(np.abs(old[finite]).max()) if finite.any() else 0.0
 
     def trial(self, score: float) -> Trial:
         """Return what came of it all.

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from genewright.tensor import COMPLEX, Tensor
 from genewright.where import EVERYTHING, Selected, WhereSetting, as_where
 
 Positions = NDArray[np.int64]
+
+_ANY: Final = Change(combine="negate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,30 +100,42 @@ class Elementwise(Operator, ABC):
         yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(hits))
 
     def _counted(self, count: int, network: Network, noise: Noise) -> Iterator[Edit]:
-        chosen = sorted(self.chosen(network), key=lambda each: each.tensor.name)  # networks list them as they do
-        parts = [self.part(each, network) for each in chosen]
-        shapes = [_in_parts(each.tensor) for each in chosen]
-        sizes = [
-            prod(part_shape(p, shape)) * self.ways(each.tensor)
-            for p, shape, each in zip(parts, shapes, chosen, strict=True)
-        ]
-        if count > sum(sizes):
-            what = "bits" if any(self.ways(each.tensor) != 1 for each in chosen) else "elements"
+        countable = self._countable(network)
+        total = sum(each.size for each in countable)
+        if count > total:
+            what = "bits" if any(each.ways != 1 for each in countable) else "elements"
             raise SettingError(
-                f"{type(self).__name__}: count is at most the {sum(sizes):,} {what} that `where` chooses; received "
+                f"{type(self).__name__}: count is at most the {total:,} {what} that `where` chooses; received "
                 f"{count:,}."
             )
-        drawn = distinct(noise.stream("elements"), count, sum(sizes))
-        for each in chosen:  # hit or not: whether it can be done is not for the seed to decide
-            Perturb(tensor=each.tensor.name, change=Change(combine="negate"), stream="").check((network,))
+        for each in countable:  # hit or not: whether it can be done is not for the seed to decide
+            Perturb(tensor=each.tensor.name, change=_ANY, stream="").check((network,))
+        drawn = distinct(noise.stream("elements"), count, total)
         first = 0
-        for each, part, shape, size in zip(chosen, parts, shapes, sizes, strict=True):
-            hits = drawn[np.searchsorted(drawn, first) : np.searchsorted(drawn, first + size)] - first
-            first += size
+        for each in countable:
+            hits = drawn[drawn.searchsorted(first) : drawn.searchsorted(first + each.size)] - first
+            first += each.size
             if hits.size:
-                ways = self.ways(each.tensor)
-                places = _in_tensor(hits // ways, part, shape)
-                yield from self.counted(each.tensor, places * ways + hits % ways, network)
+                places = _in_tensor(hits // each.ways, each.part, each.shape)
+                yield from self.counted(each.tensor, places * each.ways + hits % each.ways, network)
+
+    def _countable(self, network: Network) -> list[_Countable]:
+        """Return the chosen tensors by name, for networks list them as they do."""
+        found: list[_Countable] = []
+        for each in sorted(self.chosen(network), key=lambda each: each.tensor.name):
+            part, shape, ways = self.part(each, network), _in_parts(each.tensor), self.ways(each.tensor)
+            found.append(_Countable(each.tensor, part, shape, ways, prod(part_shape(part, shape)) * ways))
+        return found
+
+
+class _Countable(NamedTuple):
+    """A tensor of which elements are hit: so many ways an element, `size` in all."""
+
+    tensor: Tensor
+    part: Part
+    shape: tuple[int, ...]
+    ways: int
+    size: int
 
 
 def _in_parts(tensor: Tensor) -> tuple[int, ...]:

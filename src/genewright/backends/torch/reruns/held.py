@@ -38,6 +38,7 @@ class Held:
     def __init__(self, model: nn.Module) -> None:
         self._seen: dict[int, Any] = {}  # kept alive, so that no id is given twice
         self._noted: list[tuple[Collection[Any], tuple[Any, ...]]] = []
+        self._empty: list[Collection[Any]] = []
         self._tensors: list[torch.Tensor] = []
         for _, module in named_layers(model):
             self._seen[id(module)] = module
@@ -56,7 +57,7 @@ class Held:
         for entries, before in self._noted:
             if len(entries) != len(before) or not all(map(operator.is_, entries, before)):
                 return False
-        return versions == self.versions()
+        return versions == self.versions() and not any(self._empty)
 
     def _look(self, value: Any) -> None:
         if isinstance(value, _ATOMS) or id(value) in self._seen:
@@ -66,7 +67,8 @@ class Held:
             if not isinstance(value, nn.Parameter) and not value.is_inference():
                 self._tensors.append(value)
         elif isinstance(value, dict):
-            self._look_into(cast("dict[Any, Any]", value).values())
+            held = cast("dict[Any, Any]", value)
+            self._look_into(held.values() if held else held)
         elif isinstance(value, list | deque | set):
             self._look_into(cast("list[Any]", value))
         elif isinstance(value, tuple | frozenset):
@@ -81,4 +83,7 @@ class Held:
             self._look(entry)
 
     def _note(self, entries: Collection[Any]) -> None:
-        self._noted.append((entries, tuple(entries)))
+        if entries:
+            self._noted.append((entries, tuple(entries)))
+        else:
+            self._empty.append(entries)

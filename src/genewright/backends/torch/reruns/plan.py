@@ -140,7 +140,8 @@ def _same(result: Any, step: _Step) -> bool:
     value = step.call.value
     if type(result) is not type(value):
         return False
-    found, wanted = ([result], [value]) if isinstance(value, torch.Tensor) else map(list, map(tensors_in, (result, value)))
+    single = isinstance(value, torch.Tensor)
+    found, wanted = ([result], [value]) if single else (list(tensors_in(result)), list(tensors_in(value)))
     return len(found) == len(wanted) and all(
         bits is not None
         and now.dtype == before.dtype
