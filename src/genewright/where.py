@@ -100,13 +100,12 @@ class Where:
         """
         if self.units:
             return self._select(network, need)
-        tensors, known = _SELECTED.get(network, (None, {}))
-        if tensors is not network.tensors:  # another dict once a shape has changed
-            known = dict[Where, tuple[Selected, ...]]()
-            _SELECTED[network] = (network.tensors, known)
-        if self not in known:
-            known[self] = tuple(self._select(network, need))
-        return list(known[self])
+        kept = _SELECTED.get(network)
+        if kept is None or kept[0] is not network.tensors:  # another dict once a shape has changed
+            kept = _SELECTED[network] = (network.tensors, {})
+        if self not in kept[1]:
+            kept[1][self] = tuple(self._select(network, need))
+        return list(kept[1][self])
 
     def _select(self, network: Network, need: str) -> list[Selected]:
         every = not (self.patterns or self.roles or self.layers)
@@ -351,8 +350,8 @@ def as_layers(who: str, value: Any) -> Where:
     return chosen
 
 
-_SELECTED: WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], dict[Where, tuple[Selected, ...]]]]
-_SELECTED = WeakKeyDictionary()
+_SELECTED = WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], dict[Where, tuple[Selected, ...]]]]()
+"""What was chosen of a network: a campaign makes the same choices again and again."""
 
 
 def describe(chosen: Where) -> str:
