@@ -161,7 +161,7 @@ class PlannedMutants:
         if not self._sites:
             raise SelectionError("Mutants: no operator has a site. " + " ".join(self.left_out.values()))
         self._order = tuple(self._sites)
-        self._settled = functools.lru_cache(maxsize=_SETTLED)(lambda of, site: site.settle(mutants.operators[of]))
+        self._settled = functools.lru_cache(maxsize=_SETTLED)(self._at_site)
         self._orders = functools.lru_cache(maxsize=4 * len(self._order))(self._drawn)
 
     def __len__(self) -> int:
@@ -183,6 +183,9 @@ class PlannedMutants:
             site = self._sites[of][self._orders(of, rounds)[at]]
         operator = self._settled(of, site)
         return Mutant(number=number, of=of, operator=operator, site=site, noise=self._noise.child(number))
+
+    def _at_site(self, of: int, site: Site) -> AnyOperator:
+        return site.settle(self.mutants.operators[of])
 
     def _enumerated(self, number: int) -> tuple[int, Site]:
         left = number
