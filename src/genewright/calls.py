@@ -36,15 +36,26 @@ def answered(example: str, hints: dict[str, str] | None = None) -> Callable[[Cal
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             try:
-                signature.bind(*args, **kwargs)
-            except TypeError as error:
-                trouble = _trouble(signature, tuple(kwargs), hints or {}, str(error))
-                raise SettingError(f"gw.{function.__name__} {trouble} Write {example}.") from None
-            return function(*args, **kwargs)
+                return function(*args, **kwargs)
+            except TypeError:  # of the call, or of what it did?
+                unfit = _unfit(signature, args, kwargs)
+                if unfit is None:
+                    raise
+            trouble = _trouble(signature, tuple(kwargs), hints or {}, unfit)
+            raise SettingError(f"gw.{function.__name__} {trouble} Write {example}.")
 
         return call
 
     return decorate
+
+
+def _unfit(signature: inspect.Signature, args: tuple[object, ...], kwargs: dict[str, object]) -> str | None:
+    """Return what Python says of arguments that do not fit a signature; None where they do."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
+    return None
 
 
 def _trouble(signature: inspect.Signature, given: tuple[str, ...], hints: dict[str, str], said: str) -> str:

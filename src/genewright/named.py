@@ -15,6 +15,9 @@ from genewright.spec import LayerSpec
 from genewright.where import Where
 
 
+_PLAIN = frozenset({float, int, bool, str, type(None)})
+
+
 def operators_for(model: Any, operator: OperatorLike | Iterable[OperatorLike], who: str) -> tuple[AnyOperator, ...]:
     """Return operators with the model's own names where their settings hold its layers or tensors.
 
@@ -35,6 +38,8 @@ def operators_for(model: Any, operator: OperatorLike | Iterable[OperatorLike], w
 
 
 def _refers(value: Any) -> bool:
+    if type(value) in _PLAIN:  # nearly all settings are, and every mutation asks
+        return False
     if isinstance(value, Reference):
         return not isinstance(value, DonorReference)
     if isinstance(value, Mapping):
