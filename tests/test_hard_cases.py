@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,6 +226,29 @@ class TestRefusedByName:
         with pytest.raises(gw.UnsupportedError, match="'0' and '1' are different views that share memory"):
             gw.mutate(base, NOISE, seed=1, inplace=True)
         assert torch.equal(storage, torch.arange(6.0))
+
+    def test_buffers_that_overlap_are_in_nobodys_way(self, tmp_path: Path) -> None:
+        def make() -> nn.Module:
+            base, table = nn.Linear(3, 3), torch.arange(6.0)
+            base.register_buffer("early", table[:4])
+            base.register_buffer("late", table[2:])
+            return base
+
+        base = make()
+        mutant = gw.mutate(base, NOISE, seed=1)
+        assert not torch.equal(mutant.weight, base.weight)
+        mutant.early[3] = 9
+        assert mutant.late[1] == 9  # the copy's views share as the model's do
+        assert base.late[1] == 3
+        gw.save(mutant, tmp_path / "mutant.safetensors")
+        assert gw.fingerprint(gw.load(make, tmp_path / "mutant.safetensors")) == gw.fingerprint(mutant)
+        with gw.mutated(base, gw.Zero(rate=1.0), seed=1):
+            base.early[2] = 7
+        assert base.late[0] == 2
+        for where in ("late", gw.where("*", frozen=True)):
+            with pytest.raises(gw.UnsupportedError, match=r"'(late|early)' and '(late|early)'"):
+                gw.mutate(base, gw.Zero(rate=1.0, where=where), seed=1, inplace=True)
+        assert torch.equal(base.early, torch.arange(4.0))
 
     def test_a_tensor_whose_own_elements_overlap(self) -> None:
         base = nn.ParameterList([nn.Parameter(torch.arange(5.0).as_strided((3, 3), (1, 1)))])

@@ -60,6 +60,7 @@ class Tensor:
         fan_in: Inputs of one unit, or None where that has no meaning.
         fan_out: Outputs that one input reaches, or None.
         nbytes: Size in bytes.
+        shares: Names of other buffers that have some of its elements in them: a change to it would change them.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Tensor:
     fan_in: int | None = None
     fan_out: int | None = None
     nbytes: int = 0
+    shares: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -153,3 +155,11 @@ def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
     if ("weight" in last or "kernel" in last) and len(shape) >= 2:
         return "kernel"
     return "parameter"
+
+
+def shared_memory(one: str, other: str) -> str:
+    """Return in words that two tensors share elements, and what to do."""
+    return (
+        f"{one!r} and {other!r} are different views that share memory. Give each memory of its own (clone), or make "
+        "them one parameter."
+    )

@@ -8,8 +8,9 @@ from typing import Any
 from genewright.edits.edit import Edit
 from genewright.edits.gather import Gather
 from genewright.edits.site import Site
-from genewright.errors import UnknownNameError
+from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.interrupts import shielded
+from genewright.tensor import shared_memory
 
 
 def check_proposal(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int]:
@@ -37,6 +38,9 @@ def check_proposal(edits: Sequence[Edit], views: Sequence[Any]) -> frozenset[int
         except UnknownNameError:
             if not wired:
                 raise
+        for name in names:
+            if others := views[0].tensor(name).shares:
+                raise UnsupportedError(shared_memory(name, others[0]))
         if wired or not resized.isdisjoint(names):
             late.add(at)
         else:

@@ -140,7 +140,8 @@ def _tensor(name: str, member: Member) -> Tensor:
     layer, owner, attribute = owning_layer(member)
     about = (type(owner), attribute, groups_of(owner), layer, member.is_parameter, member.trainable)
     names = member.names if name == member.names[0] else (name, *member.names[1:])
-    return _told(names, *about, tuple(member.tensor.shape), member.tensor.dtype)
+    told = _told(names, *about, tuple(member.tensor.shape), member.tensor.dtype)
+    return dataclasses.replace(told, shares=member.shares) if member.shares else told
 
 
 @functools.lru_cache(maxsize=4096)  # models of one form, and one model again and again, have the same tensors

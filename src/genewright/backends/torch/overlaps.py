@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-
-from genewright.errors import UnsupportedError
 
 
 def overlaps_itself(tensor: torch.Tensor) -> bool:
@@ -31,14 +29,11 @@ def overlaps_itself(tensor: torch.Tensor) -> bool:
     return len(np.unique(places)) < tensor.numel()
 
 
-def refuse_overlaps(tensors: Iterable[tuple[str, torch.Tensor]]) -> None:
-    """Refuse different tensors that share elements: a change to one would change the other.
+def overlaps(tensors: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, str]]:
+    """Yield the names of different tensors that share elements, in pairs: a change to one would change the other.
 
     Args:
         tensors: Names and tensors, tied ones once.
-
-    Raises:
-        UnsupportedError: Two of them overlap; they are named.
     """
     by_storage: dict[object, list[tuple[str, torch.Tensor]]] = {}
     for name, tensor in tensors:
@@ -57,12 +52,8 @@ def refuse_overlaps(tensors: Iterable[tuple[str, torch.Tensor]]) -> None:
                 (*tensor.shape, width),
                 tuple(4 * stride for stride in (*(stride * width for stride in tensor.stride()), 1)),
             )
-            if used.any():
-                other = sharing[int(used.max()) - 1][0]
-                raise UnsupportedError(
-                    f"{other!r} and {name!r} are different views that share memory. "
-                    "Give each memory of its own (clone), or make them one parameter."
-                )
+            for other in np.unique(used[used > 0]).tolist():
+                yield sharing[other - 1][0], name
             used[...] = number
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # __all__ leaves it out
 
-from genewright.backends.torch.overlaps import overlaps_itself, refuse_overlaps
+from genewright.backends.torch.overlaps import overlaps, overlaps_itself
 from genewright.backends.torch.sharding import memory_of, ready, sharding_module
 from genewright.errors import UnsupportedError
-from genewright.tensor import in_order
+from genewright.tensor import in_order, shared_memory
 
 
 class Member(NamedTuple):
@@ -25,6 +25,7 @@ class Member(NamedTuple):
         tensor: The parameter or buffer itself.
         names: Its names in state-dict form, the one that it goes by first.
         same: The tensor objects under those names, each once: usually one, more where objects share memory.
+        shares: Names of other buffers that have some of its elements in them.
         owner: The module that holds it under its first name.
         attribute: Its name there.
         layer: The owner's name.
@@ -40,6 +41,7 @@ class Member(NamedTuple):
     trainable: bool
     names: tuple[str, ...]
     same: tuple[torch.Tensor, ...]
+    shares: tuple[str, ...] = ()
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -67,7 +69,7 @@ def members_of(model: nn.Module) -> dict[str, Member]:
     Quantised, sparse and expanded ones are not among them (`left_alone`, `state.states_of`).
 
     Raises:
-        UnsupportedError: A tensor is lazy, meta, or overlaps another; it is named.
+        UnsupportedError: A tensor is lazy or meta, or a parameter overlaps another tensor; it is named.
     """
     return inventory_of(model).members
 
@@ -122,8 +124,24 @@ def _tied(every: list[Member]) -> dict[str, Member]:
     members = [ones[0] if len(ones) == 1 else _joined(ones) for ones in tied.values()]
     places = [identity[:2] for identity in tied if isinstance(identity, tuple)]
     if len(set(places)) < len(places):  # several lie in one storage: are they apart there?
-        refuse_overlaps((member.names[0], memory_of(member.tensor)) for member in members)
+        members = _sharing(members)
     return {member.names[0]: member for member in members}
+
+
+def _sharing(members: list[Member]) -> list[Member]:
+    """Note which buffers are views that overlap: no operator changes one that nobody named.
+
+    Raises:
+        UnsupportedError: One of two such views is a parameter, which training and operators change.
+    """
+    parameters = {member.names[0] for member in members if member.is_parameter}
+    shares: dict[str, list[str]] = {}
+    for one, other in overlaps((member.names[0], memory_of(member.tensor)) for member in members):
+        if not parameters.isdisjoint((one, other)):
+            raise UnsupportedError(shared_memory(one, other))
+        shares.setdefault(one, []).append(other)
+        shares.setdefault(other, []).append(one)
+    return [member._replace(shares=tuple(shares.get(member.names[0], ()))) for member in members]
 
 
 def _joined(ones: list[Member]) -> Member:
