@@ -1,8 +1,8 @@
-"""The fingerprint of an example: which batch a mutation's values were fitted on."""
+"""What an example is: one, or a list of several; and the fingerprint of the batch that values were fitted on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import blake3
@@ -10,6 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DIGEST_BYTES = 20
+
+
+def examples_of(example: Any) -> tuple[Any, ...]:
+    """Return the examples that a caller gave, the first one first.
+
+    Several are a list of two or more, each a tuple of positional or a dict of keyword arguments. A list of tensors is
+    one example: what such a list means, a model's own code decides. So nothing is guessed.
+
+    >>> examples_of([{"x": 1}, {"x": 1, "other": True}])
+    ({'x': 1}, {'x': 1, 'other': True})
+    >>> examples_of([1, 2])
+    ([1, 2],)
+    """
+    if isinstance(example, list):
+        entries = cast("list[Any]", example)
+        if len(entries) > 1 and all(isinstance(entry, tuple | Mapping) for entry in entries):
+            return tuple(entries)
+    return (cast("Any", example),)
+
+
+def as_given(examples: Sequence[Any]) -> Any:
+    """Return examples in the form in which a caller gives them."""
+    return list(examples) if len(examples) > 1 else examples[0]
 
 
 def example_fingerprint(example: Any, numeric: Callable[[Any], NDArray[Any]]) -> str:

@@ -19,7 +19,8 @@ def knobs(model: Any, example: Any = None) -> Knobs:
     Args:
         model: A torch module, or a Keras model.
         example: A sample input: a tensor or array, a tuple of positional or a dict of keyword arguments. A
-            Keras model needs none: its graph says how it computes.
+            Keras model needs none: its graph says how it computes. A list of tuples or dicts is several, as in
+            `mutate`.
 
     Returns:
         The knobs; print them, go through them, or take one by name: ``knobs["layer1.0.conv1"]``.

@@ -47,7 +47,8 @@ def mutate(
         seed: An int, str or bytes. The same base, operator and seed give the same bytes, anywhere.
         example: A sample input: a tensor or array, a tuple of positional or a dict of keyword arguments. Architecture
             operators need it. Where it is given, an operator that claims to keep the function is held to it: if the
-            outputs differ, the mutation is refused.
+            outputs differ, the mutation is refused. A list of two or more tuples or dicts is several samples, which
+            reach different layers: widths are followed through all of their runs, and the outputs of all are compared.
         inplace: Change `model` itself instead of a copy.
         optimizer: The optimizer that trains `model`; it needs `inplace`, for it holds `model`'s own parameters. Its
             state moves along with what moves; new parameters join the group of their neighbours. Where none is given,

@@ -22,7 +22,7 @@ from genewright.edits import Edit, Line, Site, Store
 from genewright.edits.proposal import apply_edit, check_proposal
 from genewright.edits.site import keep_bytes
 from genewright.errors import EditError, ExampleError, OperatorError, UnsupportedError
-from genewright.example import example_fingerprint
+from genewright.example import as_given, example_fingerprint, examples_of
 from genewright.fingerprint import fingerprint_of, form_of
 from genewright.interrupts import Interrupts, checkpoint, shielded
 from genewright.journal import Journal
@@ -83,7 +83,7 @@ class Transaction:
     Args:
         backend: The model's framework.
         model: The model itself where `inplace`, else a copy that will be the mutant.
-        example: A sample input, or None.
+        example: A sample input, a list of several, or None.
         donors: Networks that weights may come from.
         companion: What moves along, such as an optimizer's state.
         inplace: The model is the user's own, and has to be as it was after a refusal.
@@ -111,7 +111,8 @@ class Transaction:
         self.done: list[Done] = []
         self.journal = Journal() if keep else None
         self._backend = backend
-        self._example = example
+        self._example, *others = examples_of(example)
+        self._others = [(Behaviour(backend), other) for other in others]
         self._donors = donors or Donors()
         self._companion = companion or backend.companion(model)
         self._trained = companion is not None
@@ -152,7 +153,9 @@ class Transaction:
     def network(self) -> Network:
         """The view of the model as it is now."""
         if self._network is None:
-            self._network = self._backend.network(self.model, self._example)
+            self._network = self._backend.network(
+                self.model, as_given([self._example, *(given for _, given in self._others)])
+            )
         return self._network
 
     @property
@@ -313,6 +316,7 @@ class Transaction:
         seen, example = self._behaviour, self._example
         before = seen.outputs(self.model, example) if watched else None
         others = seen.other_runs(self.model, example) if watched and reformed else ()
+        elsewhere = [(one, one.outputs(self.model, given)) for one, given in self._others if watched]
         if self._signs:
             _ = self.base  # before the first byte changes
         if self._scratch or more or watched or any(edit.can_fail_late() for edit in edits):
@@ -325,6 +329,10 @@ class Transaction:
         if before is not None and operator is not None:
             after = seen.outputs_after(operator, self.model, self._example)
             change = verify(operator, *comparable(before, after, edits), rounds=rounds)
+            for (one, first), (_, given) in zip(elsewhere, self._others, strict=True):
+                verify(
+                    operator, *comparable(first, one.outputs_after(operator, self.model, given), edits), rounds=rounds
+                )
             checkpoint()
             if self._example is example:
                 alike = [o.shape for o in before.tensors] == [o.shape for o in after.tensors]
@@ -358,7 +366,8 @@ class Transaction:
         if self._inplace and self.journal is None and (risky or self._trained):
             self.journal = Journal()
         self._interrupts.hold = self._inplace and self.journal is None
-        self._behaviour.forget_outputs()
+        for seen in (self._behaviour, *(one for one, _ in self._others)):
+            seen.forget_outputs()
         self._adapt_example(edits)
         stores = [donor.store for donor in donors]
         if reformed and self._watches:
@@ -403,6 +412,14 @@ class Transaction:
         moves = {} if self._example is None else input_moves(edits)
         if moves:
             self._example = self._backend.gather_inputs(self.model, self._example, moves)
+            try:
+                others = [self._backend.gather_inputs(self.model, given, moves) for _, given in self._others]
+            except (LookupError, ValueError, RuntimeError) as error:
+                raise ExampleError(
+                    "The lengths of the model's inputs change, and not all of the examples have inputs of the same "
+                    f"form: {error}. Give one example. Nothing has been changed."
+                ) from error
+            self._others = [(one, given) for (one, _), given in zip(self._others, others, strict=True)]
 
     def _donated(self, steps: Sequence[Step], history: tuple[str, ...]) -> tuple[str, ...]:
         """Return the steps that led to donors, but for those that the model knows already."""

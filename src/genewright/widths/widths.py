@@ -100,6 +100,10 @@ class Widths(ABC):
         """Return the attributes that keep the size that a width had, once it is known what follows that."""
         return ()
 
+    def unreached(self, knob: Knob) -> tuple[str, ...]:
+        """Return the weights that have an axis as long as a width, and did not run: they may hold it."""
+        return ()
+
     def score_scale(
         self, knobs: Sequence[Knob], size: int, attributes: Sequence[Attribute], queries: Mapping[str, Sequence[int]]
     ) -> float:

@@ -21,6 +21,7 @@ from genewright.backends.keras.new_layer_sizes import completed, spec_like
 from genewright.backends.keras.observing import KerasObserver
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
+from genewright.example import examples_of
 from genewright.jacobian import Jacobian
 from genewright.layer import Layer
 from genewright.names import did_you_mean
@@ -39,7 +40,7 @@ class KerasNetwork(Network):
 
     def __init__(self, model: Any, example: Any = None) -> None:
         self.members = members_of(model)
-        self._model, self._example = model, example
+        self._model, self._example = model, examples_of(example)[0]
         trainable = {id(variable) for variable in model.trainable_variables}
         self.tensors = {
             name: _tensor(name, member, trainable=id(member.variable) in trainable)

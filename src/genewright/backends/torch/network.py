@@ -28,6 +28,7 @@ from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, inventory_of, members_of, stable_name, unwrapped
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import ExampleError
+from genewright.example import examples_of
 from genewright.jacobian import Jacobian
 from genewright.layer import Layer
 from genewright.network import NO_EXAMPLE, Network
@@ -48,7 +49,7 @@ class TorchNetwork(Network):
         self.members, self._whole = inventory_of(model)
         self.tensors = {name: _tensor(name, member) for name, member in self.members.items()}
         self._model = model
-        self._example = example
+        self._example, *self._others = examples_of(example)
 
     @property
     def runs(self) -> bool:
@@ -57,7 +58,7 @@ class TorchNetwork(Network):
     def _trace(self) -> Structure:
         if self._example is None:
             raise ExampleError(NO_EXAMPLE)
-        return TorchStructure(unwrapped(self._model), self._example)
+        return TorchStructure(unwrapped(self._model), self._example, self._others)
 
     def observe(self, chosen: Callable[[str], bool]) -> tuple[TorchObserver, Any]:
         if self._example is None:

@@ -1,4 +1,4 @@
-"""What a plan says of numbers that keep the old size of a width, which other methods than the forward pass may read."""
+"""What a plan says of what keeps the old size of a width: numbers that other methods read, weights that did not run."""
 
 from __future__ import annotations
 
@@ -19,10 +19,23 @@ def note_on(widths: Widths, layer: str | None) -> str:
     if channels is not None:
         return f"{channels.words()} Whole groups come and go."
     left: dict[str, int] = {}
+    asleep: list[str] = []
     for knob in () if layer is None else widths.find_all(layer):
         left |= dict.fromkeys(widths.numbers_left(knob), knob.size)
-    if not left:
-        return ""
-    named = ", ".join(f"{name} = {size}" for name, size in list(left.items())[:_MOST_NAMED])
-    more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
-    return f"These numbers are as large as the width was, and stay: {named}{more}. Set those that mean it."
+        asleep += widths.unreached(knob)
+    notes: list[str] = []
+    if left:
+        numbers = _some([f"{name} = {size}" for name, size in left.items()])
+        notes.append(f"These numbers are as large as the width was, and stay: {numbers}. Set those that mean it.")
+    if asleep:
+        weights = _some(list(dict.fromkeys(asleep)))
+        notes.append(
+            f"The example does not reach these, which may hold the width as well: {weights}. "
+            "Several examples that do are a list: example=[(x,), (x, True)]."
+        )
+    return " ".join(notes)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

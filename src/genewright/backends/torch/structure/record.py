@@ -117,7 +117,8 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
     except Exception as error:
         raise UnsupportedError(
             f"{type(model).__name__} does not run on the example: {type(error).__name__}: {error}. "
-            "Give a tensor, a tuple of positional or a dict of keyword arguments that model(...) takes."
+            "Give a tensor, a tuple of positional or a dict of keyword arguments that model(...) takes; a list of "
+            "several tuples or dicts is several examples, and a list that is one argument is written ([a, b],)."
         ) from error
 
 

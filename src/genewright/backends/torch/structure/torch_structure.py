@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -40,12 +41,14 @@ class TorchStructure(Structure):
     Attributes:
         model: The module (the one inside, where it is compiled).
         example: A tensor or array, a tuple of positional or a dict of keyword arguments.
+        others: Other examples, which reach other layers: widths are followed there, too.
     """
 
-    def __init__(self, model: nn.Module, example: Any) -> None:
+    def __init__(self, model: nn.Module, example: Any, others: Sequence[Any] = ()) -> None:
         refuse_wrapped(model)
         self.model = model
         self.example = example
+        self.others = others
         self._widths: TorchWidths | None = None
         self._given: dict[str, NDArray[np.floating[Any]] | None] = {}
         self._zero_init: dict[str, tuple[str, ...] | None] = {}
@@ -53,7 +56,7 @@ class TorchStructure(Structure):
     @property
     def widths(self) -> TorchWidths:
         if self._widths is None:
-            self._widths = TorchWidths(self.model, self.example)
+            self._widths = TorchWidths(self.model, self.example, self.others)
         return self._widths
 
     def calls(self) -> dict[str, Call]:

@@ -46,15 +46,19 @@ class TorchWidths(Widths):
         reading: What it says.
     """
 
-    def __init__(self, model: nn.Module, example: Any) -> None:
+    def __init__(self, model: nn.Module, example: Any, others: Sequence[Any] = ()) -> None:
         self.model = model
-        self.example = placed(example, next(iter(model.parameters()), None))
+        place = next(iter(model.parameters()), None)
+        self.example = placed(example, place)
         self._members = members_of(model)
         names = {id(tensor): name for name, member in self._members.items() for tensor in member.same}
         for name, buffer in model.named_buffers():
             names.setdefault(id(buffer), name)
         self.recording, self.reading, self._knobs = cached_trace(
-            model, self.example, names, lambda reading: Knobs(tuple(_named(_knobs(reading, self._members))))
+            model,
+            (self.example, *(placed(other, place) for other in others)),
+            names,
+            lambda reading: Knobs(tuple(_named(_knobs(reading, self._members)))),
         )
         self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
         self.layers = self.recording.layers.keys()
@@ -107,6 +111,10 @@ class TorchWidths(Widths):
         beside = owner_numbers(self.reading, knobs, tuple(self._knobs), size, found)
         self._left |= dict.fromkeys((knob.leaf for knob in knobs), beside.stay)
         return (*found, *beside.follow)  # the run does not read these, so there is nothing to try
+
+    def unreached(self, knob: Knob) -> tuple[str, ...]:
+        asleep = [one for one in self._members.values() if one.is_parameter and one.layer not in self.reached]
+        return tuple(one.names[0] for one in asleep if one.tensor.dim() > 1 and knob.size in one.tensor.shape)
 
     def numbers_left(self, knob: Knob) -> tuple[str, ...]:
         return self._left.get(knob.leaf, ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
@@ -71,25 +71,28 @@ TRACE_CACHE: Final = TraceCache(8)
 
 
 def cached_trace(
-    model: nn.Module, example: Any, names: Mapping[int, str], knobs_of: Callable[[Propagation], Knobs]
+    model: nn.Module, examples: Sequence[Any], names: Mapping[int, str], knobs_of: Callable[[Propagation], Knobs]
 ) -> CachedTrace:
-    """Return a recording of `model` on `example` with its analysis; the cached one of a model with the same key.
+    """Return a recording of `model` on an example with its analysis; the cached one of a model with the same key.
 
     Only runs on meta tensors are kept, which hold no values. What is found again is held to the model itself before
     anything changes: every width is tried on it, and the outputs are compared.
 
     Args:
         model: Any module.
-        example: What it takes.
+        examples: What it takes; the first one is recorded, and what it does on the others is read besides.
         names: Names of parameters and buffers, by the `id` of the tensor.
         knobs_of: Reads the widths off; it may note reasons in the reading.
     """
-    key = structural_key(model, example)
+    example, *others = examples
+    key = structural_key(model, tuple(examples) if others else example)
     known = None if key is None else TRACE_CACHE.get(key)
     if known is not None:
         return known
     recording = record(model, example, names)
     reading = read(recording)
+    for other in others:
+        read_on(reading, record(model, other, names))
     unseen = {name for name in _weighty(recording.layers) if name not in reading.touched}
     if unseen:  # a head that is for training alone reads the same widths
         training = record_training(model, example, names)
