@@ -86,6 +86,7 @@ LATE = {
     ("genewright.backends.torch.integrations", "genewright.integrations.transformers"): FOUND_BY_NAME,
     ("genewright.conformance.cases", "genewright.conformance"): FOUND_BY_NAME,
     ("genewright.evolution.run", "genewright.report.evolution.page"): "a run writes its page when it is asked to",
+    ("genewright.folders", "genewright.integrations.transformers.folder"): FOUND_BY_NAME,
     (
         "genewright.files",
         "genewright.backends.keras.model_files",

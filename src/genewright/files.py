@@ -11,16 +11,16 @@ from genewright.backends import Backend, backend_of
 from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE
 from genewright.calls import answered
-from genewright.edits import Site
 from genewright.errors import EditError, FileError, RecipeError, SettingError, UnknownNameError, UnsupportedError
+from genewright.folders import is_folder, load_folder, save_folder, saves_as_folder
 from genewright.recipe import Recipe, history_of, history_to_json, step_text
 from genewright.references import is_layer, said
+from genewright.reshape import MOST_TIMES, reshape
 from genewright.storage import Overwrite
 
 Model = TypeVar("Model")
 
 RecipeLike = Recipe | str | Path | None
-_MOST_TIMES = 4  # a narrowed mutant was larger once
 WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 
 
@@ -31,7 +31,9 @@ def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
     Args:
         model: A torch module, a Keras model or a checkpoint. A checkpoint may also be written as the kind of file that
             it was read from; a Keras model as .keras, .weights.h5 or .h5, too.
-        path: The file to write, atomically.
+        path: The file to write, atomically; or a folder, for a model of transformers (config, tensors, recipe.json and
+            a model card, which `from_pretrained` reads where the config can say what has changed, and ``gw.load(path)``
+            always) and for a checkpoint that was read from one.
         overwrite: Whether an old file may be replaced; it keeps its permissions. "force" also replaces a read-only one,
             and makes the file that a dangling link stands for.
 
@@ -49,6 +51,9 @@ def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
         True
     """
     backend = backend_of(model)
+    if is_folder(Path(path)) and saves_as_folder(model):
+        save_folder(model, Path(path), overwrite=overwrite)
+        return
     history = backend.history(model)
     metadata = {RECIPE: history_to_json(history)} if history else {}
     backend.save(model, Path(path), metadata, overwrite=overwrite)
@@ -66,7 +71,7 @@ def load(factory: Callable[..., Any] | str | Path, path: str | Path | None = Non
     """Make a model and read into it the tensors, and the recipe, that `save` wrote.
 
     A file that holds a whole Keras model (.keras, or .h5) needs no factory: ``gw.load("mutant.keras")`` loads it in
-    safe mode.
+    safe mode. So does a folder of transformers, with shards or without: ``gw.load("mutant")``.
 
     Args:
         factory: Makes the model, as the base was made; its weights do not matter. Where the recipe changed layers or
@@ -97,10 +102,12 @@ def load(factory: Callable[..., Any] | str | Path, path: str | Path | None = Non
         text = history_to_json(tuple(map(step_text, given.nodes)))
     made = None if text is None else Recipe.from_json(text)
     backend, model = _base(factory)
+    if made is not None and saves_as_folder(model):
+        model = backend.copy(model)  # its config may be that of the factory's next model
     if made is not None:
-        limit = _MOST_TIMES * sum(e.data.nbytes for e in checkpoint.entries.values())
+        limit = MOST_TIMES * sum(e.data.nbytes for e in checkpoint.entries.values())
         try:
-            model = reshape(backend, model, made, limit=limit)
+            model = reshape(backend, model, made.all_steps(), limit=limit)
         except (EditError, UnknownNameError, UnsupportedError) as error:
             raise FileError(
                 f"{path}: the model that factory() made is not as the recipe's base was: {error} Make it as that one "
@@ -128,38 +135,9 @@ def _base(factory: Any) -> tuple[Backend, Any]:
     return backend, backend.copy(factory)
 
 
-def reshape(backend: Backend, model: Any, made: Recipe, *, limit: int) -> Any:
-    """Return a base with the layers and shapes that a recipe says, whatever its weights: they are read afterwards.
-
-    Args:
-        backend: The model's framework.
-        model: The model, as the first base was made.
-        made: The recipe.
-        limit: The most bytes that tensors of one step may have.
-
-    Raises:
-        FileError: The recipe asks for more.
-        GenewrightError: It does not fit the model.
-    """
-    for step in made.all_steps():
-        store = backend.store(model)
-        store.limit = limit
-        site = Site(store, step.noise())
-        for edit in step.edits:
-            if not edit.shapes:
-                continue
-            edit.check((store,))
-            if edit.nbytes(store) > limit:
-                raise FileError(
-                    f"The recipe's step {step.name} asks for tensors of {edit.nbytes(store):,} bytes, and the file "
-                    f"holds {limit // _MOST_TIMES:,}. Refused."
-                )
-            edit.apply(site)
-        model = store.finish()
-    return model
-
-
 def _whole(file: Path, rest: object) -> Any:
+    if rest is None and file.is_dir():
+        return load_folder(file)
     if rest is not None or file.suffix.lower() not in WHOLE_MODELS:
         raise FileError(
             f"{file}: holds no whole model that could be loaded without its class. Write gw.load(factory, path), where "

@@ -225,7 +225,7 @@ class Transaction:
             self.done[self._reformed] = replace(done, step=step, lines=(*done.lines, *lines), note=note)
             self._network = None
             if said.note and not self._dry:
-                _LOG.info("%s: %s", step.name, said.note)
+                _LOG.warning("%s: %s", step.name, said.note)
         if self.journal is not None or self._watches:
             self._companion.finish(self.journal or Journal())
 

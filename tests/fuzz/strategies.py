@@ -22,8 +22,8 @@ from genewright.backends import backend_of
 from genewright.backends.torch.attribute_paths import set_value, value_at
 from genewright.backends.torch.kinds import KINDS
 from genewright.backends.torch.layers import make_layer
-from genewright.files import reshape
 from genewright.journal import Journal
+from genewright.reshape import reshape
 from tests.fuzz import commands
 from tests.fuzz.watch import CONSTANT, NOTHING, Allowed
 
@@ -346,7 +346,7 @@ def _replay(text: bytes) -> None:
 
 def _rebuild(text: bytes) -> None:
     net = copy.deepcopy(_BASE)
-    reshape(backend_of(net), net, gw.Recipe.from_json(text), limit=1 << 12)
+    reshape(backend_of(net), net, gw.Recipe.from_json(text).all_steps(), limit=1 << 12)
     assert sum(p.nbytes for p in net.parameters()) < 1 << 16
 
 

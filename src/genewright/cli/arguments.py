@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from genewright.backends.files import SUFFIXES
+from genewright.backends.files.folder import refuse_folder
 from genewright.errors import GenewrightError
+from genewright.folders import is_folder
 from genewright.storage import refuse_existing
 
 Model = Annotated[
@@ -88,13 +90,22 @@ def missing_option(context: typer.Context, option: str, why: str, value: str) ->
     return UsageError(f"{context.command_path} needs {option}: {why}. Write: {fixed}")
 
 
-def refuse_output(path: Path, *, force: bool, kinds: tuple[str, ...] = CHECKPOINTS) -> None:
+def refuse_output(path: Path, *, force: bool, kinds: tuple[str, ...] = CHECKPOINTS, folder: bool = False) -> None:
     """Refuse a path that exists (without --force), that has no folder, or whose suffix names no known kind.
+
+    Args:
+        path: What is to be written.
+        force: It may be there already.
+        kinds: What its name may end in.
+        folder: It may be a folder, too, with no suffix.
 
     Raises:
         UsageError: The suffix is of another kind.
         FileError: The path exists or has no folder.
     """
+    if folder and is_folder(path):
+        refuse_folder(path, overwrite=force)
+        return
     if not path.name.lower().endswith(kinds):
         raise UsageError(f"{path}: the name must end in {' or '.join(kinds)}, so that it says what is in it.")
     refuse_existing(path, overwrite="force" if force else False)

@@ -56,7 +56,7 @@ class MutateGroup(OperatorGroup):
     def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
         output = Output(as_json=given["json"])
         out, recipe_file, force = given["out"], given["recipe"], given["force"]
-        refuse_output(out, force=force)
+        refuse_output(out, force=force, folder=Path(given["model"]).is_dir())
         if recipe_file is not None:
             refuse_output(recipe_file, force=force, kinds=(".json",))
         base_file = given["save_base"]

@@ -52,7 +52,7 @@ def replay(
     written.
     """
     output = Output(as_json=as_json)
-    refuse_output(out, force=force)
+    refuse_output(out, force=force, folder=Path(base).is_dir())
     with output.working("Reading"):
         read = read_recipe(recipe)
         changed = any(changes_layers(step.operator) for step in read.steps)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from genewright.backends.backend import Backend
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, CheckpointNetwork, CheckpointStore
+from genewright.backends.files.folder import Folder, read_folder, write_folder
 from genewright.backends.files.hdf5 import read_hdf5, write_hdf5
 from genewright.backends.files.keras_archive import read_archive, write_archive
+from genewright.backends.files.model_card import model_card
 from genewright.backends.files.pickled import read_pickled, write_pickled
 from genewright.backends.files.safetensors import read_safetensors, write_safetensors
 from genewright.companion import Companion
@@ -19,7 +22,7 @@ from genewright.errors import FileError, UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.outputs import Outputs
-from genewright.recipe import history_of
+from genewright.recipe import Recipe, history_of
 from genewright.storage import Overwrite
 
 _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar", ".pt.tar")  # what torch.save's files are called
@@ -98,12 +101,14 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Args:
         path: The file: .safetensors, .keras, .h5, or what torch saved (.pt, .pth, .ckpt, .bin, .pth.tar). That holds a
             state dict, bare or under "state_dict", "model_state_dict" or "model"; torch reads it with
-            ``weights_only=True``.
+            ``weights_only=True``. Or a folder as Hugging Face has them, with one file or with shards and their index.
 
     Raises:
         FileError: It is missing, truncated, hostile, or of another kind.
         UnsupportedError: It has no state dict.
     """
+    if Path(path).is_dir():
+        return read_folder(Path(path))
     return _by_suffix(_READERS, Path(path))(Path(path))
 
 
@@ -113,6 +118,13 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite
     Raises:
         FileError: The path is of another kind, exists and `overwrite` is false, or cannot be written.
     """
+    if isinstance(checkpoint.container, Folder):
+        if path.is_dir() or not path.suffix:
+            text = checkpoint.metadata.get(RECIPE)
+            card = "" if text is None else model_card(Recipe.from_json(text), title=path.name)
+            write_folder(checkpoint, path, overwrite=overwrite, card=card)
+            return
+        checkpoint = dataclasses.replace(checkpoint, container=None)
     _by_suffix(_WRITERS, path)(checkpoint, path, overwrite=overwrite)
 
 
