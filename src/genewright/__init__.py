@@ -10,7 +10,8 @@ Importing genewright imports no framework.
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType as _Module
+from typing import Any as _Any
 
 from genewright import fitness as fitness
 from genewright import neurons as neurons
@@ -165,8 +166,18 @@ from genewright.where import where as where
 
 __version__ = "0.1.0"
 
+_ROOMS = ("errors", "fitness", "neurons", "noise")  # used as gw.fitness.Supervised is
 
-def __getattr__(name: str) -> Any:
+
+def __dir__() -> list[str]:
+    """List the names that are for users: classes, functions, and the rooms that are used by name."""
+    here = globals().items()
+    names = [name for name, value in here if not (name.startswith("_") or isinstance(value, _Module) or value is _Any)]
+    names = [name for name in names if name != "annotations"]
+    return sorted({*names, *_ROOMS, *(cls.__name__ for cls in _registered().values()), "__version__"})
+
+
+def __getattr__(name: str) -> _Any:
     """Find operators of other packages as names of gw."""
     if not name.startswith("_"):
         for cls in _registered().values():
@@ -174,5 +185,5 @@ def __getattr__(name: str) -> Any:
                 return cls
     if name == "undo":
         raise AttributeError("gw.undo does not exist: gw.mutate leaves the model as it is; gw.mutated undoes itself.")
-    hint = _did_you_mean(name, [n for n in globals() if not n.startswith("_")]) if not name.startswith("_") else ""
+    hint = _did_you_mean(name, [n for n in __dir__() if n != "__version__"]) if not name.startswith("_") else ""
     raise AttributeError(f"module 'genewright' has no attribute {name!r}. {hint}".rstrip())

@@ -50,6 +50,8 @@ def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
         >>> gw.fingerprint(again) == gw.fingerprint(mutant)
         True
     """
+    if isinstance(model, str | Path):
+        raise SettingError(f"gw.save: the model comes first, then the path. Write gw.save(model, {str(model)!r}).")
     backend = backend_of(model)
     if is_folder(Path(path)) and saves_as_folder(model):
         save_folder(model, Path(path), overwrite=overwrite)
@@ -138,6 +140,8 @@ def _base(factory: Any) -> tuple[Backend, Any]:
 def _whole(file: Path, rest: object) -> Any:
     if rest is None and file.is_dir():
         return load_folder(file)
+    if rest is not None and not isinstance(rest, str | Path):
+        raise FileError(f"gw.load: the model comes first, then the path. Write gw.load(model, {str(file)!r}).")
     if rest is not None or file.suffix.lower() not in WHOLE_MODELS:
         raise FileError(
             f"{file}: holds no whole model that could be loaded without its class. Write gw.load(factory, path), where "

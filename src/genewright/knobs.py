@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from genewright.backends import backend_of
+from genewright.errors import ExampleError
 from genewright.interrupts import hearing
 from genewright.widths.knob import Knobs
 
@@ -35,4 +36,8 @@ def knobs(model: Any, example: Any = None) -> Knobs:
         [('0', 8, True), ('input of 0', 4, False), ('2', 2, False)]
     """
     network = backend_of(model).network(model, example)
-    return replace(network.structure.widths.verified_knobs(), cost=network.cost())
+    try:
+        found = network.structure.widths.verified_knobs()
+    except ExampleError as error:
+        raise ExampleError("gw.knobs has to see the model run once. Write gw.knobs(model, example=x).") from error
+    return replace(found, cost=network.cost())

@@ -14,7 +14,6 @@ from genewright.references import DonorReference, Prototype, Reference, said
 from genewright.spec import LayerSpec
 from genewright.where import Where
 
-
 _PLAIN = frozenset({float, int, bool, str, type(None)})
 
 

@@ -90,7 +90,16 @@ GUESSES: list[tuple[str, str | None]] = [
     ("gw.mutate(net, gw.InsertLayer(net[1], nn.Linear), seed=1, example=x)", None),
     ("gw.mutate(net, gw.ReplaceLayer('1', nn.GELU()), seed=1, example=x)", None),
     ("gw.mutate(net, gw.ReplaceActivation(to=nn.GELU), seed=1, example=x)", None),
+    ("gw.mutate(net, gw.Widen('*', 1.5), seed=1, example=x)", None),
+    ("gw.mutate(net, gw.Narrow('*', 0.5), seed=1, example=x)", None),
+    ("gw.mutate(net, gw.Widen('2*'), seed=1, example=x)", r"no width can change so: '2' cannot change.*output"),
+    ("gw.mutate(net, gw.Widen('0'), seed=1, example='1x4')", r"write example=torch.zeros\(1, 4\)"),
+    ("gw.mutate(net, gw.Widen('0'), seed=1, example=(1, 4))", r"write example=torch.zeros\(1, 4\)"),
+    ("gw.knobs(net)", r"Write gw.knobs\(model, example=x\)"),
+    ("gw.mutate(net, gw.RemoveLayer(net[1]), seed=1, example=x)", None),
     # files and recipes
+    ("gw.load('net.safetensors', net)", r"Write gw.load\(model, 'net.safetensors'\)"),
+    ("gw.save('net.safetensors', net)", r"Write gw.save\(model, 'net.safetensors'\)"),
     ("gw.load(net, 'none.safetensors')", r"none.safetensors"),
     ("gw.save(net)", r"Write gw.save\(model, path\)"),
     ("gw.recipe(net)", r"not a mutant"),
@@ -128,6 +137,19 @@ def test_a_guess_is_right_or_answered_with_the_call_to_write(
         return
     with pytest.raises(gw.GenewrightError, match=says):
         eval(guess, dict(typed))
+
+
+def test_a_pattern_changes_what_can_and_the_plan_says_what_stays(typed: dict[str, Any]) -> None:
+    plan = gw.plan(typed["net"], gw.Widen("*", 1.5), seed=1, example=typed["x"])
+    assert "2 widths that the pattern stands for stay: 'input of 0' cannot change" in str(plan)
+    assert [layer.out_features for layer in plan.apply() if isinstance(layer, nn.Linear)] == [12, 3]
+
+
+def test_names_of_gw_are_those_for_users() -> None:
+    names = dir(gw)
+    assert {"GaussianNoise", "mutate", "Widen", "neurons", "fitness", "__version__"} <= set(names)
+    assert not {"Any", "annotations", "packed", "transaction", "operators"} & set(names)
+    assert all(hasattr(gw, name) for name in names)
 
 
 def test_a_layer_in_a_setting_becomes_its_name_in_the_recipe(typed: dict[str, Any]) -> None:

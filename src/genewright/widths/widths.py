@@ -169,11 +169,20 @@ class Widths(ABC):
         """
         if not is_pattern(layer):
             return (self.find(layer),)
+        found = self.matching(layer)
+        refuse_overlaps(found)
+        return found
+
+    def matching(self, layer: str) -> tuple[Knob, ...]:
+        """Return the knobs that a pattern stands for, each once, whether or not they can change together.
+
+        Raises:
+            UnknownNameError: No layer that writes a width is called so.
+        """
         known = dict.fromkeys(name for knob in self.knobs() for name in (knob.name, *knob.layers))
         found = tuple(dict.fromkeys(self.find(name) for name in known if matches(layer, name)))
         if not found:
             raise UnknownNameError(f"No layer that writes a width is called {layer!r}. {did_you_mean(layer, known)}")
-        refuse_overlaps(found)
         return found
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from genewright.widths.grouped import grouped
+from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
 _MOST_NAMED = 6
 
 
-def note_on(widths: Widths, layer: str | None) -> str:
+def note_on(widths: Widths, layer: str | None, knobs: Sequence[Knob] | None = None) -> str:
     """Return a note on whole groups, or on attributes that hold the old size of the widths that a layer writes; or "".
 
     Args:
         widths: The network's, before the change.
         layer: A layer, a knob, or a pattern.
+        knobs: Those that change, where not all do that the pattern stands for.
     """
     channels = grouped(widths, layer)
     if channels is not None:
         return f"{channels.words()} Whole groups come and go."
     left: dict[str, int] = {}
     asleep: list[str] = []
-    for knob in () if layer is None else widths.find_all(layer):
+    if knobs is None:
+        knobs = () if layer is None else widths.find_all(layer)
+    for knob in knobs:
         left |= dict.fromkeys(widths.numbers_left(knob), knob.size)
         asleep += widths.unreached(knob)
     notes: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -15,8 +15,9 @@ from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.head_size import shrunk_heads
 from genewright.operators.architecture.importance import choices, least_important
-from genewright.operators.architecture.left_numbers import note_on
+from genewright.operators.architecture.named_units import check_units, is_mask, numbers_of
 from genewright.operators.architecture.shrink import shrunk
+from genewright.operators.architecture.those_that_can import Chosen, note_of, those_that_can
 from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
@@ -90,7 +91,7 @@ class Narrow(Operator):
             raise SettingError(f"Narrow: say one of factor, num_units and units; received {' and '.join(said)}.")
         if self.units is not None:
             units: tuple[int, ...] = tuple(np.asarray(self.units).tolist())
-            mask = _is_mask(units)
+            mask = is_mask(units)
             if not (any(units) if mask else units) or (not mask and len(set(units)) != len(units)):
                 raise SettingError(f"Narrow: units are different numbers, at least one, or a mask; received {units!r}.")
             for unit in () if mask else units:
@@ -125,7 +126,7 @@ class Narrow(Operator):
         return self.repair == "least_squares"
 
     def note(self, networks: tuple[Network, ...]) -> str:
-        return note_on(networks[0].structure.widths, self.layer)
+        return note_of(networks[0].structure.widths, self.layer, self._those_that_can)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of every place, and of the attributes that follow."""
@@ -137,7 +138,7 @@ class Narrow(Operator):
             said = channels.settings("Narrow", self.num_units, self.units)
             yield from replace(self, **said)._shrunk(channels.groups, network, noise)
             return
-        for knob in widths.find_all(self.layer):
+        for knob in self._those_that_can(widths)[0]:
             yield from self._shrunk(knob, network, noise)
 
     def _shrunk(self, knob: Knob, network: Network, noise: Noise) -> Iterator[Edit]:
@@ -151,14 +152,13 @@ class Narrow(Operator):
         else:
             yield from shrunk(knob, gone, network, repair=self.repair)
 
+    def _those_that_can(self, widths: Widths) -> Chosen:
+        return those_that_can("Narrow", self.layer, widths, _obstacle, lambda knob: knob.size - self._removed(knob))
+
     def _removed(self, knob: Knob) -> int:
         if self.units is not None:
-            if _is_mask(self.units) and len(self.units) != knob.size:
-                raise SettingError(f"Narrow: the mask has {len(self.units)} entries, {knob.name!r} {knob.size} units.")
-            removed = len(self._numbers())
-            outside = [unit for unit in self._numbers() if unit >= knob.size]
-            if outside:
-                raise SettingError(f"Narrow: {knob.name!r} has units 0 to {knob.size - 1}; received {outside[0]}.")
+            check_units("Narrow", self.units, knob)
+            removed = len(numbers_of(self.units))
         elif self.num_units is not None:
             removed = self.num_units
         else:
@@ -176,18 +176,10 @@ class Narrow(Operator):
             )
         return removed
 
-    def _numbers(self) -> list[int]:
-        units = self.units or ()
-        return [at for at, gone in enumerate(units) if gone] if _is_mask(units) else list(units)
-
     def _chosen(self, knob: Knob, network: Network, noise: Noise, count: int) -> tuple[int, ...]:
         if self.units is not None:
-            return tuple(sorted(self._numbers()))
+            return tuple(sorted(numbers_of(self.units)))
         return least_important(self.by, knob, count, network, noise)
-
-
-def _is_mask(units: Sequence[object]) -> bool:
-    return bool(units) and all(isinstance(one, bool) for one in units)
 
 
 def _obstacle(knob: Knob) -> str:

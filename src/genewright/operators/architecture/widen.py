@@ -12,9 +12,9 @@ from genewright.network import Network
 from genewright.noise import uniform01
 from genewright.operator import Operator
 from genewright.operators.architecture.head_size import grown_heads, growth
-from genewright.operators.architecture.left_numbers import note_on
 from genewright.operators.architecture.new_unit_init import NEW_UNIT_INITS
 from genewright.operators.architecture.new_unit_init import growth as new_units
+from genewright.operators.architecture.those_that_can import Chosen, note_of, those_that_can
 from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_positive
@@ -51,7 +51,7 @@ class Widen(Operator):
 
     Args:
         layer: Name of a layer that writes the width, or of the knob; a pattern such as "layers.*.fc1" widens each that
-            it stands for, all alike; None lets the seed choose among those that can.
+            it stands for and that can grow, all alike; None lets the seed choose among those that can.
         factor: New size over old size, above 1. Say this or `num_units`; by default 1.5.
         num_units: How many units are added.
         init: How they are filled.
@@ -116,7 +116,7 @@ class Widen(Operator):
         raise UnsupportedError("Widen: no width of this network can grow so. gw.knobs(model, example) says why.")
 
     def note(self, networks: tuple[Network, ...]) -> str:
-        return note_on(networks[0].structure.widths, self.layer)
+        return note_of(networks[0].structure.widths, self.layer, self._those_that_can)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         """Yield the edits of every place, and of the attributes that follow."""
@@ -129,7 +129,7 @@ class Widen(Operator):
                 channels.groups, network, noise
             )
             return
-        for knob in widths.find_all(self.layer):
+        for knob in self._those_that_can(widths)[0]:
             yield from self._grown(knob, network, noise)
 
     def _grown(self, knob: Knob, network: Network, noise: Noise) -> Iterator[Edit]:
@@ -145,6 +145,12 @@ class Widen(Operator):
         attributes = network.structure.widths.resolve_attributes(knob, knob.size + added)
         grown = new_units(knob, added, attributes, init=self.init, placement=self.placement, noise=noise)
         yield from NEW_UNIT_INITS[self.init](grown, network, noise)
+
+    def _those_that_can(self, widths: Widths) -> Chosen:
+        def size(knob: Knob) -> int | None:
+            return None if _grows_heads(knob, self) else knob.size + self._added(knob)
+
+        return those_that_can("Widen", self.layer, widths, lambda knob: _obstacle(knob, self), size)
 
     def _added(self, knob: Knob) -> int:
         if self.num_units is not None:

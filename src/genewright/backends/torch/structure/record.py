@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -117,9 +118,21 @@ def record(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recordin
     except Exception as error:
         raise UnsupportedError(
             f"{type(model).__name__} does not run on the example: {type(error).__name__}: {error}. "
-            "Give a tensor, a tuple of positional or a dict of keyword arguments that model(...) takes; a list of "
-            "several tuples or dicts is several examples, and a list that is one argument is written ([a, b],)."
+            f"{_what_to_give(example)}"
         ) from error
+
+
+def _what_to_give(example: Any) -> str:
+    """Return the call to write; a shape in the place of a sample is answered with the sample of that shape."""
+    usual = (
+        "Give a tensor, a tuple of positional or a dict of keyword arguments that model(...) takes; a list of several "
+        "tuples or dicts is several examples, and a list that is one argument is written ([a, b],)."
+    )
+    given: Any = list(map(int, re.findall(r"\d+", example))) if isinstance(example, str) else example
+    lengths = list(cast("list[Any]", given)) if isinstance(given, tuple | list) else []
+    if not lengths or any(type(one) is not int for one in lengths):
+        return usual
+    return f"{usual} Of a shape, write example=torch.zeros({', '.join(map(str, lengths))})."
 
 
 def record_training(model: nn.Module, example: Any, names: Mapping[int, str]) -> Recording | None:
