@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from genewright.backends import Backend, backend_of
 from genewright.backends.files import read_checkpoint
@@ -16,6 +16,7 @@ from genewright.folders import is_folder, load_folder, save_folder, saves_as_fol
 from genewright.recipe import Recipe, history_of, history_to_json, step_text
 from genewright.references import is_layer, said
 from genewright.reshape import MOST_TIMES, reshape
+from genewright.settings import check_choice
 from genewright.storage import Overwrite
 
 Model = TypeVar("Model")
@@ -25,19 +26,33 @@ WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 
 
 @answered("gw.save(model, path)")
-def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
+def save(
+    model: Any,
+    path: str | Path,
+    *,
+    overwrite: Overwrite = False,
+    format: Literal["peft"] | None = None,  # noqa: A002  # as pandas and Pillow call it
+) -> None:
     """Write a model's tensors to a safetensors file, with its recipe inside where it is a mutant.
+
+    With ``format="peft"``, a mutant by noise of low rank (`LowRankNoise`, or `EvolutionNoise` with a rank) becomes a
+    LoRA adapter, which ``peft.PeftModel.from_pretrained(base, path)`` loads: the outputs are the mutant's, to the
+    rounding of one product more; of halves, to that of their weights. Biases go along; any other change is refused.
 
     Args:
         model: A torch module, a Keras model or a checkpoint. A checkpoint may also be written as the kind of file that
             it was read from; a Keras model as .keras, .weights.h5 or .h5, too.
-        path: The file to write, atomically; or a folder, for a model of transformers (config, tensors, recipe.json and
-            a model card, which `from_pretrained` reads where the config can say what has changed, and ``gw.load(path)``
-            always) and for a checkpoint that was read from one.
+        path: The file to write, atomically; of an adapter its folder; or a folder, for a model of transformers (config,
+            tensors, recipe.json and a model card, which `from_pretrained` reads where the config can say what has
+            changed, and ``gw.load(path)`` always) and for a checkpoint that was read from one.
         overwrite: Whether an old file may be replaced; it keeps its permissions. "force" also replaces a read-only one,
             and makes the file that a dangling link stands for.
+        format: "peft" for a LoRA adapter; None for what the path's end says.
 
     Raises:
+        SettingError: There is no such format.
+        UnsupportedError: An adapter cannot hold the mutation; what it cannot hold is named.
+        RecipeError: An adapter of a model that is no mutant, or has changed since.
         FileError: The file exists and `overwrite` is false, or it cannot be written; an old file stays as it was.
 
     Example:
@@ -53,12 +68,27 @@ def save(model: Any, path: str | Path, *, overwrite: Overwrite = False) -> None:
     if isinstance(model, str | Path):
         raise SettingError(f"gw.save: the model comes first, then the path. Write gw.save(model, {str(model)!r}).")
     backend = backend_of(model)
-    if is_folder(Path(path)) and saves_as_folder(model):
+    if format is None and is_folder(Path(path)) and saves_as_folder(model):
         save_folder(model, Path(path), overwrite=overwrite)
         return
     history = backend.history(model)
     metadata = {RECIPE: history_to_json(history)} if history else {}
+    if format is not None:
+        _save_as(format, model, backend, Path(path), metadata, overwrite)
+        return
     backend.save(model, Path(path), metadata, overwrite=overwrite)
+
+
+def _save_as(
+    form: str, model: Any, backend: Backend, path: Path, metadata: dict[str, str], overwrite: Overwrite
+) -> None:
+    check_choice("gw.save", "format", form, ("peft",))
+    if backend.name != "torch":
+        raise UnsupportedError(f"PEFT adapts torch modules, and a {type(model).__name__} is of {backend.name}.")
+    if not metadata:
+        raise RecipeError("A LoRA adapter holds what a mutation added, and this model has no recipe: it is no mutant.")
+    peft: Any = importlib.import_module("genewright.integrations.peft")
+    peft.save_adapter(model, Recipe.from_json(metadata[RECIPE]), path, metadata, overwrite=overwrite)
 
 
 @overload
