@@ -65,16 +65,20 @@ class _Words(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.words, self.places, self.head = nn.Embedding(9, 4), nn.Embedding(7, 4), nn.Linear(4, 3)
+        self.kinds = nn.Embedding(5, 4)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head((self.words(x) + self.places(torch.arange(x.shape[1]))).mean(1))
+    def forward(self, x: torch.Tensor, kinds: torch.Tensor | None = None) -> torch.Tensor:
+        kind = self.kinds(torch.zeros_like(x) if kinds is None else kinds)
+        return self.head((self.words(x) + self.places(torch.arange(x.shape[1])) + kind).mean(1))
 
 
 def test_several_tables_are_listed_and_one_is_named() -> None:
     torch.manual_seed(0)
     net, x = _Words(), torch.arange(5).reshape(1, 5)
-    with pytest.raises(gw.UnknownNameError, match=r"'words' \(9\), 'places' \(7\)"):
-        gw.mutate(net, gw.ResizeVocabulary(), seed=1, example=x)
+    with pytest.raises(gw.UnknownNameError, match=r"'kinds' \(5\), 'words' \(9\)"):
+        gw.mutate(net, gw.ResizeVocabulary(), seed=1, example=(x, x % 2))
+    alone = gw.mutate(net, gw.ResizeVocabulary(), seed=1, example=x)  # positions and kinds are counted, not given
+    assert (alone.words.num_embeddings, alone.places.num_embeddings, alone.kinds.num_embeddings) == (10, 7, 5)
     with pytest.raises(gw.SettingError, match="9 words already"):
         gw.mutate(net, gw.ResizeVocabulary(9, layer="words"), seed=1, example=x)
     for init, wanted in (("zero", torch.zeros(2, 4)), ("mean", net.words.weight.mean(0).expand(2, 4))):

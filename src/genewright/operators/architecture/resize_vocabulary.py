@@ -44,8 +44,8 @@ class ResizeVocabulary(Operator):
         num_tokens: How many words there are then; None for one more.
         init: How new rows are filled.
         pad_to_multiple_of: Round up to a multiple of this, as tensor cores like it.
-        layer: The embedding, or a pattern for several; None where only one table can be that of the words: it is tied
-            to the scores, as long as they are, or the only table.
+        layer: The embedding, or a pattern for several; None where only one table can be that of the words, among
+            those that the model's input looks up: it is tied to the scores, as long as they are, or the only one.
 
     Raises:
         SettingError: A setting is out of its range, or nothing would change.
@@ -123,7 +123,7 @@ class ResizeVocabulary(Operator):
 
 def _words(widths: Widths, layer: str | None) -> list[Knob]:
     """Return the widths that count the words: of tables, and of heads that are not tied to one."""
-    tables = [knob for knob in widths.tables() if not _other_pins(knob)]
+    tables = [knob for knob in _told(widths) if not _other_pins(knob)]
     heads = [
         knob
         for knob in widths.knobs()
@@ -149,6 +149,13 @@ def _words(widths: Widths, layer: str | None) -> list[Knob]:
         raise UnknownNameError(f"Several tables could be that of the words. Name one, layer=...: {listed}.")
     same = {id(knob.leaf) for knob in chosen}
     return [*chosen, *(head for head in heads if head.size == chosen[0].size and id(head.leaf) not in same)]
+
+
+def _told(widths: Widths) -> list[Knob]:
+    """Return the tables that are looked up by what the model is given, not by counts or kinds; all where none is."""
+    told = {table.tensor for table in widths.positions().named}
+    tables = list(widths.tables())
+    return [knob for knob in tables if any(place.tensor in told for place in knob.places)] or tables
 
 
 def _layers(knob: Knob) -> list[str]:
