@@ -38,6 +38,23 @@ def test_the_score_is_the_librarys_and_a_survivor_is_made_again(genewright: Run,
     assert result in json.dumps(json.loads(done.stdout))
 
 
+def test_a_mutant_is_written_from_the_report(genewright: Run, folder: Path) -> None:
+    genewright(*NET, "--seed", "1", "--count", "6", "--out", "report.jsonl", "--json").json()
+    row = gw.MutationReport.load("report.jsonl").rows[3]
+    words = ("mutate", "--from", "report.jsonl#3", "users_models:Net", "--weights", "net.pt", "--out")
+    done = genewright(*words, "m3.safetensors", "--json")
+    assert done.json()["result"] == row.result, done.err
+    from users_models import Net
+
+    assert gw.fingerprint(gw.load(Net, "m3.safetensors")) == row.result
+    again = genewright(*words, "m3.safetensors")
+    assert (again.code, "--force" in again.err) == (1, True), again.err
+    other = genewright("mutate", "--from=report.jsonl#99", "users_models:Net", "--weights", "net.pt", "--out", "n.pt")
+    assert other.code == 1
+    assert "no recipe of mutant 99" in other.err
+    assert "REPORT#NUMBER" in genewright("mutate", "--from", "report.jsonl", "net.pt", "--out", "n.pt").err
+
+
 def test_a_store_is_extended_and_the_page_is_written(genewright: Run, folder: Path) -> None:
     first = genewright(*NET, "--seed", "1", "--count", "4", "--store", "kept", "--criterion", "any", "--json").json()
     more = genewright(

@@ -15,6 +15,7 @@ from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
 from genewright.cli.factories import brings_weights, is_factory
 from genewright.cli.models import open_model
+from genewright.cli.mutant_of_report import FROM, asks_for_report, command_of_report
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.output import Output
 from genewright.files import save
@@ -39,7 +40,22 @@ class MutateGroup(OperatorGroup):
     """Writes a mutant, its recipe inside."""
 
     verb = "mutate"
-    about = "Write a mutant of a model, with the recipe that makes it again inside. Name the operator, then the model."
+    about = (
+        "Write a mutant of a model, with the recipe that makes it again inside. Name the operator, then the model; or "
+        "--from REPORT.jsonl#NUMBER in the operator's place, for a mutant of a report of `genewright score`."
+    )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the operator's command; ``--from`` in its place names a mutant of a report."""
+        if asks_for_report(args) and args[0].startswith("-"):
+            return FROM, command_of_report(), args
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Leave ``--from`` and what follows to the command that knows it."""
+        if args and args[0].startswith(FROM) and asks_for_report(args):
+            return super().parse_args(ctx, ["--", *args])
+        return super().parse_args(ctx, args)
 
     @classmethod
     def options(cls) -> list[inspect.Parameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -27,15 +28,16 @@ from genewright.errors import ExampleError
 from genewright.files import read_recipe, save
 from genewright.mutate import replay as replayed
 from genewright.operator import changes_layers
+from genewright.recipe import Recipe
 
-Recipe = Annotated[
+RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe's .json file, or a mutant's file that holds one.")
 ]
 
 
 def replay(
     ctx: typer.Context,
-    recipe: Recipe,
+    recipe: RecipeFile,
     base: Model,
     *,
     out: Out,
@@ -51,10 +53,29 @@ def replay(
     The base must be the network that the recipe names by its fingerprint, and so must the result; else nothing is
     written.
     """
-    output = Output(as_json=as_json)
+    replay_into(
+        ctx, lambda: read_recipe(recipe), base, out, Output(as_json=as_json), weights=weights,
+        model_arg=model_arg, example=example, donors=donors, force=force,
+    )  # fmt: skip
+
+
+def replay_into(
+    ctx: typer.Context,
+    reading: Callable[[], Recipe],
+    base: str,
+    out: Path,
+    output: Output,
+    *,
+    weights: Path | None,
+    model_arg: list[str] | None,
+    example: list[str] | None,
+    donors: list[str] | None,
+    force: bool,
+) -> None:
+    """Make a mutant again and write it, or say why that cannot be; the arguments are those of the command."""
     refuse_output(out, force=force, folder=Path(base).is_dir())
     with output.working("Reading"):
-        read = read_recipe(recipe)
+        read = reading()
         changed = any(changes_layers(step.operator) for step in read.steps)
         model, sample = open_with_example(base, weights, example, model_arguments(model_arg), whole=changed)
         parents = [open_model(word) for word in donors or ()]
