@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import genewright as gw
-from genewright.report.growth import draw_growth
+from genewright.report.growth import Way, draw_growth
 from genewright_demo.commands import base_words, replay_in_a_fresh_process
 from genewright_demo.console import Console
 from genewright_demo.digits import Digits, Seed
@@ -21,6 +21,7 @@ WIDER = gw.Widen(layer=LAYER, num_units=ADDED)
 NARROW_AGAIN = gw.Narrow(layer=LAYER, units=tuple(range(UNITS, UNITS + ADDED)))
 DEEPER = gw.InsertLayer(after="pool", activation="ReLU")
 PLAIN = gw.Widen(layer=LAYER, num_units=ADDED, init="noise", placement="both")
+_FURTHER = ", trained on"
 _SAME = 1e-5  # float32 outputs; the mutation itself is checked in float64
 
 
@@ -124,10 +125,17 @@ def _change(stage: Stage) -> str:
 
 
 def draw_stages(path: Path, stages: Sequence[Stage]) -> None:
-    """Draw the networks by size and loss."""
-    kinds = ["trained" if s.trained else "kept" if s.relative_error <= _SAME else "changed" for s in stages]
-    points = [(s.name, s.parameters, s.cross_entropy, k) for s, k in zip(stages, kinds, strict=True)]
-    draw_growth(path, points, original=stages[0].cross_entropy)
+    """Draw what became of the loss: as trained, mutated, and trained on."""
+    first, *others = stages
+    further = {stage.name.removesuffix(_FURTHER): stage.cross_entropy for stage in stages if stage.trained}
+    ways = [Way("not mutated", (first.cross_entropy, first.cross_entropy, further[first.name]), "unchanged")]
+    for stage in others:
+        if not stage.trained:
+            kind = "kept" if stage.relative_error <= _SAME else "changed"
+            # What is the same in print is one level.
+            loss = first.cross_entropy if kind == "kept" else stage.cross_entropy
+            ways.append(Way(stage.name, (first.cross_entropy, loss, further.get(stage.name)), kind))
+    draw_growth(path, ways)
 
 
 def regrow(folder: Folder, framework: Framework, grown: Any, console: Console) -> str:

@@ -91,8 +91,18 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console,
     mutant = gw.mutate(model, mutation(best.std, best.rate), seed=seed)
     with console.working("Drawing and saving"):
         _save(folder, model, mutant, digits)
-        draw_accuracy_map(folder.grid, STRENGTHS, RATES, _table(cells), original=accuracy, best=(best.std, best.rate))
-        draw_weights_before_after(folder.weights, model, mutant, title=f"std {best.std:g}, rate {best.rate:g}")
+        draw_accuracy_map(
+            folder.grid,
+            STRENGTHS,
+            RATES,
+            _table(cells),
+            original=accuracy,
+            best=(best.std, best.rate),
+            samples=len(digits.held_labels),
+        )
+        draw_weights_before_after(
+            folder.weights, model, mutant, title=f"std {best.std:g}, rate {best.rate:g}", strength=best.std
+        )
     replayed = _replayed(folder, mutant, console)
     undone = _undone(model, best, seed, console)
     console.say("\nChange the architecture", style="bold")

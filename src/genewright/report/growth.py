@@ -1,57 +1,92 @@
-"""Networks of different size on one plane: how large each is, and how well it does."""
+"""What becomes of a network's loss as it is mutated and trained on: one line for each way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
 
 from genewright.report.picture import write_picture
 
-_KEPT, _CHANGED, _TRAINED = "#33659a", "#c0392b", "#2e8b57"
+Kind = Literal["kept", "changed", "unchanged"]
+_LOOKS: dict[Kind, tuple[str, str]] = {  # colours that those tell apart who see no red or green; and shapes
+    "kept": ("#0072b2", "o"),
+    "changed": ("#d55e00", "^"),
+    "unchanged": ("#666666", "s"),
+}
+_GAP = 0.085  # of the height: the least distance of two labels
 
 
-def draw_growth(path: Path, points: Sequence[tuple[str, int, float, str]], *, original: float) -> None:
-    """Write a picture of networks: parameters against cross-entropy on held-out data.
+@dataclass(frozen=True)
+class Way:
+    """One way through the places of the picture.
+
+    Attributes:
+        name: What was done, with what it leads to.
+        losses: Cross-entropy as trained, mutated, and trained on; None where the way ends before.
+        kind: Whether the mutation kept the outputs or changed them; "unchanged" where there was none.
+    """
+
+    name: str
+    losses: tuple[float, float | None, float | None]
+    kind: Kind
+
+
+def draw_growth(path: Path, ways: Sequence[Way]) -> None:
+    """Write a picture of ways: cross-entropy on held-out data as trained, mutated, and trained on.
 
     Args:
         path: The PNG file; an old one is replaced.
-        points: (name, parameters, cross-entropy, "kept" | "changed" | "trained") of each network.
-        original: The original's cross-entropy: a line, on which those stand whose function is kept.
+        ways: The ways, which all begin at one network.
 
     Raises:
         FileError: The file cannot be written.
     """
-    colours = {"kept": _KEPT, "changed": _CHANGED, "trained": _TRAINED}
-    labels = {"kept": "same outputs as trained", "changed": "outputs changed", "trained": "trained further"}
-    figure: Any = Figure(figsize=(8.4, 5.2), layout="constrained")
+    write_picture(growth_figure(ways), path)
+
+
+def growth_figure(ways: Sequence[Way]) -> Any:
+    """Return the picture as a figure of matplotlib."""
+    figure: Any = Figure(figsize=(8.4, 4.6), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(original, color="#bbbbbb", linewidth=1.0, zorder=0)
-    for kind, colour in colours.items():
-        chosen = [point for point in points if point[3] == kind]
-        axes.scatter([p[1] for p in chosen], [p[2] for p in chosen], s=70, color=colour, alpha=0.85, label=labels[kind])
-    names: dict[tuple[int, float, str], list[str]] = {}
-    for name, size, loss, kind in points:
-        names.setdefault((size, loss, kind), []).append(name)
-    for place, ((size, loss, kind), named) in enumerate(names.items()):
-        axes.annotate(
-            "\n".join(named),
-            (size, loss),
-            xytext=(0, 10 if place % 2 else -10),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if place % 2 else "top",
-            fontsize=9,
-            color=colours[kind],
-        )
-    axes.margins(0.18, 0.25)
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.set_xlabel("trainable values")
-    axes.set_ylabel("cross-entropy on held-out images")
+    ends: dict[int, dict[float, list[Way]]] = {1: {}, 2: {}}
+    for way in ways:
+        places = [(place, loss) for place, loss in enumerate(way.losses) if loss is not None]
+        colour, marker = _LOOKS[way.kind]
+        axes.plot(*zip(*places, strict=True), color=colour, linewidth=2.2, marker=marker, markersize=8, alpha=0.9)
+        place, loss = places[-1]
+        ends[place].setdefault(loss, []).append(way)
+    losses = [loss for way in ways for loss in way.losses if loss is not None]
+    low, high = min(losses), max(losses)
+    height = (high - low) or 1.0
+    axes.set_ylim(low - 0.12 * height, high + 0.12 * height)
+    axes.set_xlim(-0.15, 3.15)
+    for place, by_loss in ends.items():
+        levels = _apart(sorted(by_loss), _GAP * 1.24 * height)
+        for (loss, named), level in zip(sorted(by_loss.items()), levels, strict=True):
+            axes.annotate(
+                f"{', '.join(way.name for way in named)}: {loss:.3f}",
+                (place, loss),
+                xytext=(place + 0.09, level if place == 2 else level + 0.05 * height),  # beside the line that goes on
+                va="center" if place == 2 else "bottom",
+                fontsize=11,
+                color=_LOOKS[named[0].kind][0],
+            )
+    begin = {"xytext": (2, -14), "textcoords": "offset points", "va": "top", "fontsize": 11}
+    axes.annotate("as trained", (0, ways[0].losses[0]), **begin)
+    axes.set_xticks([0, 1, 2], ["trained", "mutated", "trained on"], fontsize=12)
+    axes.set_ylabel("cross-entropy on held-out images", fontsize=12)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("Wider, narrower, deeper, and trained further", fontsize=13)
-    axes.legend(frameon=False, loc="best")
-    write_picture(figure, path)
+    axes.set_title("The loss goes on where it was, unless new units are drawn at random", fontsize=13)
+    return figure
+
+
+def _apart(levels: Sequence[float], gap: float) -> list[float]:
+    """Return ascending levels moved up until none is nearer to the next than `gap`."""
+    moved: list[float] = []
+    for level in levels:
+        moved.append(level if not moved else max(level, moved[-1] + gap))
+    return moved

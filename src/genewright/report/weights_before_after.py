@@ -1,85 +1,107 @@
-"""The weights of two networks, layer by layer: their histograms, and the change of each weight."""
+"""The tensors of two networks, one in each row: their values, and by how much of the tensor's spread they changed."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from genewright.backends import backend_of
 from genewright.network import Network
 from genewright.report.picture import write_picture
+from genewright.tensor import Tensor
 
-_BEFORE, _AFTER = "#355c7d", "#e8743b"
-_POINTS = 4000  # more than this in a scatter plot hide each other
+_BEFORE, _AFTER = "#355c7d", "#d55e00"
+_MOST = 14  # rows: the largest tensors where there are more
+_FEW = 60  # changed values that are drawn one by one
+_VALUES = 4.0  # spreads on either side
+_BINS = 61
+
+Values = NDArray[np.float64]
 
 
-def draw_weights_before_after(path: Path, before: Any, after: Any, *, title: str) -> None:
-    """Write a picture with two panels a layer.
+def draw_weights_before_after(
+    path: Path, before: Any, after: Any, *, title: str, strength: float | None = None
+) -> None:
+    """Write a picture with a row for each trainable tensor, all in units of that tensor's standard deviation.
 
-    Above, the histogram of the layer's trainable values before (filled) and after (line). Below, the change of each
-    value against the value before; what did not change lies on the line at zero.
+    On the left the density of the values before (filled) and after (line), about their mean; on the right the changes
+    of those that changed: their density, or each of them where they are few.
 
     Args:
         path: The PNG file; an old one is replaced.
         before: A model.
         after: A mutant of it with the same shapes.
         title: What the mutation was.
+        strength: The standard deviation of the change in the same unit, to be marked; None for none.
 
     Raises:
         FileError: The file cannot be written.
     """
     first, second = backend_of(before).network(before), backend_of(after).network(after)
-    layers = [name for name, tensors in first.tensors_by_layer().items() if any(t.trainable for t in tensors)]
-    figure: Any = Figure(figsize=(2.7 * len(layers), 5.8), layout="constrained")
-    panels = figure.subplots(2, len(layers), squeeze=False)
-    for column, layer in enumerate(layers):
-        old, new = _values(first, layer), _values(second, layer)
-        _draw_histograms(panels[0][column], old, new)
-        _draw_changes(panels[1][column], old, new)
-        changed = int((old != new).sum())
-        panels[0][column].set_title(f"{layer}\n{old.size:,} values, {changed:,} changed", fontsize=10)
-    panels[0][0].set_ylabel("values in a bin (log scale)")
-    panels[1][0].set_ylabel("change: after minus before")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(f"Weights and biases before and after the mutation: {title}", fontsize=13)
+    tensors = [tensor for tensor in first.tensors.values() if tensor.trainable and tensor.size > 1]
+    kept = sorted(sorted(tensors, key=lambda tensor: -tensor.size)[:_MOST], key=tensors.index)
+    pairs = [(tensor, _values(first, tensor), _values(second, tensor)) for tensor in kept]
+    reach = max((float(np.abs(_changes(old, new)).max(initial=0.0)) for _, old, new in pairs), default=0.0) or 1.0
+    figure: Any = Figure(figsize=(8.4, 1.3 + 0.42 * len(pairs)), layout="constrained")
+    rows = figure.subplots(len(pairs), 2, squeeze=False, sharex="col", gridspec_kw={"width_ratios": (1, 1)})
+    for (tensor, old, new), (left, right) in zip(pairs, rows, strict=True):
+        changes = _changes(old, new)
+        _draw_values(left, old, new)
+        _draw_changes(right, changes, reach, strength)
+        left.set_ylabel(f"{tensor.name}\n{old.size:,} values", rotation=0, ha="right", va="center", fontsize=9)
+        right.annotate(
+            f"{changes.size:,} changed", (1, 0.98), xycoords="axes fraction", ha="right", va="top", fontsize=8
+        )
+    rows[0][0].set_title("values: before (filled), after (line)", fontsize=11)
+    rows[0][1].set_title("change of those that changed", fontsize=11)
+    marked = "" if strength is None else f"; dashed: {strength:g}"
+    rows[-1][0].set_xlabel("spreads of the tensor, about its mean", fontsize=11)
+    rows[-1][1].set_xlabel(f"spreads of the tensor{marked}", fontsize=11)
+    more = f" (the {_MOST} largest of {len(tensors)} tensors)" if len(tensors) > _MOST else ""
+    figure.suptitle(f"Before and after the mutation: {title}{more}", fontsize=13)
     write_picture(figure, path)
 
 
-def _values(network: Network, layer: str) -> NDArray[np.float64]:
-    tensors = [tensor for tensor in network.tensors_by_layer()[layer] if tensor.trainable]
-    return np.concatenate([network.read(tensor.name).reshape(-1).astype(np.float64) for tensor in tensors])
+def _values(network: Network, tensor: Tensor) -> Values:
+    return network.read(tensor.name).reshape(-1).astype(np.float64)
 
 
-def _draw_histograms(axes: Any, old: NDArray[np.float64], new: NDArray[np.float64]) -> None:
-    both = np.concatenate([old, new])
-    bins = min(48, max(12, math.isqrt(old.size)))
-    edges = np.linspace(float(both.min()), float(both.max()), bins + 1)
-    axes.hist(old, bins=edges, color=_BEFORE, alpha=0.45, label="before")
-    axes.hist(new, bins=edges, color=_AFTER, histtype="step", linewidth=1.6, label="after")
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=0.7)
-    axes.yaxis.set_major_formatter(_plain)
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.spines[["top", "right"]].set_visible(False)
+def _spread(old: Values) -> float:
+    return float(old.std()) or 1.0
 
 
-def _plain(value: float, _position: int | None) -> str:
-    return f"{value:g}"
+def _changes(old: Values, new: Values) -> Values:
+    """Return the changes of what changed, in spreads."""
+    return (new - old)[new != old] / _spread(old)
 
 
-def _draw_changes(axes: Any, old: NDArray[np.float64], new: NDArray[np.float64]) -> None:
-    step = max(1, old.size // _POINTS)
-    value, change = old[::step], (new - old)[::step]
-    moved = change != 0
-    axes.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
-    axes.scatter(value[~moved], change[~moved], s=4, color=_BEFORE, linewidths=0, alpha=0.5)
-    axes.scatter(value[moved], change[moved], s=9, color=_AFTER, linewidths=0, alpha=0.6)
-    axes.set_xlabel("value before")
-    axes.spines[["top", "right"]].set_visible(False)
+def _draw_values(axes: Any, old: Values, new: Values) -> None:
+    edges = np.linspace(-_VALUES, _VALUES, min(_BINS, max(12, 2 * round(old.size**0.5))))
+    centre, spread = old.mean(), _spread(old)
+    axes.hist((old - centre) / spread, bins=edges, density=True, color=_BEFORE, alpha=0.45)
+    axes.hist((new - centre) / spread, bins=edges, density=True, color=_AFTER, histtype="step", linewidth=1.3)
+    axes.set_xlim(-_VALUES, _VALUES)
+    _plain(axes)
+
+
+def _draw_changes(axes: Any, changes: Values, reach: float, strength: float | None) -> None:
+    if changes.size > _FEW:
+        axes.hist(changes, bins=np.linspace(-reach, reach, _BINS), density=True, color=_AFTER, alpha=0.75)
+    else:
+        axes.vlines(changes, 0, 0.6, color=_AFTER, linewidth=1.4)
+        axes.set_ylim(0, 1)
+    axes.axvline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
+    for place in () if strength is None else (-strength, strength):
+        axes.axvline(place, color="#444444", linewidth=1.0, linestyle="--", zorder=3)
+    axes.set_xlim(-reach, reach)
+    _plain(axes)
+
+
+def _plain(axes: Any) -> None:
+    axes.set_yticks([])
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(labelsize=9)
