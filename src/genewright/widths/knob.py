@@ -123,6 +123,12 @@ class Knob:
         return "units"
 
     @property
+    def mixed_heads(self) -> Reason | None:
+        """Return what mixes units that would count heads otherwise, as a mean over heads does; None for others."""
+        blocks = any(_over_mixed(place.whole, self.leaf) for place in self.places if "writer" in place.roles)
+        return self.mixes[0] if blocks and self.mixes and not self.contracted else None
+
+    @property
     def hidden(self) -> bool:
         """Whether it is a hidden width: free, written and read by weights, with nothing that looks across its units."""
         roles = [place.roles for place in self.places]

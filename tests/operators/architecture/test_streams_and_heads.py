@@ -138,3 +138,35 @@ def test_heads_that_are_not_there_are_refused_by_name() -> None:
     gated, x = make("gated")
     with pytest.raises(gw.UnsupportedError, match="heads"):
         gw.mutate(gated, gw.AddHeads(), seed=1, example=x)
+
+
+class _Heads(nn.Module):
+    """Heads that are averaged afterwards, or that share one key and one value."""
+
+    def __init__(self, *, shared: bool) -> None:
+        super().__init__()
+        self.shared, inner = shared, 4 if shared else 16
+        self.q, self.k, self.v = nn.Linear(8, 16), nn.Linear(8, inner), nn.Linear(8, inner)
+        self.out = nn.Linear(16 if shared else 4, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (layer(x).unflatten(-1, (-1, 4)).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        y = (q @ k.transpose(-1, -2) / 2).softmax(-1) @ v
+        return self.out(y.transpose(1, 2).flatten(2) if self.shared else y.mean(1))
+
+
+@pytest.mark.parametrize("layer", [None, "0", "0.q"])
+@pytest.mark.parametrize("operator", [gw.AddHeads, gw.RemoveHeads])
+def test_averaged_heads_are_refused_with_what_averages_them(operator: Any, layer: str | None) -> None:
+    net, x = nn.Sequential(_Heads(shared=False)), torch.randn(2, 5, 8)
+    with pytest.raises(gw.UnsupportedError, match=r"'0.q\[0\]' would count 4 heads, but aten.mean averages over it"):
+        gw.mutate(net, operator(layer), seed=1, example=x)
+
+
+def test_a_head_that_all_share_is_named_and_the_others_change() -> None:
+    net, x = nn.Sequential(_Heads(shared=True)), torch.randn(2, 5, 8)
+    with pytest.raises(
+        gw.UnsupportedError, match=r"'0.k' holds none that count heads: what it writes is one head of 4"
+    ):
+        gw.mutate(net, gw.AddHeads("0.k"), seed=1, example=x)
+    assert torch.allclose(gw.mutate(net, gw.AddHeads("0.q"), seed=1, example=x)(x), net(x), atol=1e-6)

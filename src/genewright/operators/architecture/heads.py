@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from genewright.errors import UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean, is_pattern, matches
 from genewright.network import Network
@@ -61,7 +63,14 @@ def _heads_of(network: Network, heads: list[Knob], layer: str, operator: str) ->
 
 
 def _reason(network: Network, layer: str) -> str:
-    """Return what to say of weights that cannot change, and of an attention that has none."""
+    """Return what to say of heads that are mixed or shared, of weights that cannot change, and where there are none."""
+    written = [knob for knob in network.structure.widths.knobs() if _is_in(knob, layer)]
+    mixed = _mixed(written)
+    if mixed:
+        return f":{mixed}"
+    sizes = [knob.size for knob in written if knob.kind == "head size"]
+    if sizes:
+        return f": what it writes is one head of {sizes[0]} units, which all that read it share"
     obstacle = network.structure.widths.obstacle(layer)
     if obstacle is not None:
         return f": {obstacle}"
@@ -70,6 +79,20 @@ def _reason(network: Network, layer: str) -> str:
     if facts is None or facts.kind != "attention" or held:
         return ""
     return f": {facts.class_name} has no projections, so all of what it is given is one head"
+
+
+def _mixed(knobs: Iterable[Knob]) -> str:
+    """Return which of some widths would count heads, and what mixes them; "" for none."""
+    found = next(((knob, knob.mixed_heads) for knob in knobs if knob.mixed_heads is not None), None)
+    if found is None:
+        return ""
+    return (
+        f" {found[0].name!r} would count {found[0].size} heads, but {found[1]}: each head counts in the others' result"
+    )
+
+
+def _is_in(knob: Knob, layer: str) -> bool:
+    return any(name == layer or name.startswith(f"{layer}.") for name in (knob.name, *knob.layers))
 
 
 def _tensors(knob: Knob) -> set[str]:
@@ -105,4 +128,7 @@ def some_heads(network: Network, noise: Noise, operator: str, added: int, least:
             why = why or f" {error}"
             continue
         return knob.name
+    if not heads:
+        mixed = _mixed(widths.knobs())
+        why = f"{mixed}." if mixed else why
     raise UnsupportedError(f"{operator}: no width of this network counts heads that can change.{why}")
