@@ -22,6 +22,8 @@ $(VENV)/.test: $(VENV)/.demo
 	@$(PIP) install -c constraints.txt --group test --group lint --group keras --group models --group docs --group build
 	@$(PIP) install -c constraints.txt --no-deps torchvision timm || \
 		echo "torchvision and timm cannot be had here: the tests on their models will be left out"
+	@$(PIP) install -c constraints.txt --only-binary=:all: --group games || \
+		echo "Box2D cannot be had here: LunarLander will be left out"
 	@touch $@
 
 setup: $(VENV)/.test  ## make .venv with everything that the tests need
@@ -75,8 +77,9 @@ bench-neurons: $(VENV)/.test  ## what measuring neurons costs beside a plain for
 bench-parents: $(VENV)/.test  ## accuracy of children of two parents, plain and aligned, and of mutants by noise that spares
 	$(BIN)/python benchmarks/parents.py --write docs/benchmarks/neurons.md
 
-bench-evolve: $(VENV)/.test  ## the solved tasks of docs/benchmarks/evolution.md, whole (examples/; about 5 minutes)
-	for name in cartpole digits_front corrupted_digits digits_archive transformer_head; do \
+bench-evolve: $(VENV)/.test  ## the solved tasks of docs/benchmarks/evolution.md, whole, and CartPole by others (about 20 minutes)
+	$(BIN)/python benchmarks/evolution/peers.py --environments .venv-peers
+	for name in lunar_lander digits_front corrupted_digits digits_archive transformer_head; do \
 		echo "== $$name"; $(BIN)/python examples/$$name.py || exit 1; done
 
 bench-overhead: $(VENV)/.test  ## what a mutation costs beyond its noise: small networks, long histories, wide layers (BEFORE=other/src)
@@ -89,4 +92,4 @@ check-gpu: $(VENV)/.demo  ## the noise's bits on a GPU against the CPU's, and wh
 	$(BIN)/python benchmarks/gpu.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) .venv-matrix genewright-demo build dist
+	rm -rf $(VENV) .venv-matrix .venv-peers genewright-demo build dist

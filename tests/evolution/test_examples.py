@@ -29,6 +29,18 @@ def test_cartpole(example: Any) -> None:
     assert 60 <= found["evaluations"] <= 80
 
 
+# SWIG's types have no __module__, and torn out of its module's import, that warning ends the process.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_lunar_lander(example: Any) -> None:
+    pytest.importorskip("gymnasium")
+    pytest.importorskip("Box2D", reason="Box2D has no wheel for this Python")
+    pytest.importorskip("pygame", reason="Gymnasium's Box2D environments import pygame")
+    pytest.importorskip("cmaes")
+    found = example("lunar_lander").solve(0, evaluations=21)
+    assert found["evaluations"] == 21
+    assert found["fitness"][1] > found["fitness"][0] + 10  # an idle lander crashes
+
+
 def test_digits_front(example: Any) -> None:
     pytest.importorskip("pymoo")
     found = example("digits_front").main(["--generations", "3", "--population", "6"])

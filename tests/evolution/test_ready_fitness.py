@@ -215,6 +215,11 @@ class TestPenalty:
         expected = 2 * (5 * 3 * 9 * 16 + 80 * 7)
         assert gw.fitness.Penalty("macs", example=torch.zeros(2, 3, 6, 6))(net) == -expected
 
+    def test_costs_on_another_example_are_another_fitness(self) -> None:
+        one, other = (gw.fitness.Penalty("macs", example=torch.zeros(n, 4)) for n in (1, 2))
+        assert signature_of(one) != signature_of(other)
+        assert signature_of(gw.fitness.Penalty("size", example=X)) == signature_of(gw.fitness.Penalty("size"))
+
     def test_latency_is_seconds(self) -> None:
         assert -1 < gw.fitness.Penalty("latency", example=X)(network()) < 0
 

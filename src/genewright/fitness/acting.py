@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from genewright.backends import backend_of
 from genewright.errors import UnsupportedError
 from genewright.fitness.fitness import Individuals
+from genewright.fitness.near_ties import ROUNDING, are_choices, near_ties
 
 Policy = Callable[[Any, NDArray[Any]], Any]
 
@@ -112,16 +113,14 @@ class Together:
     def _in_one_pass(self, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return all outputs, and where an individual's two best are as near as rounding, or no numbers."""
         outputs = self._individuals.predict_each(rows)[0]
-        if outputs.ndim != 3 or outputs.shape[-1] < 2:  # individuals, episodes, actions
+        if not are_choices(outputs):
             raise NotAlike
-        second, best = np.moveaxis(np.partition(outputs, -2, axis=-1)[..., -2:], -1, 0)
-        limits = _ROUNDING * np.abs(outputs).max(axis=(1, 2))
-        return outputs, ~(best - second > limits[:, None])
+        return outputs, near_ties(outputs)
 
     def _made(self, individual: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
         return outputs_of(self._individuals.model(individual))
 
 
 def _alike(alone: NDArray[Any], together: NDArray[Any]) -> bool:
-    limit = _ROUNDING * np.abs(together).max()
+    limit = ROUNDING * np.abs(together).max()
     return bool(np.allclose(alone, together, rtol=0, atol=limit, equal_nan=True))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from genewright.backends import backend_of
-from genewright.errors import SettingError, UnsupportedError
+from genewright.costing import cost
+from genewright.errors import SettingError
+from genewright.example import example_fingerprint
 from genewright.fitness.fitness import Fitness
+from genewright.fitness.supervised import numeric
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer, check_nonnegative
 
@@ -23,7 +25,7 @@ class Penalty(Fitness):
 
     Args:
         cost: "size": elements of its trainable tensors, a tied one once. "macs": multiplications of one forward pass on
-            `example`, as torch counts them in matrix products and convolutions. "latency": seconds of one forward pass
+            `example`, as `gw.cost` counts them. "latency": seconds of one forward pass
             on `example`, the median of several; they differ from run to run, but what was measured is kept in the
             store.
         weight: Factor of the cost, at least 0.
@@ -32,7 +34,7 @@ class Penalty(Fitness):
 
     Raises:
         SettingError: A setting is out of its range, or the example is missing.
-        UnsupportedError: In a run, "macs" of a model that is not torch's.
+        UnsupportedError: In a run, "macs" of a model that `gw.cost` cannot count.
 
     Example:
         >>> import torch, genewright as gw
@@ -56,25 +58,20 @@ class Penalty(Fitness):
             )
 
     def evaluate(self, model: Any, noise: Noise) -> float:
-        cost = {"size": self._size, "macs": self._macs, "latency": self._latency}[self.cost](model)
-        return -self.weight * cost
+        return -self.weight * {"size": self._size, "macs": self._macs, "latency": self._latency}[self.cost](model)
+
+    def signature(self) -> str:
+        words = super().signature()
+        return words if self.cost == "size" else f"{words[:-1]}, example={example_fingerprint(self.example, numeric)})"
 
     def _size(self, model: Any) -> float:
         tensors = backend_of(model).network(model).tensors.values()
         return float(sum(tensor.size for tensor in tensors if tensor.trainable))
 
     def _macs(self, model: Any) -> float:
-        backend = backend_of(model)
-        if backend.name != "torch":
-            raise UnsupportedError(
-                f"Penalty: macs are counted by torch, and this is a {type(model).__name__} of {backend.name}. "
-                "Take 'size' or 'latency', or count them by a function of yours."
-            )
-        torch: Any = sys.modules["torch"]
-        counter_module: Any = __import__("torch.utils.flop_counter", fromlist=["FlopCounterMode"])
-        with torch.no_grad(), counter_module.FlopCounterMode(display=False) as counter:
-            backend.predict(model, self.example)
-        return counter.get_total_flops() / 2
+        macs = cost(model, self.example).macs
+        assert macs is not None  # with an example it counts them, or refuses
+        return float(macs)
 
     def _latency(self, model: Any) -> float:
         backend = backend_of(model)

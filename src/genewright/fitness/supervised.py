@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genewright.backends import backend_of
 from genewright.batches import batches
 from genewright.errors import SettingError
 from genewright.example import example_fingerprint
 from genewright.fitness.fitness import Fitness, Individuals, signature_of
+from genewright.fitness.near_ties import are_choices, near_ties
 from genewright.metrics import NAMED, MetricFunction, chosen, gauges
 from genewright.seeding import Noise
 from genewright.settings import check_integer
 
-_ROUNDING = 1e-4  # of an individual's largest output: more than outputs differ by when individuals run together
 LESS_IS_BETTER = ("cross_entropy", "mae", "mse")
 
 
@@ -79,11 +78,11 @@ class Supervised(Fitness):
     def evaluate_all(self, individuals: Individuals, noise: Noise) -> list[Any]:
         measured = [gauges("metric", self.metric)[0] for _ in range(len(individuals))]
         for part in batches((self.x, self.y), batch_size=self.batch):
-            outputs, targets = individuals.predict(part.inputs), _numeric(part.targets)
-            near = _nearly_tied(outputs[0]) if self.counts_decisions else ()
+            outputs, targets = individuals.predict(part.inputs), numeric(part.targets)
+            near = near_ties(outputs[0]).any(axis=1) if self.counts_decisions and are_choices(outputs[0]) else ()
             for at, gauge in enumerate(measured):
                 mine = [output[at] for output in outputs]
-                if at in near:
+                if len(near) and near[at]:
                     model = individuals.model(at)
                     mine = backend_of(model).predict(model, part.inputs)
                 gauge.add(mine, targets)
@@ -94,19 +93,9 @@ class Supervised(Fitness):
 
     def signature(self) -> str:
         metric = self.metric if isinstance(self.metric, str) else signature_of(self.metric)
-        return f"Supervised({example_fingerprint((self.x, self.y), _numeric)}, {metric})"
+        return f"Supervised({example_fingerprint((self.x, self.y), numeric)}, {metric})"
 
 
-def _nearly_tied(outputs: NDArray[Any]) -> set[int]:
-    """Return the individuals that alone might decide otherwise: two classes are as near as rounding."""
-    if outputs.ndim != 3 or outputs.shape[-1] < 2 or outputs.dtype.kind != "f":  # individuals, samples, classes
-        return set()
-    second, best = np.moveaxis(np.partition(outputs, -2, axis=-1)[..., -2:], -1, 0)
-    with np.errstate(invalid="ignore"):
-        decided = best - second > _ROUNDING * np.abs(outputs).max(axis=(1, 2))[:, None]
-    return set(np.flatnonzero(~decided.all(axis=1)).tolist())
-
-
-def _numeric(value: Any) -> Any:
+def numeric(value: Any) -> Any:
     """Return an array of any framework as NumPy's."""
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)

@@ -56,3 +56,11 @@ def test_processes_tell_the_story_of_serial(model: Any) -> None:
     alone, other = evolved(model), evolved(model, executor=gw.Processes(1))
     assert [one.fitness for one in other.individuals()] == [one.fitness for one in alone.individuals()]
     assert gw.fingerprint(other.best_model) == gw.fingerprint(alone.best_model)
+
+
+def test_multiplications_have_a_price_and_narrow_models_win(model: Any) -> None:
+    price = gw.fitness.Penalty("macs", weight=0.5, example=X[:3])
+    assert price(model) == -0.5 * 3 * (4 * 6 + 6 * 2)
+    narrow = gw.Narrow(layer="body", num_units=1)
+    run = gw.evolve(model, price, mutation=narrow, example=X[:3], strategy=gw.HillClimb(), generations=2, seed=1)
+    assert run.best.fitness == -0.5 * 3 * (4 * 4 + 4 * 2)
