@@ -132,7 +132,7 @@ class Watched:
     def predict_each(self, batches: Any) -> list[Any]:
         self.passes += 1
         outputs = self._individuals.predict_each(batches)[0]
-        outputs[..., 1] += 1e-6 * np.abs(outputs).max()
+        outputs[..., 1] += 1e-6 * np.abs(outputs).max(axis=(1, 2))[:, None]
         return [outputs]
 
 
@@ -153,6 +153,10 @@ class TestPoliciesTogether:
     @pytest.fixture(autouse=True)
     def gymnasium(self) -> Any:
         return pytest.importorskip("gymnasium")
+
+    @pytest.fixture(autouse=True)
+    def seeded(self) -> None:
+        torch.manual_seed(0)
 
     def together(self, net: nn.Module, count: int = 40, fitness: Any = FITNESS) -> tuple[list[float], int]:
         watched = Watched(gw.population(net, gw.GaussianNoise(std=1.0), range(count)))

@@ -79,10 +79,11 @@ class Supervised(Fitness):
         measured = [gauges("metric", self.metric)[0] for _ in range(len(individuals))]
         for part in batches((self.x, self.y), batch_size=self.batch):
             outputs, targets = individuals.predict(part.inputs), numeric(part.targets)
-            near = near_ties(outputs[0]).any(axis=1) if self.counts_decisions and are_choices(outputs[0]) else ()
+            decides = self.counts_decisions and are_choices(outputs[0])
+            near = set[int](np.flatnonzero(near_ties(outputs[0]).any(axis=1)).tolist()) if decides else set[int]()
             for at, gauge in enumerate(measured):
                 mine = [output[at] for output in outputs]
-                if len(near) and near[at]:
+                if at in near:
                     model = individuals.model(at)
                     mine = backend_of(model).predict(model, part.inputs)
                 gauge.add(mine, targets)
