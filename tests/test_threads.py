@@ -96,6 +96,7 @@ OF_WEIGHTS: dict[str, Any] = {
     "SwapUnits": gw.SwapUnits(rate=0.8),
     "UniformNoise": gw.UniformNoise(bound=0.5),
     "Zero": gw.Zero(rate=0.5),
+    "FaultAt": gw.FaultAt(operator=gw.BitFlip(), place=100),
     "Scale": gw.Scale(factor=2.0, rate=0.5),
     "SetValue": gw.SetValue(value=0.5, rate=0.5),
     "Shift": gw.Shift(amount=0.5, rate=0.5),

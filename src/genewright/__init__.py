@@ -85,6 +85,8 @@ from genewright.mutate import plan as plan
 from genewright.mutate import recipe as recipe
 from genewright.mutate import replay as replay
 from genewright.mutation_testing.campaign import campaign as campaign
+from genewright.mutation_testing.fault_rate import fault_rate as fault_rate
+from genewright.mutation_testing.fault_report import FaultRate as FaultRate
 from genewright.mutation_testing.mutants import Mutants as Mutants
 from genewright.mutation_testing.mutation_score import mutation_score as mutation_score
 from genewright.mutation_testing.outcome import Outcome as Outcome
@@ -135,6 +137,7 @@ from genewright.operators.weights.cauchy_noise import CauchyNoise as CauchyNoise
 from genewright.operators.weights.evolution_noise import EvolutionNoise as EvolutionNoise
 from genewright.operators.weights.evolution_update import EvolutionUpdate as EvolutionUpdate
 from genewright.operators.weights.factor_noise import FactorNoise as FactorNoise
+from genewright.operators.weights.fault_at import FaultAt as FaultAt
 from genewright.operators.weights.gaussian_noise import GaussianNoise as GaussianNoise
 from genewright.operators.weights.laplace_noise import LaplaceNoise as LaplaceNoise
 from genewright.operators.weights.low_rank_noise import LowRankNoise as LowRankNoise

@@ -26,7 +26,11 @@ COUNTING: dict[str, dict[str, Any]] = {
     "gaussian_noise": {"std": 1.0},
     "laplace_noise": {"scale": 1.0},
     "reset": {"init": "normal"},
+    "scale": {"factor": 3.0},
+    "set_value": {"value": 99.0},
+    "shift": {"amount": 1.0},
     "sign_flip": {},
+    "stuck_at": {"value": 1, "bits": "sign"},  # every weight is positive
     "uniform_noise": {"bound": 1.0},
     "zero": {},
 }

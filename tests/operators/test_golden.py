@@ -40,6 +40,7 @@ OPERATORS: dict[str, Any] = {
     "EvolutionUpdate by momentum": gw.EvolutionUpdate(
         seeds=(1, 2), weights=(0.3, -0.1), sizes=(1, 1), optimizer="momentum"
     ),
+    "FaultAt": gw.FaultAt(operator=gw.BitFlip(), place=3000),
     "FactorNoise": gw.FactorNoise(std=0.3),
     "FactorNoise stochastic": gw.FactorNoise(std=0.3, rounding="stochastic", rate=0.5),
     "GaussianNoise": gw.GaussianNoise(std=10, rate=0.3),

@@ -13,7 +13,7 @@ from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
-from genewright.operators.weights.stored_bits import FIELDS, checked_bits, positions
+from genewright.operators.weights.stored_bits import FIELDS, checked_bits, positions_of
 from genewright.tensor import Tensor
 
 
@@ -62,18 +62,19 @@ class BitFlip(Elementwise):
         object.__setattr__(self, "bits", checked_bits("BitFlip", self.bits))
 
     def change(self, tensor: Tensor, network: Network) -> Change:
-        return Change(combine="xor", bits=self._positions(tensor), rate=self.rate)
+        return Change(combine="xor", bits=self.positions(tensor), rate=self.rate)
 
     def ways(self, tensor: Tensor) -> int:
-        return len(self._positions(tensor))
+        return len(self.positions(tensor))
 
     def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Edit]:
-        bits = self._positions(tensor)
+        bits = self.positions(tensor)
         ways = hits % len(bits)
         for at in map(int, np.unique(ways)):
             change = Change(combine="xor", bits=(bits[at],))
             elements = Index.of(hits[ways == at] // len(bits))
             yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=elements)
 
-    def _positions(self, tensor: Tensor) -> tuple[int, ...]:
-        return positions("BitFlip", self.bits, tensor)
+    def positions(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the bits of a tensor's numbers that can be hit, ascending."""
+        return positions_of("BitFlip", self.bits, tensor)

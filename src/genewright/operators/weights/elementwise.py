@@ -6,11 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import prod
-from typing import ClassVar, Final, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ClassVar, Final
 
 from genewright.edits import Edit, Perturb
 from genewright.errors import SettingError
@@ -18,13 +14,12 @@ from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import Change, distinct
 from genewright.operator import Operator
-from genewright.part import Part, part_shape
+from genewright.operators.weights.places import Places, Positions, Stretch
+from genewright.part import Part
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_integer, check_rate_or_count
-from genewright.tensor import COMPLEX, Tensor
+from genewright.tensor import Tensor
 from genewright.where import EVERYTHING, Selected, WhereSetting, as_where
-
-Positions = NDArray[np.int64]
 
 _ANY: Final = Change(combine="negate")
 
@@ -99,55 +94,27 @@ class Elementwise(Operator, ABC):
         change = dataclasses.replace(self.change(tensor, network), rate=1.0)
         yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(hits))
 
+    def places(self, network: Network) -> Places:
+        """Return all places that can be hit, numbered."""
+        return Places(
+            [Stretch(each.tensor, self.part(each, network), self.ways(each.tensor)) for each in self.chosen(network)]
+        )
+
+    def at(self, hits: Positions, places: Places, network: Network) -> Iterator[Edit]:
+        """Yield the edits of places by their numbers, ascending."""
+        for stretch, mine in places.split(hits):
+            elements = stretch.elements(mine) * stretch.ways + mine % stretch.ways
+            yield from self.counted(stretch.tensor, elements, network)
+
     def _counted(self, count: int, network: Network, noise: Noise) -> Iterator[Edit]:
-        countable = self._countable(network)
-        total = sum(each.size for each in countable)
-        if count > total:
-            what = "bits" if any(each.ways != 1 for each in countable) else "elements"
+        places = self.places(network)
+        if count > places.size:
+            what = "bits" if any(each.ways != 1 for each in places.stretches) else "elements"
             raise SettingError(
-                f"{type(self).__name__}: count is at most the {total:,} {what} that `where` chooses; received "
+                f"{type(self).__name__}: count is at most the {places.size:,} {what} that `where` chooses; received "
                 f"{count:,}."
             )
-        for each in countable:  # hit or not: whether it can be done is not for the seed to decide
+        drawn = distinct(noise.stream("elements"), count, places.size)
+        for each in places.stretches:  # hit or not: whether it can be done is not for the seed to decide
             Perturb(tensor=each.tensor.name, change=_ANY, stream="").check((network,))
-        drawn = distinct(noise.stream("elements"), count, total)
-        first = 0
-        for each in countable:
-            hits = drawn[drawn.searchsorted(first) : drawn.searchsorted(first + each.size)] - first
-            first += each.size
-            if hits.size:
-                places = _in_tensor(hits // each.ways, each.part, each.shape)
-                yield from self.counted(each.tensor, places * each.ways + hits % each.ways, network)
-
-    def _countable(self, network: Network) -> list[_Countable]:
-        """Return the chosen tensors by name, for networks list them as they do."""
-        found: list[_Countable] = []
-        for each in sorted(self.chosen(network), key=lambda each: each.tensor.name):
-            part, shape, ways = self.part(each, network), _in_parts(each.tensor), self.ways(each.tensor)
-            found.append(_Countable(each.tensor, part, shape, ways, prod(part_shape(part, shape)) * ways))
-        return found
-
-
-class _Countable(NamedTuple):
-    """A tensor of which elements are hit: so many ways an element, `size` in all."""
-
-    tensor: Tensor
-    part: Part
-    shape: tuple[int, ...]
-    ways: int
-    size: int
-
-
-def _in_parts(tensor: Tensor) -> tuple[int, ...]:
-    """Return the shape of a tensor's numbers: a complex element has two."""
-    return (*tensor.shape, 2) if tensor.dtype in COMPLEX else tensor.shape
-
-
-def _in_tensor(positions: Positions, part: Part, shape: tuple[int, ...]) -> Positions:
-    """Return where the elements of a part, by their places in it, lie in the whole tensor."""
-    if not part:
-        return positions
-    inside = np.unravel_index(positions, part_shape(part, shape))
-    whole = (*part, *(None,) * (len(shape) - len(part)))
-    axes = [at if chosen is None else chosen.array[at] for at, chosen in zip(inside, whole, strict=True)]
-    return np.ravel_multi_index(tuple(axes), shape).astype(np.int64)
+        yield from self.at(drawn, places, network)

@@ -31,7 +31,7 @@ def checked_bits(who: str, bits: Any) -> tuple[int | str, ...]:
     return given
 
 
-def positions(who: str, bits: tuple[int | str, ...], tensor: Tensor) -> tuple[int, ...]:
+def positions_of(who: str, bits: tuple[int | str, ...], tensor: Tensor) -> tuple[int, ...]:
     """Return the chosen positions in a tensor's number format, in ascending order.
 
     Raises:
@@ -40,8 +40,7 @@ def positions(who: str, bits: tuple[int | str, ...], tensor: Tensor) -> tuple[in
     dtype = COMPLEX.get(tensor.dtype, tensor.dtype)  # real and imaginary part are numbers with bits of their own
     if dtype not in FLOATS:
         return (0,)  # the core refuses the edit and names the tensor
-    width, mantissa = _FORMATS[dtype]
-    fields = {"sign": range(width - 1, width), "exponent": range(mantissa, width - 1), "mantissa": range(mantissa)}
+    width, fields = _FORMATS[dtype][0], fields_of(dtype)
     found = {p for bit in bits for p in (fields[bit] if isinstance(bit, str) else (bit,))}
     if max(found) >= width:
         raise UnsupportedError(
@@ -49,3 +48,13 @@ def positions(who: str, bits: tuple[int | str, ...], tensor: Tensor) -> tuple[in
             f"{max(found)}. Choose by field (bits='exponent'), or choose tensors of one dtype with `where`."
         )
     return tuple(sorted(found))
+
+
+def fields_of(dtype: str) -> dict[str, range]:
+    """Return the bits of each field of a floating-point format; of a complex one, those of its parts.
+
+    >>> fields_of("bfloat16")["exponent"]
+    range(7, 15)
+    """
+    width, mantissa = _FORMATS[COMPLEX.get(dtype, dtype)]
+    return {"sign": range(width - 1, width), "exponent": range(mantissa, width - 1), "mantissa": range(mantissa)}

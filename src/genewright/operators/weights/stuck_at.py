@@ -14,7 +14,7 @@ from genewright.index import Index
 from genewright.network import Network
 from genewright.noise import Change
 from genewright.operators.weights.elementwise import Elementwise
-from genewright.operators.weights.stored_bits import FIELDS, checked_bits, positions
+from genewright.operators.weights.stored_bits import FIELDS, checked_bits, positions_of
 from genewright.part import Part
 from genewright.settings import check_integer
 from genewright.tensor import Tensor
@@ -67,16 +67,16 @@ class StuckAt(Elementwise):
         object.__setattr__(self, "bits", checked_bits("StuckAt", self.bits))
 
     def change(self, tensor: Tensor, network: Network) -> Change:
-        return Change(combine="xor", bits=self._positions(tensor), rate=self.rate)
+        return Change(combine="xor", bits=self.positions(tensor), rate=self.rate)
 
     def edit(self, tensor: Tensor, part: Part, network: Network) -> Edit:
         return self._forced(tensor, self.change(tensor, network), part=part)
 
     def ways(self, tensor: Tensor) -> int:
-        return len(self._positions(tensor))
+        return len(self.positions(tensor))
 
     def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Edit]:
-        bits = self._positions(tensor)
+        bits = self.positions(tensor)
         for at, bit in enumerate(bits):
             elements = hits[hits % len(bits) == at] // len(bits)
             if elements.size:
@@ -86,5 +86,6 @@ class StuckAt(Elementwise):
         function = ForceBits(flips=flips, value=self.value, elements=Index() if elements is None else elements)
         return Map(tensor=tensor.name, function=function, part=part, stream=tensor.name)
 
-    def _positions(self, tensor: Tensor) -> tuple[int, ...]:
-        return positions("StuckAt", self.bits, tensor)
+    def positions(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the bits of a tensor's numbers that can be hit, ascending."""
+        return positions_of("StuckAt", self.bits, tensor)
