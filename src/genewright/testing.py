@@ -21,6 +21,7 @@ from genewright.mutation_testing.criteria import (
     Paired,
 )
 from genewright.mutation_testing.criteria.criterion import Criterion
+from genewright.mutation_testing.fault_sample import fault_sample_size
 from genewright.mutation_testing.intervals import benjamini_hochberg, clopper_pearson, wilson
 from genewright.mutation_testing.presets.deepmutation import DEEPMUTATION
 from genewright.mutation_testing.presets.faults import FAULTS
@@ -53,6 +54,7 @@ __all__ = [
     "check_backend",
     "check_operator",
     "clopper_pearson",
+    "fault_sample_size",
     "sequential_test",
     "wilson",
 ]

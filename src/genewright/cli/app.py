@@ -20,6 +20,7 @@ from genewright.cli.compare import compare
 from genewright.cli.demo import demo
 from genewright.cli.diff import diff
 from genewright.cli.evolve import RUN_FILE, evolve
+from genewright.cli.faults import faults
 from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
 from genewright.cli.neurons import neurons
@@ -72,6 +73,7 @@ class Subcommands(TyperGroup):
             "diff",
             "score",
             "survivors",
+            "faults",
             "evolve",
             "resume",
             "report",
@@ -137,6 +139,13 @@ def application() -> typer.Typer:
             "genewright score my.models:Net test_set.npz --weights net.pt --seed 1 --count 1000 --store runs/a",
         )
     )(score)
+    app.command(
+        epilog=example(
+            "genewright faults my.models:Net test_set.npz --weights net.pt --seed 1",
+            "genewright faults my.models:Net test_set.npz --fault stuck-at-1 --bits exponent --where 'head.*' "
+            "--margin 0.05 --confidence 0.95 --by bit,layer --seed 1 --out faults.json",
+        )
+    )(faults)
     app.command(
         epilog=example(
             "genewright survivors report.jsonl", "genewright survivors report.jsonl --recipe 17 --out survivor.json"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from genewright.errors import SettingError
 from genewright.mutation_testing.bench import Bench
 from genewright.mutation_testing.fault_record import Effect, Faults
 from genewright.mutation_testing.fault_report import FaultRate, FaultTensor
-from genewright.mutation_testing.fault_sample import check_margin, looks
+from genewright.mutation_testing.fault_sample import Look, check_margin, looks
 from genewright.mutation_testing.fault_share import FaultShare
 from genewright.mutation_testing.mutants import Mutant, Mutants, PlannedMutants
 from genewright.mutation_testing.outcome import Outcome
@@ -24,7 +24,7 @@ from genewright.noise import distinct
 from genewright.operators.weights.bit_flip import BitFlip
 from genewright.operators.weights.elementwise import Elementwise
 from genewright.operators.weights.fault_at import FaultAt
-from genewright.operators.weights.places import Places
+from genewright.operators.weights.places import Places, Stretch
 from genewright.operators.weights.stuck_at import StuckAt
 from genewright.seeding import Noise, Seed, seed_required, seed_to_json
 
@@ -98,44 +98,67 @@ def fault_rate(
     bench.planned = FaultPlan(start, bench.network, seed, fault)
     tensors = tuple(_tensor(fault, stretch) for stretch in places.stretches)
     schedule = looks(places.size, margin=margin, confidence=confidence, sequential=sequential)
-    stream = Noise(seed, "/faults").stream("places")
-    most = schedule[-1].faults
-    done: list[Faults] = []
-    known = np.empty(0, np.int64)
+
+    def run(drawn: NDArray[np.int64]) -> Faults:
+        trials = [tried.trial for tried in bench.run(drawn.tolist())]
+        return _faults(drawn, trials, places, tensors, classes=bench.original.targets != "values")
+
     with bench:
-        for look in schedule:
-            drawn = distinct(stream, look.faults, places.size)
-            todo = np.setdiff1d(drawn, known, assume_unique=True)
-            for at in range(0, len(todo), _AT_ONCE):
-                part = todo[at : at + _AT_ONCE]
-                trials = [tried.trial for tried in bench.run(part.tolist())]
-                done.append(_faults(part, trials, places, tensors, classes=bench.original.targets != "values"))
-                if progress is not None:
-                    progress(len(known) + at + len(part), most)
-            known = drawn
-            found = FaultRate(
-                faults=Faults.merged(done),
-                tensors=tensors,
-                alpha=look.alpha,
-                margin=margin,
-                confidence=confidence,
-                looks=tuple(one.faults for one in schedule),
-                operator=fault,
-                seed=seed_to_json(seed),
-                model=bench.original.fingerprint,
-                samples=bench.original.samples,
-                score=bench.original.score,
-            )
-            if narrow_enough(found.rate, margin):
-                break
+        faults, alpha = injected(schedule, places.size, seed, margin, run, progress)
+    return FaultRate(
+        faults=faults,
+        tensors=tensors,
+        alpha=alpha,
+        margin=margin,
+        confidence=confidence,
+        looks=tuple(look.faults for look in schedule),
+        operator=fault,
+        seed=seed_to_json(seed),
+        model=bench.original.fingerprint,
+        samples=bench.original.samples,
+        score=bench.original.score,
+    )
+
+
+def injected(
+    schedule: Sequence[Look],
+    population: int,
+    seed: Seed,
+    margin: float,
+    run: Callable[[NDArray[np.int64]], Faults],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Faults, float]:
+    """Inject faults until a look at which the interval is narrow enough, or the last one.
+
+    Args:
+        schedule: The looks.
+        population: How many places there are.
+        seed: Which of them are drawn; those of a look are among those of the next.
+        margin: Half the width of the interval that is narrow enough.
+        run: Injects faults at some places, and says what came of them.
+        progress: As in `fault_rate`.
+
+    Returns:
+        The faults, and the error that the interval of this look may make.
+    """
+    stream = Noise(seed, "/faults").stream("places")
+    parts: list[Faults] = []
+    known, most, alpha = np.empty(0, np.int64), schedule[-1].faults, schedule[-1].alpha
+    for look in schedule:
+        drawn = distinct(stream, look.faults, population)
+        todo = np.setdiff1d(drawn, known, assume_unique=True)
+        for at in range(0, len(todo), _AT_ONCE):
+            parts.append(run(todo[at : at + _AT_ONCE]))
+            if progress is not None:
+                progress(len(known) + at + len(parts[-1]), most)
+        known = drawn
+        failed = sum(int((part.effect >= Effect.CHANGED).sum()) for part in parts)
+        alpha = look.alpha
+        if FaultShare.counted(failed, len(known), population, alpha).margin <= margin:
+            break
     if progress is not None:
         progress(most, most)
-    return found
-
-
-def narrow_enough(rate: FaultShare, margin: float) -> bool:
-    """Whether an interval is as narrow as was asked for."""
-    return rate.margin <= margin
+    return Faults.merged(parts), alpha
 
 
 class FaultPlan(PlannedMutants):
@@ -169,7 +192,7 @@ def _checked(operator: Any) -> Elementwise:
     return dataclasses.replace(operator, count=None)
 
 
-def _tensor(fault: Elementwise, stretch: Any) -> FaultTensor:
+def _tensor(fault: Elementwise, stretch: Stretch) -> FaultTensor:
     bits = fault.positions(stretch.tensor) if isinstance(fault, BitFlip | StuckAt) else ()
     tensor = stretch.tensor
     return FaultTensor(
@@ -188,7 +211,7 @@ def _faults(
         part = slice(at, at + len(mine))
         which[part] = names.index(stretch.tensor.name)
         elements[part] = stretch.elements(mine)
-        bits = np.array(tensors[which[at]].bits or (0,), np.int64)
+        bits = np.array(tensors[int(which[at])].bits or (0,), np.int64)
         ways[part] = bits[mine % stretch.ways]
         at += len(mine)
     changed = np.array([int(trial.changed.sum()) for trial in trials], np.int64)

@@ -24,7 +24,7 @@ from genewright.storage import Overwrite, read_file, write_atomically
 
 FORMAT = 1
 Group = Literal["bit", "field", "tensor", "layer"]
-_GROUPS = ("bit", "field", "tensor", "layer")
+GROUPS = ("bit", "field", "tensor", "layer")
 _EVENTS = {"failed": (2, 3, 4), "changed": (2,), "nonfinite": (3,), "crashed": (4,), "masked": (0,), "tolerated": (1,)}
 _BAR = 40  # letters
 
@@ -147,8 +147,8 @@ class FaultRate(Shown):
         Raises:
             SettingError: There is no such group, or the operator does not act on bits.
         """
-        if what not in _GROUPS:
-            raise SettingError(f"by: groups are {', '.join(_GROUPS)}; received {what!r}.")
+        if what not in GROUPS:
+            raise SettingError(f"by: groups are {', '.join(GROUPS)}; received {what!r}.")
         happens = self._happens(event)
         labels, sizes = self._groups(what)
         return {label: self._share(happens, labels == at, size) for at, (label, size) in enumerate(sizes.items())}
@@ -242,22 +242,17 @@ class FaultRate(Shown):
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        has_bits = any(tensor.bits for tensor in self.tensors)
-        rows = zip(*(getattr(self.faults, field.name).tolist() for field in dataclasses.fields(Faults)), strict=True)
-        return as_frame(
-            [
-                {
-                    "place": place,
-                    "tensor": self.tensors[tensor].name,
-                    "element": element,
-                    **({"bit": way} if has_bits else {}),
-                    "effect": Effect(effect).name.lower(),
-                    "changed": changed,
-                    "drop": drop,
-                }
-                for place, tensor, element, way, effect, changed, drop in rows
-            ]
-        )
+        faults = self.faults
+        columns = {
+            "place": faults.place,
+            "tensor": np.array([tensor.name for tensor in self.tensors], object)[faults.tensor],
+            "element": faults.element,
+            **({"bit": faults.way} if any(tensor.bits for tensor in self.tensors) else {}),
+            "effect": np.array([effect.name.lower() for effect in Effect], object)[faults.effect],
+            "changed": faults.changed,
+            "drop": faults.drop,
+        }
+        return as_frame(columns)
 
     def details(self) -> str:
         """Return it in words: the rate, what became of the faults, and each bit or tensor as a bar."""

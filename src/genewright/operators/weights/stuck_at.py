@@ -77,10 +77,9 @@ class StuckAt(Elementwise):
 
     def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Edit]:
         bits = self.positions(tensor)
-        for at, bit in enumerate(bits):
+        for at in map(int, np.unique(hits % len(bits))):
             elements = hits[hits % len(bits) == at] // len(bits)
-            if elements.size:
-                yield self._forced(tensor, Change(combine="xor", bits=(bit,)), elements=Index.of(elements))
+            yield self._forced(tensor, Change(combine="xor", bits=(bits[at],)), elements=Index.of(elements))
 
     def _forced(self, tensor: Tensor, flips: Change, *, part: Part = (), elements: Index | None = None) -> Map:
         function = ForceBits(flips=flips, value=self.value, elements=Index() if elements is None else elements)
