@@ -23,10 +23,12 @@ from genewright.noise.distributions import DISTRIBUTIONS as DISTRIBUTIONS
 from genewright.noise.distributions import draw as draw
 from genewright.noise.engine import add_rounded as add_rounded
 from genewright.noise.engine import apply as apply
+from genewright.noise.engine import apply_rows as apply_rows
 from genewright.noise.engine import mask as mask
 from genewright.noise.key import SPEC as SPEC
 from genewright.noise.key import Stream as Stream
 from genewright.noise.key import derive as derive
+from genewright.noise.key import derive_rows as derive_rows
 from genewright.noise.lognormal import factor as factor
 from genewright.noise.shards import ShardUndo as ShardUndo
 from genewright.noise.shards import apply_shard as apply_shard
@@ -47,9 +49,11 @@ __all__ = [
     "add_rounded",
     "apply",
     "apply_at",
+    "apply_rows",
     "apply_shard",
     "choice",
     "derive",
+    "derive_rows",
     "distinct",
     "draw",
     "factor",

@@ -112,6 +112,14 @@ def compiled_sum() -> SumBackend:
 
 
 @cache
+def compiled_rows() -> Callable[[NDArray[Any], Change, NDArray[np.uint64], str], None]:
+    """Import the compiled changes of many rows."""
+    from genewright.noise.compiled import apply_rows
+
+    return apply_rows
+
+
+@cache
 def compiled_mask() -> Callable[[Stream, float, int, int], NDArray[np.int64]]:
     """Import the compiled mask."""
     from genewright.noise.compiled import mask

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from genewright.errors import SettingError, UnsupportedError
 from genewright.noise import masks, reference
-from genewright.noise.backends import Chooser, Name, compiled_mask
+from genewright.noise.backends import Chooser, Name, compiled_mask, compiled_rows
 from genewright.noise.change import Change
 from genewright.noise.key import Stream
 from genewright.noise.rounding import widen
@@ -127,6 +127,41 @@ def mask(
     if 0 < rate < 1 and start < stop and _CHOOSER.choose(backend, stop - start) is not reference.apply:
         return compiled_mask()(stream, rate, start, stop)
     return masks.mask(stream, rate, start, stop)
+
+
+def apply_rows(values: NDArray[Any], change: Change, streams: NDArray[np.uint64], *, dtype: str) -> None:
+    """Change many tensors of one size in place, each by a stream of its own, as `apply` changes each.
+
+    Args:
+        values: (tensors, elements), C-contiguous and writable; else as in `apply`.
+        change: As in `apply`.
+        streams: For each tensor a row (key, tweak), as `derive_rows` returns them.
+        dtype: As in `apply`.
+
+    Raises:
+        GenewrightError: As in `apply`.
+
+    Example:
+        >>> from genewright.noise.key import derive, derive_rows
+        >>> many, one = np.zeros((2, 5), np.float32), np.zeros(5, np.float32)
+        >>> apply_rows(many, Change(combine="add"), derive_rows([6, 7], name="w", path="/0"), dtype="float32")
+        >>> apply(one, Change(combine="add"), derive(7, name="w", path="/0"), dtype="float32")
+        >>> bool((many[1] == one).all())
+        True
+    """
+    flat = values.reshape(-1)
+    _check_values(flat, dtype)
+    _check_change(change, dtype)
+    if len(streams) != len(values):
+        raise SettingError(f"{len(values)} tensors need as many streams, got {len(streams)}")
+    if not flat.size or change.idle:
+        return
+    whole = change.rate == 1 and not (change.combine == "replace" and change.scale == 0)
+    if whole and _CHOOSER.prefers_compiled(flat.size):
+        compiled_rows()(values, change, streams, dtype)
+        return
+    for row, (key, tweak) in zip(values, streams.tolist(), strict=True):
+        apply(row, change, Stream(key=key, tweak=tweak), dtype=dtype)
 
 
 def add_rounded(

@@ -5,12 +5,15 @@ that no index uses: with the key alone, 2**30 (individual, tensor) pairs would s
 probability of 3 %.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from numbers import Integral
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genewright.errors import SeedError, SettingError
 
@@ -83,6 +86,34 @@ def deriving(seed: int | str | bytes, *, path: str, salt: str = "") -> Callable[
 def _around(seed: int | str | bytes, path: str, salt: str) -> tuple[bytes, bytes]:
     """Return what is hashed before the name, and what after it."""
     return _fields((b"v", SPEC.encode()), (b"o", _text(salt))), _fields((b"p", _text(path)), _canonical(seed))
+
+
+def derive_rows(seeds: Sequence[int | str | bytes], *, name: str, path: str, salt: str = "") -> NDArray[np.uint64]:
+    """Return the streams of one tensor for many seeds.
+
+    Args:
+        seeds: The seeds.
+        name: As in `derive`.
+        path: As in `derive`.
+        salt: As in `derive`.
+
+    Returns:
+        For each seed a row (key, tweak).
+
+    Example:
+        >>> stream = derive(7, name="w", path="/0")
+        >>> derive_rows([6, 7], name="w", path="/0")[1].tolist() == [stream.key, stream.tweak]
+        True
+    """
+    first = _fields((b"v", SPEC.encode()), (b"o", _text(salt)), (b"n", _text(name)), (b"p", _text(path)))
+    begun = blake2b(first, digest_size=15)
+    digests: list[bytes] = []
+    for seed in seeds:
+        tag, field = _canonical(seed)
+        hashing = begun.copy()
+        hashing.update(b"%b%b%b" % (tag, len(field).to_bytes(8, "little"), field))
+        digests.append(hashing.digest())
+    return np.frombuffer(b"\0".join([*digests, b""]), "<u8").astype(np.uint64).reshape(-1, 2)
 
 
 def _derived(before: bytes, after: bytes, name: str) -> Stream:

@@ -81,7 +81,7 @@ def apply(
     most = work * 2 // parallel
     parts = parts_of(len(values), start, 1 if most < 2 else min(threads or cores(), most))
     sparse = masked and journal is not None and len(values) > BLOCK and sparse_pays(change.rate, values)
-    about, flips = _described(change, copysign(1, change.scale), dtype, values.itemsize)
+    about, flips = described(change, copysign(1, change.scale), dtype, values.itemsize)
     words, tables = about[:], None
     put_stream(words, call.NOISE, stream, NOISE)
     put_stream(words, call.OTHER, stream, BIT if words[call.OPERATION] == call.FLIP else ROUND)
@@ -152,7 +152,7 @@ def run_kernel(run: Callable[[int], None], told: array[int], held: object) -> No
 
 
 @lru_cache(maxsize=256)
-def _described(change: Change, sign: float, dtype: str, itemsize: int) -> tuple[Words, NDArray[Any]]:
+def described(change: Change, sign: float, dtype: str, itemsize: int) -> tuple[Words, NDArray[Any]]:
     """Return the words of a change, which are the same for all tensors of a dtype, and the patterns that they tell of.
 
     The sign of the scale is asked for besides: changes with 0.0 and -0.0 are equal, and do not give the same bytes.

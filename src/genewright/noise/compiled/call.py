@@ -66,41 +66,14 @@ DRAWS: Final = 2048
     TERMS,  # of a sum: for each stream its four words, and its weight times the value of a code's last bit
     TERMS_SIZE,
     ADDEND,  # address of numbers of the computing type that a sum begins with, or 0
+    ROWS,  # of many rows of one size: how many, the first at VALUES
+    STREAMS,  # for each row its stream: three words, and the upper word without the purpose
+    PURPOSE,  # of the other words, in its place in the upper word
 ) = (
-    0,
-    1,
-    2,
-    3,
-    7,
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
-    17,
-    18,
-    19,
-    20,
-    21,
-    25,
-    29,
-    30,
-    31,
-    32,
-    33,
-    34,
-    35,
-    36,
-    37,
-    38,
-    39,
-    40,
-    41,
-    42,
-    43,
+    *(0, 1, 2, 3, 7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40),
+    *range(41, 47),
 )
-WORDS: Final = 44
+WORDS: Final = 47
 
 SCRATCH_BYTES: Final = 5 * 8 * (FULL + BLOCK) + 8 * (BLOCK // 64) + 2 * DRAWS + 8 * COUNTS
 """What the hungriest kernel needs."""

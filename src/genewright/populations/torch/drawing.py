@@ -111,14 +111,14 @@ class Drawing:
             for row, stream in zip(drawn, streams, strict=True):
                 draw_into(row, stream)
             factors[: len(seeds)] = torch.as_tensor(drawn)
-        plain = [_flat(rows, edit) for edit in self._edits]
-        for at, seed in enumerate(seeds):
-            noise = Noise(seed, "/0", salt)
-            for edit, flat in zip(self._edits, plain, strict=True):
-                if flat is not None and isinstance(edit, Perturb):
-                    gw_noise.apply(flat[0][at], edit.change, noise.stream(edit.stream), dtype=flat[1])
-                else:
-                    apply_edit(edit, rows.site(at, noise))
+        for edit in self._edits:
+            flat = _flat(rows, edit)
+            if flat is not None and isinstance(edit, Perturb):
+                streams = gw_noise.derive_rows(seeds, name=edit.stream, path="/0", salt=salt)
+                gw_noise.apply_rows(flat[0][: len(seeds)], edit.change, streams, dtype=flat[1])
+                continue
+            for at, seed in enumerate(seeds):
+                apply_edit(edit, rows.site(at, Noise(seed, "/0", salt)))
 
     def _makes(self, edit: Edit) -> bool:
         return not any(self.network.tensor(name).name in self.low_rank for name in edit.tensors())
@@ -171,7 +171,7 @@ def _structural(name: str) -> UnsupportedError:
 
 def _flat(rows: Rows, edit: Edit) -> tuple[NDArray[Any], str] | None:
     """Return the rows of a tensor as one array (individuals, elements), where noise can be drawn straight into them."""
-    if not isinstance(edit, Perturb) or edit.part:
+    if not isinstance(edit, Perturb) or edit.part or edit.elements.size:
         return None
     tensor = rows.network.tensor(edit.tensor)
     stacked = rows.stacked[tensor.name]

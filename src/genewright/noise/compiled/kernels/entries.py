@@ -33,10 +33,13 @@ from genewright.noise.compiled.call import (
     PLACES_SIZE,
     PLACES_WIDE,
     PLACING,
+    PURPOSE,
+    ROWS,
     SCRATCH,
     SHIFT,
     SIZE,
     STOCHASTIC,
+    STREAMS,
     TABLE,
     TABLE_SIZE,
     TERMS,
@@ -59,6 +62,7 @@ from genewright.noise.compiled.kernels.job import Buffers, Job
 from genewright.noise.compiled.kernels.places import places
 from genewright.noise.compiled.kernels.sparse import Finding, Mask, sparse
 from genewright.noise.compiled.kernels.weighted import weighted
+from genewright.noise.words import Purpose
 
 ARRAYS: Final = {16: array_of_u16, 32: array_of_u32, 64: array_of_u64}
 SIGNATURE: Final = types.void(types.CPointer(types.uint64))
@@ -174,6 +178,25 @@ def _sparse(width: int) -> Callable[[Any], None]:
     return entry
 
 
+def _rows(width: int) -> Callable[[Any], None]:
+    values_at, job, buffers = ARRAYS[width], _job(width), _buffers(width, PIECE)
+    noise = U(int(Purpose.NOISE) << 24)
+
+    def entry(words: Any) -> None:
+        rows, size = _whole(words, ROWS), _whole(words, SIZE)
+        streams = array_of_u64(words[STREAMS], 4 * rows)
+        for row in range(rows):
+            at = U(4 * row)
+            for word in range(3):
+                words[NOISE + word] = words[OTHER + word] = streams[at + U(word)]
+            words[NOISE + 3] = streams[at + U(3)] | noise
+            words[OTHER + 3] = streams[at + U(3)] | words[PURPOSE]
+            values = values_at(words[VALUES] + U(row * size * (width // 8)), size)
+            dense(values, words[FIRST], job(words), buffers(words))
+
+    return entry
+
+
 def _sum(width: int) -> Callable[[Any], None]:
     values_at, numbers_at = ARRAYS[width], ARRAYS[max(width, 32)]
     job, buffers = _job(width), _buffers(width, PIECE)
@@ -199,6 +222,7 @@ def _places() -> Callable[[Any], None]:
 ENTRIES: Final[dict[str, Callable[[], Callable[[Any], None]]]] = {
     **{f"dense{width}": (lambda width=width: _dense(width)) for width in ARRAYS},
     **{f"sparse{width}": (lambda width=width: _sparse(width)) for width in ARRAYS},
+    **{f"rows{width}": (lambda width=width: _rows(width)) for width in ARRAYS},
     **{f"sum{width}": (lambda width=width: _sum(width)) for width in ARRAYS},
     "places": _places,
 }
