@@ -50,7 +50,7 @@ Train = Annotated[
     typer.Option(
         "--train",
         metavar="FILE",
-        help="Training data: mutants that survive there too are called likely equivalent.",
+        help="Training data: mutants that survive there too are counted apart.",
         show_default=False,
     ),
 ]

@@ -60,7 +60,7 @@ def campaign(
         criterion: When a mutant is killed: a name or a criterion. "mcnemar" by default for one model, "paired" for
             several; "output" where the data has no classes.
         alpha: Level of the test, after the correction of Benjamini and Hochberg for the number of mutants.
-        train: Training data: mutants that survive there too are called likely equivalent.
+        train: Training data: mutants that survive there too are named in `likely_equivalent`.
         store: A folder that keeps every row. Called again with the same arguments, the campaign goes on where it was
             killed; with a larger `count`, it is extended, and no earlier row changes.
         executor: `gw.Serial()`, the default, or `gw.Processes(n)`: the report is the same.

@@ -52,7 +52,8 @@ class MutationReport(Shown):
         originals: What each original does on the data.
         about: What the campaign was: mutants, seed, fingerprints of models and data, batch size.
         notes: What else there is to say, such as operators without a site.
-        likely_equivalent: Numbers of mutants that survived on the training data as well; empty without `train`.
+        likely_equivalent: Numbers of mutants that survived on the training data as well, which papers call so; most of
+            them do change outputs, by too little to tell. Empty without `train`.
         trained: Whether training data was given.
     """
 
@@ -392,7 +393,9 @@ def lines_of(report: MutationReport) -> list[str]:
     if drop is not None:
         lines.append(f"at least  a loss of {100 * drop:.2g} points is needed to kill one mutant on this data")
     if report.trained:
-        lines.append(f"on train  {len(report.likely_equivalent)} survivors survive there too: likely equivalent")
+        lines.append(
+            f"on train  {len(report.likely_equivalent)} survivors survive there too: too close to tell, equivalent or not"
+        )
     lines += [f"note      {note}" for note in report.notes]
     return lines
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from genewright.mutation_testing.criteria.criterion import Criterion, Verdict, needs_targets, statistics
 from genewright.mutation_testing.trial import Original, Trial
 
+Numbers = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class DeepCrime(Criterion):
@@ -45,17 +47,27 @@ class DeepCrime(Criterion):
         >>> DeepCrime().compare(np.array([0.98, 0.97, 0.99]), np.array([0.5, 0.6, 0.55])).p
         0.0
         """
-        n, m = len(before), len(after)
-        difference = float(before.mean() - after.mean())
-        pooled = ((n - 1) * before.var(ddof=1) + (m - 1) * after.var(ddof=1)) / (n + m - 2)
-        if pooled == 0:
-            same = difference == 0
-            return Verdict(killed=difference > 0, p=1.0 if same else 0.0, effect=0.0 if same else np.inf)
-        z = difference / float(pooled * (1 / n + 1 / m)) ** 0.5
-        p = round(2 * float(statistics().norm.sf(abs(z))), 3)
-        d = difference / float(pooled) ** 0.5
-        return Verdict(killed=d >= self.least_effect, p=p, effect=d)
+        p, d = compared(before[None], after[None])
+        return Verdict(killed=bool(d[0] >= self.least_effect), p=float(p[0]), effect=float(d[0]))
 
     def check(self, originals: Sequence[Original]) -> None:
         super().check(originals)
         needs_targets(self, originals, "classes", "binary", "values")
+
+
+def compared(
+    before: NDArray[np.float64], after: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return p and Cohen's d of many comparisons at once: rows of scores of originals, and of mutants.
+
+    Where all scores of a row are one number on each side, d is infinite and p 0, or both say that nothing differs.
+    """
+    n, m = before.shape[1], after.shape[1]
+    difference = before.mean(axis=1) - after.mean(axis=1)
+    pooled = ((n - 1) * before.var(axis=1, ddof=1) + (m - 1) * after.var(axis=1, ddof=1)) / (n + m - 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = difference / np.sqrt(pooled * (1 / n + 1 / m))
+        d = difference / np.sqrt(pooled)
+    nothing = (pooled == 0) & (difference == 0)
+    p = np.round(2 * np.asarray(statistics().norm.sf(np.abs(z)), np.float64), 3)
+    return np.where(nothing, 1.0, p), np.where(nothing, 0.0, d)

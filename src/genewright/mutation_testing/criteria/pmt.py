@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.mutation_testing.criteria.criterion import Criterion, Verdict, needs_targets
-from genewright.mutation_testing.criteria.deepcrime import DeepCrime
+from genewright.mutation_testing.criteria.deepcrime import DeepCrime, compared
 from genewright.mutation_testing.trial import Original, Trial
 from genewright.noise import uniform01
 from genewright.seeding import Noise
@@ -62,12 +62,11 @@ class PMT(Criterion):
             noise = Noise(0, f"/pmt/{bootstrap}")
             first = before[_drawn(noise.child("before"), len(before))]
             second = after[_drawn(noise.child("after"), len(after))]
-            killed = 0
-            for draw in range(self.draws):
-                one = first[_few(noise.child(f"first{draw}"), len(first), size)]
-                other = second[_few(noise.child(f"second{draw}"), len(second), size)]
-                verdict = test.compare(one, other)
-                killed += verdict.killed and verdict.p is not None and verdict.p < alpha
+            p, d = compared(
+                first[_few(noise.child("first"), len(first), size, self.draws)],
+                second[_few(noise.child("second"), len(second), size, self.draws)],
+            )
+            killed = int(((p < alpha) & (d >= test.least_effect)).sum())
             means.append((killed + 1) / (self.draws + 2))
         low, high = np.quantile(means, (0.025, 0.975))
         mean = float(np.mean(means))
@@ -82,5 +81,7 @@ def _drawn(noise: Noise, number: int) -> NDArray[np.int64]:
     return (np.asarray(uniform01(noise.stream(), np.arange(number))) * number).astype(np.int64)
 
 
-def _few(noise: Noise, number: int, size: int) -> NDArray[np.int64]:
-    return np.argsort(np.asarray(uniform01(noise.stream(), np.arange(number))), kind="stable")[:size]
+def _few(noise: Noise, number: int, size: int, draws: int) -> NDArray[np.int64]:
+    """Return, a row a draw, `size` different positions of `number`."""
+    drawn = np.asarray(uniform01(noise.stream(), range(draws * number))).reshape(draws, number)
+    return np.argsort(drawn, axis=1, kind="stable")[:, :size]

@@ -63,7 +63,7 @@ def _facts(report: MutationReport) -> list[tuple[str, str]]:
         found.insert(3, ("smallest drop", f"{100 * drop:.2g} points, which this data needs to kill one mutant"))
     if report.trained:
         said = f"{len(report.likely_equivalent)} survivors survive on the training data too"
-        found.insert(1, ("likely equivalent", said))
+        found.insert(1, ("too close on both", said))
     return found
 
 
