@@ -393,9 +393,8 @@ def lines_of(report: MutationReport) -> list[str]:
     if drop is not None:
         lines.append(f"at least  a loss of {100 * drop:.2g} points is needed to kill one mutant on this data")
     if report.trained:
-        lines.append(
-            f"on train  {len(report.likely_equivalent)} survivors survive there too: too close to tell, equivalent or not"
-        )
+        count = len(report.likely_equivalent)
+        lines.append(f"on train  {count} survivors survive there too: too close to tell, equivalent or not")
     lines += [f"note      {note}" for note in report.notes]
     return lines
 
