@@ -85,8 +85,11 @@ from genewright.mutate import plan as plan
 from genewright.mutate import recipe as recipe
 from genewright.mutate import replay as replay
 from genewright.mutation_testing.campaign import campaign as campaign
+from genewright.mutation_testing.differential import Differential as Differential
+from genewright.mutation_testing.differential import differential as differential
 from genewright.mutation_testing.fault_rate import fault_rate as fault_rate
 from genewright.mutation_testing.fault_report import FaultRate as FaultRate
+from genewright.mutation_testing.inconsistency import Inconsistency as Inconsistency
 from genewright.mutation_testing.mutants import Mutants as Mutants
 from genewright.mutation_testing.mutation_score import mutation_score as mutation_score
 from genewright.mutation_testing.outcome import Outcome as Outcome

@@ -23,6 +23,7 @@ from genewright.mutation_testing.criteria import (
 from genewright.mutation_testing.criteria.criterion import Criterion
 from genewright.mutation_testing.fault_sample import fault_sample_size
 from genewright.mutation_testing.intervals import benjamini_hochberg, clopper_pearson, wilson
+from genewright.mutation_testing.keras_on import KerasOn
 from genewright.mutation_testing.presets.deepmutation import DEEPMUTATION
 from genewright.mutation_testing.presets.faults import FAULTS
 from genewright.mutation_testing.presets.lemon import LEMON
@@ -47,6 +48,7 @@ __all__ = [
     "Criterion",
     "DeepCrime",
     "Drop",
+    "KerasOn",
     "McNemar",
     "OutputChange",
     "Paired",
