@@ -82,7 +82,7 @@ def looks(population: int, *, margin: float, confidence: float, sequential: bool
         SettingError: A number is out of its range.
 
     >>> [look.faults for look in looks(210_240, margin=0.01, confidence=0.99)]
-    [2030, 4059, 8118, 16235]
+    [2029, 4057, 8114, 16227]
     """
     check_margin(margin, confidence)
     alpha = 1 - confidence
