@@ -98,6 +98,7 @@ LATE = {
     ): "a report writes its page when it is asked to",
     ("genewright.noise.backends", "genewright.noise.compiled"): COSTS_TIME,
     ("genewright.noise.compiled.machine_code", "genewright.noise.compiled.kernels.entries"): COSTS_TIME,
+    ("genewright.populations.population", "genewright.populations.keras"): FOUND_BY_NAME,
     ("genewright.populations.population", "genewright.populations.torch"): FOUND_BY_NAME,
     ("genewright.operator", "genewright.operators"): "the registry finds operators, and each operator is made of it",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
@@ -9,7 +10,7 @@ from typing import Any, Literal, cast
 
 from numpy.typing import NDArray
 
-from genewright.backends import backend_of
+from genewright.backends import Backend, backend_of
 from genewright.errors import SeedError, SettingError, UnsupportedError
 from genewright.fitness.fitness import Fitness, judged, judged_all
 from genewright.mutate import Operators, mutate
@@ -103,7 +104,8 @@ def population(
     `LowRankNoise` is never added to the weights here: layers compute x W + (x B) A^T.
 
     Args:
-        model: A torch module. It is copied, and stays as it is.
+        model: A torch module; or a Keras model where Keras computes with JAX: its mutants run under jax.vmap, with
+            ``training=False`` and whole weights. It is copied, and stays as it is.
         operator: An operator, or several that act in order, that change weights alone.
         seeds: A seed for each individual: ints, texts or bytes.
         memory: What stacked tensors and layers' outputs may take, such as "2 GB"; None for no limit. How much a pass
@@ -114,7 +116,7 @@ def population(
     Raises:
         SettingError: There is no seed, or one individual needs more than `memory`.
         SeedError: A seed is not one.
-        UnsupportedError: The model is no torch module, or the operator changes layers or shapes, or needs donors.
+        UnsupportedError: The model is none of these, or the operator changes layers or shapes, or needs donors.
 
     Example:
         >>> import torch, genewright as gw
@@ -132,10 +134,14 @@ def population(
     budget = bytes_of("gw.population", memory)
     _refuse(operators)
     backend = backend_of(model)
+    if _on_jax(backend):
+        jax: Any = import_module("genewright.populations.keras")
+        return cast(Population, jax.JaxPopulation(model, operators, known, budget, like))
     if backend.name != "torch":
         raise UnsupportedError(
-            f"gw.population runs torch modules, and a {type(model).__name__} is of {backend.name}. Evaluate its "
-            "mutants one by one: [fitness(gw.mutate(model, operator, seed=seed)) for seed in seeds]."
+            "gw.population runs torch modules, and Keras models where Keras computes with JAX; a "
+            f"{type(model).__name__} is here of {backend.name}. Evaluate its mutants one by one: [fitness(gw.mutate("
+            "model, operator, seed=seed)) for seed in seeds]."
         )
     made: Any = import_module("genewright.populations.torch")
     family = made.Family(model, operators, known)
@@ -175,7 +181,7 @@ def evaluate(
     function of a model is handed one mutant after the other, each its own.
 
     Args:
-        model: A torch module, or where the fitness takes one mutant after the other, any model.
+        model: As in `population`, or where the fitness takes one mutant after the other, any model.
         operator: As in `population`.
         seeds: As in `population`.
         fitness: One of `gw.fitness`, or a function of a model; more is better.
@@ -201,11 +207,16 @@ def evaluate(
             f"gw.fitness.Supervised(x, y); received {fitness!r}."
         )
     noise = Noise(0, "", "fitness")
-    if backend_of(model).name == "torch":
+    backend = backend_of(model)
+    if backend.name == "torch" or _on_jax(backend):
         together = population(model, operator, seeds, memory=memory)
         return judged_all(fitness, together, noise)
     mutants = (mutate(model, operator, seed=seed) for seed in _seeds(seeds))
     return [judged(fitness, one, noise) for one in mutants]
+
+
+def _on_jax(backend: Backend) -> bool:
+    return backend.name == "keras" and sys.modules["keras"].backend.backend() == "jax"
 
 
 def _seeds(seeds: Any) -> tuple[Seed, ...]:
