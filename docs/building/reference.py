@@ -37,16 +37,33 @@ class Name(NamedTuple):
 
 
 def public_names() -> list[Name]:
-    """Return what `genewright` exports, operators included, as its own source lists it (``X as X``)."""
-    rooms = {"": genewright, "fitness.": genewright.fitness, "neurons.": genewright.neurons}
-    return [name for before, room in rooms.items() for name in _exported(before, room)]
+    """Return what `genewright` and its rooms export, operators included, each once and under its shortest name."""
+    rooms = {
+        "": genewright,
+        **{f"{name}.": getattr(genewright, name) for name in ("fitness", "neurons", "authoring", "testing")},
+    }
+    found: dict[str, Name] = {}
+    for before, room in rooms.items():
+        for name in exported(before, room):
+            found.setdefault(name.path, name)
+    return list(found.values())
 
 
-def _exported(before: str, room: ModuleType) -> Iterator[Name]:
+def exported(before: str, room: ModuleType) -> Iterator[Name]:
+    """Yield what a module exports: by ``X as X``, or in its ``__all__``."""
+    listed = set(getattr(room, "__all__", ())) if room is not genewright else set()
     for node in ast.parse(Path(inspect.getfile(room)).read_text()).body:
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            if alias.asname == alias.name:
-                yield Name(before + alias.name, f"{node.module}.{alias.name}")
+            if alias.asname == alias.name or alias.name in listed:
+                yield Name(before + alias.name, _defined(room, f"{node.module}.{alias.name}"))
+
+
+def _defined(room: ModuleType, path: str) -> str:
+    """Return where a name is defined, which a room may only pass on."""
+    value = getattr(room, path.rpartition(".")[2])
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return path
 
 
 def pages() -> dict[str, list[Name]]:
@@ -56,8 +73,9 @@ def pages() -> dict[str, list[Name]]:
         room = name.path.split(".")[1]
         if inspect.ismodule(getattr(genewright, name.public.split(".")[0])) and "." not in name.public:
             continue  # a room whose own names follow
-        if room != "operators":
-            filled[next((page for page, (_, rooms) in PAGES.items() if room in rooms), "more")].append(name)
+        if room != "operators" or name.public.startswith("authoring."):
+            page_of = next((page for page, (_, rooms) in PAGES.items() if room in rooms), "more")
+            filled["authors" if name.public.startswith("authoring.") else page_of].append(name)
     return {page: sorted(names) for page, names in filled.items() if names}
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from types import ModuleType as _Module
 from typing import Any as _Any
 
+from genewright import authoring as authoring
 from genewright import fitness as fitness
 from genewright import neurons as neurons
 from genewright import testing as testing
@@ -172,15 +173,16 @@ from genewright.where import where as where
 
 __version__ = "0.1.0"
 
-_ROOMS = ("errors", "fitness", "neurons", "noise")  # used as gw.fitness.Supervised is
+_ROOMS = ("authoring", "errors", "fitness", "neurons", "noise", "testing")  # used as gw.fitness.Supervised is
+
+# What is public: all that the lines above export (`X as X`), and the rooms. Whatever else lies about is private.
+_SHOWN = {name for name, value in globals().items() if not (name.startswith("_") or isinstance(value, _Module))}
+__all__ = sorted(_SHOWN - {"annotations"} | set(_ROOMS))  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0605  # not said twice
 
 
 def __dir__() -> list[str]:
-    """List the names that are for users: classes, functions, and the rooms that are used by name."""
-    here = globals().items()
-    names = [name for name, value in here if not (name.startswith("_") or isinstance(value, _Module) or value is _Any)]
-    names = [name for name in names if name != "annotations"]
-    return sorted({*names, *_ROOMS, *(cls.__name__ for cls in _registered().values()), "__version__"})
+    """List the names that are for users: what is public, and operators of other packages."""
+    return sorted({*__all__, *(cls.__name__ for cls in _registered().values()), "__version__"})
 
 
 def __getattr__(name: str) -> _Any:

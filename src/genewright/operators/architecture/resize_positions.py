@@ -37,6 +37,8 @@ from genewright.widths.widths import Widths
 class ResizePositions(Operator):
     """Give learned positions another length: tables, what counts and masks them, image sizes and config together.
 
+    P' = the table P at the new length, as `how` says:
+
     | how | P' |
     |---|---|
     | "interpolate" | the table between its points (half-pixel centres): linear along a sequence, bicubic over a grid |
