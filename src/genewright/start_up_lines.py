@@ -60,6 +60,6 @@ def without_chatter(text: bytes) -> bytes:
     r"""Return the lines that are not TensorFlow's start-up lines.
 
     >>> without_chatter(b"mine\nTo enable the following instructions: AVX2 FMA, rebuild\n")
-    b'mine\\n'
+    b'mine\n'
     """
     return b"".join(line for line in text.splitlines(keepends=True) if not _CHATTER.match(line))
