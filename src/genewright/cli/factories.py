@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from genewright.cli.python_file import load_python_file
 from genewright.errors import GenewrightError, UnknownNameError, UnsupportedError
+from genewright.folders import load_folder
 from genewright.names import did_you_mean
 from genewright.start_up_lines import held_back
 
@@ -136,6 +137,8 @@ def _of_library(library: str, name: str) -> Callable[..., Any]:
 
 
 def _from_folder(transformers: Any, folder: str, **given: Any) -> Any:
+    if not given:
+        return load_folder(Path(folder))  # with the layers and the recipe of a mutant
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     named = [getattr(transformers, name, None) for name in config.architectures or ()]
     cls = next((one for one in named if one is not None), transformers.AutoModel)

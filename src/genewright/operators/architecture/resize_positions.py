@@ -37,7 +37,7 @@ from genewright.widths.widths import Widths
 class ResizePositions(Operator):
     """Give learned positions another length: tables, what counts and masks them, image sizes and config together.
 
-    P' = the table P at the new length, as `how` says:
+    P' = R P with the matrix R that resamples, where how="interpolate"; P' = [P, V] where how="extend".
 
     | how | P' |
     |---|---|
