@@ -148,6 +148,11 @@ class Widths(ABC):
             return allowed[0]
         if allowed:
             names = ", ".join(f"{knob.name!r} ({knob.size} {knob.kind})" for knob in allowed)
+            if not any(knob.free for knob in allowed):
+                why = "; ".join(dict.fromkeys(str(knob.pins[0]) for knob in allowed))
+                raise UnsupportedError(
+                    f"{layer!r} cannot change: it writes {len(allowed)} widths ({names}), and {why}."
+                )
             raise UnknownNameError(f"{layer!r} writes {len(allowed)} widths. Name one: {names}.")
         if layer not in self.layers:
             names = dict.fromkeys([*(knob.name for knob in knobs), *(n for knob in knobs for n in knob.layers)])

@@ -6,7 +6,7 @@ The run does not read them: a head reshapes by `num_labels` only when it compute
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from torch import nn
@@ -48,7 +48,16 @@ def counts_beside(model: nn.Module, layers: Sequence[str], index: Index, size: i
                     follow.append(Count(name, path, index.size))
                 elif not prefix and value >= _SMALLEST_TOLD:
                     stay.append(f"{name}.{path}".lstrip("."))
+    stay.extend(
+        f"config.{key}" for key, value in _computed_config(model).items() if key in NAMES[end] and value == size
+    )
     return Counts(tuple(follow), tuple(stay))
+
+
+def _computed_config(model: nn.Module) -> Mapping[str, Any]:
+    """Return a config that is a property, as a diffusers model's is: it can be read and named, not set."""
+    config = model.config if isinstance(getattr(type(model), "config", None), property) else None
+    return cast("Mapping[str, Any]", config) if isinstance(config, Mapping) else {}
 
 
 def _holders(layer: nn.Module, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
