@@ -10,7 +10,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import torch
 
 import genewright as gw
 from genewright.storage import write_atomically
@@ -177,6 +176,7 @@ def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b", "a" * 300, "a/" * 3000 + "b"])
 def test_a_name_that_the_system_does_not_take(name: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
     net = torch.nn.Linear(2, 2)
     path = tmp_path / f"{name}.safetensors"
     mutant = gw.mutate(net, gw.SignFlip(), seed=1)
@@ -195,6 +195,7 @@ def test_a_name_that_the_system_does_not_take(name: str, tmp_path: Path) -> None
 
 
 def test_a_name_as_long_as_the_system_takes(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
     path = tmp_path / ("a" * (os.pathconf(tmp_path, "PC_NAME_MAX") - 12) + ".safetensors")
     gw.save(torch.nn.Linear(2, 2), path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from genewright.backends import backend_of
@@ -18,6 +17,7 @@ from genewright.network import Network
 from genewright.operator import AnyOperator, donors_of
 from genewright.recipe import History
 from genewright.references import DonorReference
+from genewright.storage import found_at
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Donors:
             UnknownNameError: There is none; the message says how to give it.
             FileError: It is a file, and cannot be read.
         """
-        if name not in self._models and (isinstance(name, DonorReference) or Path(name).is_file()):
+        if name not in self._models and (isinstance(name, DonorReference) or found_at(name) == "file"):
             given = name.of if isinstance(name, DonorReference) else name
             self._models[name] = as_network(given)
         if name not in self._models:

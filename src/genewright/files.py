@@ -17,7 +17,7 @@ from genewright.recipe import Recipe, history_of, history_to_json, step_text
 from genewright.references import is_layer, said
 from genewright.reshape import MOST_TIMES, reshape
 from genewright.settings import check_choice
-from genewright.storage import Overwrite
+from genewright.storage import Overwrite, found_at
 
 Model = TypeVar("Model")
 
@@ -168,7 +168,7 @@ def _base(factory: Any) -> tuple[Backend, Any]:
 
 
 def _whole(file: Path, rest: object) -> Any:
-    if rest is None and file.is_dir():
+    if rest is None and found_at(file) == "folder":
         return load_folder(file)
     if rest is not None and not isinstance(rest, str | Path):
         raise FileError(f"gw.load: the model comes first, then the path. Write gw.load(model, {str(file)!r}).")

@@ -18,7 +18,7 @@ from genewright.backends.files.model_card import model_card
 from genewright.errors import FileError, GenewrightError, UnsupportedError
 from genewright.recipe import Recipe, history_of, history_to_json
 from genewright.reshape import MOST_TIMES, reshape
-from genewright.storage import Overwrite, read_file
+from genewright.storage import Overwrite, found_at, read_file
 
 _LOG = logging.getLogger("genewright")
 _SAID_FILE = "genewright.json"
@@ -34,7 +34,7 @@ def is_folder(path: Path) -> bool:
     >>> is_folder(Path("mutant")), is_folder(Path("mutant.safetensors"))
     (True, False)
     """
-    return path.is_dir() or not path.suffix
+    return found_at(path) == "folder" or not path.suffix
 
 
 def saves_as_folder(model: object) -> bool:

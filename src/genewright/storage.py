@@ -18,6 +18,19 @@ Overwrite = bool | Literal["force"]
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
+def found_at(path: Path | str) -> Literal["file", "folder", "other", ""]:
+    """Return what lies at a path; "" where nothing does, also where the system does not take such a name.
+
+    >>> found_at("."), found_at("a" * 300)
+    ('folder', '')
+    """
+    place = Path(path)
+    try:
+        return "folder" if place.is_dir() else "file" if place.is_file() else "other" if place.exists() else ""
+    except (OSError, ValueError):
+        return ""
+
+
 def refuse_existing(path: Path, *, overwrite: Overwrite) -> None:
     """Refuse a path that cannot become a new file, before any work is done.
 

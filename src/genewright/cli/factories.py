@@ -17,6 +17,7 @@ from genewright.errors import GenewrightError, UnknownNameError, UnsupportedErro
 from genewright.folders import load_folder
 from genewright.names import did_you_mean
 from genewright.start_up_lines import held_back
+from genewright.storage import found_at
 
 WAYS = "package.module:factory, file.py:factory, hf:FOLDER, timm:NAME or torchvision:NAME"
 
@@ -41,10 +42,7 @@ def brings_weights(text: str) -> bool:
 
 
 def _is_there(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except OSError:  # no name that the system takes
-        return False
+    return bool(found_at(text))
 
 
 def factory(text: str, arguments: Mapping[str, Any] | None = None) -> Callable[[], Any]:

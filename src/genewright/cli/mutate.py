@@ -23,6 +23,7 @@ from genewright.fingerprint import fingerprint_of
 from genewright.mutate import mutate, recipe
 from genewright.operator import AnyOperator, Registered, changes_layers
 from genewright.seeding import Seed
+from genewright.storage import found_at
 
 _RECIPE = typer.Option("--recipe", metavar="FILE", help="Also write the recipe alone, as JSON.", show_default=False)
 SaveBase = Annotated[
@@ -72,7 +73,7 @@ class MutateGroup(OperatorGroup):
     def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
         output = Output(as_json=given["json"])
         out, recipe_file, force = given["out"], given["recipe"], given["force"]
-        refuse_output(out, force=force, folder=Path(given["model"]).is_dir())
+        refuse_output(out, force=force, folder=found_at(given["model"]) == "folder")
         if recipe_file is not None:
             refuse_output(recipe_file, force=force, kinds=(".json",))
         base_file = given["save_base"]

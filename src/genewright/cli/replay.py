@@ -29,6 +29,7 @@ from genewright.files import read_recipe, save
 from genewright.mutate import replay as replayed
 from genewright.operator import changes_layers
 from genewright.recipe import Recipe
+from genewright.storage import found_at
 
 RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe's .json file, or a mutant's file that holds one.")
@@ -73,7 +74,7 @@ def replay_into(
     force: bool,
 ) -> None:
     """Make a mutant again and write it, or say why that cannot be; the arguments are those of the command."""
-    refuse_output(out, force=force, folder=Path(base).is_dir())
+    refuse_output(out, force=force, folder=found_at(base) == "folder")
     with output.working("Reading"):
         read = reading()
         changed = any(changes_layers(step.operator) for step in read.steps)

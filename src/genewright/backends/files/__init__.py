@@ -23,7 +23,7 @@ from genewright.journal import Journal
 from genewright.network import Network
 from genewright.outputs import Outputs
 from genewright.recipe import Recipe, history_of
-from genewright.storage import Overwrite
+from genewright.storage import Overwrite, found_at
 
 _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar", ".pt.tar")  # what torch.save's files are called
 _READERS = {
@@ -107,7 +107,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         FileError: It is missing, truncated, hostile, or of another kind.
         UnsupportedError: It has no state dict.
     """
-    if Path(path).is_dir():
+    if found_at(path) == "folder":
         return read_folder(Path(path))
     return _by_suffix(_READERS, Path(path))(Path(path))
 
@@ -119,7 +119,7 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite
         FileError: The path is of another kind, exists and `overwrite` is false, or cannot be written.
     """
     if isinstance(checkpoint.container, Folder):
-        if path.is_dir() or not path.suffix:
+        if found_at(path) == "folder" or not path.suffix:
             text = checkpoint.metadata.get(RECIPE)
             card = "" if text is None else model_card(Recipe.from_json(text), title=path.name)
             write_folder(checkpoint, path, overwrite=overwrite, card=card)

@@ -17,6 +17,7 @@ from genewright.integrations.transformers.build_from_config import build_from_co
 from genewright.integrations.transformers.signature import Signature
 from genewright.interrupts import shielded
 from genewright.process_state import LOCK
+from genewright.storage import found_at
 
 
 def is_saved_as_folder(model: object) -> bool:
@@ -32,7 +33,7 @@ def write_pretrained(model: nn.Module, folder: Path) -> None:
 def base_name(model: nn.Module) -> str:
     """Return the hub's name of what the model came from, or ""."""
     name = getattr(cast(Any, unwrapped(model)).config, "_name_or_path", "")
-    return name if isinstance(name, str) and name.count("/") == 1 and not Path(name).exists() else ""
+    return name if isinstance(name, str) and name.count("/") == 1 and not found_at(name) else ""
 
 
 def steps_in_config(model: nn.Module, count: int, grown: Callable[[nn.Module, int], nn.Module | None]) -> int | None:
