@@ -136,7 +136,7 @@ def oldest(*extras: str) -> list[str]:
         *project["dependencies"],
         *(line for extra in extras for line in project["optional-dependencies"][extra]),
     ]
-    return [line.replace(">=", "==") for line in listed]
+    return list(dict.fromkeys(line.partition(";")[0].replace(">=", "==") for line in listed))
 
 
 if __name__ == "__main__":

@@ -136,9 +136,10 @@ def torch_index() -> tuple[str, ...]:
 
 @leg("torch without Keras")
 def torch_alone(wheel: Path) -> None:
-    """PyTorch modules where neither Keras nor TensorFlow nor Numba is installed."""
+    """PyTorch modules where neither Keras nor TensorFlow is, and Numba, which is no must, neither."""
     environment = fresh("torch")
     environment.install(*NEWEST, f"{wheel}[torch]", *TESTING, *torch_index())
+    environment.run("-m", "pip", "-q", "uninstall", "-y", "numba", "llvmlite")
     environment.run("-c", absent("keras", "tensorflow", "jax", "numba"))
     run_tests(environment, *TORCH_TESTS)
 

@@ -66,7 +66,7 @@ def check_wheel(wheel: Path) -> str:
     }
     assert extras == ours
     needed = [line for line in metadata.get_all("Requires-Dist") or () if "extra ==" not in line]
-    assert {line.split(">=")[0] for line in needed} == {"numpy", "safetensors", "blake3", "typer", "rich"}
+    assert {line.split(">=")[0] for line in needed} == {"numpy", "safetensors", "blake3", "typer", "rich", "numba"}
     return version
 
 

@@ -131,7 +131,7 @@ def compiled_mask() -> Callable[[Stream, float, int, int], NDArray[np.int64]]:
 def _hint() -> None:
     LOGGER.warning(
         "Numba is not installed: the noise is drawn by NumPy, with the same result, about 100 times slower. "
-        "Install it with: pip install 'genewright[fast]'"
+        "Install it with: pip install numba"
     )
 
 
