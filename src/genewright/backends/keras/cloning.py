@@ -18,6 +18,7 @@ from genewright.backends.keras.independence import refuse_replaced_methods
 from genewright.backends.keras.kept_state import recurrent_states
 from genewright.backends.keras.library import array_of, class_of, error_text, keras
 from genewright.backends.keras.members import Member, members_of
+from genewright.backends.keras.own_state import carry_own_state
 from genewright.backends.keras.tying import tie_again
 from genewright.errors import UnsupportedError
 from genewright.process_state import LOCK, Here, StandIn
@@ -51,7 +52,9 @@ def cloned(layer: Any, changed: Callable[[dict[str, Any]], dict[str, Any]] | Non
     """
     try:
         config = layer.get_config()
-        made = clone_layer(layer, changed(config) if changed else config)
+        config = changed(config) if changed else config
+        made = clone_layer(layer, config)
+        made.name = config.get("name", layer.name)  # a class that passes its settings on may not say it in its config
     except Exception as error:
         reason = error_text(error)
         raise UnsupportedError(
@@ -103,8 +106,8 @@ def _kind(variable: Any) -> str:
 def copy_extra_state(old: Any, new: Any) -> None:
     """Carry over what a layer keeps beside config and variables.
 
-    That is: vocabularies, statistics made ready
-    for use, the state of seed generators and of stateful recurrent layers.
+    That is: vocabularies, statistics made ready for use, what its class saves by `save_own_variables`, the state of
+    seed generators and of stateful recurrent layers.
     """
     pairs = zip(old._flatten_layers(), new._flatten_layers(), strict=True)
     for before, after in pairs:
@@ -112,6 +115,7 @@ def copy_extra_state(old: Any, new: Any) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 before.save_assets(folder)
                 after.load_assets(folder)
+        carry_own_state(before, after)
         if hasattr(after, "finalize_state") and after.built:
             after.finalize_state()
         for drawn, drawing in zip(before._seed_generators, after._seed_generators, strict=True):

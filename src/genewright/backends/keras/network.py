@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.members import Member, layers_of, members_of
 from genewright.backends.keras.new_layer_sizes import completed, spec_like
 from genewright.backends.keras.observing import KerasObserver
+from genewright.backends.keras.own_state import states_of
 from genewright.edits import InsertLayer, ReplaceLayer, Rewire
 from genewright.errors import UnknownNameError
 from genewright.example import examples_of
@@ -27,6 +29,7 @@ from genewright.layer import Layer
 from genewright.names import did_you_mean
 from genewright.network import Network
 from genewright.spec import Spec
+from genewright.state import State
 from genewright.structure import Call, Structure
 from genewright.tensor import Initial, Tensor
 
@@ -66,6 +69,12 @@ class KerasNetwork(Network):
 
     def _layers(self) -> dict[str, Layer]:
         return facts_of(self._model, self.tensors)
+
+    @functools.cached_property
+    def state(self) -> Mapping[str, State]:
+        every = {"": self._model, **layers_of(self._model)}
+        unique = {id(layer): (name, layer) for name, layer in reversed(every.items())}
+        return {key: one for name, layer in unique.values() for key, one in states_of(name, layer).items()}
 
     def name_of(self, part: Any) -> str | None:
         if part is self._model:

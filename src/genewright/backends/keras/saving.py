@@ -49,6 +49,8 @@ def save_model(model: Any, path: Path, metadata: Mapping[str, str], *, overwrite
     ties = {alias: name for name, tensor in network.tensors.items() for alias in tensor.aliases}
     about = dict(metadata) | ({TIES: json.dumps(ties)} if ties else {})
     if path.suffix.lower() == ".safetensors":
+        if network.state:
+            raise FileError(f"{path}: holds variables alone, and {_own(network)} Write the whole model: mutant.keras.")
         write_safetensors(_checkpoint(network, about), path, overwrite=overwrite)
         return
     suffix = next((s for s in (".weights.h5", ".h5", ".keras") if path.name.lower().endswith(s)), None)
@@ -86,6 +88,11 @@ def load_model(model: Any, path: Path) -> None:
         path: A file that `save_model` or Keras wrote.
     """
     network = KerasNetwork(model)
+    if network.state:
+        raise FileError(
+            f"{path}: only variables are read into a model of yours, and {_own(network)} Load the whole model: "
+            "keras.models.load_model(path), with its class registered (keras.saving.register_keras_serializable)."
+        )
     checkpoint = read_checkpoint(path)
     entries = fitted(checkpoint, network.tensors.values(), str(path), type(model).__name__)
     for name, entry in entries.items():
@@ -95,6 +102,11 @@ def load_model(model: Any, path: Path) -> None:
     for name, entry in entries.items():
         with store.memory(name).open() as values:
             values.view(np.uint8)[...] = entry.data
+
+
+def _own(network: KerasNetwork) -> str:
+    name, state = next(iter(network.state.items()))
+    return f"{state.layer or 'the model'!r} keeps more of its own ({name!r}), as its save_own_variables says."
 
 
 def _write(model: Any, draft: Path, suffix: str, about: Mapping[str, str]) -> None:
