@@ -47,6 +47,12 @@ NOT_OURS = {
     ("noise/compiled/crew.py", "interrupt"): "what interrupted a wait, raised when it is over",
     ("noise/compiled/kernels/combine.py", "NotImplementedError"): "the signature of a Numba overload, never called",
     ("noise/compiled/kernels/steps.py", "NotImplementedError"): "likewise",
+    ("noise/compiled/kernels/weighted.py", "NotImplementedError"): "likewise",
+    ("backends/torch/reruns/plan.py", "Lost"): "reruns/rerun.py catches it, and runs the whole model",
+    ("backends/torch/reruns/plan.py", "Same"): "caught in the same file: ends a run whose rest is known",
+    ("backends/torch/reruns/rerun.py", "Lost"): "caught in the same file",
+    ("fitness/acting.py", "NotAlike"): "fitness/gymnasium.py catches it, and judges one individual after the other",
+    ("cli/app.py", "typer.Exit"): "the exit code",
 }
 """(file, class) -> why it stands outside the tree."""
 

@@ -250,6 +250,7 @@ class CaseCheck:
         chosen = _chosen(choice, network) if isinstance(choice, Where) else None
         for name, tensor in network.tensors.items():
             allowed = tensor.trainable if chosen is None else name in chosen
+            allowed |= tensor.role == "statistic" and getattr(operator, "statistics", False)
             if allowed or name not in made.tensors:
                 continue
             if not self._keeps("shape") and made.tensors[name].shape != tensor.shape:

@@ -52,15 +52,15 @@ def test_cells_that_run_both_ways_or_in_a_stack_are_those_whose_states_are_retur
     layers = keras.layers
     model = keras.Sequential([
         layers.Input((6, 4)),
-        layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="both"),
-        layers.RNN([layers.GRUCell(3), layers.SimpleRNNCell(2)], return_sequences=True, name="stack"),
+        layers.Bidirectional(layers.LSTM(3, return_sequences=True, name="lstm"), name="both"),
+        layers.RNN([layers.GRUCell(3), layers.SimpleRNNCell(2, name="last")], return_sequences=True, name="stack"),
     ])  # fmt: skip
     between = keras.Model(model.inputs, [layer.output for layer in model.layers])
     mask = gw.neurons.measure(model, X).filter("unit == 4 | (layer == 'stack' & unit == 1)").mask()
     assert {name.rpartition(".")[2]: one.tolist() for name, one in mask.items()} == {
         "forward_lstm": [False] * 3,
         "backward_lstm": [False, True, False],  # unit 4 of six
-        "simple_rnn_cell": [False, True],
+        "last": [False, True],
     }
     gw.mutate(model, gw.Zero(rate=1.0, where=gw.where(units=mask)), seed=1, inplace=True)
     both, stacked = (np.asarray(value) for value in between.predict(X, verbose=0))

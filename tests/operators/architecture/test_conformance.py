@@ -87,7 +87,9 @@ REFUSED: dict[str, set[str]] = {
     "add_skip": _NO_ROOM,
     "replace_layer": _NO_ROOM | {"small transformer"},  # torch's layer reads its norms' eps, which an identity lacks
     **dict.fromkeys(("grow_kernel", "grow_kernel_by_4"), _NO_WINDOW),
-    **dict.fromkeys(("duplicate_block", "duplicate_block_gate", "remove_layer"), _UNLISTED | _PLAIN),
+    **dict.fromkeys(("duplicate_block", "duplicate_block_gate"), _UNLISTED | _PLAIN),
+    "remove_layer": {f"wide {name}" for name in ("gated", "tied", "looks_at_values", "scales", "recurrent")},
+    "swap_layers": _PLAIN | _UNLISTED - {f"wide {name}" for name in ("attention", "tied", "scales")},
     **{name: _UNLISTED | {"small transformer"} for name in ("replace_activation", "replace_activation_blend")},
     **{name: set(CASES) - {"wide attention"} for name in ("add_heads", "remove_heads", "widen_stream")},
 }

@@ -34,7 +34,7 @@ CHANGING = {
 OPERATORS = KEEPING | CHANGING
 # An operator may refuse a network that has nothing for it. These do, and no others.
 NOTHING = {
-    **dict.fromkeys(("duplicate", "duplicate_gate", "several", "remove"), ("mlp", "plain")),
+    **dict.fromkeys(("duplicate", "duplicate_gate", "several"), ("mlp", "plain")),
     "grow": ("mlp", "stack", "transformer"),
     **dict.fromkeys(("blend", "activation"), ("transformer",)),
 }

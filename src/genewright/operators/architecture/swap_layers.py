@@ -55,6 +55,7 @@ class SwapLayers(Operator):
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
+    statistics: ClassVar[bool] = True  # they belong to the weights that they are of, and move with them
     inverse: ClassVar[bool] = True
 
     layer: LayerSetting = field(default=NO_LAYER, kw_only=False)
