@@ -318,7 +318,7 @@ def together(models: Mapping[str, tuple[Any, Any]], rounds: int) -> tuple[list[t
     return results, changed
 
 
-def check(models: Mapping[str, tuple[Any, Any]], rounds: int, allowed: set[str]) -> None:
+def assert_like_a_serial_run(models: Mapping[str, tuple[Any, Any]], rounds: int, allowed: set[str]) -> None:
     serial = {name: task() for name, task in tasks(models, 0)}  # what frameworks import on first use is there now
     before = state()
     results, changed = together(models, rounds)
@@ -335,10 +335,10 @@ def test_every_operator_is_here() -> None:
 
 
 def test_threads_get_the_bytes_of_a_serial_run_and_change_nothing_of_the_process(models: Any) -> None:
-    check({**models, "keras": _keras_model()} if KERAS else models, 1, set())
+    assert_like_a_serial_run({**models, "keras": _keras_model()} if KERAS else models, 1, set())
 
 
 @pytest.mark.slow
 def test_threads_for_longer_and_with_pretrained_models(models: Any) -> None:
     pretrained = {"llama": make_pretrained("llama")} if importlib.util.find_spec("transformers") else {}
-    check({**models, **pretrained} | ({"keras": _keras_model()} if KERAS else {}), 5, FOREIGN)
+    assert_like_a_serial_run({**models, **pretrained} | ({"keras": _keras_model()} if KERAS else {}), 5, FOREIGN)

@@ -48,7 +48,7 @@ def array(tensor: torch.Tensor) -> NDArray[Any]:
     return tensor.detach().double().numpy().copy()
 
 
-def close(made: torch.Tensor, wanted: NDArray[np.float64]) -> None:
+def assert_close(made: torch.Tensor, wanted: NDArray[np.float64]) -> None:
     """Hold a float32 tensor to a formula computed in float64: two roundings of the terms, one of the sum."""
     scale = np.maximum(np.abs(wanted), 1e-30)
     terms = np.abs(array(made) - wanted)

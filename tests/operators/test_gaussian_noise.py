@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 import genewright as gw
-from tests.operators.oracle import SEED, array, close, draws, hits, layer
+from tests.operators.oracle import SEED, array, assert_close, draws, hits, layer
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.3, 0.0])
@@ -18,7 +18,7 @@ def test_formula(rate: float) -> None:
     for name in ("weight", "bias"):
         old = array(getattr(base, name))
         hit = hits("gaussian_noise", rate, old.shape, name)
-        close(getattr(mutant, name), old + hit * 0.5 * draws("gaussian_noise", "normal", old.shape, name))
+        assert_close(getattr(mutant, name), old + hit * 0.5 * draws("gaussian_noise", "normal", old.shape, name))
         assert np.array_equal(array(getattr(mutant, name))[~hit], old[~hit])
 
 
@@ -26,14 +26,14 @@ def test_relative_to_the_tensor() -> None:
     base = layer()
     mutant = gw.mutate(base, gw.GaussianNoise(std=0.5, relative_to="tensor"), seed=SEED)
     old = array(base.weight)
-    close(mutant.weight, old + 0.5 * np.std(old) * draws("gaussian_noise", "normal", old.shape))
+    assert_close(mutant.weight, old + 0.5 * np.std(old) * draws("gaussian_noise", "normal", old.shape))
 
 
 def test_relative_to_the_weight() -> None:
     base = layer()
     mutant = gw.mutate(base, gw.GaussianNoise(std=0.5, relative_to="weight"), seed=SEED)
     old = array(base.weight)
-    close(mutant.weight, old + 0.5 * draws("gaussian_noise", "normal", old.shape) * np.abs(old))
+    assert_close(mutant.weight, old + 0.5 * draws("gaussian_noise", "normal", old.shape) * np.abs(old))
     assert (array(mutant.weight)[old == 0] == 0).all()
 
 

@@ -14,8 +14,7 @@ import genewright as gw
 
 def multiplied(model: Any, example: Any) -> int:
     """Return the multiplications of the products and convolutions in TensorFlow's graph of a model."""
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow")
     batches = [
         tf.TensorSpec(value.shape, value.dtype) for value in (example if isinstance(example, list) else [example])
     ]

@@ -66,7 +66,7 @@ class Dealing:
             return
         tensor, held = found[0]
         if name in _PICKS and tensor is given[0] and held.experts is None:
-            chosen = self._chosen(name, args, kwargs)
+            chosen = _chosen(name, args)
             if chosen is not None:
                 self._picked[result] = _Kernels(held.parameter, chosen)
         elif name in _TURNS and result.dim() == tensor.dim() and (held.experts is not None or _leads(tensor, result)):
@@ -103,16 +103,6 @@ class Dealing:
             return _Kernels(id(tensor))
         return cast("_Kernels | None", self._picked.get(tensor))
 
-    def _chosen(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
-        """Return the numbers of the experts that are picked along the first axis; None where it is another axis."""
-        axis, index = (0, args[1]) if name == "getitem" else (args[1:3] if len(args) > 2 else (None, None))
-        if axis != 0 or isinstance(index, bool):
-            return None
-        if isinstance(index, int):
-            return torch.tensor(index)
-        whole = isinstance(index, torch.Tensor) and not index.is_floating_point() and index.dtype != torch.bool
-        return index if whole and cast(torch.Tensor, index).dim() < 2 else None
-
     def _multiplied(
         self, held: _Kernels, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: torch.Tensor
     ) -> None:
@@ -144,3 +134,14 @@ class Dealing:
 def _leads(before: torch.Tensor, after: torch.Tensor) -> bool:
     """Whether the first axis stayed where it was."""
     return before.shape[0] == after.shape[0] and before.stride(0) == after.stride(0)
+
+
+def _chosen(name: str, args: tuple[Any, ...]) -> torch.Tensor | None:
+    """Return the numbers of the experts that are picked along the first axis; None where it is another axis."""
+    axis, index = (0, args[1]) if name == "getitem" else (args[1:3] if len(args) > 2 else (None, None))
+    if axis != 0 or isinstance(index, bool):
+        return None
+    if isinstance(index, int):
+        return torch.tensor(index)
+    whole = isinstance(index, torch.Tensor) and not index.is_floating_point() and index.dtype != torch.bool
+    return index if whole and cast(torch.Tensor, index).dim() < 2 else None
