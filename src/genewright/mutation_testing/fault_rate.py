@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from genewright.errors import SettingError
 from genewright.mutation_testing.bench import Bench
+from genewright.mutation_testing.fault_population import FaultTensor
 from genewright.mutation_testing.fault_record import Effect, Faults
-from genewright.mutation_testing.fault_report import FaultRate, FaultTensor
+from genewright.mutation_testing.fault_report import FaultRate
 from genewright.mutation_testing.fault_sample import Look, check_margin, looks
 from genewright.mutation_testing.fault_share import FaultShare
 from genewright.mutation_testing.mutants import Mutant, Mutants, PlannedMutants

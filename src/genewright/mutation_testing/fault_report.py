@@ -14,43 +14,17 @@ from numpy.typing import NDArray
 from genewright.errors import RecipeError, SettingError
 from genewright.evolution.frame import as_frame
 from genewright.mutate import mutate
+from genewright.mutation_testing.fault_population import GROUPS, FaultTensor, Group, grouped
 from genewright.mutation_testing.fault_record import Effect, Faults
 from genewright.mutation_testing.fault_share import FaultShare
 from genewright.operator import AnyOperator, operator_from_json
 from genewright.operators.weights.fault_at import FaultAt
-from genewright.operators.weights.stored_bits import fields_of
 from genewright.showing import LINES, Bar, Shown, bars, fragment, more_line
 from genewright.storage import Overwrite, read_file, write_atomically
 
 FORMAT = 1
-Group = Literal["bit", "field", "tensor", "layer"]
-GROUPS = ("bit", "field", "tensor", "layer")
 _EVENTS = {"failed": (2, 3, 4), "changed": (2,), "nonfinite": (3,), "crashed": (4,), "masked": (0,), "tolerated": (1,)}
 _BAR = 40  # letters
-
-
-@dataclass(frozen=True, kw_only=True)
-class FaultTensor:
-    """One tensor of the population.
-
-    Attributes:
-        name: Its name.
-        layer: Its layer.
-        dtype: Its dtype.
-        elements: How many of its elements can be hit.
-        bits: In which of their bits; () where the operator does not act on bits.
-    """
-
-    name: str
-    layer: str
-    dtype: str
-    elements: int
-    bits: tuple[int, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """How many faults it can have."""
-        return self.elements * max(1, len(self.bits))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -204,7 +178,7 @@ class FaultRate(Shown):
                 raise RecipeError(f"A fault rate of format {form['genewright_fault_rate']!r}; this one reads {FORMAT}.")
             return cls(
                 faults=Faults.from_json(form["faults"]),
-                tensors=tuple(_tensor(one) for one in form["tensors"]),
+                tensors=tuple(FaultTensor.from_json(one) for one in form["tensors"]),
                 alpha=float(form["alpha"]),
                 margin=float(form["margin"]),
                 confidence=float(form["confidence"]),
@@ -297,38 +271,7 @@ class FaultRate(Shown):
 
     def _groups(self, what: Group) -> tuple[NDArray[np.int64], dict[str, int]]:
         """Return which group each fault is in, and the population of each group."""
-        sizes: dict[str, int] = {}
-        of: dict[tuple[int, int], str] = {}
-        dtypes = {tensor.dtype for tensor in self.tensors}
-        for at, tensor in enumerate(self.tensors):
-            if what in ("bit", "field") and not tensor.bits:
-                raise SettingError(f"by({what!r}): {type(self.operator).__name__} does not act on bits.")
-            for way in tensor.bits or (0,):
-                label = {
-                    "tensor": tensor.name,
-                    "layer": tensor.layer or "(the model)",
-                    "bit": f"{way}" if len(dtypes) == 1 else f"{tensor.dtype} {way}",
-                    "field": field_of(way, tensor.dtype) if tensor.bits else "",
-                }[what]
-                of[at, way] = label
-                sizes[label] = sizes.get(label, 0) + tensor.elements
-        if what == "bit":
-            sizes = dict(sorted(sizes.items(), key=lambda item: (item[0].split()[:-1], int(item[0].split()[-1]))))
+        of, sizes = grouped(self.tensors, what, type(self.operator).__name__)
         numbers = {label: number for number, label in enumerate(sizes)}
         pairs = zip(self.faults.tensor.tolist(), self.faults.way.tolist(), strict=True)
         return np.array([numbers[of[pair]] for pair in pairs], np.int64), sizes
-
-
-def _tensor(form: dict[str, Any]) -> FaultTensor:
-    name, layer, dtype = str(form["name"]), str(form["layer"]), str(form["dtype"])
-    bits = tuple(int(bit) for bit in form["bits"])
-    return FaultTensor(name=name, layer=layer, dtype=dtype, elements=int(form["elements"]), bits=bits)
-
-
-def field_of(bit: int, dtype: str) -> str:
-    """Return the field of a number format that a bit belongs to.
-
-    >>> field_of(31, "float32"), field_of(23, "float32"), field_of(22, "float32")
-    ('sign', 'exponent', 'mantissa')
-    """
-    return next(name for name, bits in fields_of(dtype).items() if bit in bits)

@@ -69,3 +69,26 @@ def encode(word, table, distribution: tl.constexpr):
         octave, fixed = quantile(word, table)
         code = sign | fixed
     return code
+
+
+@jit
+def words(low, high, pattern):
+    """Return four random words a counter, of the stream that four uint32 patterns in memory say: key and tweak."""
+    k0 = tl.load(pattern).to(tl.uint32, bitcast=True)
+    k1 = tl.load(pattern + 1).to(tl.uint32, bitcast=True)
+    x2 = tl.load(pattern + 2).to(tl.uint32, bitcast=True)
+    x3 = tl.load(pattern + 3).to(tl.uint32, bitcast=True)
+    return philox(low, high, x2, x3, k0, k1)
+
+
+@jit
+def quarter(part: tl.constexpr, first, second, third, fourth):
+    """Return what belongs to a quarter of a block: one of four."""
+    chosen = first
+    if part == 1:
+        chosen = second
+    elif part == 2:
+        chosen = third
+    elif part == 3:
+        chosen = fourth
+    return chosen

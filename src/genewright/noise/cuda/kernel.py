@@ -13,7 +13,7 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from genewright.noise.cuda.draws import encode, philox
+from genewright.noise.cuda.draws import encode, philox, quarter
 from genewright.noise.cuda.rounding import nearest, stochastic, widen
 from genewright.noise.cuda.steps import factor, magnitude, signed
 
@@ -200,14 +200,7 @@ def kernel(
         else:
             e, f, g, h = low, low, low, low
         for part in tl.static_range(4):
-            if part == 0:
-                word, second = a, e
-            elif part == 1:
-                word, second = b, f
-            elif part == 2:
-                word, second = c, g
-            else:
-                word, second = d, h
+            word, second = quarter(part, a, b, c, d), quarter(part, e, f, g, h)
             place = inside + 32 * part
             local = block * 4096 + place - start
             hit = (local >= 0) & (local < size)

@@ -8,7 +8,7 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from genewright.noise.cuda.draws import encode, philox
+from genewright.noise.cuda.draws import encode, quarter, words
 from genewright.noise.cuda.rounding import nearest, stochastic, widen
 from genewright.noise.cuda.steps import magnitude, signed
 
@@ -85,33 +85,18 @@ def sum_kernel(
     else:
         s0, s1, s2, s3 = nothing, nothing, nothing, nothing
     for term in range(count):
-        k0 = tl.load(streams + 4 * term).to(tl.uint32, bitcast=True)
-        k1 = tl.load(streams + 4 * term + 1).to(tl.uint32, bitcast=True)
-        x2 = tl.load(streams + 4 * term + 2).to(tl.uint32, bitcast=True)
-        x3 = tl.load(streams + 4 * term + 3).to(tl.uint32, bitcast=True)
         unit = tl.load(units + term)
-        a, b, c, d = philox(low, high, x2, x3, k0, k1)
+        a, b, c, d = words(low, high, streams + 4 * term)
         s0 = summed(s0, a, unit, table, kind)
         s1 = summed(s1, b, unit, table, kind)
         s2 = summed(s2, c, unit, table, kind)
         s3 = summed(s3, d, unit, table, kind)
     if randomly:
-        k0 = tl.load(rounding).to(tl.uint32, bitcast=True)
-        k1 = tl.load(rounding + 1).to(tl.uint32, bitcast=True)
-        x2 = tl.load(rounding + 2).to(tl.uint32, bitcast=True)
-        x3 = tl.load(rounding + 3).to(tl.uint32, bitcast=True)
-        e, f, g, h = philox(low, high, x2, x3, k0, k1)
+        e, f, g, h = words(low, high, rounding)
     else:
         e, f, g, h = low, low, low, low
     for part in tl.static_range(4):
-        if part == 0:
-            total, other = s0, e
-        elif part == 1:
-            total, other = s1, f
-        elif part == 2:
-            total, other = s2, g
-        else:
-            total, other = s3, h
+        total, other = quarter(part, s0, s1, s2, s3), quarter(part, e, f, g, h)
         local = place + 32 * part
         hit = (local >= 0) & (local < size)
         old = tl.load(values + local, mask=hit, other=0).to(unsigned, bitcast=True)
