@@ -92,6 +92,7 @@ LATE = {
         "genewright.backends.keras.model_files",
     ): "only Keras's reader can build a model from its own file",
     ("genewright.files", "genewright.integrations.peft"): FOUND_BY_NAME,
+    ("genewright.fitness.acting", "genewright.backends.torch.modes"): FOUND_BY_NAME,
     (
         "genewright.mutation_testing.report",
         "genewright.report.mutation_testing.page",

@@ -71,6 +71,11 @@ class TestGymnasium:
             returns.append(total)
         assert gw.fitness.Gymnasium("CartPole-v1", episodes=3).evaluate(net, noise) == sum(returns) / 3
 
+    def test_a_network_that_trains_goes_on_training_after_its_episodes(self) -> None:
+        net = nn.Sequential(nn.Linear(4, 8), nn.Dropout().eval(), nn.Linear(8, 2))
+        gw.fitness.Gymnasium("CartPole-v1", max_steps=3).evaluate(net, Noise(1, "/0/0", "fitness"))
+        assert [net.training, *(layer.training for layer in net)] == [True, True, False, True]
+
     def test_a_generation_has_common_episodes_and_the_next_has_others(self) -> None:
         net = nn.Linear(4, 2)
         fixed = gw.fitness.Gymnasium("CartPole-v1", resample=False)

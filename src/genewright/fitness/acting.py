@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -16,10 +18,6 @@ from genewright.fitness.fitness import Individuals
 from genewright.fitness.near_ties import ROUNDING, are_choices, near_ties
 
 Policy = Callable[[Any, NDArray[Any]], Any]
-
-_ROUNDING = (
-    1e-3  # of an individual's largest output: far above what outputs of float32 differ by when they run together
-)
 
 
 class NotAlike(Exception):  # noqa: N818  # no error: the caller judges one individual after the other
@@ -48,13 +46,20 @@ def action_of(model: Any, policy: Policy | None, space: Any, env_id: str) -> Cal
     )
 
 
+def modes_kept(model: Any) -> AbstractContextManager[None]:
+    """Return the block in which a model may act; a torch module's modes are as before when it ends."""
+    if backend_of(model).name != "torch":
+        return nullcontext()
+    return importlib.import_module("genewright.backends.torch.modes").evaluating(model)
+
+
 def outputs_of(model: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Return what gives a model's first output for floating observations."""
     backend = backend_of(model)
     if backend.name != "torch":
         return lambda observations: backend.predict(model, observations.astype(np.float32))[0]
     torch: Any = sys.modules["torch"]
-    model.eval()  # it is ours, so that its mode need not come back after each of a thousand steps
+    model.eval()  # its mode comes back at the end, not after each of a thousand steps: `modes_kept`
     place = next(iter(model.parameters()), torch.zeros(()))
 
     def outputs(observations: NDArray[Any]) -> NDArray[Any]:

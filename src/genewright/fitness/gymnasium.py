@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genewright.errors import SettingError
-from genewright.fitness.acting import NotAlike, Policy, Together, action_of
+from genewright.fitness.acting import NotAlike, Policy, Together, action_of, modes_kept
 from genewright.fitness.episodes import environments, returns_of
 from genewright.fitness.fitness import Fitness, Individuals
 from genewright.seeding import Noise
@@ -72,8 +72,9 @@ class Gymnasium(Fitness):
 
     def evaluate(self, model: Any, noise: Noise) -> float:
         places = environments(self.env_id, self.episodes, self._settings)
-        action = action_of(model, self.policy, places[0].action_space, self.env_id)
-        returns = returns_of(places, self._seeds(noise), lambda going, seen: action(seen[going]), self.max_steps)
+        with modes_kept(model):
+            action = action_of(model, self.policy, places[0].action_space, self.env_id)
+            returns = returns_of(places, self._seeds(noise), lambda going, seen: action(seen[going]), self.max_steps)
         return math.fsum(returns) / self.episodes
 
     @property

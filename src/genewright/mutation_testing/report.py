@@ -90,7 +90,7 @@ class MutationReport(Shown):
         rows: list[Row] = []
         for at, record in enumerate(records):
             outcome, verdict = _status(record), verdicts.get(at)
-            row = _facts(record, originals[0], len(originals))
+            row = _facts(record, originals[0])
             if verdict is not None:
                 strict = not criterion.adjusts  # the papers write p < 0.05
                 level = levels.get(at)
@@ -412,7 +412,7 @@ def _kills(trial: Trial, original: Original) -> NDArray[np.bool_]:
     return trial.wrong & original.right
 
 
-def _facts(record: Record, original: Original, models: int) -> Row:
+def _facts(record: Record, original: Original) -> Row:
     trial = record.trials[0]
     note = next((one.note for one in record.trials if one.note), "")
     row = Row(

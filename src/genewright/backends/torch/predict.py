@@ -13,6 +13,7 @@ from torch import nn
 
 from genewright.backends.torch.draws import OwnDraws, compiled_draws
 from genewright.backends.torch.kept_state import kept_state
+from genewright.backends.torch.modes import evaluating
 from genewright.interrupts import checkpoint, shielded
 
 
@@ -33,24 +34,17 @@ def predict(model: nn.Module, batch: Any, *, scratch: bool = False) -> list[NDAr
         half types as float32.
     """
     checkpoint()
-    modes = [(module, module.training) for module in model.modules()]
     place = next((p for p in model.parameters()), None)
     inputs = placed(batch, place)
-    try:
-        model.eval()
-        kept = nullcontext() if scratch else kept_state(model)
-        with kept, torch.no_grad(), compiled_draws() if _is_compiled(model) else OwnDraws():
-            if isinstance(inputs, dict):
-                output = model(**inputs)
-            elif isinstance(inputs, tuple):
-                output = model(*inputs)
-            else:
-                output = model(inputs)
-            arrays = [np.array(array_of(tensor)) for tensor in tensors_of(output)]  # an output may be a state itself
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    return arrays
+    kept = nullcontext() if scratch else kept_state(model)
+    with evaluating(model), kept, torch.no_grad(), compiled_draws() if _is_compiled(model) else OwnDraws():
+        if isinstance(inputs, dict):
+            output = model(**inputs)
+        elif isinstance(inputs, tuple):
+            output = model(*inputs)
+        else:
+            output = model(inputs)
+        return [np.array(array_of(tensor)) for tensor in tensors_of(output)]  # an output may be a state itself
 
 
 def _is_compiled(model: nn.Module) -> bool:

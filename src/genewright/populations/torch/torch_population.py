@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import nn
 from genewright.backends.torch import BACKEND
 from genewright.backends.torch.copying import RECIPE
 from genewright.backends.torch.draws import OwnDraws
+from genewright.backends.torch.modes import evaluating
 from genewright.backends.torch.predict import array_of, placed, tensors_of
 from genewright.backends.torch.sharding import is_sharded
 from genewright.backends.torch.tensors import named_layers, unwrapped
@@ -74,11 +75,11 @@ class TorchPopulation(Population):
         return self._run(inputs, each=True)
 
     def predict(self, batch: Any) -> list[NDArray[Any]]:
-        with self._evaluating():
+        with evaluating(self._model):
             return [array_of(tensor) for tensor in tensors_of(self(batch))]
 
     def predict_each(self, batches: Any) -> list[NDArray[Any]]:
-        with self._evaluating():
+        with evaluating(self._model):
             return [array_of(tensor) for tensor in tensors_of(self.each(batches))]
 
     @property
@@ -102,17 +103,6 @@ class TorchPopulation(Population):
             for name, values in self.tensors(individual).items():
                 members[name].tensor.copy_(values)
         return made
-
-    @contextmanager
-    def _evaluating(self) -> Generator[None]:
-        """Let the model be in evaluation mode, and each of its modules in its own afterwards."""
-        modes = [(module, module.training) for module in self._model.modules()]
-        try:
-            self._model.eval()
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
 
     def _run(self, inputs: Any, *, each: bool) -> Any:
         with torch.no_grad():

@@ -112,7 +112,7 @@ def _place(
         )
         return
     shape = node.outputs[0].shape
-    axis = _unit_axis(layer, facts, kind, len(shape))
+    axis = _unit_axis(layer, kind, len(shape))
     if axis is None or shape[axis] is None or len(shape) < 2:
         places.left_out[name] = "its shape does not tell along which axis its units lie"
         return
@@ -136,7 +136,7 @@ def _kind(facts: Layer) -> UnitKind | None:
     return facts.kind if facts.kind in ("linear", "norm", "recurrent", "embedding") else None
 
 
-def _unit_axis(layer: Any, facts: Layer, kind: UnitKind, rank: int) -> int | None:
+def _unit_axis(layer: Any, kind: UnitKind, rank: int) -> int | None:
     if kind == "convolution" and getattr(layer, "data_format", None) == "channels_first":
         return 1
     if kind == "norm":
