@@ -89,6 +89,24 @@ def test_several_tables_are_listed_and_one_is_named() -> None:
     assert 0.1 < drawn.std() < 3
 
 
+class _Image(nn.Module):
+    def __init__(self, *, kinds: bool) -> None:
+        super().__init__()
+        self.patches, self.kinds = nn.Linear(3, 4), kinds
+        self.places = nn.Embedding(7, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        numbers = torch.zeros(x.shape[1], dtype=torch.long) if self.kinds else torch.arange(x.shape[1])
+        return self.patches(x) + self.places(numbers)
+
+
+@pytest.mark.parametrize("kinds", [False, True])
+def test_the_only_table_is_no_vocabulary_where_the_model_makes_its_numbers_by_itself(kinds: bool) -> None:
+    net, x = _Image(kinds=kinds), torch.randn(2, 7, 3)
+    with pytest.raises(gw.UnsupportedError, match="no table of words can change here: 'places': the model itself"):
+        gw.mutate(net, gw.ResizeVocabulary(), seed=1, example=x)
+
+
 def test_words_of_the_example_that_would_go_are_refused() -> None:
     net, x = _Words(), torch.full((1, 5), 8)
     with pytest.raises(gw.UnsupportedError, match="would not run any more"):

@@ -23,6 +23,7 @@ from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths
 
 INITS = ("mean", "zero", "noise")
+_COUNTED = "the model itself makes the numbers that look it up"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,8 @@ def _words(widths: Widths, layer: str | None) -> list[Knob]:
         scored = [knob for knob in tables if any(head.size == knob.size for head in heads)]
         chosen = tied or scored or tables
     if not chosen:
-        why = next((f": {_layers(k)[0]!r}: {_other_pins(k)[0]}" for k in widths.tables()), "")
+        reasons = ((_layers(k)[0], next(iter(_other_pins(k)), _COUNTED)) for k in widths.tables())
+        why = next((f": {name!r}: {reason}" for name, reason in reasons), "")
         raise UnsupportedError(f"ResizeVocabulary: no table of words can change here{why}.")
     if len({knob.size for knob in chosen}) > 1 or (layer is None and len(chosen) > 1):
         listed = ", ".join(f"{_layers(knob)[0]!r} ({knob.size})" for knob in chosen[:8])
@@ -152,10 +154,16 @@ def _words(widths: Widths, layer: str | None) -> list[Knob]:
 
 
 def _told(widths: Widths) -> list[Knob]:
-    """Return the tables that are looked up by what the model is given, not by counts or kinds; all where none is."""
-    told = {table.tensor for table in widths.positions().named}
+    """Return the tables that are looked up by what the model is given; where none is, those of which nothing is known.
+
+    The positions of an image model are looked up by counts: such a table is none of words, even if it is the only one.
+    """
+    found = widths.positions()
+    told = {table.tensor for table in found.named}
+    counted = {*found.counted, *(table.tensor for table in found.learned), *(name for name, _ in found.others)}
     tables = list(widths.tables())
-    return [knob for knob in tables if any(place.tensor in told for place in knob.places)] or tables
+    given = [knob for knob in tables if any(place.tensor in told for place in knob.places)]
+    return given or [knob for knob in tables if not any(place.tensor in counted for place in knob.places)]
 
 
 def _layers(knob: Knob) -> list[str]:

@@ -75,7 +75,7 @@ class _Search:
         for table in (*self._sliced(), *self._added()):
             tables.setdefault(table.tensor, table)
         others = tuple((name, why) for name, why in self._others.items() if name not in tables)
-        return PositionTables(tuple(tables.values()), others, tuple(self._words.values()))
+        return PositionTables(tuple(tables.values()), others, tuple(self._words.values()), tuple(lookups))
 
     def _lookups(self) -> list[tuple[str, tuple[Axis, ...]]]:
         """Yield the parameters that are looked up by numbers that no token says, and the axes of these numbers."""
