@@ -48,6 +48,46 @@ def test_the_order_of_samples_does_not_matter(make: Any) -> None:
     assert_same_table(first, second, tolerance=1e-11)
 
 
+class Noting(nn.Sequential):
+    """Layers that note how many samples they are given; copies of them, too."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        SEEN.append(len(input))
+        return super().forward(input)
+
+
+SEEN: list[int] = []
+
+
+def test_two_samples_are_run_before_the_data_and_no_more() -> None:
+    SEEN.clear()
+    gw.neurons.measure(Noting(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(20, 4), batch_size=10)
+    assert SEEN == [2, 10, 10]
+
+
+class Trimming(nn.Module):
+    """Cuts a batch to its longest sample, so that two of its axes depend on which samples there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(3, 6), nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        longest = int((x != 0).any(2).any(0).sum())
+        return self.head(torch.relu(self.first(x[:, :longest])).mean(1))
+
+
+def test_samples_are_told_from_positions_where_the_first_batch_does_not_tell() -> None:
+    torch.manual_seed(0)
+    net, x, y = Trimming(), torch.randn(8, 6, 3), torch.arange(8) % 2
+    x[:3, 2:] = 0  # the samples that are looked at first are short, the batch is long
+    wanted = ["mean", "wanda", "class_selectivity", "taylor"]
+    short = gw.neurons.measure(net, (x, y), measures=wanted, loss="cross_entropy", batch_size=8)
+    long = gw.neurons.measure(net, (x.flip(0), y.flip(0)), measures=wanted, loss="cross_entropy", batch_size=8)
+    assert_same_table(short, long, tolerance=1e-11)
+    assert not short.notes
+
+
 @settings(max_examples=15, deadline=None)
 @given(cuts=st.lists(st.integers(1, 20), max_size=6), places=st.integers(2, 40))
 def test_what_a_reservoir_keeps_depends_on_the_seed_and_not_on_batches(cuts: list[int], places: int) -> None:

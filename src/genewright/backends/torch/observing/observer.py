@@ -46,14 +46,16 @@ class TorchObserver(Observer):
                 if (experts := experts_in(module)) > 1:
                     self._watched.experts[name] = experts
         self._chosen, self._knobs = chosen, knobs
+        self._more: list[tuple[int, Any]] = []
 
     def look(self, samples: Iterable[tuple[int, Any]]) -> None:
-        first, *more = samples
+        first, *self._more = samples
         look = self._looked([first])
         if look.attends and self._find_heads():
             look = self._looked([first])
-        self._looked(more, look)
         self._learn(look)
+        if self._more:  # which axis grows with the number of samples, the first batch of the data tells for nothing
+            self._watched.unsettled.update({key: shapes for key, shapes in look.shapes.items() if first[0] in shapes})
 
     def _find_heads(self) -> bool:
         """Find the attentions whose heads can be told apart; return whether there are any that are wanted."""
@@ -85,17 +87,31 @@ class TorchObserver(Observer):
         labels: NDArray[np.int64] | None = None,
     ) -> None:
         only: set[Key] | None = None
+        read: frozenset[Key] = frozenset()
         while True:
             look = Look()
-            run = Run(self._watched, count, first, wanted, look, only, labels)
+            run = Run(self._watched, count, first, wanted, look, only, labels, read)
             if wanted.gradients:
                 run.backward(batch, loss, targets)
             else:
                 run.forward(batch)
-            if not look.instances:
+            if not look.instances and not look.again:
                 return
             self._learn(look)  # a layer that no earlier batch reached: once more, for that one alone
-            only = set(look.instances)
+            self._settle(look.again)
+            only, read = {*look.instances, *look.again}, frozenset(look.again)
+
+    def _settle(self, keys: Iterable[Key]) -> None:
+        """Learn from a small batch which axis is that of samples, where the data itself did not tell; or that none is."""
+        asked = list(keys)
+        try:
+            self._looked(self._more if asked else ())
+        except GenewrightError:
+            raise
+        except Exception:  # a model that does not take so few
+            pass
+        for key in asked:
+            self._watched.unsettled.pop(key, None)
 
     def _learn(self, look: Look) -> None:
         for key, instance in look.instances.items():

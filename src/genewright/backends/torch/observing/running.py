@@ -42,7 +42,9 @@ class Run:
         look: Look,
         only: set[Key] | None = None,
         labels: NDArray[np.int64] | None = None,
+        read: frozenset[Key] = frozenset(),
     ) -> None:
+        self._read = read  # whose inputs an earlier run of the same batch has handed over
         self._watched, self._count, self._first, self._wanted = watched, count, first, wanted
         self._look, self._only = look, only
         self._calls: dict[str, int] = {}
@@ -143,6 +145,8 @@ class Run:
             self._look.instances[key] = instance
             self._look.units[key] = Layout(axis)
             self._look.shapes.setdefault(key, {})[self._count] = tuple(tensor.shape)
+        elif not self._watched.settle(key, tuple(tensor.shape), self._count):
+            self._look.again[key] = None
         if kind == "recurrent":
             new = self._arrived([instance], tensor)
         else:
@@ -160,7 +164,7 @@ class Run:
             plan = self._watched.plans.get(key)
             if plan is not None and plan.end == len(instance.events):
                 self._missed.discard(key)
-                if self._only is None or key in self._only:
+                if key not in self._look.again and (self._only is None or key in self._only):
                     here.append(key)
             elif plan is None:
                 self._missed.discard(key)
@@ -214,7 +218,7 @@ class Run:
         key = name, self._calls.get(name, -1) + 1  # the call that begins
         if kind not in ("linear", "convolution") or (self._only is not None and key not in self._only):
             return
-        if key not in self._watched.plans:
+        if key not in self._watched.plans or key in self._read:
             return  # seen in the second run of this batch
         layout = Layout(1 if kind == "convolution" else tensor.dim() - 1)
         with torch.no_grad(), unwatched():
@@ -243,6 +247,8 @@ class Run:
             order = torch.from_numpy(heads.order)  # pyright: ignore[reportUnknownMemberType]
             self._look.units[key] = Layout(tensor.dim() - 1, heads=heads.count, order=order)
             self._look.shapes.setdefault(key, {})[self._count] = tuple(tensor.shape)
+        elif not self._watched.settle(key, tuple(tensor.shape), self._count):
+            self._look.again[key] = None
         elif self._wanted is not None and (self._only is None or key in self._only):
             self._seen((key,), tensor)
 

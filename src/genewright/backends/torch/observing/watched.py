@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 
 from genewright.backends.torch.observing.following import Instance
 from genewright.backends.torch.observing.heads import Heads
-from genewright.backends.torch.observing.places import Layout
+from genewright.backends.torch.observing.places import Layout, growing_axis
 from genewright.backends.torch.predict import array_of
 from genewright.backends.torch.structure.traceable_copy import traceable_copy
 from genewright.backends.torch.tensors import named_layers
@@ -43,12 +43,14 @@ class Look:
         instances: The calls, with what followed each.
         shapes: The shape of what each returned, by the number of samples.
         units: How its units lie, as far as one run tells.
+        again: Calls there is a plan for, of which the run could not tell which axis is that of samples.
         attends: Something was called that attentions call.
     """
 
     instances: dict[Key, Instance] = field(default_factory=dict[Key, Instance])
     shapes: dict[Key, dict[int, tuple[int, ...]]] = field(default_factory=dict[Key, dict[int, tuple[int, ...]]])
     units: dict[Key, Layout] = field(default_factory=dict[Key, Layout])
+    again: dict[Key, None] = field(default_factory=dict[Key, None])
     attends: bool = False
 
 
@@ -63,6 +65,7 @@ class Watched:
         experts: How many experts there may be in layers that hold several kernels in a tensor, where these are wanted.
         heads: The attentions whose heads are wanted, by the layer that reads them.
         plans: Where units are seen.
+        unsettled: For plans without an axis of samples as yet, the shapes that were seen by the number of samples.
         left_out: Why the units of some layers are not.
     """
 
@@ -72,6 +75,7 @@ class Watched:
         self.experts: dict[str, int] = {}
         self.heads: dict[str, Heads] = {}
         self.plans: dict[Key, Plan] = {}
+        self.unsettled: dict[Key, dict[int, tuple[int, ...]]] = {}
         self.left_out: dict[str, str] = {}
         self._norms: dict[str, Numbers] = {}
         self.shadow = traceable_copy(self.model, _instead)
@@ -84,6 +88,18 @@ class Watched:
             parts = [block.double().square().sum(dim=1).sqrt() for block in blocks]
             self._norms[name] = array_of(torch.cat(parts))
         return self._norms[name]
+
+    def settle(self, key: Key, shape: tuple[int, ...], count: int) -> bool:
+        """Learn a plan's axis of samples from the shape that `count` samples have; return whether it is known now."""
+        if key not in self.unsettled:
+            return True
+        axis = growing_axis({**self.unsettled[key], count: shape})
+        if axis is None:
+            return False
+        del self.unsettled[key]
+        plan = self.plans[key]
+        plan.layout = replace(plan.layout, sample_axis=axis)
+        return True
 
     @property
     def place(self) -> torch.Tensor | None:
