@@ -85,12 +85,15 @@ def first_samples(value: Any, number: int) -> Any:
 def count(value: Any) -> int:
     """Return the number of samples in an array, or in a tuple or dict of arrays of equal length.
 
+    A number, or an array without axes, beside arrays is one for all samples.
+
     Raises:
         DataError: The lengths differ, or something is no array.
     """
-    lengths = {name: _length(array, name) for name, array in _leaves(value, "X")}
+    leaves = dict(_leaves(value, "X"))
+    lengths = {name: _length(array, name) for name, array in leaves.items() if len(leaves) == 1 or not _shared(array)}
     if not lengths:
-        raise DataError(f"data: holds no arrays. {_FORMS}.")
+        raise DataError(f"data: holds no arrays of samples. {_FORMS}.")
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise DataError(f"data: the arrays differ in their number of samples: {said}.")
@@ -177,4 +180,9 @@ def _part(value: Any, part: slice) -> Any:
         return {name: _part(entry, part) for name, entry in cast(Mapping[str, Any], value).items()}
     if isinstance(value, tuple):
         return tuple(_part(entry, part) for entry in cast(tuple[Any, ...], value))
-    return value[part]
+    return value if _shared(value) else value[part]
+
+
+def _shared(value: Any) -> bool:
+    """Whether a value beside arrays of samples is one for all of them: a number, or an array without axes."""
+    return isinstance(value, int | float | None) or (isinstance(value, Array) and not len(value.shape))

@@ -51,9 +51,9 @@ def test_the_order_of_samples_does_not_matter(make: Any) -> None:
 class Noting(nn.Sequential):
     """Layers that note how many samples they are given; copies of them, too."""
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        SEEN.append(len(input))
-        return super().forward(input)
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        SEEN.append(len(given[0]))
+        return super().forward(*given)
 
 
 SEEN: list[int] = []

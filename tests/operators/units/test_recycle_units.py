@@ -105,6 +105,30 @@ def test_an_undo_brings_moments_back() -> None:
     assert torch.equal(optimizer.state[net[0].weight]["exp_avg"], before)
 
 
+class Scaled(nn.Module):
+    """Takes a batch, and one number for all of its samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(4, 6), nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor, scale: Any) -> torch.Tensor:
+        return self.head(torch.relu(self.first(x))) * scale
+
+
+@pytest.mark.parametrize("scale", [torch.tensor(2.0), 2.0], ids=["tensor", "number"])
+def test_a_number_for_all_samples_may_stand_among_the_inputs(scale: Any) -> None:
+    net, x = Scaled(), torch.randn(12, 4)
+    with torch.no_grad():
+        net.first.bias[3] = -50.0
+    for example in ((x, scale), {"x": x, "scale": scale}):
+        alive = gw.mutate(net, gw.RecycleUnits(where="first"), seed=1, example=example)
+        assert alive.first.bias[3] > -1
+        assert torch.equal(alive(x, scale), net(x, scale))
+    with pytest.raises(gw.DataError, match="no arrays of samples"):
+        gw.neurons.measure(net, [((scale, scale), x)])
+
+
 def test_refusals() -> None:
     net, x = mlp(nn.Sigmoid())
     with pytest.raises(gw.SelectionError, match="no unit has a dormancy"):

@@ -102,7 +102,7 @@ class TorchObserver(Observer):
             only, read = {*look.instances, *look.again}, frozenset(look.again)
 
     def _settle(self, keys: Iterable[Key]) -> None:
-        """Learn from a small batch which axis is that of samples, where the data itself did not tell; or that none is."""
+        """Learn from a small batch which axis is that of samples, where the data did not tell; or that none is."""
         asked = list(keys)
         try:
             self._looked(self._more if asked else ())
