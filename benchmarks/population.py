@@ -122,21 +122,74 @@ def policies() -> None:
     print(f"  new weights, for each {1e3 * born / 256:25.0f} us\n  gw.mutate of one {1e3 * found['one']:30.0f} us")
 
 
-def update() -> None:
-    """Time a step along the sum of 30 seeds' noise."""
+class Block(nn.Module):
+    """A block of GPT-2: attention to the tokens before, then two wide layers."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attend, self.gather = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what follows x, of shape (sequences, tokens, width)."""
+        heads = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.attend(self.before(x)).chunk(3, -1)
+        )
+        seen = nn.functional.scaled_dot_product_attention(*heads, is_causal=True)
+        x = x + self.gather(seen.transpose(1, 2).flatten(2))
+        return x + self.narrow(nn.functional.gelu(self.widen(self.between(x)), approximate="tanh"))
+
+
+@torch.no_grad()
+def transformer() -> None:
+    """Time the blocks of GPT-2 small by low rank, beside the unchanged model on as many sequences at once."""
     torch.manual_seed(0)
-    model = nn.Linear(1000, 1000, bias=False, dtype=torch.bfloat16)
-    operator = gw.EvolutionUpdate(seeds=tuple(range(30)), weights=(0.01,) * 30)
+    model = nn.Sequential(*(Block(768, 12) for _ in range(12))).eval()
+    x = torch.randn(1, 64, 768)
+    many = x.repeat(32, 1, 1)
+    population = gw.population(model, gw.LowRankNoise(std=0.01), range(32), memory=None)
+
+    def anew() -> None:
+        population._filled = (0, 0)
+        population(x)
+
+    ways: dict[str, Callable[[], object]] = {
+        "plain inference, all sequences at once": lambda: model(many),
+        "gw.population, rank 1": lambda: population(x),
+        "gw.population, rank 1, new weights": anew,
+    }
+    told("The 12 blocks of GPT-2 small, 32 members, 64 tokens each", least(ways, 3))
+
+
+def update(millions: int) -> None:
+    """Time a generation of 30 seeds in place: each perturbs and is undone, then one step along their sum."""
+    torch.manual_seed(0)
+    model = nn.Linear(1000, 1000 * millions, bias=False, dtype=torch.bfloat16)
+    seeds = range(30)
+    noise = gw.GaussianNoise(std=0.01)
+    operator = gw.EvolutionUpdate(seeds=tuple(seeds), weights=(0.01,) * 30)
     weight = model.weight.detach()
 
-    def usual() -> None:
-        for seed in range(30):
-            noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed), dtype=weight.dtype)
-            weight.add_(noise, alpha=0.01)
+    def add(seed: int, scale: float) -> None:
+        drawn = torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed), dtype=weight.dtype)
+        weight.add_(drawn, alpha=scale)
 
-    found = least({"usual": usual, "ours": lambda: gw.mutate(model, operator, seed=1, inplace=True)}, 3)
-    print("\nUpdate by 30 seeds, 1 M weights in bfloat16, ns a weight in all")
-    print(f"  seeded torch.randn, added one by one {found['usual']:6.0f}\n  gw.EvolutionUpdate {found['ours']:6.0f}")
+    def perturb() -> None:
+        for seed in seeds:
+            with gw.mutated(model, noise, seed=seed):
+                pass
+
+    ways: dict[str, Callable[[], object]] = {
+        "seeded torch.randn: perturb, subtract again": lambda: [add(seed, s) for seed in seeds for s in (0.01, -0.01)],
+        "seeded torch.randn: update": lambda: [add(seed, 0.01) for seed in seeds],
+        "gw.mutated: perturb, undo": perturb,
+        "gw.EvolutionUpdate: update": lambda: gw.mutate(model, operator, seed=1, inplace=True),
+    }
+    print(f"\n30 seeds, {millions} M weights in bfloat16, ns a weight in all")
+    for name, took in least(ways, 2).items():
+        print(f"  {name:44} {took / millions:8.1f}")
 
 
 if __name__ == "__main__":
@@ -145,5 +198,7 @@ if __name__ == "__main__":
     networks(100, 128, 256)
     networks(64, 1024, 32)
     policies()
-    update()
+    update(1)
+    update(10)
     resnet()
+    transformer()
