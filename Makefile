@@ -85,8 +85,9 @@ bench-evolve: $(VENV)/.test  ## the solved tasks of docs/benchmarks/evolution.md
 bench-overhead: $(VENV)/.test  ## what a mutation costs beyond its noise: small networks, long histories, wide layers (BEFORE=other/src)
 	$(BIN)/python benchmarks/overhead.py $(if $(BEFORE),--before $(BEFORE))
 
-bench-population: $(VENV)/.test  ## populations beside plain inference and torch.func by hand (about 2 minutes)
+bench-population: $(VENV)/.test  ## populations beside plain inference, torch.func by hand and other libraries (about 6 minutes)
 	$(BIN)/python benchmarks/population.py
+	$(BIN)/python benchmarks/populations/peers.py --environments .venv-peers
 
 check-gpu: $(VENV)/.demo  ## the noise's bits on a GPU against the CPU's, and what mutations and populations cost there
 	$(BIN)/python benchmarks/gpu.py

@@ -15,17 +15,10 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PEERS = {"evotorch": ("evotorch==0.6.1", ("SNES", "PGPE")), "pygad": ("pygad==3.9.2", ("defaults", "tuned"))}
-BESIDE = ("torch==2.13.0", "gymnasium==1.4.0")
+sys.path.insert(0, str(HERE.parent))
+from environments import FOLDER, environment  # noqa: E402  # of the folder above
 
-
-def environment(folder: Path, name: str) -> Path:
-    """Return the Python of a library's own environment, which is made where there is none."""
-    python = folder / name / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder / name)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *BESIDE, PEERS[name][0]], check=True)
-    return python
+PEERS = {"evotorch": ("SNES", "PGPE"), "pygad": ("defaults", "tuned")}
 
 
 def theirs(python: Path, name: str, way: str, seeds: int) -> list[dict[str, Any]]:
@@ -55,11 +48,11 @@ def row(name: str, found: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Make the environments and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--environments", type=Path, default=ROOT / ".venv-peers")
+    parser.add_argument("--environments", type=Path, default=FOLDER)
     parser.add_argument("--seeds", type=int, default=10)
     given = parser.parse_args()
     rows = [row("genewright, `GeneticAlgorithm`", ours(given.seeds))]
-    for name, (_, ways) in PEERS.items():
+    for name, ways in PEERS.items():
         python = environment(given.environments, name)
         for way in ways:
             rows.append(row(f"{name}, {way}", theirs(python, name, way, given.seeds)))
