@@ -24,7 +24,7 @@ def peak_mb() -> float:
 def main(made: Callable[[str, int, int, int], Ways]) -> None:
     """Time what `made(way, members, hidden, batch)` gives, by the script's arguments; print one line of JSON."""
     way, *sizes = sys.argv[1:]
-    for run in made(way, 8, 16, 8).values():  # imports and compilers (ours come with larger tensors): not the population
+    for run in made(way, 8, 16, 8).values():  # imports and compilers, which come with larger tensors
         run()
     before = peak_mb()
     found: dict[str, float] = {}
