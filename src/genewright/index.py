@@ -71,6 +71,8 @@ class Index:
 
     def distinct(self) -> bool:
         """Whether no integer comes twice; ask `within` first."""
+        if self.size == 1:
+            return True
         if self._array is None and self._runs and len(self._runs) == 1:
             return self._runs[0][2] != 0 or self._runs[0][1] == 1
         return len(np.unique(self.array)) == self.size

@@ -110,7 +110,7 @@ def test_faults_are_different_bits_and_their_effects_are_those_of_flips_by_hand(
 
 def test_groups_sum_to_the_whole_and_each_has_its_own_population() -> None:
     rate = gw.fault_rate(small(), blobs(40), gw.BitFlip(count=1), **COARSE)
-    for what, number in (("bit", 32), ("field", 3), ("tensor", 4), ("layer", 2)):
+    for what, number in (("bit", 32), ("field", 3), ("unit", 9), ("tensor", 4), ("layer", 2)):
         groups = rate.by(what)  # type: ignore[arg-type]
         assert len(groups) == number
         assert sum(one.failed for one in groups.values()) == rate.rate.failed
@@ -122,6 +122,29 @@ def test_groups_sum_to_the_whole_and_each_has_its_own_population() -> None:
     assert sum(failed.values()) == rate.rate.failed
     assert rate.of("nonfinite").failed == failed[Effect.NONFINITE]
     assert rate.dropped(100).failed <= rate.dropped(0).failed
+
+
+def test_a_unit_has_the_faults_of_its_weights_and_of_its_bias() -> None:
+    rate = gw.fault_rate(small(), blobs(20), gw.BitFlip(count=1), **COARSE)
+    units = rate.by("unit")
+    assert {name: one.population for name, one in units.items()} == {
+        **{f"0[{unit}]": 7 * 32 for unit in range(5)},
+        **{f"2[{unit}]": 6 * 32 for unit in range(4)},
+    }
+    hit: list[str] = []
+    for tensor, element in zip(rate.faults.tensor.tolist(), rate.faults.element.tolist(), strict=True):
+        layer, inputs = rate.tensors[tensor].layer, {"0.weight": 6, "2.weight": 5}.get(rate.tensors[tensor].name, 1)
+        hit.append(f"{layer}[{element // inputs}]")
+    assert {name: one.of for name, one in units.items()} == {name: hit.count(name) for name in units}
+
+
+def test_chosen_units_are_the_groups_and_a_convolution_has_its_channels() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 3, 2), nn.Flatten(), nn.Linear(27, 2)).eval()
+    chosen = gw.where("0.weight", units=[0, 2])
+    rate = gw.fault_rate(net, torch.randn(5, 1, 4, 4), gw.BitFlip(count=1, where=chosen), **COARSE)
+    assert {name: one.population for name, one in rate.by("unit").items()} == {"0[0]": 4 * 32, "0[2]": 4 * 32}
+    assert set((rate.faults.element // 4).tolist()) == {0, 2}
 
 
 def test_all_faults_are_drawn_where_the_margin_is_small_and_the_interval_is_a_point() -> None:
@@ -193,6 +216,7 @@ def test_it_is_written_and_read(tmp_path: Path) -> None:
     again = gw.FaultRate.load(tmp_path / "rate.json")
     assert again.to_json() == rate.to_json()
     assert again.by("bit") == rate.by("bit")
+    assert again.by("unit") == rate.by("unit")
     assert str(rate.rate) in str(rate)
     assert "<svg" in rate._repr_html_()
     frame = rate.to_frame()

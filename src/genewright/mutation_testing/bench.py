@@ -202,9 +202,12 @@ class Bench:
                 yield _Made(changed, None, ())
                 return
             result = change.result() if changed is None else self._prints.now(changed)
-            steps = [done.step for done in change.done]
-            steps[0] = steps[0].with_(parents=(self._prints.first, *steps[0].parents[1:]))
-            steps[-1] = steps[-1].with_(result=result)
+            first, *others = (done.step for done in change.done)
+            parents = (self._prints.first, *first.parents[1:])
+            if others:
+                steps = [first.with_(parents=parents), *others[:-1], others[-1].with_(result=result)]
+            else:
+                steps = [first.with_(parents=parents, result=result)]
             yield _Made(changed, result, tuple(step.to_json() for step in steps))
 
     def _start(self, at: int, batch: Batch) -> tuple[Outputs, Judged]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from genewright.errors import SettingError
+from genewright.mutation_testing.fault_units import FaultUnits
 from genewright.operators.weights.stored_bits import fields_of
 
-Group = Literal["bit", "field", "tensor", "layer"]
-GROUPS = ("bit", "field", "tensor", "layer")
+Group = Literal["bit", "field", "unit", "tensor", "layer"]
+GROUPS = ("bit", "field", "unit", "tensor", "layer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class FaultTensor:
         dtype: Its dtype.
         elements: How many of its elements can be hit.
         bits: In which of their bits; () where the operator does not act on bits.
+        units: Where its layer's units stand in it; None where they have no place of their own.
     """
 
     name: str
@@ -30,6 +32,7 @@ class FaultTensor:
     dtype: str
     elements: int
     bits: tuple[int, ...] = ()
+    units: FaultUnits | None = None
 
     @classmethod
     def from_json(cls, form: dict[str, Any]) -> FaultTensor:
@@ -40,6 +43,7 @@ class FaultTensor:
             dtype=str(form["dtype"]),
             elements=int(form["elements"]),
             bits=tuple(int(bit) for bit in form["bits"]),
+            units=None if form.get("units") is None else FaultUnits.from_json(form["units"]),
         )
 
     @property

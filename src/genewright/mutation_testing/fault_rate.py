@@ -16,6 +16,7 @@ from genewright.mutation_testing.fault_record import Effect, Faults
 from genewright.mutation_testing.fault_report import FaultRate
 from genewright.mutation_testing.fault_sample import Look, check_margin, looks
 from genewright.mutation_testing.fault_share import FaultShare
+from genewright.mutation_testing.fault_units import FaultUnits
 from genewright.mutation_testing.mutants import Mutant, Mutants, PlannedMutants
 from genewright.mutation_testing.outcome import Outcome
 from genewright.mutation_testing.site import Site
@@ -97,7 +98,7 @@ def fault_rate(
     bench = Bench(model, start, data, seed=seed, batch_size=batch_size, tolerance=tolerance)
     places = fault.places(bench.network)
     bench.planned = FaultPlan(start, bench.network, seed, fault)
-    tensors = tuple(_tensor(fault, stretch) for stretch in places.stretches)
+    tensors = tuple(_tensor(fault, stretch, bench.network) for stretch in places.stretches)
     schedule = looks(places.size, margin=margin, confidence=confidence, sequential=sequential)
 
     def run(drawn: NDArray[np.int64]) -> Faults:
@@ -193,11 +194,16 @@ def _checked(operator: Any) -> Elementwise:
     return dataclasses.replace(operator, count=None)
 
 
-def _tensor(fault: Elementwise, stretch: Stretch) -> FaultTensor:
+def _tensor(fault: Elementwise, stretch: Stretch, network: Network) -> FaultTensor:
     bits = fault.positions(stretch.tensor) if isinstance(fault, BitFlip | StuckAt) else ()
     tensor = stretch.tensor
     return FaultTensor(
-        name=tensor.name, layer=tensor.layer, dtype=tensor.dtype, elements=stretch.size // stretch.ways, bits=bits
+        name=tensor.name,
+        layer=tensor.layer,
+        dtype=tensor.dtype,
+        elements=stretch.size // stretch.ways,
+        bits=bits,
+        units=FaultUnits.in_stretch(stretch, network),
     )
 
 

@@ -17,6 +17,7 @@ from genewright.mutate import mutate
 from genewright.mutation_testing.fault_population import GROUPS, FaultTensor, Group, grouped
 from genewright.mutation_testing.fault_record import Effect, Faults
 from genewright.mutation_testing.fault_share import FaultShare
+from genewright.mutation_testing.fault_units import grouped_by_unit
 from genewright.operator import AnyOperator, operator_from_json
 from genewright.operators.weights.fault_at import FaultAt
 from genewright.showing import LINES, Bar, Shown, bars, fragment, more_line
@@ -115,7 +116,7 @@ class FaultRate(Shown):
 
         Args:
             what: "bit" by the position of the bit (of each dtype, where there are several), "field" by sign, exponent
-                and mantissa, "tensor", "layer".
+                and mantissa, "unit" by the unit whose weights and bias are hit, "tensor", "layer".
             event: As in `of`.
 
         Raises:
@@ -271,6 +272,9 @@ class FaultRate(Shown):
 
     def _groups(self, what: Group) -> tuple[NDArray[np.int64], dict[str, int]]:
         """Return which group each fault is in, and the population of each group."""
+        if what == "unit":
+            told = [(one.name, one.units, one.elements, max(1, len(one.bits))) for one in self.tensors]
+            return grouped_by_unit(told, self.faults.tensor, self.faults.element)
         of, sizes = grouped(self.tensors, what, type(self.operator).__name__)
         numbers = {label: number for number, label in enumerate(sizes)}
         pairs = zip(self.faults.tensor.tolist(), self.faults.way.tolist(), strict=True)

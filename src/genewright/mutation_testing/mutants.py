@@ -196,5 +196,7 @@ class PlannedMutants:
         raise SettingError(f"Mutants: there are {len(self)} of them, numbered from 0; received {number}.")
 
     def _drawn(self, of: int, rounds: int) -> tuple[int, ...]:
+        if len(self._sites[of]) == 1:
+            return (0,)  # the whole network: another round a mutant, and nothing to draw
         stream = self._noise.child("sites").child(of).stream(str(rounds))
         return tuple(int(at) for at in permutation(stream, len(self._sites[of])))

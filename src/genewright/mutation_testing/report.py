@@ -90,17 +90,15 @@ class MutationReport(Shown):
         rows: list[Row] = []
         for at, record in enumerate(records):
             outcome, verdict = _status(record), verdicts.get(at)
-            row = _facts(record, originals[0])
+            said: dict[str, Any] = {}
             if verdict is not None:
                 strict = not criterion.adjusts  # the papers write p < 0.05
                 level = levels.get(at)
                 met = level is None or (level < alpha if strict else level <= alpha)
                 outcome = Outcome.KILLED if verdict.killed and met else Outcome.SURVIVED
-                row = dataclasses.replace(
-                    row, p=verdict.p, adjusted=level, effect=verdict.effect, interval=verdict.interval
-                )
+                said = {"p": verdict.p, "adjusted": level, "effect": verdict.effect, "interval": verdict.interval}
             assert outcome is not None
-            rows.append(dataclasses.replace(row, outcome=outcome))
+            rows.append(_row(record, originals[0], outcome, said))
         return cls(
             rows=tuple(rows), criterion=criterion, alpha=alpha, originals=tuple(originals), about=about, notes=notes,
             _records=tuple(records),
@@ -412,28 +410,27 @@ def _kills(trial: Trial, original: Original) -> NDArray[np.bool_]:
     return trial.wrong & original.right
 
 
-def _facts(record: Record, original: Original) -> Row:
+def _row(record: Record, original: Original, outcome: Outcome, verdict: Mapping[str, Any]) -> Row:
     trial = record.trials[0]
-    note = next((one.note for one in record.trials if one.note), "")
-    row = Row(
+    facts: dict[str, Any] = {}  # of a mutant that ran
+    if trial.ran:
+        kills = _kills(trial, original)
+        right, broken = int(np.count_nonzero(original.right)), int(np.count_nonzero(kills))
+        has_targets = original.targets != "none"
+        facts = {
+            "samples": original.samples,
+            "broken": broken,
+            "mended": int(np.count_nonzero(~(original.right | trial.wrong))) if has_targets else 0,
+            "changed": int(np.count_nonzero(trial.changed)),
+            "after": trial.score,
+            "largest_change": trial.largest_change,
+            "trivial": right > 0 and broken >= TRIVIAL * right,
+        }
+    return Row(
         number=record.number, operator=record.operator, label=record.label, site=record.site, layer=record.layer,
-        outcome=Outcome.SURVIVED, steps=record.steps, result=trial.result, before=original.score, note=note,
+        outcome=outcome, steps=record.steps, result=trial.result, before=original.score,
+        note=next((one.note for one in record.trials if one.note), ""), **facts, **verdict,
     )  # fmt: skip
-    if not trial.ran:
-        return row
-    kills = _kills(trial, original)
-    right = int(original.right.sum())
-    has_targets = original.targets != "none"
-    return dataclasses.replace(
-        row,
-        samples=original.samples,
-        broken=int(kills.sum()),
-        mended=int((~original.right & ~trial.wrong).sum()) if has_targets else 0,
-        changed=int(trial.changed.sum()),
-        after=trial.score,
-        largest_change=trial.largest_change,
-        trivial=right > 0 and int(kills.sum()) >= TRIVIAL * right,
-    )
 
 
 def _group(row: Row, what: str) -> str:

@@ -70,7 +70,7 @@ class BitFlip(Elementwise):
     def counted(self, tensor: Tensor, hits: NDArray[np.int64], network: Network) -> Iterator[Edit]:
         bits = self.positions(tensor)
         ways = hits % len(bits)
-        for at in map(int, np.unique(ways)):
+        for at in sorted(set(map(int, ways))):
             change = Change(combine="xor", bits=(bits[at],))
             elements = Index.of(hits[ways == at] // len(bits))
             yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=elements)

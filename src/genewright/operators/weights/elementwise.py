@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from genewright.edits import Edit, Perturb
 from genewright.errors import SettingError
@@ -22,6 +23,7 @@ from genewright.tensor import Tensor
 from genewright.where import EVERYTHING, Selected, WhereSetting, as_where
 
 _ANY: Final = Change(combine="negate")
+_KEPT: Final = 256  # operators whose places in a network are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +97,29 @@ class Elementwise(Operator, ABC):
         yield Perturb(tensor=tensor.name, change=change, stream=tensor.name, elements=Index.of(hits))
 
     def places(self, network: Network) -> Places:
-        """Return all places that can be hit, numbered."""
-        return Places(
-            [Stretch(each.tensor, self.part(each, network), self.ways(each.tensor)) for each in self.chosen(network)]
-        )
+        """Return all places that can be hit, numbered.
+
+        Raises:
+            GenewrightError: Nothing is chosen, or a chosen tensor cannot be changed.
+        """
+        kept = _PLACES.get(network)
+        if kept is None or kept[0] is not network.tensors:  # another dict once a shape has changed
+            kept = _PLACES[network] = (network.tensors, {})
+        try:
+            found = kept[1].get(self)
+        except TypeError:  # somebody else's operator, with a setting that has no hash
+            return self._places(network)
+        if found is None:
+            if len(kept[1]) >= _KEPT:
+                kept[1].clear()
+            found = kept[1][self] = self._places(network)
+        return found
+
+    def _places(self, network: Network) -> Places:
+        chosen = self.chosen(network)
+        for each in chosen:  # hit or not: whether it can be done is not for the seed to decide
+            Perturb(tensor=each.tensor.name, change=_ANY, stream="").check((network,))
+        return Places([Stretch(each.tensor, self.part(each, network), self.ways(each.tensor)) for each in chosen])
 
     def at(self, hits: Positions, places: Places, network: Network) -> Iterator[Edit]:
         """Yield the edits of places by their numbers, ascending."""
@@ -115,6 +136,8 @@ class Elementwise(Operator, ABC):
                 f"{count:,}."
             )
         drawn = distinct(noise.stream("elements"), count, places.size)
-        for each in places.stretches:  # hit or not: whether it can be done is not for the seed to decide
-            Perturb(tensor=each.tensor.name, change=_ANY, stream="").check((network,))
         yield from self.at(drawn, places, network)
+
+
+_PLACES = WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], dict[Elementwise, Places]]]()
+"""The places of a network: a campaign draws from the same ones again and again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Stretch:
         """The shape of the tensor's numbers: a complex element has two."""
         return (*self.tensor.shape, 2) if self.tensor.dtype in COMPLEX else self.tensor.shape
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """How many places there are."""
         return prod(part_shape(self.part, self.shape)) * self.ways

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from genewright.errors import SettingError, UnsupportedError
@@ -40,14 +41,19 @@ def positions_of(who: str, bits: tuple[int | str, ...], tensor: Tensor) -> tuple
     dtype = COMPLEX.get(tensor.dtype, tensor.dtype)  # real and imaginary part are numbers with bits of their own
     if dtype not in FLOATS:
         return (0,)  # the core refuses the edit and names the tensor
-    width, fields = _FORMATS[dtype][0], fields_of(dtype)
-    found = {p for bit in bits for p in (fields[bit] if isinstance(bit, str) else (bit,))}
-    if max(found) >= width:
+    width, found = _FORMATS[dtype][0], _positions(bits, dtype)
+    if found[-1] >= width:
         raise UnsupportedError(
             f"{who}: {tensor.name!r} of dtype {tensor.dtype} has bits 0 to {width - 1}; received bit "
-            f"{max(found)}. Choose by field (bits='exponent'), or choose tensors of one dtype with `where`."
+            f"{found[-1]}. Choose by field (bits='exponent'), or choose tensors of one dtype with `where`."
         )
-    return tuple(sorted(found))
+    return found
+
+
+@functools.lru_cache(maxsize=256)  # asked for by every mutant of a campaign
+def _positions(bits: tuple[int | str, ...], dtype: str) -> tuple[int, ...]:
+    fields = fields_of(dtype)
+    return tuple(sorted({p for bit in bits for p in (fields[bit] if isinstance(bit, str) else (bit,))}))
 
 
 def fields_of(dtype: str) -> dict[str, range]:
