@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from genewright.backends import backend_of
+from genewright.calls import answered
 from genewright.cost import Cost
 from genewright.interrupts import hearing
 
 
+@answered("gw.cost(model, x)")
 @hearing
 def cost(model: Any, example: Any = None) -> Cost:
     """Return what a model takes: parameters, multiplications on an example, and memory.

@@ -99,6 +99,7 @@ def load(factory: Callable[[], Model], path: str | Path, *, recipe: RecipeLike =
 def load(factory: str | Path) -> Any: ...
 
 
+@answered("gw.load(factory, path)")
 def load(factory: Callable[..., Any] | str | Path, path: str | Path | None = None, *, recipe: RecipeLike = None) -> Any:
     """Make a model and read into it the tensors, and the recipe, that `save` wrote.
 
@@ -180,6 +181,7 @@ def _whole(file: Path, rest: object) -> Any:
     return importlib.import_module("genewright.backends.keras.model_files").read_model(file)
 
 
+@answered("gw.read_recipe(path)")
 def read_recipe(path: str | Path) -> Recipe:
     """Read a recipe from a JSON file, or from inside a checkpoint file.
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.calls import answered
 from genewright.draws import Draws
 from genewright.edits import Edit, Write
 from genewright.errors import GenewrightError, OperatorError, SettingError
@@ -101,6 +102,7 @@ class FunctionOperator(Operator, ABC):
         return f"{code.co_filename}:{here[-1] if here else code.co_firstlineno}"
 
 
+@answered("@gw.operator")
 def operator(function: Callable[..., Any]) -> Callable[..., Operator]:
     """Make an operator of a function of a tensor's values.
 

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.backends import backend_of
+from genewright.calls import answered
 from genewright.part import grid
 from genewright.where import Where, as_where
 
 _WEIGHTS = Where(roles=("kernel", "recurrent_kernel", "embedding"))
 
 
+@answered("gw.keep_zeros(model, optimizer)")
 def keep_zeros(model: Any, optimizer: Any = None, *, where: Any = _WEIGHTS) -> Callable[[], None]:
     """Let weights that are zero now stay zero while the model is trained.
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from genewright.backends import backend_of
+from genewright.calls import answered
 from genewright.errors import ExampleError
 from genewright.interrupts import hearing
 from genewright.widths.knob import Knobs
 
 
+@answered("gw.knobs(model, x)")
 @hearing
 def knobs(model: Any, example: Any = None) -> Knobs:
     """Return the widths of a model: where each stands, what follows it, and why the others cannot change.

@@ -319,6 +319,7 @@ def _remade(recipe: Recipe, base: Any, given: tuple[Any, ...], example: Any) -> 
     return made
 
 
+@answered("gw.fingerprint(model)")
 def fingerprint(model: Any) -> str:
     """Return the fingerprint of a network: names, shapes, dtypes and bytes of all tensors.
 
@@ -332,6 +333,7 @@ def fingerprint(model: Any) -> str:
     return fingerprint_of(backend_of(model).network(model))
 
 
+@answered("gw.recipe(mutant)")
 def recipe(mutant: Any) -> Recipe:
     """Return the recipe that a mutant carries.
 

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from genewright.calls import answered
 from genewright.errors import RecipeError, SelectionError, SettingError, UnsupportedError
 from genewright.names import did_you_mean, matches
 from genewright.network import Network
@@ -249,6 +250,13 @@ EVERYTHING: Any = Where
 """The default factory of a `WhereSetting`: all trainable tensors."""
 
 
+@answered(
+    "gw.where('layer1.*', roles='kernel')",
+    {
+        "names": "Names and patterns are given by position.",
+        "exclude": "To leave out, write a pattern with an exclamation mark: '!head.*'.",
+    },
+)
 def where(
     *patterns: str | Callable[..., Any],
     roles: str | Iterable[str] = (),

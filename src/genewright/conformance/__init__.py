@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from genewright.calls import answered
 from genewright.conformance.advice import advice
 from genewright.conformance.cases import Case, as_case, built_in, not_tried
 from genewright.conformance.invariants import CaseCheck
@@ -16,6 +17,7 @@ from genewright.interrupts import hearing
 from genewright.operator import Combinator, Operator
 
 
+@answered("gw.check_operator(gw.GaussianNoise(std=0.01))")
 def check_operator(operator: Any, networks: Mapping[str, Any] | None = None) -> Conformance:
     """Check the invariants that every operator keeps.
 

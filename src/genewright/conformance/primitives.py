@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genewright.backends import Backend, backend_of
+from genewright.calls import answered
 from genewright.conformance.generators import states
 from genewright.edits import Gather, RemoveLayer, Site
 from genewright.edits.layout import UNIT
@@ -31,6 +32,7 @@ _SUFFIXES = (".safetensors", ".keras", ".weights.h5", ".pt")
 _HISTORY = ("one", "two")
 
 
+@answered("gw.check_backend(model, example=x)")
 @hearing
 def check_backend(model: Any, *, example: Any = None) -> None:
     """Check that a framework's backend keeps the laws of its primitives on a model, as `check_operator` does operators.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from genewright.calls import answered
 from genewright.errors import FingerprintError, StoreError
 from genewright.evolution.arrangement import arranged
 from genewright.evolution.callbacks import Callback, as_callbacks
@@ -20,6 +21,7 @@ from genewright.evolution.strategies.configured import configured_from_json
 from genewright.seeding import seed_from_json
 
 
+@answered("gw.resume(store, model=model, fitness=fitness)")
 def resume(
     store: str | os.PathLike[str],
     *,

@@ -7,6 +7,7 @@ from typing import Any
 
 from genewright.backends import backend_of
 from genewright.batches import Batch, batches, count, first_samples
+from genewright.calls import answered
 from genewright.errors import (
     DataError,
     ExampleError,
@@ -29,6 +30,10 @@ from genewright.where import Where, as_layers, describe
 DEFAULT = ("active_fraction", "mean", "variance", "dormancy", "constancy", "incoming_norm")
 
 
+@answered(
+    "gw.neurons.measure(model, data)",
+    {"*": "Measures are given by name: measures=['dormancy'].", "metrics": "Did you mean 'measures'?"},
+)
 def measure(
     model: Any,
     data: Any,

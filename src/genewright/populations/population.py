@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from numpy.typing import NDArray
 
 from genewright.backends import Backend, backend_of
+from genewright.calls import answered
 from genewright.errors import SeedError, SettingError, UnsupportedError
 from genewright.fitness.fitness import Fitness, judged, judged_all
 from genewright.mutate import Operators, mutate
@@ -84,6 +85,7 @@ class Population(ABC):
         return map(self.model, range(len(self)))
 
 
+@answered("gw.population(model, gw.GaussianNoise(std=0.01), range(100))")
 def population(
     model: Any,
     operator: Operators,
@@ -167,6 +169,7 @@ def siblings(
     return cast(Population, made.TorchPopulation(told, bytes_of("gw.population", memory), "common", like))
 
 
+@answered("gw.evaluate(model, gw.GaussianNoise(std=0.01), range(100), fitness)")
 def evaluate(
     model: Any,
     operator: Operators,

@@ -16,6 +16,7 @@ from genewright.backends.files.keras_archive import read_archive, write_archive
 from genewright.backends.files.model_card import model_card
 from genewright.backends.files.pickled import read_pickled, write_pickled
 from genewright.backends.files.safetensors import read_safetensors, write_safetensors
+from genewright.calls import answered
 from genewright.companion import Companion
 from genewright.edits import Store
 from genewright.errors import FileError, UnsupportedError
@@ -95,6 +96,7 @@ class FilesBackend(Backend):
         return model
 
 
+@answered("gw.read_checkpoint(path)")
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint file without executing anything in it.
 
