@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -173,11 +174,17 @@ def test_a_ready_fitness_and_other_strategies(genewright: Any, folder: Path) -> 
         ("seed = 246", "seed = 246\ntrain = {settings = {lr = 0.1}}", "with it as function"),
         ("seed = 246", 'seed = 246\ntrain = {function = "judges:small", lr = 0.1}', "no setting 'lr'"),
         ('fitness = "judges:small"', 'fitness = {penalty = {cost = "macs"}}', "macs needs a sample input"),
-        ('fitness = "judges:small"', "fitness = {penalty = {weight = 2}}", "Penalty: "),
+        ('fitness = "judges:small"', "fitness = {penalty = {weight = 2}}", "Penalty: the setting 'cost' is missing"),
         ('fitness = "judges:small"', 'fitness = {sum = "judges:small"}', "a list of fitnesses"),
         ('fitness = "judges:small"', "fitness = {named = {}}", "fitness.named is a table"),
         ('fitness = "judges:small"', 'fitness = {sum = [{penalty = {cost = "sise"}}]}', "sise"),
         ("[strategy]", "[strategy", "is no TOML file"),
+        ("[strategy]", '[loggers]\ncvs = "run.csv"\n[strategy]', "none called 'cvs'. Did you mean 'csv'"),
+        ("[strategy]", "[loggers]\ncsv = true\n[strategy]", 'such as csv = {path = "..."}; received True'),
+        ("[strategy]", '[loggers]\ncsv = {file = "run.csv"}\n[strategy]', "CSVLog has no setting 'file'"),
+        ("[strategy]", "[loggers]\ncsv = {}\n[strategy]", "CSVLog: the setting 'path' is missing"),
+        ("[strategy]", '[loggers]\ncsv = "run.toml"\n[strategy]', "run.toml: exists already"),
+        ("[strategy]", '[loggers]\nmlflow = {url = "runs"}\n[strategy]', "Did you mean 'uri'"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(genewright: Any, folder: Path, old: str, new: str, said: str) -> None:
@@ -238,6 +245,41 @@ def test_a_file_says_objectives_sums_penalties_training_and_who_evaluates(genewr
 def _outputs(model: torch.nn.Module, folder: Path) -> tuple[Any, Any]:
     data = np.load(folder / "data.npz")
     return model(torch.from_numpy(data["X"])).detach().numpy(), data["y"]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_file_names_its_logs_and_a_resumed_run_goes_on_in_them(genewright: Any, folder: Path) -> None:
+    (folder / "run.toml").write_text(FILE.replace("[strategy]", '[loggers]\ncsv = "run.csv"\n\n[strategy]'))
+    done = genewright("evolve", "run.toml", "--json").json()
+    rows = rows_of(folder / "run.csv")
+    assert [row["generation"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[-1]["best"]) == done["champion"]["fitness"]
+    genewright("resume", "run.db", "--generations", "5", "--force", "--json")
+    assert [row["generation"] for row in rows_of(folder / "run.csv")] == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.filterwarnings("ignore")  # those of the libraries
+@pytest.mark.parametrize(
+    ("module", "said", "written"),
+    [
+        ("tensorboard.summary", 'tensorboard = "logs"', "logs/*/events*"),
+        ("wandb", 'wandb = {project = "mine", mode = "offline", dir = "logs"}', "logs/wandb/offline-run-*/*.wandb"),
+        ("mlflow.tracking", 'mlflow = {uri = "logs", experiment = "mine"}', "logs/*/*/metrics/best"),
+    ],
+)
+def test_a_file_names_logs_of_other_tools(
+    genewright: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, said: str, written: str
+) -> None:
+    pytest.importorskip(module)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    (folder / "logs").mkdir()
+    (folder / "run.toml").write_text(FILE.replace("[strategy]", f"[loggers]\n{said}\n\n[strategy]"))
+    assert genewright("evolve", "run.toml").code == 0
+    assert len(list(folder.glob(written))) == 1
 
 
 def test_the_file_that_help_shows_is_one(genewright: Any) -> None:

@@ -112,6 +112,27 @@ class TestLimits:
         assert told[-1].best == run.best
         assert told[-1].share == 0.5
 
+    def test_a_function_may_answer_by_a_truth_value_of_numpy(self) -> None:
+        run = evolved(callbacks=[lambda report: np.float64(report.generation) >= 2])
+        assert (run.reason, len(run.generations())) == ("callback", 3)
+
+    @pytest.mark.parametrize("where", ["started", "told", "ended"])
+    def test_whoever_was_told_the_start_is_told_the_end_whatever_another_does(self, where: str) -> None:
+        heard: list[str] = []
+
+        class Listens(gw.Callback):
+            def ended(self, reason: str) -> None:
+                heard.append(reason)
+
+        def fails(*_: Any) -> None:
+            raise OSError("the disk is full")
+
+        wrong = gw.Callback()
+        setattr(wrong, where, fails)
+        with pytest.raises(OSError, match="the disk is full"):
+            evolved(callbacks=[Listens(), wrong, Listens()])
+        assert heard == {"started": ["OSError"], "told": ["OSError"] * 2, "ended": ["generations"] * 2}[where]
+
 
 class TestFitness:
     @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def evolve(
     with output.working("Reading"):
         model, example = said.model()
         fitness, mutation, strategy = said.fitness(example), said.mutation(), said.strategy()
-        train = said.training()
+        train, loggers = said.training(), said.loggers(overwrite=force)
     run = evolved(
         model,
         fitness,
@@ -64,6 +64,7 @@ def evolve(
         example=example,
         train=train,
         executor=said.executor(),
+        callbacks=loggers,
         progress=False if as_json else None,
         notes=dict(said.entries),
         **said.plain("seed", "store", "adapt", "repeats", "timeout", *LIMITS),

@@ -47,6 +47,7 @@ def resume(
     with output.working("Reading"):
         model, example = said.model()
         fitness, train = said.fitness(example), said.training()
+        loggers = said.loggers(overwrite=True)  # a CSV file that is there is of the run's first part
     run = resumed(
         store,
         model=model,
@@ -54,6 +55,7 @@ def resume(
         example=example,
         train=train,
         executor=said.executor(),
+        callbacks=loggers,
         generations=generations,
         evaluations=evaluations,
         seconds=seconds,

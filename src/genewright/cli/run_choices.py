@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -94,21 +94,25 @@ def training_of(said: Any) -> Training | None:
 
 
 def made(cls: Callable[..., Made], settings: Mapping[str, Any]) -> Made:
-    """Return an object of a dataclass by its settings; a wrong one is a wrong file.
+    """Return an object of a class by its settings; a wrong one is a wrong file.
 
     Raises:
         UsageError: A setting is unknown, missing or out of range.
     """
     name = cast("type[Any]", cls).__name__
-    known = [field.name for field in dataclasses.fields(cast("Any", cls))]
+    arguments = inspect.signature(cls).parameters.values()
+    known = [argument.name for argument in arguments if argument.kind is not argument.VAR_KEYWORD]
     for key in settings:
-        if key not in known:
+        if key not in known and len(known) == len(arguments):
             raise UsageError(f"{name} has no setting {key!r}. {did_you_mean(key, known)}")
+    for one in arguments:
+        if one.default is one.empty and one.name in known and one.name not in settings:
+            raise UsageError(f"{name}: the setting {one.name!r} is missing.")
     try:
         return cls(**settings)
     except SettingError as error:
         raise UsageError(str(error)) from error
-    except (TypeError, AttributeError) as error:  # one is missing, or of another type
+    except (TypeError, AttributeError) as error:  # one is of another type
         raise UsageError(f"{name}: {error}") from error
 
 

@@ -12,6 +12,8 @@ from genewright.cli.arguments import UsageError
 from genewright.cli.example import open_with_example
 from genewright.cli.run_choices import executor_of, mutation_of, strategy_of, training_of
 from genewright.cli.run_fitness import fitness_of
+from genewright.cli.run_loggers import loggers_of
+from genewright.evolution.callbacks import Callback
 from genewright.evolution.executors.executor import Executor
 from genewright.evolution.training import Training
 from genewright.names import did_you_mean
@@ -39,6 +41,7 @@ _TABLES = {
     "strategy": dict,
     "executor": (str, dict),
     "train": (str, dict),
+    "loggers": dict,
 }
 
 
@@ -109,6 +112,10 @@ class RunFile:
     def training(self) -> Training | None:
         """Return what trains individuals before they are judged; None for nothing."""
         return training_of(self.entries.get("train"))
+
+    def loggers(self, *, overwrite: bool) -> list[Callback]:
+        """Return who writes a log of the run; `overwrite` says whether a CSV file that is there may be replaced."""
+        return loggers_of(self.entries.get("loggers"), overwrite=overwrite)
 
     def plain(self, *names: str) -> dict[str, Any]:
         """Return the entries of some names that are there."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from genewright.errors import SettingError
 from genewright.evolution.individual import Individual
 
@@ -74,7 +76,8 @@ class _Function(Callback):
         self._function = function
 
     def told(self, report: Report) -> bool | None:
-        return self._function(report) is True
+        answer = self._function(report)
+        return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 def as_callbacks(given: Any) -> list[Callback]:

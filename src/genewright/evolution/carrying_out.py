@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from genewright.evolution.arrangement import Arrangement
@@ -12,6 +14,28 @@ from genewright.evolution.individual import Genome
 from genewright.evolution.progress import ProgressLine
 from genewright.evolution.run import Run
 from genewright.evolution.stores.store import Store
+
+
+@dataclass
+class _End:
+    """Why a run has ended, once that is known."""
+
+    reason: str = "an error"
+
+
+@contextmanager
+def _told_of(callbacks: Sequence[Callback], about: Mapping[str, Any]) -> Iterator[_End]:
+    """Tell callbacks that a run starts, and at the end why it ended: all who were told the first, whatever happens."""
+    end = _End()
+    with ExitStack() as ends:
+        try:
+            for callback in callbacks:
+                callback.started(about)
+                ends.callback(lambda one=callback: one.ended(end.reason))
+            yield end
+        except BaseException as error:
+            end.reason = type(error).__name__
+            raise
 
 
 def carried_out(
@@ -37,21 +61,11 @@ def carried_out(
     genomes: dict[int, Genome] = {}
     setup, job = made.setup, made.job
     try:
-        for callback in told:
-            callback.started(about)
-        reason = "an error"
-        try:
-            with made.executor.start(job, genomes) as crew:
-                if begins:
-                    store.begin(about)
-                driver = Driver(setup, store, crew, genomes, job.base, told)
-                reason = driver.run()
-        except BaseException as error:
-            reason = type(error).__name__
-            raise
-        finally:
-            for callback in told:
-                callback.ended(reason)
+        with _told_of(told, about) as end, made.executor.start(job, genomes) as crew:
+            if begins:
+                store.begin(about)
+            driver = Driver(setup, store, crew, genomes, job.base, told)
+            end.reason = driver.run()
     except BaseException:
         store.close()
         raise
@@ -63,6 +77,6 @@ def carried_out(
         example=job.example,
         trained=job.trained,
         mutations=setup.mutations,
-        reason=reason,
+        reason=end.reason,
         state=driver.state,
     )
