@@ -165,8 +165,9 @@ def test_a_report_comes_back_from_its_file(tmp_path: Path) -> None:
 
 def test_values_and_data_without_targets_are_judged_by_outputs() -> None:
     x, _ = blobs(60)
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
-    spec = gw.Mutants(gw.GaussianNoise(std=1e-9), sites="layer") + gw.Mutants(gw.Zero(rate=0.5), sites="layer")
+    spec = gw.Mutants(gw.GaussianNoise(std=1e-6), sites="layer") + gw.Mutants(gw.Zero(rate=0.5), sites="layer")
     report = gw.campaign(model, (x, model(x).detach() + 0.1), spec, count=8, seed=1)
     assert report.criterion.name == "output"
     assert {row.outcome.value for row in report.rows if row.operator == "zero"} == {"killed"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,49 @@ def test_it_is_written_and_read(tmp_path: Path) -> None:
         gw.FaultRate.from_json("{}")
     with pytest.raises(gw.FileError):
         rate.save(tmp_path / "rate.json")
+
+
+def test_a_store_goes_on_where_it_was_killed_and_a_finer_margin_extends_it(tmp_path: Path) -> None:
+    net, data = small(), blobs(30)
+    run = functools.partial(gw.fault_rate, net, data, confidence=0.9, seed=5)
+    whole = run(margin=0.1)
+    assert run(margin=0.1, store=tmp_path).to_json() == whole.to_json()
+    rows = tmp_path / "rows.jsonl"
+    lines = rows.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 2
+    rows.write_bytes(lines[0] + lines[1][:40])  # as a kill in the middle of a line leaves it
+    done: list[int] = []
+    again = run(margin=0.1, store=tmp_path, progress=lambda now, of: done.append(now))
+    assert again.to_json() == whole.to_json()
+    assert 0 < done[0] < len(whole.faults)
+    assert run(margin=0.05, store=tmp_path).to_json() == run(margin=0.05).to_json()
+    size = rows.stat().st_size
+    assert run(margin=0.1, store=tmp_path).to_json() == whole.to_json()
+    assert rows.stat().st_size == size
+    with pytest.raises(gw.StoreError, match="fault differ"):
+        gw.fault_rate(net, data, gw.Zero(count=1), confidence=0.9, seed=5, store=tmp_path)
+    with pytest.raises(gw.StoreError, match="holds another campaign"):
+        gw.mutation_score(net, data, seed=5, count=1, store=tmp_path)
+    rows.write_bytes(b'{"number": 3}\n' + lines[0])
+    with pytest.raises(gw.StoreError, match="line 1 is damaged"):
+        run(margin=0.1, store=tmp_path)
+
+
+def test_progress_is_a_line_or_a_function(capsys: pytest.CaptureFixture[str]) -> None:
+    net, data = small(), blobs(30)
+    settings_: dict[str, Any] = {"margin": 0.2, "confidence": 0.8, "seed": 1}
+    told: list[tuple[int, int]] = []
+    gw.fault_rate(net, data, progress=lambda done, of: told.append((done, of)), **settings_)
+    assert told[-1][0] == told[-1][1]
+    assert capsys.readouterr().err == ""
+    gw.fault_rate(net, data, progress=True, **settings_)
+    assert "Injecting faults" in capsys.readouterr().err
+    gw.mutation_score(net, data, count=7, seed=1, progress=True)
+    assert "7/7" in capsys.readouterr().err
+    gw.mutation_score(net, data, count=7, seed=1, progress=False)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(gw.SettingError, match="fault_rate: progress is True for a line"):
+        gw.fault_rate(net, data, progress="bar", **settings_)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 import genewright as gw
-from genewright.mutation_testing.fault_rate import injected
 from genewright.mutation_testing.fault_record import Effect, Faults
 from genewright.mutation_testing.fault_sample import looks
 from genewright.mutation_testing.fault_share import FaultShare
+from genewright.mutation_testing.injection import injected
 
 POPULATION = 210_240
 
@@ -72,9 +72,9 @@ def test_the_interval_holds_the_rate_of_all_flips_in_97_of_100_seeds() -> None:
     assert np.array_equal(looked_up >= Effect.CHANGED, real.faults.effect >= Effect.CHANGED)
     assert real.low <= truth <= real.high
 
-    def run(places: NDArray[np.int64]) -> Faults:
+    def run(places: NDArray[np.int64]) -> list[Faults]:
         none: Any = np.zeros(len(places))
-        return Faults(places, none, none, none, effects[places], none, none)
+        return [Faults(places, none, none, none, effects[places], none, none)]
 
     for sequential in (True, False):
         schedule = looks(POPULATION, margin=0.01, confidence=0.99, sequential=sequential)

@@ -12,6 +12,7 @@ from genewright.cli.arguments import Force, Json, Model, UsageError, Weights, mi
 from genewright.cli.data import open_data
 from genewright.cli.models import open_module
 from genewright.cli.output import Output
+from genewright.evolution.executors.processes import Processes
 from genewright.mutation_testing.fault_rate import fault_rate
 from genewright.mutation_testing.fault_report import GROUPS, FaultRate, Group
 from genewright.operators.weights.bit_flip import BitFlip
@@ -54,6 +55,16 @@ By = Annotated[
     str,
     typer.Option("--by", metavar="GROUPS", help=f"Tables, with commas between them: {', '.join(GROUPS)}."),
 ]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="FOLDER",
+        help="Keeps every fault: the same command goes on where it was cut off, and a smaller --margin extends it.",
+        show_default=False,
+    ),
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; the rate is the same for any number.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Samples a batch.", show_default=False)]
 Out = Annotated[
     Path | None,
@@ -74,6 +85,8 @@ def faults(
     confidence: Confidence = 0.99,
     seed: Seed = None,
     by: By = "layer",
+    store: Store = None,
+    workers: Workers = 1,
     batch_size: BatchSize = None,
     out: Out = None,
     force: Force = False,
@@ -98,17 +111,18 @@ def faults(
     with output.working("Reading"):
         samples = open_data(data)
         opened = open_module(model, None, weights, "--weights")
-    with output.counting("Injecting faults", 1) as done:
-        rate = fault_rate(
-            opened,
-            samples,
-            operator,
-            seed=seed,
-            margin=margin,
-            confidence=confidence,
-            batch_size=batch_size,
-            progress=done,
-        )
+    rate = fault_rate(
+        opened,
+        samples,
+        operator,
+        seed=seed,
+        margin=margin,
+        confidence=confidence,
+        batch_size=batch_size,
+        store=store,
+        executor=None if workers == 1 else Processes(workers),
+        progress=False if as_json else None,
+    )
     output.say(str(rate))
     for group in groups:
         output.say("")

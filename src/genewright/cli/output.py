@@ -6,13 +6,13 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from typing import Any, TextIO, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -98,14 +98,6 @@ class Output:
             return
         with Progress(console=self._progress, transient=True) as progress:
             yield from progress.track(items, total=total, description=what)
-
-    @contextmanager
-    def counting(self, what: str, total: int) -> Generator[Callable[[int, int], None]]:
-        """Show a progress bar on a terminal's standard error; call what comes with (how many are done, of how many)."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self._progress, transient=True, disable=self._progress.quiet) as progress:
-            task = progress.add_task(what, total=total)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @contextmanager

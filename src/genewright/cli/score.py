@@ -104,20 +104,19 @@ def score(
         samples = open_data(data)
         training = None if train is None else open_data(train)
         opened = open_module(model, None, weights, "--weights", model_arguments(model_arg))
-    with output.counting("Running mutants", count) as done:
-        report = mutation_score(
-            opened,
-            samples,
-            seed=seed,
-            count=count,
-            criterion=criterion,
-            alpha=alpha,
-            train=training,
-            store=store,
-            executor=None if workers == 1 else Processes(workers),
-            batch_size=batch_size,
-            progress=done,
-        )
+    report = mutation_score(
+        opened,
+        samples,
+        seed=seed,
+        count=count,
+        criterion=criterion,
+        alpha=alpha,
+        train=training,
+        store=store,
+        executor=None if workers == 1 else Processes(workers),
+        batch_size=batch_size,
+        progress=False if as_json else None,
+    )
     output.say(str(report))
     if out is not None:
         report.save(out, overwrite="force" if force else False)

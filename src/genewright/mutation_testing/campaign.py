@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
-from genewright.backends import backend_of
-from genewright.batches import batches
 from genewright.errors import SettingError
-from genewright.evolution.executors.serial import Serial
 from genewright.mutation_testing.bench import Bench, numbers_missing
-from genewright.mutation_testing.crew import Team, shares
+from genewright.mutation_testing.counting import Counted, Progress, counting
+from genewright.mutation_testing.crew import Crew, Team
 from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion
+from genewright.mutation_testing.data_fingerprint import data_fingerprint
 from genewright.mutation_testing.mutants import Mutants
 from genewright.mutation_testing.record import Record, label_of
 from genewright.mutation_testing.report import MutationReport
@@ -26,7 +24,6 @@ from genewright.seeding import Seed, seed_required, seed_to_json
 from genewright.settings import check_integer
 
 _CALL = "gw.{}(model, (x_test, y_test), {}seed=1)"
-Progress = Callable[[int, int], None]
 
 
 @seed_required(_CALL.format("campaign", "mutants, "))
@@ -44,7 +41,7 @@ def campaign(
     executor: Any = None,
     shard: tuple[int, int] | None = None,
     batch_size: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> MutationReport:
     """Run many mutants of a model on data, each beside the original, and judge them.
 
@@ -68,7 +65,8 @@ def campaign(
             `MutationReport.merged` puts the reports together.
         batch_size: Samples a batch; by default as many as keep what is kept of a batch small. Outputs of float models
             depend on it in their last bits, so a store holds it.
-        progress: Called with how many mutants are done, and of how many.
+        progress: Show a line of progress; by default where standard error is a terminal. Or a function, called with
+            how many mutants are done, and of how many.
 
     Returns:
         The report.
@@ -102,89 +100,94 @@ def campaign(
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise SettingError(f"alpha: expected a number between 0 and 1; received {alpha!r}.")
     chosen = None if criterion is None else as_criterion(criterion, len(models))
-    tolerance = float(getattr(chosen, "tolerance", 0.0))
     data, train = _kept(data), _kept(train)
-    recipe = (make_team, (models, mutants, data, seed, batch_size, tolerance))
-    team = make_team(*recipe[1])
-    originals = tuple(bench.original for bench in team.benches)
+    setup = Setup(models, mutants, seed, batch_size, float(getattr(chosen, "tolerance", 0.0)))
+    team = setup.team(data)
     if chosen is None:
-        chosen = as_criterion(None if originals[0].targets in ("classes", "binary") else "output", len(models))
-        if chosen.name == "output":  # its tolerance was not known
-            return campaign(
-                model, data, mutants, seed=seed, count=count, criterion=chosen, alpha=alpha, train=train, store=store,
-                executor=executor, shard=shard, batch_size=batch_size, progress=progress,
-            )  # fmt: skip
+        values = team.benches[0].original.targets not in ("classes", "binary")
+        chosen = as_criterion("output" if values else None, len(models))
+        setup = dataclasses.replace(setup, tolerance=float(getattr(chosen, "tolerance", 0.0)))
+        team = setup.team(data) if setup.tolerance else team
+    originals = tuple(bench.original for bench in team.benches)
     chosen.check(originals)
     numbers = _numbers(team, mutants, count, shard)
     about = {
         "models": [original.fingerprint for original in originals],
-        "data": _data_fingerprint(models[0], data),
+        "data": data_fingerprint(models[0], data),
         "mutants": mutants.to_json(),
         "seed": seed_to_json(seed),
         "batch_size": team.benches[0].batch_size,
-        "tolerance": tolerance,
+        "tolerance": setup.tolerance,
     }
-    # other processes cut the batches as this one does
-    recipe = (make_team, (models, mutants, data, seed, team.benches[0].batch_size, tolerance))
-    records = _run(team, recipe, numbers, about, store, Serial() if executor is None else executor, progress)
+    setup = dataclasses.replace(setup, batch_size=team.benches[0].batch_size)  # as other processes cut the batches
+    with (
+        Crew(team, (Setup.team, (setup, data)), executor) as crew,
+        counting("campaign", "Running mutants", progress) as told,
+    ):
+        records = _run(crew, numbers, about, store, told)
     notes = list(team.benches[0].planned.left_out.values())
     report = MutationReport.judged(records, originals, chosen, alpha, about, tuple(notes))
     if train is None:
         return report
     todo = [row.number for row in report.rows if row.outcome == "survived"]
-    on_train = _survivors(models, mutants, train, seed, batch_size, tolerance, chosen, alpha, todo)
-    return report.with_training(on_train)
+    setup = dataclasses.replace(setup, batch_size=batch_size)
+    team = setup.team(train)
+    setup = dataclasses.replace(setup, batch_size=team.benches[0].batch_size)
+    with (
+        Crew(team, (Setup.team, (setup, train)), executor) as crew,
+        counting("campaign", "Running survivors on the training data", progress) as told,
+    ):
+        records = _run(crew, todo, {}, None, told)
+    originals = tuple(bench.original for bench in team.benches)
+    return report.with_training(MutationReport.judged(records, originals, chosen, alpha, {}, ()))
 
 
-def make_team(
-    models: list[Any], mutants: Mutants, data: Any, seed: Seed, batch_size: int | None, tolerance: float
-) -> Team:
-    """Return what runs the mutants, in whichever process."""
-    benches = [Bench(one, mutants, data, seed=seed, batch_size=batch_size, tolerance=tolerance) for one in models]
-    return Team(benches, [label_of(operator) for operator in mutants.operators])
+@dataclass(frozen=True)
+class Setup:
+    """What decides what every mutant does on data.
+
+    Attributes:
+        models: The originals.
+        mutants: Which mutants.
+        seed: The campaign's seed.
+        batch_size: Samples a batch; None for what fits.
+        tolerance: By how much an output may change and count as unmoved.
+    """
+
+    models: list[Any]
+    mutants: Mutants
+    seed: Seed
+    batch_size: int | None
+    tolerance: float
+
+    def team(self, data: Any) -> Team:
+        """Return what runs the mutants on data, in whichever process."""
+        benches = [
+            Bench(one, self.mutants, data, seed=self.seed, batch_size=self.batch_size, tolerance=self.tolerance)
+            for one in self.models
+        ]
+        return Team(benches, [label_of(operator) for operator in self.mutants.operators])
 
 
 def _run(
-    team: Team,
-    recipe: Any,
-    numbers: list[int],
-    about: dict[str, Any],
-    store: str | Path | None,
-    executor: Any,
-    progress: Progress | None,
+    crew: Crew[list[Record]], numbers: list[int], about: dict[str, Any], store: str | Path | None, told: Counted
 ) -> list[Record]:
-    with CampaignStore(store) if store is not None else contextlib.nullcontext() as kept:
+    with contextlib.ExitStack() as stack:
+        kept = None
         known: dict[int, Record] = {}
-        if kept is not None:
+        if store is not None:
+            kept = stack.enter_context(CampaignStore(store, Record.from_json, Record.to_json))
             kept.open(about)
-            known.update(kept.records)
+            known.update((record.number, record) for record in kept.kept)
         todo = numbers_missing(known, numbers)
         done = len(numbers) - len(todo)
-        for share in shares(team, recipe, todo, executor) if todo else ():
+        for share in crew.shares(todo):
             known.update((record.number, record) for record in share)
             if kept is not None:
                 kept.add(share)
             done += len(share)
-            if progress is not None:
-                progress(done, len(numbers))
+            told(done, len(numbers))
     return [known[number] for number in numbers]
-
-
-def _survivors(
-    models: list[Any],
-    mutants: Mutants,
-    train: Any,
-    seed: Seed,
-    batch_size: int | None,
-    tolerance: float,
-    criterion: Criterion,
-    alpha: float,
-    todo: list[int],
-) -> MutationReport:
-    team = make_team(models, mutants, train, seed, batch_size, tolerance)
-    originals = tuple(bench.original for bench in team.benches)
-    records = [record for share in shares(team, None, todo, Serial()) for record in share]
-    return MutationReport.judged(records, originals, criterion, alpha, {}, ())
 
 
 def _numbers(team: Team, mutants: Mutants, count: int | None, shard: tuple[int, int] | None) -> list[int]:
@@ -206,26 +209,3 @@ def _numbers(team: Team, mutants: Mutants, count: int | None, shard: tuple[int, 
 def _kept(data: Any) -> Any:
     """Return data that can be gone through again."""
     return list(cast("Iterator[Any]", data)) if isinstance(data, Iterator) else data
-
-
-def _data_fingerprint(model: Any, data: Any) -> str:
-    """Return a digest of samples and targets, batch by batch."""
-    backend, digest = backend_of(model), hashlib.sha256()
-
-    def feed(value: Any) -> None:
-        if isinstance(value, dict):
-            for key, entry in cast("dict[Any, Any]", value).items():
-                digest.update(str(key).encode())
-                feed(entry)
-        elif isinstance(value, tuple | list):
-            for entry in cast("Sequence[Any]", value):
-                feed(entry)
-        elif value is not None:
-            array = np.ascontiguousarray(backend.numeric(value))
-            digest.update(f"{array.dtype.str}{array.shape[1:]}".encode())
-            digest.update(array.tobytes())
-
-    for batch in batches(data, batch_size=1 << 30):
-        feed(batch.inputs)
-        feed(batch.targets)
-    return f"sha256:{digest.hexdigest()[:40]}"

@@ -1,4 +1,4 @@
-"""Who runs the mutants of a campaign: this process, or several."""
+"""Who runs mutants: this process, or several."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import concurrent.futures
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from genewright.errors import EvolutionError, SettingError
 from genewright.evolution.executors.processes import Processes
@@ -18,6 +19,16 @@ from genewright.mutation_testing.record import Record
 
 _SECONDS = 5.0  # that a share of the work should take: what a kill loses at most
 _FIRST, _MOST = 16, 1000
+
+Share_co = TypeVar("Share_co", covariant=True)
+
+
+class Runs(Protocol[Share_co]):
+    """What runs mutants by their numbers, and says what came of a share of them."""
+
+    def run(self, numbers: Sequence[int]) -> Share_co:
+        """Run some, in this order."""
+        ...
 
 
 class Team:
@@ -42,38 +53,90 @@ class Team:
         return [Record.of(self._labels[tried[0].mutant.of], tried) for tried in each]
 
 
-def shares(team: Team, recipe: Any, numbers: Sequence[int], executor: Any) -> Iterator[list[Record]]:
-    """Yield the records of mutants, share by share, as they are done.
+class Crew(Generic[Share_co]):
+    """Runs mutants share by share; used as a context manager.
 
     Args:
         team: Who runs them in this process.
-        recipe: What a team is made of in another process: arguments of `make_team`.
-        numbers: Their numbers.
-        executor: gw.Serial() or gw.Processes(n).
+        recipe: What makes it in another process: a function and its arguments.
+        executor: gw.Serial(), or None for it, or gw.Processes(n).
 
     Raises:
-        SettingError: The executor is of another kind, or what it needs cannot be sent.
-        EvolutionError: A process died.
+        SettingError: The executor is of another kind.
     """
-    if isinstance(executor, Serial):
-        yield from _alone(team, numbers)
-    elif isinstance(executor, Processes):
-        yield from _together(recipe, numbers, executor)
-    else:
-        raise SettingError(f"executor: expected gw.Serial() or gw.Processes(n); received {executor!r}.")
+
+    def __init__(
+        self, team: Runs[Share_co], recipe: tuple[Callable[..., Runs[Share_co]], tuple[Any, ...]], executor: Any = None
+    ) -> None:
+        if executor is not None and not isinstance(executor, Serial | Processes):
+            raise SettingError(f"executor: expected gw.Serial() or gw.Processes(n); received {executor!r}.")
+        self._team = team
+        self._recipe = recipe
+        self._processes = executor if isinstance(executor, Processes) else None
+        self._pool: concurrent.futures.ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def shares(self, numbers: Sequence[int]) -> Iterator[Share_co]:
+        """Yield what came of mutants, share by share, as they are done.
+
+        Args:
+            numbers: Their numbers; a share has some that follow each other.
+
+        Raises:
+            SettingError: What another process needs cannot be sent.
+            EvolutionError: A process died.
+        """
+        if not numbers:
+            return
+        yield from self._alone(numbers) if self._processes is None else self._together(numbers, self._processes)
+
+    def _alone(self, numbers: Sequence[int]) -> Iterator[Share_co]:
+        size, at = _FIRST, 0
+        while at < len(numbers):
+            started = time.monotonic()
+            yield self._team.run(numbers[at : at + size])
+            took = max(1e-6, time.monotonic() - started)
+            at += size
+            size = int(min(_MOST, max(_FIRST, size * min(8.0, _SECONDS / took))))
+
+    def _together(self, numbers: Sequence[int], executor: Processes) -> Iterator[Share_co]:
+        number = executor.number or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0] * 2)
+        size = max(1, min(_MOST, -(-len(numbers) // (4 * number))))
+        parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            given = (self._payload(), executor.threads)
+            self._pool = concurrent.futures.ProcessPoolExecutor(number, context, _begin, given)
+        try:
+            for done in concurrent.futures.as_completed([self._pool.submit(_work, part) for part in parts]):
+                yield done.result()
+        except concurrent.futures.BrokenExecutor as error:
+            raise EvolutionError(
+                "A process that ran mutants died. In a script, the call has to stand under if __name__ == '__main__':; "
+                "else see what it wrote to standard error, or take gw.Serial()."
+            ) from error
+
+    def _payload(self) -> bytes:
+        try:
+            return written(self._recipe)
+        except Exception as error:  # what objects raise that cannot be pickled
+            if isinstance(error, ImportError):
+                raise
+            raise SettingError(
+                f"Processes sends the model and the data to other processes, and that cannot be done: {error}. Leave "
+                "out what belongs to this process (open files, locks), or take gw.Serial()."
+            ) from error
 
 
-def _alone(team: Team, numbers: Sequence[int]) -> Iterator[list[Record]]:
-    size, at = _FIRST, 0
-    while at < len(numbers):
-        started = time.monotonic()
-        yield team.run(numbers[at : at + size])
-        took = max(1e-6, time.monotonic() - started)
-        at += size
-        size = int(min(_MOST, max(_FIRST, size * min(8.0, _SECONDS / took))))
-
-
-_team: list[Team] = []  # of a process that was started for it
+_team: list[Runs[Any]] = []  # of a process that was started for it
 
 
 def _begin(payload: bytes, threads: int) -> None:
@@ -82,33 +145,5 @@ def _begin(payload: bytes, threads: int) -> None:
     _team.append(make(*arguments))
 
 
-def _work(numbers: Sequence[int]) -> list[Record]:
+def _work(numbers: Sequence[int]) -> Any:
     return _team[0].run(numbers)
-
-
-def _together(recipe: Any, numbers: Sequence[int], executor: Processes) -> Iterator[list[Record]]:
-    number = executor.number or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0] * 2)
-    try:
-        payload = written(recipe)
-    except Exception as error:  # what objects raise that cannot be pickled
-        if isinstance(error, ImportError):
-            raise
-        raise SettingError(
-            f"Processes sends the model and the data to other processes, and that cannot be done: {error}. Leave out "
-            "what belongs to this process (open files, locks), or take gw.Serial()."
-        ) from error
-    size = max(1, min(_MOST, -(-len(numbers) // (4 * number))))
-    parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(number, context, _begin, (payload, executor.threads)) as pool:
-        try:
-            for done in concurrent.futures.as_completed([pool.submit(_work, part) for part in parts]):
-                yield done.result()
-        except concurrent.futures.BrokenExecutor as error:
-            raise EvolutionError(
-                "A process that ran mutants died. In a script, the call has to stand under if __name__ == '__main__':; "
-                "else see what it wrote to standard error, or take gw.Serial()."
-            ) from error
-        except GeneratorExit:
-            pool.shutdown(cancel_futures=True)
-            raise

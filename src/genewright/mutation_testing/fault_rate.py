@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genewright.errors import SettingError
-from genewright.mutation_testing.bench import Bench
-from genewright.mutation_testing.fault_population import FaultTensor
-from genewright.mutation_testing.fault_record import Effect, Faults
+from genewright.mutation_testing.counting import Progress, counting
+from genewright.mutation_testing.crew import Crew
+from genewright.mutation_testing.data_fingerprint import data_fingerprint
+from genewright.mutation_testing.fault_record import Faults
 from genewright.mutation_testing.fault_report import FaultRate
-from genewright.mutation_testing.fault_sample import Look, check_margin, looks
-from genewright.mutation_testing.fault_share import FaultShare
-from genewright.mutation_testing.fault_units import FaultUnits
-from genewright.mutation_testing.mutants import Mutant, Mutants, PlannedMutants
-from genewright.mutation_testing.outcome import Outcome
-from genewright.mutation_testing.site import Site
-from genewright.mutation_testing.trial import Trial
-from genewright.network import Network
-from genewright.noise import distinct
+from genewright.mutation_testing.fault_sample import check_margin, looks
+from genewright.mutation_testing.fault_team import FaultSetup
+from genewright.mutation_testing.injection import injected
+from genewright.mutation_testing.store import CampaignStore
 from genewright.operators.weights.bit_flip import BitFlip
 from genewright.operators.weights.elementwise import Elementwise
-from genewright.operators.weights.fault_at import FaultAt
-from genewright.operators.weights.places import Places, Stretch
-from genewright.operators.weights.stuck_at import StuckAt
-from genewright.seeding import Noise, Seed, seed_required, seed_to_json
-
-_AT_ONCE = 500  # faults whose samples are kept
+from genewright.seeding import Seed, seed_required, seed_to_json
 
 
 @seed_required("gw.fault_rate(model, (x_test, y_test), gw.BitFlip(count=1), seed=1)")
@@ -45,7 +38,9 @@ def fault_rate(
     sequential: bool = True,
     tolerance: float = 0.0,
     batch_size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    store: str | Path | None = None,
+    executor: Any = None,
+    progress: Progress = None,
 ) -> FaultRate:
     """Say which share of all single faults in a model's weights does harm on data, to within a margin.
 
@@ -70,7 +65,11 @@ def fault_rate(
             210,240 for 1 % at 99 %, and one look.
         tolerance: For outputs that are no classes: how far one may move, relative to the largest.
         batch_size: Samples a batch.
-        progress: Called with how many faults are done, and of how many at most.
+        store: A folder that keeps every fault. Called again with the same arguments, the run goes on where it was
+            killed; with a smaller `margin`, it is extended.
+        executor: `gw.Serial()`, the default, or `gw.Processes(n)`: the rate is the same.
+        progress: Show a line of progress; by default where standard error is a terminal. Or a function, called with
+            how many faults are done, and of how many at most.
 
     Returns:
         The rate; print it to see it by bit.
@@ -79,6 +78,7 @@ def fault_rate(
         SettingError: A setting is out of its range, or `operator` makes more than one fault.
         DataError: The data holds no samples, or does not fit the model.
         SelectionError: `where` chooses nothing.
+        StoreError: The store holds another run, or another process has it.
 
     Example:
         >>> import torch, genewright as gw
@@ -94,86 +94,42 @@ def fault_rate(
     """
     fault = _checked(BitFlip(count=1) if operator is None else operator)
     check_margin(margin, confidence)
-    start = Mutants((FaultAt(operator=fault),), sites="all", outputs=True)
-    bench = Bench(model, start, data, seed=seed, batch_size=batch_size, tolerance=tolerance)
-    places = fault.places(bench.network)
-    bench.planned = FaultPlan(start, bench.network, seed, fault)
-    tensors = tuple(_tensor(fault, stretch, bench.network) for stretch in places.stretches)
-    schedule = looks(places.size, margin=margin, confidence=confidence, sequential=sequential)
+    setup = FaultSetup(model, fault, seed, batch_size, tolerance)
+    data = list(cast("Iterator[Any]", data)) if isinstance(data, Iterator) else data
+    team = setup.team(data)
+    original, population = team.bench.original, team.places.size
+    setup = dataclasses.replace(setup, batch_size=team.bench.batch_size)  # as other processes cut the batches
+    schedule = looks(population, margin=margin, confidence=confidence, sequential=sequential)
+    with contextlib.ExitStack() as stack:
+        told = stack.enter_context(counting("fault_rate", "Injecting faults", progress))
+        kept = None
+        if store is not None:
+            kept = stack.enter_context(CampaignStore(store, Faults.from_line, Faults.to_line))
+            kept.open(_about(setup, original.fingerprint, data_fingerprint(model, data)))
+        crew = stack.enter_context(Crew(team, (FaultSetup.team, (setup, data)), executor))
 
-    def run(drawn: NDArray[np.int64]) -> Faults:
-        trials = [tried.trial for tried in bench.run(drawn.tolist())]
-        return _faults(drawn, trials, places, tensors, classes=bench.original.targets != "values")
+        def run(drawn: NDArray[np.int64]) -> Iterator[Faults]:
+            known = Faults.merged([] if kept is None else kept.kept).at(drawn)
+            yield known
+            for part in crew.shares(np.setdiff1d(drawn, known.place, assume_unique=True).tolist()):
+                if kept is not None:
+                    kept.add([part])
+                yield part
 
-    with bench:
-        faults, alpha = injected(schedule, places.size, seed, margin, run, progress)
+        faults, alpha = injected(schedule, population, seed, margin, run, told)
     return FaultRate(
         faults=faults,
-        tensors=tensors,
+        tensors=team.tensors,
         alpha=alpha,
         margin=margin,
         confidence=confidence,
         looks=tuple(look.faults for look in schedule),
         operator=fault,
         seed=seed_to_json(seed),
-        model=bench.original.fingerprint,
-        samples=bench.original.samples,
-        score=bench.original.score,
+        model=original.fingerprint,
+        samples=original.samples,
+        score=original.score,
     )
-
-
-def injected(
-    schedule: Sequence[Look],
-    population: int,
-    seed: Seed,
-    margin: float,
-    run: Callable[[NDArray[np.int64]], Faults],
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Faults, float]:
-    """Inject faults until a look at which the interval is narrow enough, or the last one.
-
-    Args:
-        schedule: The looks.
-        population: How many places there are.
-        seed: Which of them are drawn; those of a look are among those of the next.
-        margin: Half the width of the interval that is narrow enough.
-        run: Injects faults at some places, and says what came of them.
-        progress: As in `fault_rate`.
-
-    Returns:
-        The faults, and the error that the interval of this look may make.
-    """
-    stream = Noise(seed, "/faults").stream("places")
-    parts: list[Faults] = []
-    known, most, alpha = np.empty(0, np.int64), schedule[-1].faults, schedule[-1].alpha
-    for look in schedule:
-        drawn = distinct(stream, look.faults, population)
-        todo = np.setdiff1d(drawn, known, assume_unique=True)
-        for at in range(0, len(todo), _AT_ONCE):
-            parts.append(run(todo[at : at + _AT_ONCE]))
-            if progress is not None:
-                progress(len(known) + at + len(parts[-1]), most)
-        known = drawn
-        failed = sum(int((part.effect >= Effect.CHANGED).sum()) for part in parts)
-        alpha = look.alpha
-        if FaultShare.counted(failed, len(known), population, alpha).margin <= margin:
-            break
-    if progress is not None:
-        progress(most, most)
-    return Faults.merged(parts), alpha
-
-
-class FaultPlan(PlannedMutants):
-    """All single faults of an operator, by their places."""
-
-    def __init__(self, mutants: Mutants, network: Network, seed: Seed, fault: Elementwise) -> None:
-        super().__init__(mutants, network, seed)
-        self._fault = fault
-        self._own = Noise(seed)  # as in `mutate`, so that `FaultRate.mutant` makes the same
-
-    def mutant(self, number: int) -> Mutant:
-        operator = FaultAt(operator=self._fault, place=number)
-        return Mutant(number=number, of=0, operator=operator, site=Site(), noise=self._own)
 
 
 def _checked(operator: Any) -> Elementwise:
@@ -194,43 +150,13 @@ def _checked(operator: Any) -> Elementwise:
     return dataclasses.replace(operator, count=None)
 
 
-def _tensor(fault: Elementwise, stretch: Stretch, network: Network) -> FaultTensor:
-    bits = fault.positions(stretch.tensor) if isinstance(fault, BitFlip | StuckAt) else ()
-    tensor = stretch.tensor
-    return FaultTensor(
-        name=tensor.name,
-        layer=tensor.layer,
-        dtype=tensor.dtype,
-        elements=stretch.size // stretch.ways,
-        bits=bits,
-        units=FaultUnits.in_stretch(stretch, network),
-    )
-
-
-def _faults(
-    drawn: NDArray[np.int64], trials: list[Trial], places: Places, tensors: tuple[FaultTensor, ...], *, classes: bool
-) -> Faults:
-    effects = np.array([_effect(trial, classes=classes) for trial in trials], np.int64)
-    which, elements, ways = (np.zeros(len(drawn), np.int64) for _ in range(3))
-    names = [tensor.name for tensor in tensors]
-    at = 0
-    for stretch, mine in places.split(drawn):
-        part = slice(at, at + len(mine))
-        which[part] = names.index(stretch.tensor.name)
-        elements[part] = stretch.elements(mine)
-        bits = np.array(tensors[int(which[at])].bits or (0,), np.int64)
-        ways[part] = bits[mine % stretch.ways]
-        at += len(mine)
-    changed = np.array([int(trial.changed.sum()) for trial in trials], np.int64)
-    drop = np.array([np.nan if trial.score is None else -trial.difference for trial in trials], np.float64)
-    return Faults(drawn, which, elements, ways, effects, changed, drop)
-
-
-def _effect(trial: Trial, *, classes: bool) -> Effect:
-    if trial.status is Outcome.REFUSED:
-        raise SettingError(f"fault_rate: {trial.note}")
-    fixed = {Outcome.UNCHANGED: Effect.MASKED, Outcome.NONFINITE: Effect.NONFINITE, Outcome.CRASHED: Effect.CRASHED}
-    if trial.status is not None:
-        return fixed[trial.status]
-    harmed = trial.changed.any() if classes else trial.moved.any()
-    return Effect.CHANGED if harmed else Effect.TOLERATED
+def _about(setup: FaultSetup, model: str, data: str) -> dict[str, Any]:
+    """Return what decides what comes of every fault."""
+    return {
+        "model": model,
+        "data": data,
+        "fault": setup.fault.to_json(),
+        "seed": seed_to_json(setup.seed),
+        "batch_size": setup.batch_size,
+        "tolerance": setup.tolerance,
+    }

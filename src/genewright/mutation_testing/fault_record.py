@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +59,17 @@ class Faults:
     def __len__(self) -> int:
         return len(self.place)
 
+    def at(self, places: NDArray[np.int64]) -> Faults:
+        """Return those of the faults that lie at some places."""
+        chosen = np.isin(self.place, places)
+        return Faults(*(getattr(self, name)[chosen] for name in _FIELDS))
+
     @classmethod
     def merged(cls, parts: Sequence[Faults]) -> Faults:
         """Return the faults of all parts, in the order of their places."""
+        if not parts:
+            none = np.empty(0, np.int64)
+            return cls(none, none, none, none, none, none, np.empty(0, np.float64))
         order = np.argsort(np.concatenate([part.place for part in parts]), kind="stable")
         return cls(*(np.concatenate([getattr(part, name) for part in parts])[order] for name in _FIELDS))
 
@@ -84,6 +93,20 @@ class Faults:
         if {len(column) for column in columns} != {form.get("number")}:
             raise RecipeError("The fault rate is damaged: its columns are not of one length.")
         return cls(*columns)
+
+    def to_line(self) -> str:
+        """Return it as a line of a store."""
+        return json.dumps(self.to_json(), separators=(",", ":"))
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Faults:
+        """Read what `to_line` wrote.
+
+        Raises:
+            RecipeError: It is damaged.
+        """
+        form: Any = json.loads(line)
+        return cls.from_json(cast("Mapping[str, Any]", form) if isinstance(form, dict) else {})
 
 
 _FIELDS = ("place", "tensor", "element", "way", "effect", "changed", "drop")

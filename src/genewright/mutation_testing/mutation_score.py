@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from genewright.mutation_testing.campaign import Progress, campaign
+from genewright.mutation_testing.campaign import campaign
+from genewright.mutation_testing.counting import Progress
 from genewright.mutation_testing.criteria.criterion import Criterion
 from genewright.mutation_testing.mutants import Mutants
 from genewright.mutation_testing.presets.standard import STANDARD
@@ -28,7 +29,7 @@ def mutation_score(
     store: str | Path | None = None,
     executor: Any = None,
     batch_size: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> MutationReport:
     """Say how good a test set is: which mutants of a model it tells from the original.
 

@@ -1,4 +1,4 @@
-"""Where a campaign is kept: a folder with what it is, and one line a mutant, appended as mutants are done."""
+"""Where a campaign is kept: a folder with what it is, and lines of what is done, appended as mutants are done."""
 
 from __future__ import annotations
 
@@ -7,32 +7,40 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
-from genewright.errors import StoreError
+from genewright.errors import RecipeError, StoreError
 from genewright.extras import required
-from genewright.mutation_testing.record import Record
 from genewright.storage import write_atomically
 
 FORMAT = 1
 
 
-class CampaignStore:
+Kept = TypeVar("Kept")
+
+
+class CampaignStore(Generic[Kept]):
     """A folder of a campaign: ``campaign.json`` and ``rows.jsonl``.
 
     A line is whole or is not counted: what was written last when the process was killed is cut off and run again.
 
     Args:
         path: The folder; it is made.
+        read: Makes of a line of JSON what it holds.
+        write: Makes the line.
+
+    Attributes:
+        kept: What its lines hold, in the order in which they were written.
 
     Raises:
         StoreError: Another process has it, it cannot be written, or it is damaged.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, read: Callable[[bytes], Kept], write: Callable[[Kept], str]) -> None:
         self._path = Path(path)
+        self._of_line, self._as_line = read, write
         self._release: Callable[[], None] | None = None
-        self.records: dict[int, Record] = {}
+        self.kept: list[Kept] = []
 
     def __enter__(self) -> Self:
         filelock = required("filelock", extra="testing", what="A store")
@@ -66,10 +74,10 @@ class CampaignStore:
         header = self._path / "campaign.json"
         if header.exists():
             try:
-                held = cast("dict[str, Any]", json.loads(header.read_text()))
-            except ValueError as error:
+                held = cast("dict[str, Any]", dict(json.loads(header.read_text())))
+            except (ValueError, TypeError) as error:
                 raise StoreError(f"{header}: is damaged ({error}).") from None
-            other = [key for key in wanted if held.get(key) != wanted[key]]
+            other = [key for key in dict.fromkeys((*wanted, *held)) if held.get(key) != wanted.get(key)]
             if other:
                 raise StoreError(
                     f"{self._path}: holds another campaign; {', '.join(other)} differ. Take another folder, or give "
@@ -79,21 +87,21 @@ class CampaignStore:
             write_atomically(header, [json.dumps(wanted).encode() + b"\n"])
         self._read()
 
-    def add(self, records: Iterable[Record]) -> None:
-        """Append rows; they are on the disk when it returns.
+    def add(self, new: Iterable[Kept]) -> None:
+        """Append lines; they are on the disk when it returns.
 
         Raises:
             StoreError: The disk is full, or the file cannot be written.
         """
-        new = list(records)
+        lines = list(new)
         try:
             with (self._path / "rows.jsonl").open("ab") as file:
-                file.write("".join(record.to_json() + "\n" for record in new).encode())
+                file.write("".join(self._as_line(line) + "\n" for line in lines).encode())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise StoreError(f"{self._path}: rows cannot be written ({error.strerror}).") from error
-        self.records.update((record.number, record) for record in new)
+        self.kept += lines
 
     def _read(self) -> None:
         rows = self._path / "rows.jsonl"
@@ -104,6 +112,8 @@ class CampaignStore:
         if whole < len(data):
             with rows.open("r+b") as file:
                 file.truncate(whole)
-        for line in data[:whole].splitlines():
-            record = Record.from_json(line)
-            self.records[record.number] = record
+        for number, line in enumerate(data[:whole].splitlines(), 1):
+            try:
+                self.kept.append(self._of_line(line))
+            except (RecipeError, ValueError) as error:
+                raise StoreError(f"{rows}: line {number} is damaged. {error}") from None
