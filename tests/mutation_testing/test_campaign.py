@@ -194,3 +194,21 @@ def test_a_report_is_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
     assert "data:image/png" in text
     assert "http" not in text
     assert "<script" not in text
+
+
+def test_groups_by_bit_are_those_of_the_bits_that_flipped() -> None:
+    model, data = net(), blobs(40)
+    spec = gw.Mutants((gw.BitFlip(count=1), gw.StuckAt(value=1, count=1), gw.BitFlip(rate=0.1), gw.Zero(count=1)))
+    report = gw.campaign(model, data, spec, count=40, criterion="any", seed=1)
+    assert gw.MutationReport.from_json(report.to_json()).rows == report.rows
+    for row in report.rows:
+        changed: set[tuple[str, int]] = set()
+        for old, new in zip(model.parameters(), report.mutant(row.number, model).parameters(), strict=True):
+            words = (old.detach().view(torch.int32) ^ new.detach().view(torch.int32)).numpy().view(np.uint32)
+            changed |= {("float32", bit) for bit in range(32) if (words >> bit & 1).any()}
+        assert row.flips == (() if row.operator == "zero" else tuple(sorted(changed))), row
+    bits, fields = report.by("bit"), report.by("field")
+    single = {str(row.flips[0][1]) for row in report.rows if len(row.flips) == 1}
+    assert list(bits) == [*sorted(single, key=int), "none", "several"]
+    assert set(fields) == {"exponent", "mantissa", "none", "several"}
+    assert sum(score.of for score in bits.values()) == sum(score.of for score in fields.values()) == report.score().of

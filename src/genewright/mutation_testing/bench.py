@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genewright.backends import backend_of
 from genewright.batches import Batch, batches, count, first_samples
@@ -17,6 +18,7 @@ from genewright.errors import DataError, GenewrightError
 from genewright.fingerprint import Fingerprints
 from genewright.interrupts import checkpoint, hearing
 from genewright.mutate import act
+from genewright.mutation_testing.flipped_bits import Flip, acts_on_bits, flips, words_of
 from genewright.mutation_testing.judging import Judge, Judged, confidence
 from genewright.mutation_testing.mutants import Mutant, Mutants, PlannedMutants
 from genewright.mutation_testing.outcome import Outcome
@@ -37,11 +39,13 @@ class Tried:
         mutant: What it is.
         steps: Its recipe's steps, as JSON holds them.
         trial: What it did.
+        flips: The bits that it flipped, where its operator acts on bits.
     """
 
     mutant: Mutant
     steps: tuple[Mapping[str, Any], ...]
     trial: Trial
+    flips: tuple[Flip, ...] = ()
 
 
 @dataclass
@@ -51,6 +55,7 @@ class _Made:
     changed: tuple[str, ...] | None
     result: str | None
     steps: tuple[Mapping[str, Any], ...]
+    flips: tuple[Flip, ...] = ()
 
 
 class Bench:
@@ -135,7 +140,7 @@ class Bench:
             trial = tally.trial(self.original.score) if isinstance(tally, Tally) else tally
             if made.result == self._prints.first:
                 trial = dataclasses.replace(trial, note="no byte changed")
-            found.append(Tried(mutant, made.steps, trial))
+            found.append(Tried(mutant, made.steps, trial, made.flips))
         return found
 
     def _one(
@@ -185,6 +190,7 @@ class Bench:
             mutant: Which.
             describe: Whether its recipe and its fingerprint are asked for.
         """
+        words: dict[str, NDArray[Any]] = {}
         with Transaction(
             self._backend,
             self._model,
@@ -208,7 +214,11 @@ class Bench:
                 steps = [first.with_(parents=parents), *others[:-1], others[-1].with_(result=result)]
             else:
                 steps = [first.with_(parents=parents, result=result)]
-            yield _Made(changed, result, tuple(step.to_json() for step in steps))
+            if changed is not None and acts_on_bits(mutant.operator):
+                words = words_of(self.network, changed)
+            made = _Made(changed, result, tuple(step.to_json() for step in steps))
+            yield made
+        made.flips = flips(words, self.network)
 
     def _start(self, at: int, batch: Batch) -> tuple[Outputs, Judged]:
         if self._at != at or self._before is None:

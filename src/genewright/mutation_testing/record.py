@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from genewright.errors import RecipeError
 from genewright.mutation_testing.bench import Tried
+from genewright.mutation_testing.flipped_bits import Flip
 from genewright.mutation_testing.trial import Trial
 from genewright.operator import AnyOperator, Operator, operator_from_json
 from genewright.settings import setting_to_json
@@ -26,6 +27,8 @@ class Record:
         layer: The layer, or None.
         steps: Its recipe's steps on the first model.
         trials: What it did, on each model.
+        flips: Which bits of the first model's weights it flipped, by number format and position, each once; only asked
+            of operators that act on bits.
     """
 
     number: int
@@ -35,6 +38,7 @@ class Record:
     layer: str | None
     steps: tuple[Mapping[str, Any], ...]
     trials: tuple[Trial, ...]
+    flips: tuple[Flip, ...] = ()
 
     @classmethod
     def of(cls, label: str, tried: list[Tried]) -> Record:
@@ -48,11 +52,12 @@ class Record:
             layer=mutant.site.layer,
             steps=tried[0].steps,
             trials=tuple(one.trial for one in tried),
+            flips=tried[0].flips,
         )
 
     def to_json(self) -> str:
         """Return it as one line."""
-        form = {
+        form: dict[str, Any] = {
             "number": self.number,
             "operator": self.operator,
             "label": self.label,
@@ -61,6 +66,8 @@ class Record:
             "steps": list(self.steps),
             "trials": [trial.to_json() for trial in self.trials],
         }
+        if self.flips:
+            form["flips"] = [list(flip) for flip in self.flips]
         return json.dumps(form, separators=(",", ":"))
 
     @classmethod
@@ -80,6 +87,7 @@ class Record:
                 layer=form["layer"],
                 steps=tuple(form["steps"]),
                 trials=tuple(Trial.from_json(trial) for trial in form["trials"]),
+                flips=tuple((str(dtype), int(bit)) for dtype, bit in form.get("flips", ())),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise RecipeError(f"A row of the report is damaged: {error!r}.") from None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,27 +17,20 @@ from genewright.errors import RecipeError, SettingError
 from genewright.evolution.frame import as_frame
 from genewright.mutate import replay
 from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion, criterion_from_json
-from genewright.mutation_testing.intervals import Score, benjamini_hochberg, score_of
+from genewright.mutation_testing.grouping import By, groups_of
+from genewright.mutation_testing.intervals import Score
 from genewright.mutation_testing.outcome import Outcome
 from genewright.mutation_testing.record import Record
+from genewright.mutation_testing.report_file import from_lines, to_lines
+from genewright.mutation_testing.report_text import drawn, table_of, words_of
 from genewright.mutation_testing.row import Row
 from genewright.mutation_testing.smallest import Cover, smallest_cover
-from genewright.mutation_testing.trial import Original, Trial
+from genewright.mutation_testing.trial import Bits, Original, Trial
+from genewright.mutation_testing.verdicts import kills_of, rows_of, score_of_rows
 from genewright.recipe import Recipe
-from genewright.showing import LINES, Bar, Shown, bars, fragment, more_line
+from genewright.showing import Shown
 from genewright.step import Step
 from genewright.storage import Overwrite, read_file, write_atomically
-
-FORMAT = 1
-TRIVIAL = 0.9  # of the samples that the original has right
-_COLOURS = {
-    Outcome.KILLED: "#3f7fb5",
-    Outcome.SURVIVED: "#e8743b",
-    Outcome.UNCHANGED: "#d5dae0",
-    Outcome.NONFINITE: "#b0413e",
-    Outcome.REFUSED: "#9aa5b1",
-    Outcome.CRASHED: "#5b5b5b",
-}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -78,29 +70,9 @@ class MutationReport(Shown):
         notes: tuple[str, ...],
     ) -> Self:
         """Let a criterion judge records, all together, for what it says of one depends on their number."""
-        verdicts = {
-            at: criterion.judge(record.trials, originals, alpha)
-            for at, record in enumerate(records)
-            if _status(record) is None
-        }
-        tested = [at for at, verdict in verdicts.items() if verdict.p is not None]
-        raw = [cast(float, verdicts[at].p) for at in tested]
-        adjusted = benjamini_hochberg(raw).tolist() if criterion.adjusts else raw
-        levels = dict(zip(tested, adjusted, strict=True))
-        rows: list[Row] = []
-        for at, record in enumerate(records):
-            outcome, verdict = _status(record), verdicts.get(at)
-            said: dict[str, Any] = {}
-            if verdict is not None:
-                strict = not criterion.adjusts  # the papers write p < 0.05
-                level = levels.get(at)
-                met = level is None or (level < alpha if strict else level <= alpha)
-                outcome = Outcome.KILLED if verdict.killed and met else Outcome.SURVIVED
-                said = {"p": verdict.p, "adjusted": level, "effect": verdict.effect, "interval": verdict.interval}
-            assert outcome is not None
-            rows.append(_row(record, originals[0], outcome, said))
         return cls(
-            rows=tuple(rows), criterion=criterion, alpha=alpha, originals=tuple(originals), about=about, notes=notes,
+            rows=rows_of(records, originals, criterion, alpha),
+            criterion=criterion, alpha=alpha, originals=tuple(originals), about=about, notes=notes,
             _records=tuple(records),
         )  # fmt: skip
 
@@ -153,9 +125,7 @@ class MutationReport(Shown):
         Args:
             rows: Some of the rows; all by default.
         """
-        chosen = self.rows if rows is None else rows
-        killed = sum(row.outcome is Outcome.KILLED for row in chosen)
-        return score_of(killed, killed + sum(row.outcome is Outcome.SURVIVED for row in chosen))
+        return score_of_rows(self.rows if rows is None else rows)
 
     def outcomes(self) -> dict[Outcome, int]:
         """Return how many mutants have each of the six outcomes."""
@@ -172,19 +142,16 @@ class MutationReport(Shown):
         rows = [row for row in self.rows if row.outcome is Outcome.SURVIVED]
         return tuple(sorted(rows, key=lambda row: (-row.changed, -(row.largest_change or 0), row.number)))
 
-    def by(self, what: Literal["operator", "label", "layer", "site", "unit", "bit"]) -> dict[str, Score]:
+    def by(self, what: By) -> dict[str, Score]:
         """Return the score of each group of mutants.
 
         Args:
             what: "operator" groups by name, "label" by name and settings, "site" and "unit" by where a mutant acts,
-                "bit" by the bits that the operator's settings name.
+                "bit" by the position of the bit that `BitFlip` or `StuckAt` flipped (of each dtype, where there are
+                several), "field" by sign, exponent and mantissa. Mutants that flipped several different bits, or none,
+                are groups of their own.
         """
-        if what not in ("operator", "label", "layer", "site", "unit", "bit"):
-            raise SettingError(f"by: groups are operator, label, layer, site, unit, bit; received {what!r}.")
-        groups: dict[str, list[Row]] = {}
-        for row in self.rows:
-            groups.setdefault(_group(row, what), []).append(row)
-        return {name: self.score(rows) for name, rows in groups.items()}
+        return {name: self.score(rows) for name, rows in groups_of(self.rows, what).items()}
 
     @functools.cached_property
     def kills(self) -> NDArray[np.bool_]:
@@ -192,19 +159,18 @@ class MutationReport(Shown):
 
         Of the first model. Without targets: the prediction differs. Rows of mutants that did not run are empty.
         """
-        matrix = np.zeros((len(self._records), self.originals[0].samples), np.bool_)
-        for at, record in enumerate(self._records):
-            if record.trials[0].ran:
-                matrix[at] = _kills(record.trials[0], self.originals[0])
-        return matrix
+        return self._matrix(lambda trial: kills_of(trial, self.originals[0]))
 
     @functools.cached_property
     def changes(self) -> NDArray[np.bool_]:
         """Which samples' predictions differ from the original's in which mutants, mutants x samples."""
+        return self._matrix(lambda trial: trial.changed)
+
+    def _matrix(self, bits: Callable[[Trial], Bits]) -> Bits:
         matrix = np.zeros((len(self._records), self.originals[0].samples), np.bool_)
         for at, record in enumerate(self._records):
             if record.trials[0].ran:
-                matrix[at] = record.trials[0].changed
+                matrix[at] = bits(record.trials[0])
         return matrix
 
     def smallest(self) -> Cover:
@@ -257,7 +223,6 @@ class MutationReport(Shown):
     def to_json(self) -> str:
         """Return the report as JSON lines: what it is, then one line a mutant."""
         header = {
-            "genewright_mutation_report": FORMAT,
             "criterion": self.criterion.to_json(),
             "alpha": self.alpha,
             "originals": [original.to_json() for original in self.originals],
@@ -266,8 +231,7 @@ class MutationReport(Shown):
             "likely_equivalent": sorted(self.likely_equivalent),
             "trained": self.trained,
         }
-        lines = [json.dumps(header, separators=(",", ":")), *(record.to_json() for record in self._records)]
-        return "\n".join(lines) + "\n"
+        return to_lines(header, self._records)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> MutationReport:
@@ -276,13 +240,7 @@ class MutationReport(Shown):
         Raises:
             RecipeError: It is damaged, or no report.
         """
-        lines = text.splitlines()
-        try:
-            header = cast("dict[str, Any]", json.loads(lines[0])) if lines else {}
-        except ValueError:
-            header = {}
-        if not isinstance(header, dict) or header.get("genewright_mutation_report") != FORMAT:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise RecipeError("This is not a report of mutants: its first line has no 'genewright_mutation_report'.")
+        header, records = from_lines(text)
         try:
             criterion = criterion_from_json(header["criterion"])
             originals = [Original.from_json(one) for one in header["originals"]]
@@ -290,7 +248,6 @@ class MutationReport(Shown):
             equivalent, trained = frozenset(header["likely_equivalent"]), bool(header["trained"])
         except (KeyError, ValueError, TypeError) as error:
             raise RecipeError(f"The report is damaged: {error!r}.") from None
-        records = [Record.from_json(line) for line in lines[1:]]
         made = cls.judged(records, originals, criterion, alpha, about, notes)
         return dataclasses.replace(made, likely_equivalent=equivalent, trained=trained)
 
@@ -329,114 +286,11 @@ class MutationReport(Shown):
 
     def details(self) -> str:
         """Return the report in words: a line an operator, the score, what it cannot say."""
-        return "\n".join(lines_of(self))
+        return "\n".join([*table_of(self.rows), "", *self._words()])
 
     def _repr_html_(self) -> str:
-        groups: dict[str, list[Row]] = {}
-        for row in self.rows:
-            groups.setdefault(row.label, []).append(row)
-        shown = list(groups.items())[:LINES]
-        outcomes = [
-            Bar(
-                label,
-                tuple((sum(row.outcome is one for row in rows), colour) for one, colour in _COLOURS.items()),
-                str(self.score(rows)),
-            )
-            for label, rows in shown
-        ]
-        scores = [
-            Bar(label, (((score := self.score(rows)).share or 0.0, _COLOURS[Outcome.KILLED]),), str(score),
-                (score.low, score.high) if score.of else None)
-            for label, rows in shown
-        ]  # fmt: skip
-        legend = "".join(
-            f'<span style="color: {colour}">&#9632;</span> {outcome} {count:,} &nbsp; '
-            for outcome, count in self.outcomes().items()
-            for colour in [_COLOURS[outcome]]
-        )
-        words = lines_of(self)
-        more = f"... and {len(groups) - LINES:,} more operators: .details()" if len(groups) > LINES else ""
-        return fragment(
-            f"{len(self.rows):,} mutants, {self.score()} killed",
-            f"<div>{legend}</div>",
-            bars("what became of the mutants", outcomes),
-            more_line("killed of killed and survived, with Wilson's interval"),
-            bars("scores", scores, full=1.0),
-            more_line(more),
-            *(more_line(line) for line in words[words.index("") + 2 :][:LINES]),
-        )
+        return drawn(self.rows, self._words())
 
-
-def lines_of(report: MutationReport) -> list[str]:
-    """Return the report in words: a line an operator, the score, what it cannot say."""
-    groups: dict[str, list[Row]] = {}
-    for row in report.rows:
-        groups.setdefault(row.label, []).append(row)
-    width = max([len(label) for label in groups] + [8])
-    lines = [f"{'operator':<{width}}  made  unchanged  nonfinite  refused  crashed  trivial  killed  survived"]
-    for label, rows in groups.items():
-        of = Counter(row.outcome for row in rows)
-        trivial = sum(row.trivial for row in rows)
-        made = len(rows) - of[Outcome.REFUSED]
-        lines.append(
-            f"{label:<{width}}  {made:4}  {of[Outcome.UNCHANGED]:9}  {of[Outcome.NONFINITE]:9}  "
-            f"{of[Outcome.REFUSED]:7}  {of[Outcome.CRASHED]:7}  {trivial:7}  {of[Outcome.KILLED]:6}  "
-            f"{of[Outcome.SURVIVED]:8}"
-        )
-    adjusted = ", Benjamini-Hochberg" if report.criterion.adjusts and any(r.p is not None for r in report.rows) else ""
-    number = len(report.originals) if report.criterion.unit == "trainings" else report.originals[0].samples
-    lines += ["", f"score     {report.score()} killed by {report.criterion.name!r} at {report.alpha:g}{adjusted}"]
-    lines.append(f"unit      {number:,} {report.criterion.unit}")
-    drop = report.smallest_drop()
-    if drop is not None:
-        lines.append(f"at least  a loss of {100 * drop:.2g} points is needed to kill one mutant on this data")
-    if report.trained:
-        count = len(report.likely_equivalent)
-        lines.append(f"on train  {count} survivors survive there too: too close to tell, equivalent or not")
-    lines += [f"note      {note}" for note in report.notes]
-    return lines
-
-
-def _status(record: Record) -> Outcome | None:
-    """Return the outcome that no criterion decides: the worst of all models; unchanged only where all are."""
-    states = [trial.status for trial in record.trials]
-    for worst in (Outcome.CRASHED, Outcome.REFUSED, Outcome.NONFINITE):
-        if worst in states:
-            return worst
-    return Outcome.UNCHANGED if all(state is Outcome.UNCHANGED for state in states) else None
-
-
-def _kills(trial: Trial, original: Original) -> NDArray[np.bool_]:
-    return trial.wrong & original.right
-
-
-def _row(record: Record, original: Original, outcome: Outcome, verdict: Mapping[str, Any]) -> Row:
-    trial = record.trials[0]
-    facts: dict[str, Any] = {}  # of a mutant that ran
-    if trial.ran:
-        kills = _kills(trial, original)
-        right, broken = int(np.count_nonzero(original.right)), int(np.count_nonzero(kills))
-        has_targets = original.targets != "none"
-        facts = {
-            "samples": original.samples,
-            "broken": broken,
-            "mended": int(np.count_nonzero(~(original.right | trial.wrong))) if has_targets else 0,
-            "changed": int(np.count_nonzero(trial.changed)),
-            "after": trial.score,
-            "largest_change": trial.largest_change,
-            "trivial": right > 0 and broken >= TRIVIAL * right,
-        }
-    return Row(
-        number=record.number, operator=record.operator, label=record.label, site=record.site, layer=record.layer,
-        outcome=outcome, steps=record.steps, result=trial.result, before=original.score,
-        note=next((one.note for one in record.trials if one.note), ""), **facts, **verdict,
-    )  # fmt: skip
-
-
-def _group(row: Row, what: str) -> str:
-    if what == "bit":
-        bits = row.steps[0].get("settings", {}).get("bits") if row.steps else None
-        return "-" if bits is None else " ".join(map(str, cast("list[Any]", bits)))
-    if what in ("site", "unit"):
-        return row.site
-    return "(all)" if what == "layer" and row.layer is None else str(getattr(row, what))
+    def _words(self) -> list[str]:
+        too_close = len(self.likely_equivalent) if self.trained else None
+        return words_of(self.rows, self.criterion, self.alpha, self.originals, too_close, self.notes)

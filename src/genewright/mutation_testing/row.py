@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from genewright.mutation_testing.flipped_bits import Flip
 from genewright.mutation_testing.outcome import Outcome
 
 
@@ -34,6 +35,7 @@ class Row:
         effect: The criterion's effect size; None where it has none.
         interval: Bounds of the effect.
         trivial: Nine in ten samples that the original has right kill it.
+        flips: The bits that it flipped, by number format and position, each once; only asked of operators on bits.
         note: Why it was refused or crashed, or what else there is to say.
     """
 
@@ -57,4 +59,5 @@ class Row:
     effect: float | None = None
     interval: tuple[float, float] | None = None
     trivial: bool = False
+    flips: tuple[Flip, ...] = ()
     note: str = ""

@@ -40,12 +40,17 @@ def page_of(report: MutationReport) -> str:
         outcomes=[outcome.value for outcome in Outcome],
         operators=_operators(report),
         layers=[(name, str(score)) for name, score in report.by("layer").items()],
+        bits=[(name, str(score)) for name, score in report.by("bit").items()] if _on_bits(report) else [],
         survivors=survivors[:_ROWS],
         left_out=max(0, len(survivors) - _ROWS),
         cover_words=_cover(report),
         samples=_samples(report),
         matrix=_matrix(report),
     )
+
+
+def _on_bits(report: MutationReport) -> bool:
+    return any(row.flips for row in report.rows)
 
 
 def _facts(report: MutationReport) -> list[tuple[str, str]]:
