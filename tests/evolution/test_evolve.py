@@ -244,6 +244,47 @@ def test_elites_are_evaluated_again_and_their_mean_counts() -> None:
     assert weights(run.best_model) == weights(run.model(run.best))
 
 
+class Luck(gw.fitness.Fitness):
+    """The loss, and luck that differs from model to model and from noise to noise."""
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+
+    def evaluate(self, model: Any, noise: Noise) -> float:
+        return loss(model) + self.most * float(uniform01(noise.child(gw.fingerprint(model)).stream("luck")))
+
+
+class TestRejudged:
+    def test_the_best_of_the_last_generation_are_judged_by_what_none_was_chosen_by(self) -> None:
+        run = evolved(fitness=Luck(1.0))
+        before = story(run)
+        found = run.rejudged(loss, seed=1, count=3)
+        last = sorted((one for one in run.individuals() if one.generation == 4), key=lambda one: -(one.objective or 0))
+        assert sorted(one.number for one, _ in found) == sorted(one.number for one in last[:3])
+        assert [value for _, value in found] == sorted((loss(run.model(one)) for one in last[:3]), reverse=True)
+        assert story(run) == before
+
+    def test_their_noise_is_that_of_the_seed_and_not_of_the_run(self) -> None:
+        run = evolved(fitness=Luck(1.0))
+        found = run.rejudged(Luck(1.0), seed=1)
+        assert found == run.rejudged(Luck(1.0), seed=1)
+        assert found != run.rejudged(Luck(1.0), seed=2)
+        assert all(value != one.fitness for one, value in run.rejudged(Luck(1.0), seed=246))
+
+    def test_what_has_no_fitness_is_no_finalist(self) -> None:
+        run = evolved(fitness=lambda model: loss(model) if float(model[0].weight[0, 0]) > 0 else math.nan)
+        found = run.rejudged(loss, seed=1, count=100)
+        assert 0 < len(found) == sum(one.fitness is not None for one in run.individuals() if one.generation == 4)
+
+    @pytest.mark.parametrize(
+        ("fitness", "count", "message"),
+        [(loss, 0, "count must be"), (lambda model: None, 2, "received None"), (lambda model: math.nan, 2, "nan")],
+    )
+    def test_bad_input(self, fitness: Any, count: int, message: str) -> None:
+        with pytest.raises(gw.SettingError, match=message):
+            evolved(generations=1).rejudged(fitness, seed=1, count=count)
+
+
 class TestBadInput:
     @pytest.mark.parametrize("population", [0, 1, -3, 2.5])
     def test_populations_below_two(self, population: Any) -> None:

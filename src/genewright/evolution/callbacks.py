@@ -77,7 +77,7 @@ class _Function(Callback):
 
     def told(self, report: Report) -> bool | None:
         answer = self._function(report)
-        return isinstance(answer, bool | np.bool_) and bool(answer)
+        return answer is True or answer is np.True_
 
 
 def as_callbacks(given: Any) -> list[Callback]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,14 +24,18 @@ class _End:
 
 
 @contextmanager
-def _told_of(callbacks: Sequence[Callback], about: Mapping[str, Any]) -> Iterator[_End]:
+def _told_of(callbacks: Sequence[Callback], about: Mapping[str, Any]) -> Generator[_End]:
     """Tell callbacks that a run starts, and at the end why it ended: all who were told the first, whatever happens."""
     end = _End()
+
+    def tell(callback: Callback) -> None:
+        callback.ended(end.reason)
+
     with ExitStack() as ends:
         try:
             for callback in callbacks:
                 callback.started(about)
-                ends.callback(lambda one=callback: one.ended(end.reason))
+                ends.callback(tell, callback)
             yield end
         except BaseException as error:
             end.reason = type(error).__name__

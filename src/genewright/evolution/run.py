@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from genewright.errors import EvolutionError
 from genewright.evolution.champion import Champion
 from genewright.evolution.frame import as_frame, generations_of
+from genewright.evolution.front import front_of
 from genewright.evolution.grower import Grower
 from genewright.evolution.individual import Genome, Individual
 from genewright.evolution.mutations import Mutations, Tally
@@ -21,9 +20,12 @@ from genewright.evolution.shown import lines_of, shown_as_html
 from genewright.evolution.stores.store import Generation, Store
 from genewright.evolution.strategies.map_elites import Archive
 from genewright.evolution.trained_weights import TrainedWeights
-from genewright.evolution.values import objectives
+from genewright.evolution.values import Value, checked, objectives
+from genewright.fitness.fitness import judged
 from genewright.mutate import recipe
 from genewright.recipe import Recipe
+from genewright.seeding import Noise, Seed
+from genewright.settings import check_integer
 from genewright.showing import Shown
 from genewright.storage import Overwrite
 
@@ -158,6 +160,29 @@ class Run(Shown):
         number = individual if isinstance(individual, int) else individual.number
         return self._grower.signed(self.individual(number).number)
 
+    def rejudged(self, fitness: Any, *, seed: Seed, count: int = 8) -> list[tuple[Individual, Value]]:
+        """Judge the best of the last generation once more, all alike: for noisy fitness, whose best was lucky, too.
+
+        Args:
+            fitness: As in `gw.evolve`, or another one, such as with more episodes.
+            seed: What it draws from; the same for all, and not what they were chosen by.
+            count: How many, at least 1.
+
+        Returns:
+            Individuals with their new fitness, the best first. The run stays as it is.
+
+        Raises:
+            SettingError: The fitness is no number.
+        """
+        check_integer("Run.rejudged", "count", count, low=1)
+        noise = Noise(seed, "/rejudged", "fitness")
+        last: list[tuple[float, Individual]] = []
+        for _, group in itertools.groupby(self.individuals(), key=lambda one: one.generation):
+            last = [(one.objective, one) for one in group if one.objective is not None]
+        finalists = [one for _, one in sorted(last, key=lambda pair: pair[0], reverse=True)[:count]]
+        found = [(one, checked(judged(fitness, self.model(one), noise))) for one in finalists]
+        return sorted(found, key=lambda pair: next(iter(objectives(pair[1]))), reverse=True)
+
     def report(self, path: str | Path, *, overwrite: Overwrite = False) -> None:
         """Write one page of HTML, which needs nothing else: how the run went, and how the champion came about.
 
@@ -196,21 +221,3 @@ class Run(Shown):
 
     def _champion_moved(self) -> bool:
         return any(one.genome.operator is not None for one in self.lineage(self.best))
-
-
-def front_of(individuals: Iterator[Individual]) -> list[Individual]:
-    """Return the individuals that none exceeds in all objectives; of several equal ones the oldest.
-
-    One exceeds another where it is at least as good in every objective, and better in one.
-    """
-    front: list[Individual] = []
-    values: NDArray[np.float64] = np.empty((0, 0))
-    for one in individuals:
-        assert one.fitness is not None
-        mine = np.array(objectives(one.fitness))
-        if front and np.all(values >= mine, axis=1).any():
-            continue
-        stays: list[int] = np.flatnonzero(~np.all(mine >= values, axis=1)).tolist() if front else []
-        front = [front[at] for at in stays] + [one]
-        values = np.vstack([values[stays], mine]) if stays else mine[None]
-    return [front[at] for at in np.lexsort((np.arange(len(front)), -values[:, 0]))] if front else []

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genewright.errors import EvolutionError
+from genewright.evolution.front import front_of
 from genewright.evolution.individual import Genome, Individual
-from genewright.evolution.run import front_of
 from genewright.evolution.stores.store import Store
 from genewright.evolution.values import FITNESS, objectives
 
