@@ -23,6 +23,7 @@ from genewright.operator import operator_class, registered
 from genewright.part import along
 from genewright.seeding import Noise
 from genewright.where import Where, as_where
+from tests.crosses import crossed
 from tests.networks import NETWORKS, make
 
 # Operators of architecture and on units need an example: tests/operators/architecture and units hold their invariants.
@@ -67,11 +68,8 @@ VARIANTS = {
 OPERATORS = DEFAULTS | VARIANTS
 WITH_EXAMPLES = {"align_to", "crossover_aligned"}  # they act on networks that can be run
 WITH_DONORS = {"crossover", "rewind"}
-CROSSED = [
-    pytest.param(name, marks=[pytest.mark.slow] if name in VARIANTS or name in WITH_DONORS else [])
-    for name in OPERATORS
-    if name not in WITH_EXAMPLES
-]
+QUICK = [name for name in DEFAULTS if name not in WITH_EXAMPLES | WITH_DONORS]
+THOROUGH = [name for name in OPERATORS if name not in WITH_EXAMPLES and name not in QUICK]
 
 # An operator may refuse a network that has nothing for it. These do, and no others.
 _NO_KERNEL = {"parameter_lists"}
@@ -111,8 +109,13 @@ def assert_kept_or_refused(operator: Any, name: str, model: Any, *, refuses: boo
         gw.check_operator(operator, {name: model})
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("operator", CROSSED)
+@pytest.mark.parametrize(
+    ("operator", "name"),
+    [
+        *crossed(QUICK, NETWORKS, one_in=3),
+        *(pytest.param(operator, name, marks=pytest.mark.slow) for operator in THOROUGH for name in NETWORKS),
+    ],
+)
 def test_operator_keeps_its_invariants_on_modules(operator: str, name: str) -> None:
     assert_kept_or_refused(OPERATORS[operator], name, make(name), refuses=name in REFUSED_MODULES.get(operator, ()))
 
@@ -125,7 +128,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {name: gw.read_checkpoint(folder / f"{name}.safetensors") for name in NETWORKS}
 
 
-@pytest.mark.parametrize("operator", CROSSED)
+@pytest.mark.parametrize("operator", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in THOROUGH)])
 def test_operator_keeps_its_invariants_on_files(operator: str, checkpoints: dict[str, Any]) -> None:
     refusing = REFUSED_FILES.get(operator, set())
     for name, checkpoint in checkpoints.items():
