@@ -22,6 +22,7 @@ from genewright.noise import Change
 from genewright.operator import donors_of
 from genewright.seeding import Noise
 from genewright.where import Where
+from tests.crosses import crossed
 from tests.networks import NETWORKS, make
 from tests.operators.architecture import test_conformance as architecture
 from tests.outcomes import Accepted, Refused, agree
@@ -75,11 +76,10 @@ def structural() -> dict[str, Case]:
     return {name: as_case(name, room.make(network)) for name, (room, network) in architecture.CASES.items()}
 
 
-@pytest.mark.parametrize("name", architecture.DEFAULTS)
-def test_all_ways_agree_on_architecture(name: str, structural: dict[str, Case]) -> None:
-    for network in FEW:
-        refuses = network in architecture.REFUSED.get(name, ())
-        assert isinstance(agree(structural[network], STRUCTURAL[name]), Refused) == refuses
+@pytest.mark.parametrize(("name", "network"), list(crossed(architecture.DEFAULTS, FEW, one_in=3)))
+def test_all_ways_agree_on_architecture(name: str, network: str, structural: dict[str, Case]) -> None:
+    refuses = network in architecture.REFUSED.get(name, ())
+    assert isinstance(agree(structural[network], STRUCTURAL[name]), Refused) == refuses
 
 
 @pytest.mark.slow

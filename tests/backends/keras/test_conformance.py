@@ -64,7 +64,8 @@ FIRST = {
     **dict.fromkeys(("copy_layer", "grow_inputs", "grow_outputs", "shrink_inputs", "shrink_outputs"), "dense"),
     **dict.fromkeys(("narrow", "prune_units", "split_units"), "dense"),  # the subclassed one takes seconds for each
     **dict.fromkeys(("resize_positions", "resize_vocabulary"), "recurrent"),
-}  # the others: the subclassed one
+    **dict.fromkeys(("gaussian_noise", "set_weights", "swap_units", "transfer", "zero"), "subclassed"),  # it is dear
+}  # the others: the dense one
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def cases() -> dict[str, Any]:
 def _pairs() -> Iterator[Any]:
     for operator in OPERATORS:
         for case in CASES:
-            marks = [] if case == FIRST.get(operator, "subclassed") else [pytest.mark.slow]
+            marks = [] if case == FIRST.get(operator, "dense") else [pytest.mark.slow]
             yield pytest.param(operator, case, marks=marks)
 
 
