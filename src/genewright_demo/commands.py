@@ -59,6 +59,7 @@ def next_commands(folder: Folder, framework: Framework) -> list[str]:
         f"mutate sign-flip {original} --rate 0.01 --seed 1 --out {flipped} --force",
         f"compare {original} {flipped}{model} --data {held_out}",
         *_on_architecture(folder, framework, held_out),
+        f"survivors {shlex.quote(str(folder.mutants))}",
         "operators",
     ]
     return [f"{command_name()} {line}" for line in words]

@@ -27,6 +27,8 @@ class Folder:
         growth: Picture of all networks of the part on architecture.
         evolved: The champion of a short evolution, its recipe inside.
         evolution: How that came about, as a page for a browser.
+        mutants: The report of the mutants that the held-out images were to kill.
+        faults: Picture of what a flipped bit does, bit by bit.
         report: Everything that was measured, as JSON.
     """
 
@@ -45,6 +47,8 @@ class Folder:
         self.growth = path / "growth.png"
         self.evolved = path / f"evolved{suffix}"
         self.evolution = path / "evolution.html"
+        self.mutants = path / "mutants.jsonl"
+        self.faults = path / "faults.png"
         self.report = path / _REPORT
 
     def files(self) -> dict[str, Path]:

@@ -22,6 +22,7 @@ from genewright_demo.folder import Folder
 from genewright_demo.framework import Framework
 from genewright_demo.grid import RATES, STRENGTHS, Cell, best_of, mutate_over_grid, mutation
 from genewright_demo.grow import Stage, draw_stages, grow, regrow, say_stages
+from genewright_demo.mutants import Judged, judge_by_mutants, say_judged
 from genewright_demo.recycle import Recycling, recycle, say_recycling
 
 
@@ -43,6 +44,7 @@ class Result:
         regrown: Fingerprint that a fresh process reached from its recipe.
         recycling: What became of the dead units of a badly trained network.
         evolved: What came of the short evolution.
+        test_set: What mutants and faults say of the held-out images and of the network.
         files: The files by what they are.
         commands: The next commands to try.
     """
@@ -60,6 +62,7 @@ class Result:
     regrown: str
     recycling: Recycling
     evolved: Evolved
+    test_set: Judged
     files: dict[str, str]
     commands: tuple[str, ...]
 
@@ -72,6 +75,7 @@ class Result:
             "stages": [stage.to_json() for stage in self.stages],
             "recycling": self.recycling.to_json(),
             "evolved": self.evolved.to_json(),
+            "test_set": self.test_set.to_json(),
             "commands": list(self.commands),
         }
 
@@ -119,6 +123,10 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console,
     with framework.one_thread():
         evolved = evolve(model, digits, framework, seed, folder, console)
     say_evolved(evolved, folder, console)
+    console.say("\nHow good is the test set?", style="bold")
+    with framework.one_thread():
+        test_set = judge_by_mutants(model, digits, seed, folder, console)
+    say_judged(test_set, folder, console)
     result = Result(
         accuracy=accuracy,
         held_out=len(digits.held_labels),
@@ -133,6 +141,7 @@ def run_demo(folder: Folder, framework: Framework, seed: Seed, console: Console,
         regrown=regrown,
         recycling=recycling,
         evolved=evolved,
+        test_set=test_set,
         files={name: str(path) for name, path in folder.files().items()},
         commands=tuple(next_commands(folder, framework)),
     )

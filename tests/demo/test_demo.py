@@ -68,6 +68,26 @@ def test_dead_units_start_again_and_learn(ran: Ran) -> None:
     assert "Recycle dead units" in ran.output
 
 
+def test_the_confident_half_of_the_test_set_kills_fewer_mutants(ran: Ran) -> None:
+    found = ran.report["test_set"]
+    assert found["whole"][1] == found["confident"][1] == 60
+    assert found["confident"][0] < found["whole"][0] < 60
+    assert f"{found['whole'][0]} of 60" in ran.output
+    report = gw.MutationReport.load(ran.file("mutants"))
+    assert report.score().killed == found["whole"][0]
+    net = gw.load(DigitsClassifier, ran.file("original"))
+    assert len(found["survivors"]) == 3
+    for one in found["survivors"]:
+        assert gw.fingerprint(report.mutant(one["number"], net)) == one["result"]
+        assert one["result"] in ran.output
+    failed, injected, population = found["faults"]
+    assert population == 32 * sum(parameter.numel() for parameter in net.parameters())
+    assert sum(bad for bad, _ in found["by_field"].values()) == failed
+    assert sum(of for _, of in found["by_field"].values()) == injected
+    assert found["by_field"]["mantissa"][0] * 5 < found["by_field"]["mantissa"][1]
+    assert ran.file("faults").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.slow
 def test_the_whole_demo_trains_a_better_network(ran: Ran, tmp_path: Path) -> None:
     whole = demo(tmp_path)

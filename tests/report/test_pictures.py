@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from genewright.report.accuracy_map import _points, draw_accuracy_map
 from genewright.report.growth import Way, growth_figure
+from genewright.report.mutation_testing.faults_by_bit import faults_figure
 from genewright.report.weights_before_after import draw_weights_before_after
 
 
@@ -47,6 +48,17 @@ def test_no_label_of_the_growth_lies_on_another(end: float, plain: float) -> Non
 def test_losses_are_said_in_points() -> None:
     said = [_points(lost) for lost in (0.0, 0.278, -0.278, 4.44, 62.5)]
     assert said == ["0", "\N{MINUS SIGN}0.3", "+0.3", "\N{MINUS SIGN}4.4", "\N{MINUS SIGN}62"]
+
+
+def test_a_bar_is_the_share_of_its_bit() -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+    rate = gw.fault_rate(net, torch.randn(20, 4), gw.BitFlip(count=1), margin=0.1, confidence=0.9, seed=1)
+    axes = faults_figure(rate).axes[0]
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == [one.share or 0.0 for one in rate.by("bit").values()]
+    assert max(heights) > 0.5
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mantissa", "exponent", "sign"]
 
 
 def test_pictures_are_written_at_the_width_of_a_page(tmp_path: Path) -> None:
