@@ -201,7 +201,7 @@ def test_a_short_evolution_makes_it_smaller_and_as_good(ran: Ran) -> None:
 
 
 def test_every_file_that_is_named_is_there(ran: Ran) -> None:
-    assert len(ran.report["files"]) == 14
+    assert len(ran.report["files"]) == 16
     for name, path in ran.report["files"].items():
         assert ran.file(name).stat().st_size > 0
         assert path in ran.output
