@@ -176,7 +176,8 @@ def test_frozen_parameters_of_a_scripted_module_stay_frozen() -> None:
 @pytest.mark.parametrize("change", [_scripted, _traced, _scripted_layer])
 def test_the_layers_of_a_scripted_module_are_refused(change: Callable[..., nn.Module]) -> None:
     x = torch.randn(2, 3)
-    for operator in (gw.Widen("2" if change is _scripted_layer else "0", factor=2), gw.RemoveLayer("1")):
+    around = [] if change is _scripted_layer else [gw.AddBranch("0"), gw.AddSkip("1"), gw.ReplaceLayer("1", nn.GELU())]
+    for operator in (gw.Widen("2" if change is _scripted_layer else "0", factor=2), gw.RemoveLayer("1"), *around):
         for inplace in (False, True):
             with pytest.raises(gw.UnsupportedError, match="TorchScript module"):
                 gw.mutate(change(net()), operator, seed=1, example=x, inplace=inplace)

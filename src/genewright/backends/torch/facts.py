@@ -97,6 +97,8 @@ def _is_of_transformers(module: nn.Module) -> bool:
 def _has_window(module: nn.Module) -> bool:
     """Whether it holds what a convolution holds, and a kernel of its window."""
     held = vars(module)
-    sizes, weight = held.get("kernel_size"), held["_parameters"].get("weight")
-    named = "dilation" in held and "padding_mode" in held
-    return named and isinstance(sizes, tuple) and weight is not None and tuple(weight.shape[2:]) == sizes
+    sizes = held.get("kernel_size")
+    if "dilation" not in held or "padding_mode" not in held or not isinstance(sizes, tuple):
+        return False  # so is whatever TorchScript holds
+    weight = held["_parameters"].get("weight")
+    return weight is not None and tuple(weight.shape[2:]) == sizes

@@ -15,6 +15,7 @@ from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.kinds import HOLDERS, KINDS
 from genewright.backends.torch.translating import in_torch
 from genewright.backends.torch.wiring import gated
+from genewright.backends.torch.wrappers import refuse_wrapped
 from genewright.errors import GenewrightError, SettingError, UnknownNameError, UnsupportedError
 from genewright.names import did_you_mean
 from genewright.plain import MOST_LEVELS
@@ -30,7 +31,10 @@ def layer_called(model: nn.Module, name: str) -> nn.Module:
 
     Raises:
         UnknownNameError: There is none; the message lists near names.
+        UnsupportedError: The model is a TorchScript module, which has no layers that could change.
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        refuse_wrapped(model)
     try:
         return model.get_submodule(name)
     except AttributeError:

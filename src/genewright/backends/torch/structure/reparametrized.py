@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
-_OLD = {"_g": "weight_norm", "_orig": "spectral_norm, or pruned"}
+_OLD = {"_g": "weight_norm", "_orig": "spectral_norm"}
 _QUANTISED = ("torch.ao.nn.", "torch.ao.quantization.")
 
 
@@ -41,9 +41,12 @@ def reparametrized(layers: Mapping[str, nn.Module], layer: str) -> str:
         ]
         if own:
             name = own[0].removesuffix(ending)
+            pruned = f"{name}_mask" in module._buffers  # pyright: ignore[reportPrivateUsage]
+            kind, off = ("pruned", "prune.remove") if pruned else (kind, f"remove_{kind}")
+            again = "prune it again" if pruned else "put it on again"
             return (
                 f"the {name} of {owner!r} is made of {own[0]!r} before every run ({kind}). Take that off, mutate, and "
-                f"put it on again: torch.nn.utils.remove_{kind.split(',')[0]}(layer, {name!r})"
+                f"{again}: torch.nn.utils.{off}(layer, {name!r})"
             )
     if type(module).__module__.startswith(_QUANTISED):
         return f"{owner!r} is quantised ({type(module).__name__}). Mutate the model before quantising it"
