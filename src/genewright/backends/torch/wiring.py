@@ -11,7 +11,9 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from genewright.errors import RunError, UnsupportedError
+from genewright.backends.torch import wiring_in_script as script
+from genewright.backends.torch.wiring_in_script import in_script
+from genewright.errors import RunError
 from genewright.journal import Journal
 
 GRAFT = "graft"
@@ -32,17 +34,20 @@ class Gated(nn.Module):
         self.layer = layer
         self.gate = nn.Parameter(torch.tensor(float(gate)))
 
+    @in_script(script.gated)
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return x + gate * layer(x)."""
         return x + self.gate * _main(self.layer(x, *args, **kwargs))
 
     def __prepare_scriptable__(self) -> Gated:
-        """Refuse to be scripted: torch calls this before it compiles anything.
+        """Refuse a layer that takes more than x: torch calls this before it compiles anything.
 
         Raises:
-            UnsupportedError: Always.
+            UnsupportedError: It does.
         """
-        raise _no_script("a gated layer, which takes whatever its layer takes")
+        if not script.takes_one(self.layer):
+            raise script.refuse("a gated layer that takes several inputs")
+        return self
 
 
 class Gate(nn.Module):
@@ -50,7 +55,11 @@ class Gate(nn.Module):
 
     Attributes:
         gate: A trainable scalar.
+        reads_host: It takes the host's input, too.
     """
+
+    __constants__ = ("reads_host",)
+    reads_host = True
 
     def __init__(self, gate: float = 0.0) -> None:
         super().__init__()
@@ -86,7 +95,13 @@ class Blend(nn.Module):
 class Tap(nn.Module):
     """Holds what a layer received until the end of a path asks for it, within one forward pass."""
 
+    __jit_ignored_attributes__ = ("seen",)
     seen: torch.Tensor | None = None
+
+    def __prepare_scriptable__(self) -> Tap:
+        """Make what holds it in compiled code, where both ends of the path find it."""
+        self.__dict__["box"] = script.new_box()
+        return self
 
     def take(self) -> torch.Tensor:
         """Return what was seen and let go of it."""
@@ -97,7 +112,7 @@ class Tap(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what passes through out of copies and pickles."""
-        return {key: value for key, value in self.__dict__.items() if key != "seen"}
+        return {key: value for key, value in self.__dict__.items() if key not in ("seen", "box")}
 
 
 class Path(nn.Module):
@@ -107,7 +122,11 @@ class Path(nn.Module):
         layer: What the path computes.
         gate: A trainable scalar.
         tap: Where x comes from, or None for the host's own input.
+        reads_host: It takes the host's input, too.
     """
+
+    __constants__ = ("reads_host",)
+    reads_host = True
 
     def __init__(self, layer: nn.Module, gate: float = 0.0, tap: Tap | None = None) -> None:
         super().__init__()
@@ -115,6 +134,7 @@ class Path(nn.Module):
         self.gate = nn.Parameter(torch.tensor(float(gate)))
         self.tap = tap
 
+    @in_script(script.path)
     def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return y + gate * layer(x)."""
         source = x if self.tap is None else self.tap.take()
@@ -125,18 +145,26 @@ class Graft(nn.Sequential):
     """Layers that work in order on what their host returns; a forward hook of the host calls them.
 
     So the host keeps its place, its class and the names of its tensors; what is grafted is called "host.graft.0" on.
-    TorchScript compiles no hook that takes whatever its host takes, so `torch.jit.script` is refused by name; tracing
-    and `torch.export` see what the hooks do.
+    TorchScript compiles no hook that takes whatever its host takes: where that is one tensor, it reads a hook that says
+    so; on other hosts `torch.jit.script` is refused by name. Tracing and `torch.export` see what the hooks do.
+
+    Attributes:
+        several: The host takes several inputs.
     """
 
+    several = False
+
     def __prepare_scriptable__(self) -> Graft:
-        """Refuse to be scripted: torch calls this before it compiles anything.
+        """Refuse a host that takes several inputs: torch calls this before it compiles anything.
 
         Raises:
-            UnsupportedError: Always.
+            UnsupportedError: It does.
         """
-        raise _no_script("a graft (a skip, a branch or a gated copy), which a forward hook calls")
+        if self.several:
+            raise script.refuse("a graft (a skip, a branch or a gated copy) on a layer that takes several inputs")
+        return self
 
+    @in_script(script.graft)
     def forward(  # type: ignore[override]  # a Sequential takes one input
         self, y: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> torch.Tensor:
@@ -156,13 +184,6 @@ class Graft(nn.Sequential):
         return y
 
 
-def _no_script(what: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"This model has {what}: torch.jit.script cannot read it. Use torch.jit.trace(model, example), "
-        "torch.export.export(model, (example,)) or torch.compile(model)."
-    )
-
-
 def graft_of(host: nn.Module) -> Graft | None:
     """Return what is grafted on a layer, or None."""
     found = host._modules.get(GRAFT)  # pyright: ignore[reportPrivateUsage]  # an attribute might be in the way
@@ -172,6 +193,8 @@ def graft_of(host: nn.Module) -> Graft | None:
 def attach(host: nn.Module, graft: Graft, journal: Journal) -> None:
     """Give a host its graft, called after the host's other hooks."""
     hooks, with_kwargs = _kept(host, _hooks(host), journal)
+    if not script.takes_one(host):
+        graft.several = True
     host.add_module(GRAFT, graft)
     hooks[_HOOK] = run_graft
     with_kwargs[_HOOK] = True
@@ -214,6 +237,7 @@ def untap(start: nn.Module) -> None:
         table.pop(_HOOK, None)
 
 
+@in_script(script.run_graft)
 def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> Any:
     """Apply a host's graft to its output; of a tuple, to the first entry."""
     graft = cast(Graft, host._modules[GRAFT])  # pyright: ignore[reportPrivateUsage]
@@ -223,6 +247,7 @@ def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     return graft(output, args, kwargs)
 
 
+@in_script(script.run_tap)
 def run_tap(start: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Note what a layer receives."""
     cast(Tap, start._modules[TAP]).seen = args[0] if args else next(iter(kwargs.values()))  # pyright: ignore[reportPrivateUsage]
