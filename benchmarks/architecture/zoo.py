@@ -33,12 +33,14 @@ class Case:
         name: Its name there.
         group: The family that it stands for.
         make: Builds the model and an example; constant parameters are randomized.
+        labelled: Likewise, of its kind with a head for classes, where that is another model.
     """
 
     library: str
     name: str
     group: str
     make: Callable[[], tuple[nn.Module, Any]]
+    labelled: Callable[[], tuple[nn.Module, Any]] | None = None
 
 
 def first_line(error: Exception) -> str:
@@ -180,6 +182,7 @@ _HEADS = (
     "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING",
     "MODEL_MAPPING",
 )
+_LABELLED = ("MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING")
 
 
 def transformers_cases(*, whole: bool = False, most: int = 3_000_000) -> Iterator[Case]:
@@ -187,10 +190,13 @@ def transformers_cases(*, whole: bool = False, most: int = 3_000_000) -> Iterato
     from transformers import CONFIG_MAPPING
 
     for kind in CONFIG_MAPPING:
-        yield Case("transformers", kind, kind, lambda kind=kind: _transformer(kind, most))
+        whole_model, labelled = (
+            lambda kind=kind, heads=heads: _transformer(kind, most, heads) for heads in (_HEADS, _LABELLED)
+        )
+        yield Case("transformers", kind, kind, whole_model, labelled)
 
 
-def _transformer(kind: str, most: int) -> tuple[nn.Module, Any]:
+def _transformer(kind: str, most: int, heads: tuple[str, ...]) -> tuple[nn.Module, Any]:
     from transformers import CONFIG_MAPPING
     from transformers.models.auto import modeling_auto
 
@@ -205,7 +211,7 @@ def _transformer(kind: str, most: int) -> tuple[nn.Module, Any]:
         {"pixel_values": image},
     ]
     problems: list[str] = []
-    for mapping in _HEADS:
+    for mapping in heads:
         model_class = getattr(modeling_auto, mapping).get(config_class, None)
         if isinstance(model_class, tuple):
             model_class = model_class[0]
