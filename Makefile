@@ -40,10 +40,12 @@ test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
 test-matrix: $(VENV)/.test  ## the built wheel on other Pythons, on oldest releases, with one framework each (LEGS="3.13 oldest")
 	$(BIN)/python -m tests.packaging.matrix $(LEGS)
 
-bench-architecture: $(VENV)/.test  ## widen and deepen models of others and count what is kept (hours; RESUME=1 goes on)
+bench-architecture: $(VENV)/.test  ## widen, deepen and lengthen models of others and count what is kept (hours; RESUME=1 goes on)
 	$(if $(RESUME),,rm -f benchmarks/architecture/results/*.jsonl)
 	$(BIN)/python benchmarks/architecture/width.py torchvision timm transformers --fast
 	$(BIN)/python benchmarks/architecture/depth.py torchvision timm transformers
+	$(BIN)/python benchmarks/architecture/ends.py torchvision transformers timm
+	KERAS_BACKEND=tensorflow $(BIN)/python benchmarks/architecture/ends_keras.py
 	$(BIN)/python benchmarks/architecture/table.py
 
 bench-speed: $(VENV)/.test  ## time the widening of ResNets and of GPT-2's shape, and where the time goes

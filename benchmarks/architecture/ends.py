@@ -24,6 +24,7 @@ import argparse
 import contextlib
 import copy
 import fnmatch
+import re
 import sys
 import time
 import warnings
@@ -32,9 +33,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from end_layers import classifier_of, table_of_words, tensors_of
 from judging import EXACT, LIMIT, SINGLE, TooLongError, change_of_old_part, limited, lines_of
 from torch import nn
-from writers import classifier_of
 from zoo import CASES, Case, first_line, flat
 
 import genewright as gw
@@ -64,11 +65,6 @@ def outputs(model: nn.Module, given: Any) -> tuple[list[Any], bool]:
 def mapped(example: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """Return an example with every tensor changed."""
     return {name: change(value) for name, value in example.items()} if isinstance(example, dict) else change(example)
-
-
-def tensors(example: Any) -> list[torch.Tensor]:
-    """Return the tensors of an example."""
-    return list(example.values()) if isinstance(example, dict) else [example]
 
 
 def unseen(example: Any, channels: int = 0) -> Any:
@@ -117,27 +113,41 @@ def classes(model: nn.Module, example: Any) -> str:
 
 def channels(model: nn.Module, example: Any) -> str:
     """Grow the channels of the image by one, which is drawn."""
-    image = next((tensor for tensor in tensors(example) if tensor.dim() == 4), None)
+    image = next((tensor for tensor in tensors_of(example) if tensor.dim() == 4), None)
     if image is None:
         return _NO_END
-    mutant = gw.mutate(model, gw.GrowInputs(num_units=1, init="zero"), seed=1, example=example)
+    name = _channels_of(model, example, image.shape[1])
+    mutant = gw.mutate(model, gw.GrowInputs(name, num_units=1, init="zero"), seed=1, example=example)
     more = unseen(example, channels=1)
     said = judged(outputs(model, mapped(more, lambda value: value[:, :-1])), outputs(mutant, more), 0)
-    operator = gw.ShrinkInputs(units=(image.shape[1],))
+    operator = gw.ShrinkInputs(name, units=(image.shape[1],))
     return said + back(model, mutant, operator, mapped(example, lambda value: torch.cat([value, value[:, :1]], 1)))
+
+
+def _channels_of(model: nn.Module, example: Any, size: int) -> str | None:
+    """Return None, or where the library asks which length of the input is meant, the listed one with as many units."""
+    try:
+        gw.plan(model, gw.GrowInputs(num_units=1), seed=1, example=example)
+    except gw.UnknownNameError as error:
+        listed = [name for name, units in re.findall(r"'([^']*)' \((\d+)\)", str(error)) if int(units) == size]
+        return listed[0] if len(listed) == 1 else None
+    except gw.GenewrightError:
+        pass  # it comes again, and is noted
+    return None
 
 
 def vocabulary(model: nn.Module, example: Any) -> str:
     """Grow the words by three; a model without words must be refused."""
-    if all(tensor.is_floating_point() for tensor in tensors(example)):
+    table = table_of_words(model, example) if any(not one.is_floating_point() for one in tensors_of(example)) else None
+    if table is None:
         try:
             gw.mutate(model, gw.ResizeVocabulary(), seed=1, example=example)
         except gw.GenewrightError:
             return _NO_END
         return "WRONG: this model has no words"
-    size = model.get_input_embeddings().weight.shape[0]
+    size = model.get_submodule(table).weight.shape[0]
     mutant = gw.mutate(model, gw.ResizeVocabulary(size + 3), seed=1, example=example)
-    if (made := mutant.get_input_embeddings().weight.shape[0]) != size + 3:
+    if (made := mutant.get_submodule(table).weight.shape[0]) != size + 3:
         return f"WRONG: {made} words instead of {size + 3}"
     given = unseen(example)
     before = outputs(model, given)

@@ -17,11 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from depth_table import depth_table
+from ends_table import ends_table
 from width_table import width_table
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
-TABLES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {"width": width_table, "depth": depth_table}
+TABLES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {
+    "width": width_table,
+    "depth": depth_table,
+    "ends": ends_table,
+}
 
 
 def unit_rows(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:

@@ -60,12 +60,14 @@ class PositionTables:
         others: Names of other tables of positions, with the reason why none of them has a length to change.
         named: Tables looked up by numbers that the model is given: of positions where the caller says so.
         counted: Names of all tensors that are looked up by numbers which the model makes by itself.
+        beside: Names and lengths of buffers that are looked up by numbers that the model is given.
     """
 
     learned: tuple[PositionTable, ...] = ()
     others: tuple[tuple[str, str], ...] = ()
     named: tuple[PositionTable, ...] = ()
     counted: tuple[str, ...] = ()
+    beside: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

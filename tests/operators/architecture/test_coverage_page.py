@@ -48,3 +48,17 @@ def test_no_stored_result_of_depth_is_wrong_and_blocks_are_deepened(table: Any) 
         assert blocks
         copied = [row for row in blocks if row["verdicts"]["DuplicateBlock"].startswith("kept")]
         assert len(copied) >= 0.9 * len(blocks)
+
+
+def test_no_stored_result_of_the_ends_is_wrong_and_the_goals_are_reached(table: Any) -> None:
+    rows = table.unit_rows("ends")
+    assert not [row["name"] for row in rows for said in row["ends"].values() if "WRONG" in said]
+    for end, goal in {"classes": 0.95, "labels": 0.95, "channels": 0.9, "vocabulary": 0.9}.items():
+        said = [row["ends"][end] for row in rows if row["ends"].get(end, "none") != "none"]
+        assert sum(verdict.startswith("kept") for verdict in said) >= goal * len(said) > 0, end
+
+
+def test_a_wrong_end_would_show(table: Any) -> None:
+    ends = {"classes": "WRONG: the outputs change by 0.1", "channels": "kept: 0; WRONG: other bytes after shrinking"}
+    made = table.TABLES["ends"]([{"library": "timm", "name": "a", "ends": ends}])
+    assert any(line.endswith("| 0 of 1 | - | 0 of 1 | - | 2 |") for line in made)

@@ -107,6 +107,30 @@ def test_the_only_table_is_no_vocabulary_where_the_model_makes_its_numbers_by_it
         gw.mutate(net, gw.ResizeVocabulary(), seed=1, example=x)
 
 
+class _Sent(_Words):
+    """Which of two layers a word goes through stands in a buffer, as in routers by a hash of the word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes = nn.Buffer(torch.arange(9) % 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + self.goes[x.reshape(-1)].reshape(x.shape).float().mean(1, keepdim=True)
+
+
+@pytest.mark.parametrize("size", [12, 7])
+def test_buffers_looked_up_by_the_words_follow(size: int) -> None:
+    torch.manual_seed(0)
+    net, x = _Sent(), torch.arange(5).reshape(1, 5)
+    mutant = gw.mutate(net, gw.ResizeVocabulary(size, layer="words"), seed=1, example=x)
+    assert mutant.goes.tolist() == [*(net.goes.tolist()[:size]), *[0, 1, 0][: max(0, size - 9)]]
+    assert torch.equal(mutant(x), net(x))
+    assert mutant(torch.arange(size - 5, size).reshape(1, 5)).isfinite().all()
+    back = gw.mutate(mutant, gw.ResizeVocabulary(9, layer="words"), seed=1, example=x)
+    assert size < 9 or gw.fingerprint(back) == gw.fingerprint(net)
+    assert gw.fingerprint(gw.replay(gw.Recipe.from_json(gw.recipe(mutant).to_json()), net)) == gw.fingerprint(mutant)
+
+
 def test_words_of_the_example_that_would_go_are_refused() -> None:
     net, x = _Words(), torch.full((1, 5), 8)
     with pytest.raises(gw.UnsupportedError, match="would not run any more"):

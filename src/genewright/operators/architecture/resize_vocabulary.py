@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from genewright.edits import Edit, Following
+from genewright.edits import Edit, Following, Gather, Place
 from genewright.errors import SettingError, UnknownNameError, UnsupportedError
 from genewright.index import Index
 from genewright.names import did_you_mean, matches
 from genewright.network import Network
 from genewright.operator import Operator
 from genewright.operators.architecture.gather_units import draw, gather
-from genewright.operators.architecture.model_ends import places_of
+from genewright.operators.architecture.model_ends import appended, places_of
 from genewright.operators.architecture.new_end_init import fill
 from genewright.references import NO_LAYER, LayerSetting
 from genewright.seeding import Noise
@@ -33,7 +33,8 @@ class ResizeVocabulary(Operator):
     E' = [E, V] where words are added, with V as `init` says; E' = E[:n] where they go.
 
     Old words keep their rows and their scores, bit for bit; new ones come behind them, and where the model shrinks the
-    last words go. The plan shows every tensor.
+    last words go. Buffers that are looked up by the same numbers (which experts a word is sent to) follow: new words
+    have the entries of the first ones. The plan shows every tensor.
 
     | init | rows of new words |
     |---|---|
@@ -112,6 +113,10 @@ class ResizeVocabulary(Operator):
             for place, edited in zip(knob.places, moved.places, strict=True):
                 if place.roles & {"table", "writer"}:
                     yield draw(moved, edited, network)
+        kept = index if not new.size else appended(old, new.size, None)[0]
+        for name, length in widths.positions().beside:
+            if length == old and not any(place.tensor == name for knob in knobs for place in knob.places):
+                yield Gather(width=name, size=old, index=kept, new=new, places=(Place(name),))
 
     def _size(self, old: int) -> int:
         wanted = old + 1 if self.num_tokens is None else self.num_tokens

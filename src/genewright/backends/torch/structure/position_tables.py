@@ -62,6 +62,7 @@ class _Search:
         self._made: dict[Ref, Call] = {ref: call for call in self.recording.calls for ref in refs_of(call.outputs)}
         self._others: dict[str, str] = {}
         self._words: dict[str, PositionTable] = {}
+        self._beside: dict[str, int] = {}
 
     def found(self) -> PositionTables:
         tables: dict[str, PositionTable] = {}
@@ -75,7 +76,9 @@ class _Search:
         for table in (*self._sliced(), *self._added()):
             tables.setdefault(table.tensor, table)
         others = tuple((name, why) for name, why in self._others.items() if name not in tables)
-        return PositionTables(tuple(tables.values()), others, tuple(self._words.values()), tuple(lookups))
+        return PositionTables(
+            tuple(tables.values()), others, tuple(self._words.values()), tuple(lookups), tuple(self._beside.items())
+        )
 
     def _lookups(self) -> list[tuple[str, tuple[Axis, ...]]]:
         """Yield the parameters that are looked up by numbers that no token says, and the axes of these numbers."""
@@ -89,6 +92,8 @@ class _Search:
                 if self._tells_tokens(numbers):
                     layer = self.members[table.name].layer
                     self._words[table.name] = PositionTable(layer, table.name, (0,), (table.shape[0],))
+            elif isinstance(table, Ref) and isinstance(numbers, Ref) and self._is_buffer(table):
+                self._beside |= {table.name: table.shape[0]} if self._tells_tokens(numbers) else {}
         return [(name, axes) for name, axes in found if name not in self._words]
 
     def _tells_tokens(self, ref: Ref) -> bool:
@@ -230,6 +235,9 @@ class _Search:
                 return None
             ref = cast(Ref, call.args[0])
         return ref
+
+    def _is_buffer(self, ref: Ref) -> bool:
+        return ref.name in self.members and not self._is_parameter(ref)
 
     def _is_parameter(self, ref: Ref) -> bool:
         member = self.members.get(ref.name)

@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_map_only
 
 from genewright.backends.torch.draws import OwnDraws
+from genewright.backends.torch.structure.function_caches import clear_shapes
 from genewright.backends.torch.structure.plain_operations import plain_operations
 from genewright.backends.torch.structure.traceable_copy import call_with, traceable_copy
 from genewright.interrupts import checkpoint, shielded
@@ -48,8 +49,15 @@ class TraceDevice(ABC):
     def run(self, copied: nn.Module, example: Any, watch: AbstractContextManager[Any]) -> Any:
         """Return the outputs of the copy for what `example` returned, every operation seen by the mode `watch`."""
         checkpoint()
-        with torch.no_grad(), self.modes(), watch, self.decomposed():
-            return call_with(copied, example)
+        try:
+            with torch.no_grad(), self.modes(), watch, self.decomposed():
+                return call_with(copied, example)
+        finally:
+            self.left_behind(copied)
+
+    def left_behind(self, copied: nn.Module) -> None:
+        """Take back what a run has left outside of the copy."""
+        clear_shapes(copied)
 
     @abstractmethod
     def example(self, example: Any) -> Any:
@@ -147,7 +155,14 @@ class Real(TraceDevice):
         return None if tensor.is_leaf else tensor.detach().clone()
 
     def resize(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        return torch.zeros(shape, dtype=tensor.dtype, device=tensor.device)
+        # What stays keeps its values: where a forward chooses by values which layers run, it chooses as before.
+        made = torch.zeros(shape, dtype=tensor.dtype, device=tensor.device)
+        common = tuple(slice(0, min(sizes)) for sizes in zip(shape, tensor.shape, strict=True))
+        made[common] = tensor.detach()[common]
+        return made
+
+    def left_behind(self, copied: nn.Module) -> None:
+        """Leave the caches of functions alone: what is there has values."""
 
     @contextmanager
     def modes(self) -> Generator[None]:
