@@ -10,13 +10,17 @@ Importing genewright imports no framework.
 
 from __future__ import annotations
 
+import sys as _sys
 from types import ModuleType as _Module
 from typing import Any as _Any
 
 from genewright import authoring as authoring
+from genewright import errors as errors
 from genewright import fitness as fitness
 from genewright import neurons as neurons
+from genewright import noise as noise
 from genewright import testing as testing
+from genewright.attributes import open_room as _open_room
 from genewright.backends.files import read_checkpoint as read_checkpoint
 from genewright.compare import Comparison as Comparison
 from genewright.compare import compare as compare
@@ -24,6 +28,8 @@ from genewright.conformance import check_operator as check_operator
 from genewright.conformance.primitives import check_backend as check_backend
 from genewright.cost import Cost as Cost
 from genewright.costing import cost as cost
+from genewright.difference import Difference as Difference
+from genewright.difference import difference as difference
 from genewright.errors import ConformanceError as ConformanceError
 from genewright.errors import DataError as DataError
 from genewright.errors import EditError as EditError
@@ -34,6 +40,7 @@ from genewright.errors import FingerprintError as FingerprintError
 from genewright.errors import FunctionError as FunctionError
 from genewright.errors import GenewrightError as GenewrightError
 from genewright.errors import MissingExtraError as MissingExtraError
+from genewright.errors import NoAttributeError as NoAttributeError
 from genewright.errors import OperatorError as OperatorError
 from genewright.errors import RecipeError as RecipeError
 from genewright.errors import RecipeVersionError as RecipeVersionError
@@ -95,7 +102,6 @@ from genewright.mutation_testing.mutants import Mutants as Mutants
 from genewright.mutation_testing.mutation_score import mutation_score as mutation_score
 from genewright.mutation_testing.outcome import Outcome as Outcome
 from genewright.mutation_testing.report import MutationReport as MutationReport
-from genewright.names import did_you_mean as _did_you_mean
 from genewright.operator import Combinator as Combinator
 from genewright.operator import Operator as Operator
 from genewright.operator import registered as _registered
@@ -173,7 +179,30 @@ from genewright.where import where as where
 
 __version__ = "0.1.0"
 
-_ROOMS = ("authoring", "errors", "fitness", "neurons", "noise", "testing")  # used as gw.fitness.Supervised is
+_ROOMS = {  # used as gw.fitness.Supervised is; what to write instead of calling one
+    "authoring": "Write from genewright.authoring import Operator, Map, ...",
+    "errors": "Write except gw.GenewrightError.",
+    "fitness": "Write gw.fitness.Supervised(X, y), or give any function of a model.",
+    "neurons": "Write gw.neurons.measure(model, data).",
+    "noise": "Write gw.mutate(model, gw.GaussianNoise(std=0.01), seed=246).",
+    "testing": "Write gw.check_operator(operator), or gw.mutation_score(model, (X, y), seed=246).",
+}
+_LOOKED_FOR = {
+    "undo": "gw.mutate leaves the model as it is; gw.mutated undoes itself.",
+    "load_recipe": "Write gw.Recipe.load(path), or gw.read_recipe(path) of a mutant's file.",
+    **dict.fromkeys(("diff", "delta"), "Write gw.difference(first, second), or gw.compare(original, mutant, (X, y))."),
+    **dict.fromkeys(("apply", "mutation", "Mutation", "Mutator"), "Write gw.mutate(model, operator, seed=246)."),
+    **dict.fromkeys(("prune", "Prune", "shrink"), "Write gw.Narrow(layer, 0.5), or gw.RemoveLayer(layer)."),
+    **dict.fromkeys(("grow", "Grow", "expand"), "Write gw.Widen(layer, 1.5) or gw.InsertLayer(after=layer)."),
+    **dict.fromkeys(("seed", "manual_seed", "set_seed"), "There is no global seed. Write gw.mutate(..., seed=246)."),
+    **dict.fromkeys(("score", "accuracy"), "Write gw.compare(original, mutant, (X, y), metrics='accuracy')."),
+    **dict.fromkeys(("measure", "dead_neurons", "dead"), "Write gw.neurons.measure(model, data)."),
+    **dict.fromkeys(("show", "summary", "info"), "Write print(gw.knobs(model, example=x)), or genewright show FILE."),
+    **dict.fromkeys(("clone", "copy"), "Write copy.deepcopy(model); gw.mutate makes a copy by itself."),
+    **dict.fromkeys(
+        ("operators", "list_operators"), "They are names of gw: dir(gw); in a shell: genewright operators."
+    ),
+}
 
 # What is public: all that the lines above export (`X as X`), and the rooms. Whatever else lies about is private.
 _SHOWN = {name for name, value in globals().items() if not (name.startswith("_") or isinstance(value, _Module))}
@@ -186,12 +215,14 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> _Any:
-    """Find operators of other packages as names of gw."""
+    """Find operators of other packages as names of gw; what is not there, the room answers."""
     if not name.startswith("_"):
         for cls in _registered().values():
             if cls.__name__ == name:
                 return cls
-    if name == "undo":
-        raise AttributeError("gw.undo does not exist: gw.mutate leaves the model as it is; gw.mutated undoes itself.")
-    hint = _did_you_mean(name, [n for n in __dir__() if n != "__version__"]) if not name.startswith("_") else ""
-    raise AttributeError(f"module 'genewright' has no attribute {name!r}. {hint}".rstrip())
+    raise AttributeError(name)
+
+
+for _room, _call in _ROOMS.items():
+    _open_room(globals()[_room], _call)
+_open_room(_sys.modules[__name__], "Write gw.mutate(model, operator, seed=246).", _LOOKED_FOR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -71,6 +71,21 @@ def batches(data: Any, *, batch_size: int = 256) -> Iterator[Batch]:
             yield _batch(item)
     else:
         raise DataError(f"data: {_FORMS}; received a {type(data).__name__}.")
+
+
+def number_of_batches(data: Any, *, batch_size: int = 256) -> int | None:
+    """Return how many batches `batches` yields of `data`; None where that is not known before they have come.
+
+    >>> number_of_batches(np.zeros((5, 3)), batch_size=2), number_of_batches(iter([]))
+    (3, None)
+    """
+    inputs = cast("list[Any]", data)[0] if isinstance(data, tuple) or _is_pair(data) else data
+    if isinstance(data, tuple) or isinstance(inputs, Mapping | Array):
+        try:
+            return -(-count(inputs) // batch_size)
+        except (DataError, TypeError, IndexError):
+            return None
+    return len(data) if isinstance(data, Sized) else None
 
 
 def first_samples(value: Any, number: int) -> Any:

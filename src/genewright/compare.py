@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
 from genewright.assumed import Assumed
 from genewright.backends import Backend, backend_of
-from genewright.batches import Batch, batches, count
+from genewright.batches import Batch, batches, count, number_of_batches
 from genewright.calls import answered
 from genewright.distance import Decades, Distance, json_number
 from genewright.errors import DataError, GenewrightError, SettingError
 from genewright.interrupts import hearing
 from genewright.metrics import Metrics, better_high, chosen, gauges, predictions
 from genewright.names import did_you_mean
-from genewright.showing import AFTER, BEFORE, Bar, Shown, bars, fragment, histogram, more_line
+from genewright.showing import AFTER, BEFORE, Bar, Meter, Shown, bars, fragment, histogram, more_line
 
 Numbers = NDArray[Any]
 
@@ -52,6 +52,13 @@ class Comparison(Shown):
         changes: By k how many outputs changed by at least 10^k and less than 10^(k + 1); those that did not change, and
             those that are not finite in both, are in none.
     """
+
+    made_by = "gw.compare(original, mutant, (X, y))"
+    looked_for: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("accuracy", "loss"), "Metrics are held by name: .metrics['accuracy'].after (and .before)."),
+        "passed": "Write .ok(1e-6), or .ok(accuracy_drop=0.01).",
+        "diff": "Write .largest_change, .mean_change or .relative_error.",
+    }
 
     samples: int
     largest_change: float
@@ -177,6 +184,7 @@ def compare(
     *,
     metrics: Metrics | None = None,
     batch_size: int = 256,
+    progress: bool = False,
 ) -> Comparison:
     """Run a mutant and its original on the same data and say how far apart they are.
 
@@ -194,6 +202,7 @@ def compare(
             one-hot rows, or zeros and ones beside single units (whose outputs are probabilities while all lie in
             [0, 1], else logits); for values, "mse". ``()`` is none.
         batch_size: Samples a batch, where arrays are split.
+        progress: As in `gw.mutate`.
 
     Raises:
         DataError: There are no samples, a metric lacks its targets or does not take them, the output shapes differ, or
@@ -215,27 +224,29 @@ def compare(
     pairs = {name: gauges(name, metric) for name, metric in (wanted or {}).items()}
     has_targets = False
     samples = 0
-    for number, batch in enumerate(batches(data, batch_size=batch_size)):
-        before = _outputs(first, original, "original", batch, number)
-        after = _outputs(second, mutant, "mutant", batch, number)
-        _same_shapes(before, after)
-        for a, b in zip(before, after, strict=True):
-            distance.add(a, b)
-            decades.add(a, b)
-        agreement.add(before[0], after[0])
-        samples += before[0].shape[0] if before[0].ndim else count(batch.inputs)
-        targets = None if batch.targets is None else first.numeric(batch.targets)
-        if targets is None:
-            if pairs or has_targets:
-                what = f"the metric {next(iter(pairs))!r} needs targets" if pairs else "other batches have targets"
-                raise DataError(f"compare: {what}, and batch {number} has none. Give (X, y), or batches (x, y).")
-            continue
-        has_targets = True
-        if assumed is not None:
-            assumed.add((before[0], after[0]), targets)
-        for of_original, of_mutant in pairs.values():
-            of_original.add(before, targets)
-            of_mutant.add(after, targets)
+    with Meter("gw.compare", progress) as meter:
+        parts = meter.each(batches(data, batch_size=batch_size), number_of_batches(data, batch_size=batch_size))
+        for number, batch in enumerate(parts):
+            before = _outputs(first, original, "original", batch, number)
+            after = _outputs(second, mutant, "mutant", batch, number)
+            _same_shapes(before, after)
+            for a, b in zip(before, after, strict=True):
+                distance.add(a, b)
+                decades.add(a, b)
+            agreement.add(before[0], after[0])
+            samples += before[0].shape[0] if before[0].ndim else count(batch.inputs)
+            targets = None if batch.targets is None else first.numeric(batch.targets)
+            if targets is None:
+                if pairs or has_targets:
+                    what = f"the metric {next(iter(pairs))!r} needs targets" if pairs else "other batches have targets"
+                    raise DataError(f"compare: {what}, and batch {number} has none. Give (X, y), or batches (x, y).")
+                continue
+            has_targets = True
+            if assumed is not None:
+                assumed.add((before[0], after[0]), targets)
+            for of_original, of_mutant in pairs.values():
+                of_original.add(before, targets)
+                of_mutant.add(after, targets)
     if not samples:
         raise DataError("compare: the data holds no samples, so nothing can be compared.")
     metrics_found = {name: Measured(a.value(), b.value()) for name, (a, b) in pairs.items()}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from genewright.calls import Answering
+
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class Cost(metaclass=Answering):
     """What a network takes; print it.
 
     Attributes:

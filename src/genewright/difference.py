@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from genewright.backends import backend_of
+from genewright.calls import answered
 from genewright.cost import Cost
 from genewright.distance import Distance, json_number
 from genewright.errors import UnsupportedError
@@ -88,6 +89,7 @@ class Difference(Shown):
         cost: What each takes, in parameters and bytes.
     """
 
+    made_by = "gw.difference(first, second)"
     tensors: tuple[TensorDifference, ...]
     first: str
     second: str
@@ -143,6 +145,7 @@ class Difference(Shown):
         }
 
 
+@answered("gw.difference(first, second)")
 def difference(first: Any, second: Any) -> Difference:
     """Compare two networks' tensors, name by name.
 
@@ -156,7 +159,7 @@ def difference(first: Any, second: Any) -> Difference:
     Example:
         >>> import torch, genewright as gw
         >>> net = torch.nn.Linear(3, 2)
-        >>> found = difference(net, gw.mutate(net, gw.GaussianNoise(std=1.0, where="bias"), seed=1))
+        >>> found = gw.difference(net, gw.mutate(net, gw.GaussianNoise(std=1.0, where="bias"), seed=1))
         >>> [(tensor.name, tensor.changed) for tensor in found.tensors]
         [('weight', 0), ('bias', 2)]
     """

@@ -5,6 +5,7 @@
     │   └── ExampleError                   a sample input is missing that an operator has to see the model run on
     ├── SeedError (TypeError)              a seed is missing or cannot be one
     ├── UnknownNameError (LookupError)     no operator, layer or tensor has this name
+    │   └── NoAttributeError (AttributeError)  an object or module of ours has no attribute of this name
     ├── SelectionError (LookupError)       `where` chooses nothing
     ├── UnsupportedError (TypeError)       a model, tensor, array or file of a kind that is not handled
     ├── FunctionError (ValueError)         a mutation would change outputs that its operator claims to keep
@@ -47,6 +48,10 @@ class SeedError(GenewrightError, TypeError):
 
 class UnknownNameError(GenewrightError, LookupError):
     """No operator, layer or tensor has the given name; the message lists near names."""
+
+
+class NoAttributeError(UnknownNameError, AttributeError):
+    """An object or a module of the library has no attribute of this name; the message says what to write."""
 
 
 class SelectionError(GenewrightError, LookupError):

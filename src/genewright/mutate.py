@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from genewright.backends import Backend, backend_of
 from genewright.calls import answered
 from genewright.companion import Companion
 from genewright.donors import Donors, as_network
 from genewright.edits import Gather
-from genewright.errors import FingerprintError, RecipeError, SettingError, UnsupportedError
+from genewright.errors import FingerprintError, NoAttributeError, RecipeError, SettingError, UnsupportedError
 from genewright.fingerprint import difference_from, fingerprint_of
 from genewright.interrupts import checkpoint, hearing, shielded
 from genewright.named import operators_for
@@ -20,11 +20,13 @@ from genewright.plan import Plan
 from genewright.recipe import Recipe, step_text
 from genewright.references import said
 from genewright.seeding import Noise, Seed, seed_required
+from genewright.showing import Meter
 from genewright.transaction import Transaction
 from genewright.where import said_state
 
 Operators = OperatorLike | Iterable[OperatorLike]
 Model = TypeVar("Model")
+_COPIED, _CHANGED = 0.25, 0.75  # shares of the work of a mutation in place of which nothing else is known
 _CALL = "gw.{}(model, gw.GaussianNoise(std=0.01), seed=246)"
 
 
@@ -38,6 +40,7 @@ def mutate(
     inplace: bool = False,
     optimizer: Any = None,
     donors: Mapping[str, Any] | None = None,
+    progress: bool = False,
 ) -> Model:
     """Return a mutant of `model`, of the same class, that carries its recipe.
 
@@ -57,6 +60,7 @@ def mutate(
             layers or shapes change. A list takes several of both.
         donors: Networks that weights may come from, by the name that the operator says: models, state dicts,
             checkpoints or their paths.
+        progress: Show how much is done and how long the rest will take: on standard error, or under a notebook's cell.
 
     Returns:
         The mutant; `model` itself where `inplace`.
@@ -74,11 +78,14 @@ def mutate(
     backend = backend_of(model)
     operators = operators_for(model, operator, "gw.mutate")
     companion = _companion(backend, model, optimizer, inplace=inplace)
-    target = model if inplace else _copy_of(backend, model)
-    known = Donors(donors, changing=model if inplace else None, operators=operators, example=example)
-    with Transaction(backend, target, example=example, donors=known, companion=companion, inplace=inplace) as change:
-        act(change, operators, Noise(seed))
-        return _same_if(inplace, change.commit(), model)
+    with Meter("gw.mutate", progress) as meter:
+        target = model if inplace else _copy_of(backend, model)
+        known = Donors(donors, changing=model if inplace else None, operators=operators, example=example)
+        with Transaction(
+            backend, target, example=example, donors=known, companion=companion, inplace=inplace, meter=meter
+        ) as change:
+            act(change, operators, Noise(seed))
+            return _same_if(inplace, change.commit(), model)
 
 
 @seed_required(_CALL.format("plan"))
@@ -179,6 +186,9 @@ def mutated(
     return Mutated(model, operators, seed, example, optimizer, known)
 
 
+_BLOCK = "The model is a mutant inside a block alone. Write with gw.mutated(model, operator, seed=246) as mutant: ..."
+
+
 class Mutated(Generic[Model]):
     """A model that is a mutant for the length of a ``with`` block; made by `mutated`."""
 
@@ -192,6 +202,18 @@ class Mutated(Generic[Model]):
         self._optimizer = optimizer
         self._donors = donors
         self._change: Transaction | None = None
+
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __getattr__(self, name: str) -> Any:
+            """Say that the block is missing."""
+            raise NoAttributeError(f"gw.mutated(...) has no attribute {name!r}. {_BLOCK}")
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Say that the block is missing."""
+            raise SettingError(f"gw.mutated(...) is no model. {_BLOCK}")
+
+        __iter__ = __len__ = __getitem__ = __call__
 
     @shielded
     def __enter__(self) -> Model:
@@ -235,6 +257,7 @@ def replay(
     example: Any = None,
     inplace: bool = False,
     optimizer: Any = None,
+    progress: bool = False,
 ) -> Model:
     """Make the mutant again that `recipe` describes, byte for byte.
 
@@ -247,6 +270,7 @@ def replay(
             needs one.
         inplace: Change `base` itself instead of a copy.
         optimizer: As in `mutate`.
+        progress: As in `mutate`.
 
     Raises:
         FingerprintError: `base` is not the recipe's base, or the result differs from the recorded one; the message
@@ -268,23 +292,28 @@ def replay(
     given = tuple(cast("Mapping[str, Any]", donors).values() if isinstance(donors, Mapping) else donors)
     given = tuple(map(as_network, given))
     given = (*given, *_remade(recipe, base, given, example))
-    target = base if inplace else _copy_of(backend, base)
-    with Transaction(
-        backend,
-        target,
-        example=example,
-        donors=Donors(given, changing=base if inplace else None, example=example),
-        companion=companion,
-        inplace=inplace,
-        keep=inplace,
-    ) as change:
+    with (
+        Meter("gw.replay", progress) as meter,
+        Transaction(
+            backend,
+            base if inplace else _copy_of(backend, base),
+            example=example,
+            meter=meter,
+            donors=Donors(given, changing=base if inplace else None, example=example),
+            companion=companion,
+            inplace=inplace,
+            keep=inplace,
+        ) as change,
+    ):
         if change.base != recipe.base:
             raise FingerprintError(
                 f"The base differs: the recipe starts from {recipe.base}, and this network is {change.base}. "
                 f"{difference_from(recipe.base, recipe.steps[0].form, change.network)} "
                 "Give the network that the recipe was made from."
             )
-        for step in recipe.steps:
+        steps = recipe.steps
+        for position, step in enumerate(steps):
+            meter.within(*_share_of(position, len(steps)))
             change.repeat(step)
         change.finish()
         result = change.result()
@@ -351,9 +380,15 @@ def act(change: Transaction, operators: tuple[AnyOperator, ...], noise: Noise) -
     """Let operators act in order; combinators choose when their turn comes, and see the network then."""
     more = len(operators) > 1 or any(isinstance(one, Combinator) for one in operators)
     for position, operator in enumerate(operators):
+        change.meter.within(*_share_of(position, len(operators)))
         for leaf, own in _resolved(change, operator, noise.child(position)):
             change.step(leaf, own, more=more)
     change.finish()
+
+
+def _share_of(step: int, steps: int) -> tuple[float, float]:
+    """Return where a step begins and ends in the work: a copy comes before the first, hashes after the last."""
+    return _COPIED + (_CHANGED - _COPIED) * step / steps, _COPIED + (_CHANGED - _COPIED) * (step + 1) / steps
 
 
 def _resolved(change: Transaction, operator: AnyOperator, noise: Noise) -> Iterator[tuple[Operator, Noise]]:

@@ -13,11 +13,14 @@ import math
 import pkgutil
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from genewright.attributes import LookedAt
+from genewright.calls import called
 from genewright.edits import Edit
 from genewright.errors import RecipeError, RecipeVersionError, SettingError, UnknownNameError
-from genewright.names import did_you_mean, snake_case
+from genewright.names import camel_case, did_you_mean, snake_case
 from genewright.network import Network
 from genewright.plugins import broken, plugins
 from genewright.process_state import LOCK
@@ -49,6 +52,12 @@ class _Made(ABCMeta):
                     _refuse_layers(cls.__name__, field.name, getattr(made, field.name))
             return made
 
+        def __add__(cls, other: Any) -> Any:
+            """Refuse: classes are no operators yet."""
+            raise SettingError(f"+ joins operators, and {called(cls)} is a class. Make one of it: {called(cls)}().")
+
+        __radd__ = __mul__ = __rmul__ = __and__ = __add__
+
 
 def _refuse_unfinished(cls: Any) -> None:
     """Refuse a class that is no operator yet.
@@ -76,7 +85,10 @@ def line_of(function: Any) -> str:
     return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
-class Registered(metaclass=_Made):
+_ACT = "An operator is settings alone. Write gw.mutate(model, operator, seed=246)."
+
+
+class Registered(LookedAt, metaclass=_Made):
     """What operators and combinators share: settings with a JSON form, and a registered name.
 
     Attributes:
@@ -86,6 +98,15 @@ class Registered(metaclass=_Made):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    looked_for: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("mutate", "apply", "run", "step", "forward", "fit", "transform", "apply_to", "perturb"), _ACT),
+        "plan": "Write gw.plan(model, operator, seed=246).",
+        "seed": "The seed is said where it acts: gw.mutate(model, operator, seed=246).",
+        "replace": "Write dataclasses.replace(operator, setting=value).",
+        "to_dict": "Write .settings(), or .to_json() for the name as well.",
+        "get_params": "Write .settings().",
+        "set_params": "Settings do not change. Write dataclasses.replace(operator, setting=value).",
+    }
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -107,13 +128,36 @@ class Registered(metaclass=_Made):
         fields = dataclasses.fields(cast(Any, self))
         return {field.name: setting_to_json(getattr(self, field.name)) for field in fields}
 
-    def __add__(self, other: AnyOperator) -> Combinator:
+    def __add__(self, other: OperatorLike) -> Combinator:
         """Return a `Sequence`, in which `other` acts after this one."""
         return _combined("sequence", self, other)
 
-    def __or__(self, other: AnyOperator) -> Combinator:
+    def __or__(self, other: OperatorLike) -> Combinator:
         """Return a `OneOf`: the seed chooses which of the two acts."""
         return _combined("one_of", self, other)
+
+    def __radd__(self, other: OperatorLike) -> Combinator:
+        """Return a `Sequence`, in which this one acts after `other`."""
+        return _combined("sequence", other, self)
+
+    def __ror__(self, other: OperatorLike) -> Combinator:
+        """Return a `OneOf`: the seed chooses which of the two acts."""
+        return _combined("one_of", other, self)
+
+    if not TYPE_CHECKING:  # no operation of operators: a type checker says so itself
+
+        def __mul__(self, other: Any) -> Any:
+            """Refuse: three times, or three times as strong?"""
+            strong = "a stronger one has a larger setting, such as gw.GaussianNoise(std=0.03)"
+            raise SettingError(f"{self.name} * {said(other)}: for several in a row write [operator] * 3; {strong}.")
+
+        __rmul__ = __mul__
+
+        def __and__(self, other: Any) -> Any:
+            """Refuse: both is `+`."""
+            raise SettingError(f"{self.name} & {said(other)}: for one after the other write first + second.")
+
+        __rand__ = __sub__ = __and__
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{"operator": "name@version", "settings": {...}}``."""
@@ -243,14 +287,11 @@ def _as_operator(who: str, value: Any) -> AnyOperator:
     if isinstance(value, str):
         return make_operator(snake_case(value.replace("-", "_")), {})
     hint = ""
+    if isinstance(value, UnionType):
+        hint = " Of classes, | makes a type. Make operators of them first: gw.Zero() | gw.SignFlip()."
     if isinstance(value, type):
-        hint = f" Make one of the class, with its settings: {_called(value)}()."
+        hint = f" Make one of the class, with its settings: {called(value)}()."
     raise SettingError(f"{who}: expected an operator such as gw.GaussianNoise(std=0.01); received {said(value)}.{hint}")
-
-
-def _called(cls: type) -> str:
-    """Return a class as its users write it."""
-    return f"gw.{cls.__name__}" if cls.__module__.startswith("genewright.") else cls.__qualname__.rsplit(".", 1)[-1]
 
 
 def changes_layers(operator: AnyOperator) -> bool:
@@ -345,11 +386,17 @@ def _refuse_layers(who: str, name: str, given: Any) -> None:
     )
 
 
-def _combined(name: str, first: Registered, second: object) -> Combinator:
-    if not isinstance(second, Operator | Combinator):
-        return NotImplemented
+def _combined(name: str, first: Any, second: Any) -> Combinator:
+    """Return operators as one; names are operators with their default settings."""
+    who = "+" if name == "sequence" else "|"
     parts: list[Any] = []
-    for one in (first, second):  # (a + b) + c is a + (b + c)
+    for given in (first, second):
+        if not isinstance(given, Operator | Combinator | str):
+            raise SettingError(
+                f"{who} joins operators, such as gw.Zero() {who} gw.SignFlip(); received {said(given)}. For a list of "
+                f"operators write gw.{camel_case(name)}([first, second])."
+            )
+        (one,) = as_operators(who, given)  # (a + b) + c is a + (b + c)
         parts += cast(Combinator, one).parts() if one.name == name and name == "sequence" else [one]
     return cast(Combinator, cast(Any, operator_class(name))(operators=tuple(parts)))
 

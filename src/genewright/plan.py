@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from genewright.cost import Cost
 from genewright.edits.edit import Line
@@ -25,6 +25,11 @@ class Plan(Shown):
         inplace: What `apply` does unless told otherwise.
     """
 
+    made_by = "gw.plan(model, operator, seed=246)"
+    looked_for: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("run", "mutate", "execute", "commit"), "Write .apply(), which returns the mutant."),
+        "save": "Its mutant carries a recipe: gw.recipe(plan.apply()).save(path).",
+    }
     base: str
     steps: tuple[Done, ...]
     trainable: int

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from genewright.errors import RecipeError, RecipeVersionError
+from genewright.errors import RecipeError, RecipeVersionError, SettingError
 from genewright.noise import SPEC
+from genewright.references import said
 from genewright.showing import LINES, Shown, fragment, more_line, table
 from genewright.step import PREVIOUS, Step
 from genewright.storage import Overwrite, read_file, write_atomically
@@ -28,9 +30,19 @@ class Recipe(Shown):
         nodes: All steps; what a step starts from comes before it.
     """
 
+    made_by = "gw.recipe(mutant)"
+    looked_for: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("apply", "replay", "run", "mutate"), "Write gw.replay(recipe, base)."),
+        **dict.fromkeys(("seed", "operator", "settings"), "Each step has its own: .steps[0].seed, .steps[0].operator."),
+        "to_dict": "Write .to_form(), or .to_json() for a text.",
+    }
     nodes: tuple[Step, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.nodes, str | os.PathLike | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SettingError(
+                "gw.Recipe takes steps. Of a file write gw.Recipe.load(path), of a text gw.Recipe.from_json(text)."
+            )
         if not self.nodes:
             raise RecipeError("The recipe is damaged: it has no step.")
         first, last = self.nodes[0], self.nodes[-1]
@@ -122,6 +134,8 @@ class Recipe(Shown):
             RecipeError: It is damaged; the message says where.
             UnknownNameError: It needs an operator that is not installed.
         """
+        if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise _no_text("from_json(text)", text)
         return cls(tuple(Step.from_json(node) for node in _nodes(text)))
 
     @classmethod
@@ -145,6 +159,8 @@ class Recipe(Shown):
             FileError: The file cannot be read.
             RecipeError: Its content is not a recipe.
         """
+        if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise _no_text("load(path)", path)
         return cls.from_json(read_file(Path(path)))
 
     def to_form(self) -> dict[str, Any]:
@@ -249,3 +265,14 @@ def _nodes(text: str | bytes) -> list[Any]:
     if not isinstance(nodes, list):
         raise RecipeError(f"The recipe is damaged: 'nodes' is {str(nodes)[:80]!r}, not a list.")
     return cast("list[Any]", nodes)
+
+
+def _no_text(call: str, given: object) -> SettingError:
+    """Return the error for what is read where a file or a text was expected."""
+    hint = "That is a recipe already: use it as it is." if isinstance(given, Recipe) else ""
+    if not hint and hasattr(given, "items"):
+        hint = "Of a dict, write gw.Recipe.from_json(json.dumps(recipe))."
+    return SettingError(
+        f"gw.Recipe.{call}: expected {'a text of JSON' if 'text' in call else 'the path of a file'}; received "
+        f"{said(given)}. {hint or 'A mutant carries its recipe: gw.recipe(mutant).'}"
+    )

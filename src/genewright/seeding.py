@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import operator as _operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,6 +17,12 @@ from genewright.noise.key import deriving
 Seed = int | str | bytes
 
 _OF_OPERATORS = "Settings belong to the operator."
+_HINTS = {
+    "": _OF_OPERATORS,
+    "*": "Settings and the seed are given by name.",
+    **dict.fromkeys(("rng", "generator", "random_state", "key"), "All that is random follows from seed=."),
+    "device": "It acts where the model is: model.to(device).",
+}
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -62,19 +69,23 @@ def seed_from_json(value: object) -> Seed:
         raise RecipeError(f"A seed in a recipe cannot be read. {error}") from None
 
 
-def seed_required(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+def seed_required(
+    example: str, hints: Mapping[str, str] | None = None
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Make a call without ``seed=`` an error that shows the fixed call.
 
     Args:
         example: The call as it should be written.
+        hints: As in `answered`, beyond those about seeds and operators.
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        fitting = answered(example, {"": _OF_OPERATORS, "*": "Settings and the seed are given by name."})(function)
+        fitting = answered(example, {**_HINTS, **(hints or {})})(function)
+        known = inspect.signature(function).parameters
 
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            if "seed" not in kwargs and len(args) > 1:
+            if "seed" not in kwargs and len(args) > 1 and all(name in known for name in kwargs):
                 raise SeedError(
                     f"gw.{function.__name__} needs a seed: without one nobody can repeat the mutation. Write {example}."
                 )

@@ -31,6 +31,7 @@ from genewright.network import Network
 from genewright.operator import Operator, line_of
 from genewright.recipe import History, last_result, step_text, stretches
 from genewright.seeding import Noise
+from genewright.showing import Meter
 from genewright.step import PREVIOUS, Step
 from genewright.tensor import is_plain
 from genewright.verify import verify
@@ -91,6 +92,7 @@ class Transaction:
         dry: Say every edit in words, on a scratch copy where an edit has to be tried.
         signs: The mutant will carry its recipe.
         network: A view of the model as it is now, where there is one already.
+        meter: What is told how far it is.
     """
 
     def __init__(
@@ -106,8 +108,10 @@ class Transaction:
         dry: bool = False,
         signs: bool = True,
         network: Network | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.model = model
+        self.meter = meter or Meter("", False)
         self.done: list[Done] = []
         self.journal = Journal() if keep else None
         self._backend = backend
@@ -389,6 +393,7 @@ class Transaction:
     ) -> tuple[Any, tuple[Line, ...]]:
         """Apply edits; return the model as it is then, and what a plan says of them."""
         lines: list[Line] = []
+        sizes = self._sizes(edits)
         for at, edit in enumerate(edits):
             if at in late:
                 edit.check((site.store, *site.donors))
@@ -400,8 +405,17 @@ class Transaction:
             if self._dry:
                 lines.extend(edit.lines(site.store))
             apply_edit(edit, site)
+            if self.meter.shows:
+                self.meter.at(sum(sizes[: at + 1]), sum(sizes))
             checkpoint()
         return site.store.finish(), tuple(lines)
+
+    def _sizes(self, edits: Sequence[Edit]) -> list[int]:
+        """Return about how much work each edit is, where somebody sees it: the elements that it may change."""
+        if self._network is None or not self.meter.shows:
+            return [1] * len(edits)
+        known = self._network.tensors
+        return [1 + sum(known[name].size for name in edit.tensors() if name in known) for edit in edits]
 
     def _site(self, store: Store, noise: Noise, donors: Sequence[Store] = ()) -> Site:
         store.journal = self.journal

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from genewright.calls import answered
+from genewright.calls import Answering, answered
 from genewright.errors import RecipeError, SelectionError, SettingError, UnsupportedError
 from genewright.names import did_you_mean, matches
 from genewright.network import Network
@@ -65,7 +66,7 @@ class UnitChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Where:
+class Where(metaclass=Answering):
     """A choice of tensors; make one with `gw.where`.
 
     Attributes:
@@ -75,6 +76,8 @@ class Where:
         units: Chosen units.
         frozen: Also choose frozen parameters and buffers.
     """
+
+    made_by = "gw.where('layer1.*', roles='kernel')"
 
     patterns: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
@@ -290,6 +293,10 @@ def where(
     """
     classes = tuple(pattern.__name__ for pattern in patterns if isinstance(pattern, type) and is_layer_class(pattern))
     names = tuple(_pattern(pattern) for pattern in patterns if not is_layer_class(pattern))
+    if isinstance(roles, Mapping | AbstractSet) or not isinstance(roles, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingError(f"where: roles is one of {', '.join(ROLES)}, or a list of these; received {roles!r}.")
+    if isinstance(layers, Mapping | AbstractSet):
+        raise _refusal(cast(object, layers))
     one = isinstance(layers, str) or not isinstance(layers, Iterable) or is_layer(cast(object, layers))
     many = cast("Iterable[LayersLike]", (layers,) if one else layers)
     asked = tuple(each.__name__ if isinstance(each, type) else _pattern(each) for each in many)
@@ -314,9 +321,9 @@ def as_where(value: Any) -> Where:
         return value
     if isinstance(value, str) or is_layer(value) or is_tensor(value) or is_layer_class(value):
         return where(value)
-    if isinstance(value, Iterable):
+    if isinstance(value, Iterable) and not isinstance(value, Mapping | AbstractSet):
         return where(*cast("Iterable[Any]", value))
-    raise _refusal(value)
+    raise _refusal(cast(object, value))
 
 
 def _pattern(value: object) -> str:
@@ -330,11 +337,16 @@ def _pattern(value: object) -> str:
 
 def _refusal(value: object) -> SettingError:
     hint = ""
-    if callable(value):
+    if isinstance(value, Mapping):
+        call = ", ".join(f"{key}={entry!r}" for key, entry in cast("Mapping[Any, Any]", value).items())
+        hint = f" Write gw.where({call}), with what where takes: roles, layers, units, frozen."
+    elif isinstance(value, AbstractSet):
+        hint = " A set has no order, and the recipe holds one: write a list."
+    elif callable(value):
         hint = " Of a function, write the names: where=[name for name, _ in model.named_parameters() if ...]."
     return SettingError(
         "where: expected a pattern on names such as 'layer1.*', a layer or a class of layers, a list of these, or "
-        f"gw.where(...); received {said(value)}.{hint}"
+        f"gw.where(...); received {said(cast(object, value))}.{hint}"
     )
 
 

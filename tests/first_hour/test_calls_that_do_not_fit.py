@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,24 @@ FUNCTIONS = {
     for name in gw.__all__
     if inspect.isfunction(value := getattr(gw, name)) and not inspect.isgeneratorfunction(value)
 }
+
+
+def _made_by_users() -> dict[str, Callable[..., Any]]:
+    """Return the classes of gw and its rooms whose objects users make, and those that functions of gw return."""
+    rooms = {"gw": gw, "gw.fitness": gw.fitness, "gw.neurons": gw.neurons, "gw.testing": gw.testing}
+    every = {f"{room}.{name}": getattr(module, name) for room, module in rooms.items() for name in dir(module)}
+    return {n: v for n, v in every.items() if isinstance(v, (type(gw.Callback), type(gw.Zero)))}
+
+
+CLASSES = _made_by_users()
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_settings_that_do_not_fit_a_class_name_the_call_to_write(name: str) -> None:
+    for given, named in (((), {"no_such_setting": 1}), (tuple(range(14)), {})):
+        with pytest.raises(gw.GenewrightError) as refused:
+            CLASSES[name](*given, **named)
+        assert name.rsplit(".", 1)[1] in str(refused.value), str(refused.value)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

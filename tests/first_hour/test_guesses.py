@@ -5,6 +5,7 @@ The guesses are written as they were typed; `says` is what the answer has to hol
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,50 @@ GUESSES: list[tuple[str, str | None]] = [
     ("gw.recipe(net)", r"not a mutant"),
     ("gw.replay(gw.recipe(gw.mutate(net, gw.Zero(), seed=1)).to_json(), net)", r"gw.Recipe.from_json\(text\)"),
     ("gw.replay(net, gw.recipe(gw.mutate(net, gw.Zero(), seed=1)))", r"the recipe comes first"),
+    ("gw.Recipe.load(gw.recipe(gw.mutate(net, gw.Zero(), seed=1)))", r"a recipe already: use it as it is"),
+    ("gw.Recipe.load({'nodes': []})", r"gw.Recipe.from_json\(json.dumps\(recipe\)\)"),
+    ("gw.Recipe.load(net)", r"gw.recipe\(mutant\)"),
+    ("gw.Recipe.load()", r"Write gw.Recipe.load\(path\)"),
+    ("gw.Recipe('mutant.json')", r"write gw.Recipe.load\(path\)"),
+    ("gw.recipe(gw.mutate(net, gw.Zero(), seed=1)).save()", r"Write Recipe.save\(path\)"),
+    ("gw.recipe(gw.mutate(net, gw.Zero(), seed=1)).apply(net)", r"Write gw.replay\(recipe, base\)"),
+    # rooms, names and objects
+    ("gw.neurons(net)", r"Write gw.neurons.measure\(model, data\)"),
+    ("gw.fitness(x, y)", r"Write gw.fitness.Supervised\(X, y\)"),
+    ("gw.fitness.Supervised((x, y))", r"Write gw.fitness.Supervised\(x, y\)"),
+    ("gw.fitness.Acuracy()", r"gw.fitness has no attribute 'Acuracy'"),
+    ("gw.diff(net, net)", r"Write gw.difference\(first, second\)"),
+    ("gw.difference(net, net)", None),
+    ("gw.GausianNoise()", r"Did you mean 'GaussianNoise'"),
+    ("gw.gaussian_noise()", r"Did you mean 'GaussianNoise'"),
+    ("gw.prune(net)", r"Write gw.Narrow\("),
+    ("gw.undo(net)", r"gw.mutated undoes itself"),
+    ("gw.compare(net, net, (x, y)).accuracy", r"\.metrics\['accuracy'\]\.after"),
+    ("gw.mutated(net, gw.Zero(), seed=1)[0]", r"Write with gw.mutated\("),
+    ("gw.mutated(net, gw.Zero(), seed=1)(x)", r"Write with gw.mutated\("),
+    ("gw.mutated(net, gw.Zero(), seed=1).weight", r"Write with gw.mutated\("),
+    ("gw.plan(net, gw.Zero(), seed=1).run()", r"Write .apply\(\)"),
+    ("gw.Plan(net, gw.Zero(), seed=1)", r"Write gw.plan\(model, operator, seed=246\)"),
+    ("gw.GeneticAlgorithm(20)", r"By name: population"),
+    ("gw.evolve(net, len, population=5, seed=1)", r"strategy=gw.GeneticAlgorithm\(population="),
+    ("gw.evolve(net, len, operator=gw.Zero(), seed=1)", r"Did you mean 'mutation'"),
+    # operators as objects
+    ("gw.Zero().mutate(net)", r"Write gw.mutate\(model, operator, seed=246\)"),
+    ("gw.Zero().apply(net)", r"Write gw.mutate\(model, operator, seed=246\)"),
+    ("gw.Zero() * 3", r"write \[operator\] \* 3"),
+    ("3 * gw.Zero()", r"write \[operator\] \* 3"),
+    ("gw.Zero() + 3", r"\+ joins operators"),
+    ("gw.Zero() & gw.SignFlip()", r"write first \+ second"),
+    ("gw.Zero + gw.SignFlip", r"Make one of it: gw.Zero\(\)"),
+    ("gw.mutate(net, gw.Zero | gw.SignFlip, seed=1)", r"gw.Zero\(\) \| gw.SignFlip\(\)"),
+    ("sum([gw.Zero(), gw.SignFlip()])", r"write gw.Sequence\(\[first, second\]\)"),
+    ("gw.mutate(net, gw.Zero() + 'sign_flip', seed=1)", None),
+    ("gw.mutate(net, operators=[gw.Zero()], seed=1)", r"Did you mean 'operator'"),
+    ("gw.mutate(net, gw.Zero(), rng=np.random.default_rng(1))", r"no argument 'rng'.*seed=246"),
+    ("gw.mutate(net, gw.Zero(), generator=torch.Generator(), seed=1)", r"All that is random follows from seed="),
+    ("gw.Zero(where={'layers': 'Linear'})", r"Write gw.where\(layers='Linear'\)"),
+    ("gw.Zero(where={'0', '2'})", r"write a list"),
+    ("gw.where(roles=3)", r"roles is one of kernel"),
 ]
 
 
@@ -137,6 +182,19 @@ def test_a_guess_is_right_or_answered_with_the_call_to_write(
         return
     with pytest.raises(gw.GenewrightError, match=says):
         eval(guess, dict(typed))
+
+
+def test_an_operator_is_not_callable_and_lacks_attributes_as_python_knows_it() -> None:
+    operator = gw.Zero()
+    assert not callable(operator)
+    assert not hasattr(operator, "mutate")
+    assert not hasattr(gw, "undo")
+    assert getattr(operator, "seed", 7) == 7
+
+
+def test_modules_of_ours_travel_by_their_names() -> None:
+    assert pickle.loads(pickle.dumps(gw)) is gw
+    assert pickle.loads(pickle.dumps(gw.fitness)) is gw.fitness
 
 
 def test_a_pattern_changes_what_can_and_the_plan_says_what_stays(typed: dict[str, Any]) -> None:

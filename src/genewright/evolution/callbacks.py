@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from genewright.calls import Answering
 from genewright.errors import SettingError
 from genewright.evolution.individual import Individual
 
@@ -58,7 +59,7 @@ class Report:
         return self.seconds * (1 - self.share) / self.share if self.share else None
 
 
-class Callback:
+class Callback(metaclass=Answering):
     """Is told of a run; derive, and override what you need. A function of a `Report` will do, too."""
 
     def started(self, about: Mapping[str, Any]) -> None:

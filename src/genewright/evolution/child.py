@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genewright.calls import Answering
 from genewright.operator import AnyOperator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Child:
+class Child(metaclass=Answering):
     """An individual that a strategy asks for: whom it comes from, and what is done to that one.
 
     Attributes:

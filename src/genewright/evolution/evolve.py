@@ -21,10 +21,20 @@ from genewright.operator import Combinator, Operator, OperatorLike
 from genewright.plain import plain
 from genewright.seeding import Seed, seed_required
 
+_HINTS = {
+    **dict.fromkeys(
+        ("population", "population_size", "parents", "elites", "size"),
+        "Sizes belong to the strategy: strategy=gw.GeneticAlgorithm(population=20, parents=5, elites=1).",
+    ),
+    **dict.fromkeys(("operator", "operators", "mutations", "mutator"), "Did you mean 'mutation'?"),
+    **dict.fromkeys(("workers", "num_workers", "n_jobs", "processes"), "Write executor=gw.Processes(4)."),
+    "std": "Settings belong to the operator: mutation=gw.GaussianNoise(std=0.01).",
+    "": "",
+}
 _CALL = "gw.evolve(model, fitness, mutation=gw.GaussianNoise(std=0.01), strategy=gw.GeneticAlgorithm(), "
 
 
-@seed_required(_CALL + "generations=100, seed=246)")
+@seed_required(_CALL + "generations=100, seed=246)", _HINTS)
 def evolve(
     model: Any,
     fitness: Any,

@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from genewright.evolution.callbacks import Callback, Report
+from genewright.showing import Line, clock, open_line
 
 
 class ProgressLine(Callback):
     """Shows one line that changes, on standard error."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=False)
+        self._line: Line | None = None
 
     @classmethod
     def wanted(cls, progress: bool | None) -> list[Self]:
@@ -25,13 +22,15 @@ class ProgressLine(Callback):
         return [cls()] if (sys.stderr.isatty() if progress is None else progress) else []
 
     def started(self, about: Mapping[str, Any]) -> None:
-        self._live.start()
+        self._line = open_line()
 
     def told(self, report: Report) -> None:
-        self._live.update(in_words(report))
+        if self._line is not None:
+            self._line.show(in_words(report))
 
     def ended(self, reason: str) -> None:
-        self._live.stop()
+        if self._line is not None:
+            self._line.close()
 
 
 def in_words(report: Report) -> str:
@@ -42,15 +41,9 @@ def in_words(report: Report) -> str:
     if report.failed:
         parts.append(f"{report.failed} failed")
     if report.seconds_left is not None:
-        parts.append(f"{_clock(report.seconds_left)} left")
+        parts.append(f"{clock(report.seconds_left)} left")
     return "  ".join(parts)
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.5g}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

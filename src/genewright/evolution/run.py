@@ -47,6 +47,8 @@ class Run(Shown):
         True
     """
 
+    made_by = "gw.evolve(model, fitness, ...)"
+
     def __init__(
         self,
         store: Store,

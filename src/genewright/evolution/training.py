@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
+from genewright.calls import Answering
 from genewright.errors import SettingError
 from genewright.fitness.fitness import signature_of
 from genewright.noise import choice
@@ -39,7 +40,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(metaclass=Answering):
     """How individuals learn before they are judged (Lamarckian: what is learnt is inherited).
 
     Args:

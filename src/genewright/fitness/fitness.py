@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
+from genewright.calls import Answering
 from genewright.errors import SettingError
 from genewright.seeding import Noise
 
@@ -47,7 +48,7 @@ class Individuals(Protocol):
         ...
 
 
-class Fitness(ABC):
+class Fitness(ABC, metaclass=Answering):
     """Judges networks; more is better. Derive, and write `evaluate`; a plain function of a model does as well.
 
     Attributes:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from genewright.backends import Backend, backend_of
 from genewright.batches import Batch, batches, first_samples
+from genewright.calls import Answering
 from genewright.errors import DataError, GenewrightError, SettingError
 from genewright.mutate import act
 from genewright.mutation_testing.inconsistency import Inconsistency, Outputs, d_mad, error_of
@@ -28,7 +29,7 @@ Run = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Differential:
+class Differential(metaclass=Answering):
     """What `differential` found.
 
     Attributes:

@@ -54,6 +54,7 @@ class FaultRate(Shown):
         (True, 2144)
     """
 
+    made_by = "gw.fault_rate(model, ...)"
     faults: Faults
     tensors: tuple[FaultTensor, ...]
     alpha: float

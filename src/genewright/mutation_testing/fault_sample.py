@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from genewright.calls import answered
 from genewright.errors import SettingError
 from genewright.mutation_testing.criteria.criterion import statistics
 
@@ -12,6 +13,7 @@ _PORTIONS = (8, 4, 2, 1)  # a look when one in so many of the faults is done
 _SPENT = (0.05, 0.05, 0.1, 0.8)  # of alpha, at each
 
 
+@answered(who="gw.testing.fault_sample_size")
 def fault_sample_size(population: int, *, margin: float = 0.01, confidence: float = 0.99) -> int:
     """Return how many faults, drawn without replacement, tell a rate to within a margin, whatever the rate is.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.calls import answered
 from genewright.mutation_testing.criteria.criterion import statistics
 
 
@@ -47,11 +48,13 @@ def score_of(killed: int, of: int, confidence: float = 0.95) -> Score:
     return Score(killed, of, *wilson(killed, of, confidence))
 
 
+@answered(who="gw.testing.wilson")
 def wilson(successes: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return Wilson's interval of a share (JASA 22, 1927); (0, 1) of none."""
     return _interval(successes, of, confidence, "wilson")
 
 
+@answered(who="gw.testing.clopper_pearson")
 def clopper_pearson(successes: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact interval of a share (Clopper and Pearson, Biometrika 26, 1934); (0, 1) of none.
 
@@ -68,6 +71,7 @@ def _interval(successes: int, of: int, confidence: float, method: str) -> tuple[
     return float(found.low), float(found.high)
 
 
+@answered(who="gw.testing.benjamini_hochberg")
 def benjamini_hochberg(p: Sequence[float]) -> NDArray[np.float64]:
     """Return p-values adjusted so that those under a level hold the false discovery rate at it (JRSS B 57, 1995).
 

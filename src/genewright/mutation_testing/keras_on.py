@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.calls import Answering
 from genewright.errors import SettingError, UnsupportedError
 
 KerasBackend = Literal["jax", "tensorflow", "torch"]
@@ -37,7 +38,7 @@ for line in sys.stdin:
 """
 
 
-class KerasOn:
+class KerasOn(metaclass=Answering):
     """Runs Keras models on a backend, whichever one this process has; for `gw.differential`.
 
     The model travels as a ``.keras`` file, so layers of one's own have to be registered and importable there. The

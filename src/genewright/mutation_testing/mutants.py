@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from genewright.backends import backend_of
+from genewright.calls import Answering
 from genewright.errors import RecipeError, SelectionError, SettingError
 from genewright.mutation_testing.site import SITE_KINDS, Site, SiteKind, sites_of
 from genewright.network import Network
@@ -20,7 +21,7 @@ _SETTLED = 1024  # operators that are kept as they act at a site, for mutants co
 
 
 @dataclass(frozen=True)
-class Mutants:
+class Mutants(metaclass=Answering):
     """Which mutants to make: operators, and the sites at which they act one at a time.
 
     Mutant i is a function of this specification, the network's form and the seed, and of nothing else: so a set of

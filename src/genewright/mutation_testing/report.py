@@ -49,6 +49,7 @@ class MutationReport(Shown):
         trained: Whether training data was given.
     """
 
+    made_by = "gw.mutation_score(model, ...)"
     rows: tuple[Row, ...]
     criterion: Criterion
     alpha: float

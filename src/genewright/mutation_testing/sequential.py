@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from genewright.calls import answered
 from genewright.errors import SettingError
 
 
@@ -24,6 +25,7 @@ class SequentialVerdict:
     mutants: int
 
 
+@answered(who="gw.testing.sequential_test")
 def sequential_test(
     changed: Any, *, threshold: float, margin: float, alpha: float = 0.05, beta: float = 0.05
 ) -> SequentialVerdict:

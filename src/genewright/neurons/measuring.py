@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from genewright.backends import backend_of
-from genewright.batches import Batch, batches, count, first_samples
+from genewright.batches import Batch, batches, count, first_samples, number_of_batches
 from genewright.calls import answered
 from genewright.errors import (
     DataError,
@@ -25,6 +25,7 @@ from genewright.neurons.reservoir import Reservoir
 from genewright.neurons.table import NeuronTable
 from genewright.observation import Chunk, Numbers, UnitLayer, Wanted
 from genewright.seeding import Noise, Seed, canonical_seed
+from genewright.showing import Meter
 from genewright.where import Where, as_layers, describe
 
 DEFAULT = ("active_fraction", "mean", "variance", "dormancy", "constancy", "incoming_norm")
@@ -43,6 +44,7 @@ def measure(
     loss: Any = None,
     seed: Seed | None = None,
     batch_size: int = 256,
+    progress: bool = False,
 ) -> NeuronTable:
     """Run the data once and measure every unit: neurons, channels, hidden units, heads, embedding rows, experts.
 
@@ -64,6 +66,7 @@ def measure(
             the mean over the samples of the batch, or one loss a sample.
         seed: For measures that keep some of the data: which.
         batch_size: Samples a batch, where arrays are split.
+        progress: As in `gw.mutate`.
 
     Raises:
         UnknownNameError: No measure has a name.
@@ -103,9 +106,11 @@ def measure(
     _refuse_unknown(chosen, network)
     look(observer, opened)
     reading = Reading(observer, wanted, Surroundings(network, Noise(canonical_seed(0 if seed is None else seed))))
-    for number, batch in enumerate(_chained(opened, parts)):
-        targets = None if batch.targets is None else backend.numeric(batch.targets)
-        reading.take(batch, targets, number, loss)
+    with Meter("gw.neurons.measure", progress) as meter:
+        total = number_of_batches(data, batch_size=batch_size)
+        for number, batch in enumerate(meter.each(_chained(opened, parts), total)):
+            targets = None if batch.targets is None else backend.numeric(batch.targets)
+            reading.take(batch, targets, number, loss)
     return reading.table(chosen)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, cast
 
+from genewright.calls import Answering, answered
 from genewright.errors import SettingError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.network import Network
@@ -49,7 +50,7 @@ class Gauge(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure(ABC):
+class Measure(ABC, metaclass=Answering):
     """A frozen set of settings that measures units. Derive, decorate with a frozen dataclass, write `start`.
 
     A class that derives from it and has no abstract methods left is registered under its name in small letters.
@@ -97,6 +98,7 @@ _discovered: list[str] = []
 MeasureLike = str | Measure | type[Measure]
 
 
+@answered(who="gw.neurons.all_measures")
 def all_measures() -> dict[str, type[Measure]]:
     """Return all measures by name, in alphabetical order, those of other packages included.
 

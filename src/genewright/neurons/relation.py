@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from genewright.calls import answered
 from genewright.errors import DataError, SettingError
 from genewright.names import did_you_mean
 
@@ -22,6 +23,7 @@ RELATIONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
+@answered(who="gw.neurons.check_active")
 def check_active(x: Any, y: Any, relation: str | Callable[[Any, Any], Any] = "==", *, unit_axis: int = -1) -> Any:
     """Say where activations stand in a relation to a number, to one number a unit, or to other activations.
 

@@ -34,6 +34,7 @@ class NeuronTable(Shown):
         notes: What could not be measured, and why; values that were NaN or infinite.
     """
 
+    made_by = "gw.neurons.measure(model, data)"
     layers: tuple[UnitLayer, ...]
     samples: int
     notes: tuple[str, ...]

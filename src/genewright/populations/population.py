@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from numpy.typing import NDArray
 
 from genewright.backends import Backend, backend_of
-from genewright.calls import answered
+from genewright.calls import Answering, answered
 from genewright.errors import SeedError, SettingError, UnsupportedError
 from genewright.fitness.fitness import Fitness, judged, judged_all
 from genewright.mutate import Operators, mutate
@@ -20,17 +20,21 @@ from genewright.operator import AnyOperator, donors_of
 from genewright.populations.memory import bytes_of
 from genewright.seeding import Noise, Seed, canonical_seed
 from genewright.settings import check_choice
+from genewright.showing import Meter
 
 Dropout = Literal["common", "separate"]
 DROPOUTS = ("common", "separate")
+_GROUP, _GROUPS = 32, 20  # individuals between two changes of the bar, at least; how often it changes, at most
 
 
-class Population(ABC):
+class Population(ABC, metaclass=Answering):
     """Mutants of one base that run together; made by `gw.population`.
 
     Attributes:
         seeds: The seed of each individual.
     """
+
+    made_by = "gw.population(model, operator, range(100))"
 
     seeds: tuple[Seed, ...]
 
@@ -177,6 +181,7 @@ def evaluate(
     fitness: Any,
     *,
     memory: str | int | None = "2 GB",
+    progress: bool = False,
 ) -> list[Any]:
     """Return the fitness of each mutant of `model` by an operator and many seeds.
 
@@ -189,6 +194,7 @@ def evaluate(
         seeds: As in `population`.
         fitness: One of `gw.fitness`, or a function of a model; more is better.
         memory: As in `population`.
+        progress: As in `gw.mutate`.
 
     Returns:
         For each seed what the fitness returns.
@@ -211,11 +217,20 @@ def evaluate(
         )
     noise = Noise(0, "", "fitness")
     backend = backend_of(model)
-    if backend.name == "torch" or _on_jax(backend):
-        together = population(model, operator, seeds, memory=memory)
-        return judged_all(fitness, together, noise)
-    mutants = (mutate(model, operator, seed=seed) for seed in _seeds(seeds))
-    return [judged(fitness, one, noise) for one in mutants]
+    known = _seeds(seeds)
+    with Meter("gw.evaluate", progress) as meter:
+        if backend.name != "torch" and not _on_jax(backend):
+            return [
+                judged(fitness, mutate(model, operator, seed=seed), noise) for seed in meter.each(known, len(known))
+            ]
+        group = max(_GROUP, -(-len(known) // _GROUPS)) if meter.shows else len(known)
+        values: list[Any] = []
+        together: Population | None = None
+        for start in range(0, len(known), group):
+            meter.at(start, len(known))
+            together = population(model, operator, known[start : start + group], memory=memory, like=together)
+            values += judged_all(fitness, together, noise)
+        return values
 
 
 def _on_jax(backend: Backend) -> bool:

@@ -3,6 +3,7 @@
 from genewright.showing.bars import AFTER, BEFORE, QUIET, Bar, bars
 from genewright.showing.histogram import histogram
 from genewright.showing.html import cost_bars, fragment, more_line, table
+from genewright.showing.meter import Line, Meter, clock, open_line
 from genewright.showing.shown import LINES, Shown, shortened
 
 __all__ = [
@@ -11,12 +12,16 @@ __all__ = [
     "LINES",
     "QUIET",
     "Bar",
+    "Line",
+    "Meter",
     "Shown",
     "bars",
+    "clock",
     "cost_bars",
     "fragment",
     "histogram",
     "more_line",
+    "open_line",
     "shortened",
     "table",
 ]

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
+
+from genewright.attributes import LookedAt
+from genewright.calls import Answering, answered_methods
 
 LINES = 30
 """How many lines an object has at a prompt, and how many rows in a notebook."""
 
 
-class Shown(ABC):
-    """What `print`, a prompt and a notebook show of an object.
+class Shown(LookedAt, ABC, metaclass=Answering):
+    """What `print`, a prompt and a notebook show of an object; what it lacks is answered with what to write.
 
     Derive, write `details` and `_repr_html_`, and decorate with ``@dataclass(repr=False)``: else the dataclass brings a
     `repr` of its own.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        answered_methods(cls)
 
     @abstractmethod
     def details(self) -> str:

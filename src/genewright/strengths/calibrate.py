@@ -14,6 +14,7 @@ from genewright.operator import AnyOperator, Operator, OperatorLike
 from genewright.operators.combinators.sequence import Sequence
 from genewright.seeding import Noise, Seed, seed_required
 from genewright.settings import check_integer
+from genewright.showing import Meter
 from genewright.strengths.calibration import Calibration, curve_text
 from genewright.strengths.effect import OUTPUT_CHANGE, Effect
 from genewright.strengths.scaling import scaled, strength_setting
@@ -24,6 +25,7 @@ _WIDER = 4.0  # the factor by which the strength is searched for a bracket
 _WIDEST = 4.0**30
 _CLOSE = 0.02  # of the target: nearer is not looked for
 _STEPS = 24
+_USUAL = 10  # strengths that a search tries, more or less
 
 
 @seed_required(_CALL.format("calibrate"))
@@ -40,6 +42,7 @@ def calibrate(
     example: Any = None,
     donors: Mapping[str, Any] | None = None,
     batch_size: int = 256,
+    progress: bool = False,
 ) -> AnyOperator:
     """Return an operator as strong as its mutants' effect on `data` is to be.
 
@@ -63,6 +66,7 @@ def calibrate(
         example: As in `gw.mutate`.
         donors: As in `gw.mutate`.
         batch_size: Samples a batch, where arrays are split.
+        progress: As in `gw.mutate`.
 
     Returns:
         The operator with the setting changed, as plain as one that you write.
@@ -91,6 +95,7 @@ def calibrate(
         example=example,
         donors=donors,
         batch_size=batch_size,
+        progress=progress,
     ).operator
 
 
@@ -108,6 +113,7 @@ def calibration(
     example: Any = None,
     donors: Mapping[str, Any] | None = None,
     batch_size: int = 256,
+    progress: bool = False,
 ) -> Calibration:
     """Calibrate an operator as `calibrate` does, and return the curve with it: print it, or draw it.
 
@@ -123,6 +129,7 @@ def calibration(
         example: As in `calibrate`.
         donors: As in `calibrate`.
         batch_size: As in `calibrate`.
+        progress: As in `calibrate`.
 
     Raises:
         SettingError: As in `calibrate`.
@@ -140,17 +147,23 @@ def calibration(
     seeds = [Noise(seed, salt="calibrate").child(at).stream("seed").key >> 1 for at in range(num_seeds)]
     effect = Effect(model, data, measure, seeds, example=example, donors=donors, batch_size=batch_size)
     (acting,) = operators_for(model, operator, "gw.calibrate")
-    whole = _search(acting, float(target), effect)
-    if not per_layer:
-        return whole
-    parts = _by_layer(whole.operator, model)
-    share = effect.of(whole.operator, OUTPUT_CHANGE) / math.sqrt(len(parts))
-    equal = tuple(_search(part, share, effect, OUTPUT_CHANGE, layer).operator for layer, part in parts.items())
-    return _search(Sequence(operators=equal), float(target), effect)
+    with Meter("gw.calibrate", progress) as meter:
+        meter.within(0.0, 0.5 if per_layer else 1.0)
+        whole = _search(acting, float(target), effect, meter)
+        if not per_layer:
+            return whole
+        parts = _by_layer(whole.operator, model)
+        share = effect.of(whole.operator, OUTPUT_CHANGE) / math.sqrt(len(parts))
+        equal: list[AnyOperator] = []
+        for at, (layer, part) in enumerate(parts.items()):
+            meter.within(0.5 + 0.5 * at / (len(parts) + 1), 0.5 + 0.5 * (at + 1) / (len(parts) + 1))
+            equal.append(_search(part, share, effect, meter, OUTPUT_CHANGE, layer).operator)
+        meter.within(1 - 0.5 / (len(parts) + 1), 1.0)
+        return _search(Sequence(operators=tuple(equal)), float(target), effect, meter)
 
 
 def _search(
-    operator: AnyOperator, target: float, effect: Effect, measure: str | None = None, layer: str = ""
+    operator: AnyOperator, target: float, effect: Effect, meter: Meter, measure: str | None = None, layer: str = ""
 ) -> Calibration:
     """Bisect the factor on an operator's strength."""
     setting = strength_setting(operator) or "factor"
@@ -165,6 +178,7 @@ def _search(
 
     def tried(factor: float) -> float:
         if factor not in seen:
+            meter.at(len(seen), len(seen) + max(_USUAL - len(seen), 1))
             seen[factor] = effect.of(scaled(operator, factor), measure)
         return seen[factor]
 

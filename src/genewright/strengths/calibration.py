@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from genewright.calls import Answering
 from genewright.operator import AnyOperator
 from genewright.storage import write_atomically
 
@@ -14,7 +15,7 @@ _WIDTH, _HEIGHT, _EDGE = 460, 260, 46
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(metaclass=Answering):
     """The curve that a calibration saw; made by `gw.calibration`.
 
     Attributes:

@@ -203,6 +203,7 @@ class Knobs(Shown):
         cost: What the network takes as it is; None where nobody has asked.
     """
 
+    made_by = "gw.knobs(model, example=x)"
     knobs: tuple[Knob, ...]
     cost: Cost | None = None
 

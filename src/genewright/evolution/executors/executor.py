@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from genewright.calls import Answering
 from genewright.evolution.evaluation import Job, Outcome, Task
 from genewright.evolution.individual import Genome
 
@@ -31,7 +32,7 @@ class Crew(ABC):
         self.close()
 
 
-class Executor(ABC):
+class Executor(ABC, metaclass=Answering):
     """Who evaluates: settings alone, so that one executor may serve several runs."""
 
     @abstractmethod

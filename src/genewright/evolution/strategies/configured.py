@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
+from genewright.calls import Answering
 from genewright.errors import SettingError, StoreError, UnknownNameError
 from genewright.names import did_you_mean, snake_case
 from genewright.settings import check_names, setting_to_json
@@ -14,7 +15,7 @@ from genewright.where import Where
 _known: dict[str, type[Configured]] = {}
 
 
-class Configured:
+class Configured(metaclass=Answering):
     """Settings that a store can hold: derive, and decorate with a frozen, keyword-only dataclass.
 
     Attributes:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from genewright.calls import Answering
 from genewright.errors import SettingError, UnknownNameError
 from genewright.extras import required
 from genewright.mutation_testing.trial import Original, Trial
@@ -34,7 +35,7 @@ class Verdict:
     interval: tuple[float, float] | None = None
 
 
-class Criterion(ABC):
+class Criterion(ABC, metaclass=Answering):
     """When a mutant counts as killed. Derive, decorate with a frozen dataclass, give a `name`, write `judge`.
 
     Attributes:

@@ -24,7 +24,8 @@ class Sequence(Combinator):
     the operators that acted, not the sequence.
 
     Args:
-        operators: The operators, at least one; combinators too.
+        operators: The operators, at least one; combinators too. By default one mild `GaussianNoise()`: every operator
+            acts without settings.
 
     Raises:
         SettingError: There is none, or something else is among them.
