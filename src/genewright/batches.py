@@ -81,6 +81,8 @@ def number_of_batches(data: Any, *, batch_size: int = 256) -> int | None:
     """
     inputs = cast("list[Any]", data)[0] if isinstance(data, tuple) or _is_pair(data) else data
     if isinstance(data, tuple) or isinstance(inputs, Mapping | Array):
+        if not isinstance(batch_size, int) or batch_size < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            return None  # `batches` says so
         try:
             return -(-count(inputs) // batch_size)
         except (DataError, TypeError, IndexError):
