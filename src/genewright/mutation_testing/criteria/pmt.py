@@ -23,8 +23,9 @@ class PMT(Criterion):
 
     `bootstraps` times the trainings of both are drawn with replacement; of each, `draws` times `size` against `size`
     without replacement are compared, and the share k that is killed gives the posterior mean (k N + 1) / (N + 2) of a
-    Beta(1, 1) prior. The effect is the mean of these over the bootstraps; its interval holds 95 % of them. A mutant
-    counts as killed where the effect is above 1/2. Needs some hundred trainings to mean what it says.
+    Beta(1, 1) prior. As in its authors' code, a comparison kills whichever way the scores differ, abs(d) >= 0.5. The
+    effect is the mean of these over the bootstraps; its interval holds 95 % of them. A mutant counts as killed where
+    the effect is above 1/2. Needs some hundred trainings to mean what it says.
 
     Args:
         size: Trainings a comparison, of originals and of mutants; at most half of them are drawn where there are fewer.
@@ -66,7 +67,7 @@ class PMT(Criterion):
                 first[_few(noise.child("first"), len(first), size, self.draws)],
                 second[_few(noise.child("second"), len(second), size, self.draws)],
             )
-            killed = int(((p < alpha) & (d >= test.least_effect)).sum())
+            killed = int(((p < alpha) & (np.abs(d) >= test.least_effect)).sum())
             means.append((killed + 1) / (self.draws + 2))
         low, high = np.quantile(means, (0.025, 0.975))
         mean = float(np.mean(means))
