@@ -171,6 +171,7 @@ from genewright.populations.population import Population as Population
 from genewright.populations.population import evaluate as evaluate
 from genewright.populations.population import population as population
 from genewright.recipe import Recipe as Recipe
+from genewright.resident import resident as resident
 from genewright.strengths.calibrate import calibrate as calibrate
 from genewright.strengths.calibrate import calibration as calibration
 from genewright.strengths.calibration import Calibration as Calibration

@@ -481,10 +481,6 @@ def without_smallest(old: Array) -> Array:
     return new
 
 
-def subtracted(old: Array) -> Array:
-    return old - old.dtype.type(2 / 3) * draw(NOISE.stream("s"), "normal", range(15), str(old.dtype)).reshape(3, 5)
-
-
 def divided(old: Array) -> Array:
     z = draw(NOISE.stream("s"), "normal", range(15), str(old.dtype)).reshape(3, 5)
     return old + ((old.dtype.type(2 / 3) * z) / (BY + 1)).astype(old.dtype)
@@ -528,7 +524,6 @@ MAPS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
     "resample": (functions.Resample(axes=(1,), old=(3,), new=(4,), first=1), resampled),
     "shuffle": (functions.Shuffle(axis=0), shuffled),
     "quantize": (functions.Quantize(bits=3, axis=0), quantized),
-    "subtract_noise": (functions.SubtractNoise(scale=2 / 3), subtracted),
     "add_low_rank": (functions.AddLowRank(scale=2 / 3, rank=2), of_low_rank),
     "divided_noise": (functions.DividedNoise(scale=2 / 3, divisor=(BY + 1).reshape(-1)), divided),
     "ascend": (

@@ -55,7 +55,6 @@ FUNCTIONS = [
     functions.Resample(axes=(1,), old=(2, 3), new=(4, 1), first=1),
     functions.Shuffle(axis=0),
     functions.Quantize(bits=4, axis=0),
-    functions.SubtractNoise(scale=2 / 3),
     functions.ForceBits(flips=Change(combine="xor", bits=(1, 30), rate=0.25), value=0),
     functions.Ascend(
         generations=[[[1, 0.5], [2**64 - 1, -2 / 3]], [[3, 0.25]]],

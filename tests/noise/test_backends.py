@@ -30,7 +30,7 @@ def changes(draw):
     combine = draw(st.sampled_from(["add", "add_relative", "multiply", "replace", "negate", "xor"]))
     distribution = draw(st.sampled_from(["normal", "constant"]) if combine == "multiply" else DISTRIBUTIONS)
     scale = draw(SCALES)
-    if distribution == "constant":
+    if distribution == "constant" or combine == "add":
         scale *= draw(st.sampled_from([1, -1]))
     return Change(
         combine=combine,

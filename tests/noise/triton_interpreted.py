@@ -14,6 +14,7 @@ from .test_backends import DTYPES, any_patterns
 
 CHANGES = [
     Change(combine="add", scale=0.1),
+    Change(combine="add", scale=-0.1, rate=0.4),
     Change(combine="add", scale=0.1, rate=0.3, distribution="cauchy"),
     Change(combine="add", scale=0.001, rounding="stochastic", rate=0.002),
     Change(combine="add", scale=-0.5, distribution="constant", rounding="stochastic"),

@@ -79,10 +79,10 @@ class Perturb(ValueEdit):
 
 
 def _words(change: Change) -> str:
-    drawn = f"{change.scale:.6g} * {change.distribution}"
+    drawn = f"{abs(change.scale):.6g} * {change.distribution}"
     constant = change.distribution == "constant"
     return {
-        "add": f"w + {drawn}",
+        "add": f"w {'-' if change.scale < 0 else '+'} {drawn}",
         "add_relative": f"w + {drawn} * |w|",
         "multiply": f"w * {change.scale:.6g}" if constant else f"w * exp({change.scale:.6g} * normal)",
         "replace": f"{change.scale:.6g}" if constant else drawn,

@@ -49,6 +49,21 @@ class Memory(ABC):
         """
         return None
 
+    def snapshot(self) -> Callable[[], None]:
+        """Copy the elements where they lie; return what puts them back, whatever has changed them, again and again."""
+        held = self.on_device()
+        if held is not None:
+            old = held.clone()
+            return lambda: held.copy_(old)
+        with self.open() as values:
+            kept = values.copy()
+
+        def put_back() -> None:
+            with self.open() as now:
+                now[:] = kept
+
+        return put_back
+
     def perturb(
         self,
         change: Change | WeightedSum,
@@ -272,8 +287,7 @@ class Site:
 
 def keep_bytes(memory: Memory, journal: Journal) -> None:
     """Note all bytes of a tensor, whatever will change them."""
-    with memory.open() as values:
-        journal.add(_put_back(memory, (...,), values.reshape(memory.tensor.shape).copy()))
+    journal.add(memory.snapshot())
 
 
 def _moved(old: Array, axis: int, index: NDArray[np.int64]) -> Array:

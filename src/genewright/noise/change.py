@@ -41,7 +41,8 @@ class Change:
         combine: See above.
         distribution: A name that `draw` knows, or "constant" (z = 1). multiply knows "normal" (the
             log-normal factor) and "constant".
-        scale: s, rounded once to the computing type. Negative only with "constant".
+        scale: s, rounded once to the computing type. Negative only under add, whose noise is then subtracted (the
+            mirror image), and with "constant".
         rate: The probability that an element is hit, from 0 to 1.
         rounding: "nearest", or "stochastic" for bfloat16 and float16 (the same as nearest for the wider
             types).
@@ -74,7 +75,7 @@ class Change:
     def _check_scale(self) -> None:
         if not isfinite(self.scale):
             raise SettingError(f"scale must be finite, got {self.scale!r}")
-        if self.scale < 0 and self.distribution != "constant":
+        if self.scale < 0 and self.combine != "add" and self.distribution != "constant":
             raise SettingError(
                 f"scale must be at least 0 (noise is symmetric), got {self.scale!r}: try {-self.scale!r}"
             )

@@ -86,11 +86,7 @@ def sparse_sum(change: WeightedSum, start: int, count: int, kind: np.dtype[Any],
     """Return the sum of masked noise for the elements [start, start + count); `run` is a backend's `apply`."""
     total = np.full(count, -0.0, kind)
     for stream, weight in change.weighed:
-        if weight < 0:  # -(-sum + s z) is sum - s z, to the bit
-            np.negative(total, out=total)
-        run(total, Change(combine="add", scale=abs(weight), rate=change.rate), stream, str(kind), start, None)
-        if weight < 0:
-            np.negative(total, out=total)
+        run(total, Change(combine="add", scale=weight, rate=change.rate), stream, str(kind), start, None)
     return total
 
 

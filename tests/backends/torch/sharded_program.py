@@ -84,10 +84,15 @@ def judged(make: Callable[[], nn.Module], operator: Any) -> dict[str, bool]:
     with gw.mutated(net, operator, seed=7):
         inside = same(net, dict(reference.named_parameters()))
     restored = same(net, before)
+    with gw.resident(net) as base:
+        base.mutant(operator, seed=1)
+        resident = same(base.mutant(operator, seed=7), dict(reference.named_parameters()))
+    restored &= same(net, before)
     gw.mutate(net, operator, seed=7, inplace=True)
     return {
         "mutant": same(net, dict(reference.named_parameters())),
         "inside": inside,
+        "resident": resident,
         "restored": restored,
         "fingerprint": gw.fingerprint(net) == gw.fingerprint(reference),
         "recipe": gw.fingerprint(gw.replay(gw.recipe(net), plain())) == gw.fingerprint(reference),

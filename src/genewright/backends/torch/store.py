@@ -75,6 +75,11 @@ class ShardedMemory(Memory):
     def open(self) -> Elements:
         return gathered_elements(self._block)
 
+    def snapshot(self) -> Callable[[], None]:
+        held = self._block.local.detach()
+        old = held.clone()
+        return lambda: _filled(held, old)
+
     def perturb(self, change: Change | WeightedSum, stream: Stream, part: Part, journal: Add | None) -> bool:
         perturb_shard(self._block, change, stream, part, journal)
         return True
@@ -140,6 +145,11 @@ class TorchStore(Store):
     def _member(self, name: str) -> Member:
         network = self._network()
         return network.members[network.tensor(name).name]
+
+
+def _filled(held: torch.Tensor, old: torch.Tensor) -> None:
+    with torch.no_grad():
+        held.copy_(old)
 
 
 def give_data(tensor: torch.Tensor, data: torch.Tensor, journal: Journal) -> None:

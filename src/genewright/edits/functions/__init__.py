@@ -13,5 +13,4 @@ from genewright.edits.functions.quantize import Quantize as Quantize
 from genewright.edits.functions.resample import Resample as Resample
 from genewright.edits.functions.scale import Scale as Scale
 from genewright.edits.functions.shuffle import Shuffle as Shuffle
-from genewright.edits.functions.subtract_noise import SubtractNoise as SubtractNoise
 from genewright.edits.functions.zero_smallest import ZeroSmallest as ZeroSmallest

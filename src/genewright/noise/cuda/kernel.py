@@ -61,8 +61,7 @@ def changed(
                 r = w * (tl.zeros_like(w) + unit.to(kind))
         else:
             size = magnitude(code, distribution, kind) * tl.abs(unit).to(kind)
-            if distribution == "constant":
-                code = tl.where(unit < 0, code | 0x80000000, code)
+            code = tl.where(unit < 0, code ^ 0x80000000, code)
             if combine == "add_relative":
                 size = size * tl.abs(w)
             step = signed(size, code, kind)

@@ -36,12 +36,7 @@ def add_to(values: torch.Tensor, change: WeightedSum, stream: Stream, start: int
 
 def _add_masked(total: torch.Tensor, change: WeightedSum, start: int) -> None:
     for stream, weight in change.weighed:
-        noise = Change(combine="add", scale=abs(weight), rate=change.rate)
-        if weight < 0:
-            total.neg_()
-        launch(total, noise, stream, start)
-        if weight < 0:
-            total.neg_()
+        launch(total, Change(combine="add", scale=weight, rate=change.rate), stream, start)
 
 
 def _add_products(total: torch.Tensor, change: WeightedSum, start: int) -> None:

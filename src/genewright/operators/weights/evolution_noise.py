@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from genewright.edits import Edit, Map, Perturb
 from genewright.edits.functions.add_low_rank import AddLowRank
-from genewright.edits.functions.subtract_noise import SubtractNoise
 from genewright.errors import SettingError
 from genewright.network import Network
 from genewright.noise import Change
@@ -63,16 +62,14 @@ class EvolutionNoise(Operator):
         object.__setattr__(self, "where", as_where(self.where))
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
+        std = -self.std if self.mirrored else self.std
         for selected in self.where.select(networks[0]):
             name, part = selected.tensor.name, selected.part
             if self.rank is not None and is_matrix(self, selected.tensor, self.rank):
-                function = AddLowRank(scale=-self.std if self.mirrored else self.std, rank=self.rank)
+                function = AddLowRank(scale=std, rank=self.rank)
                 yield Map(tensor=name, function=function, part=part, stream=name)
-            elif self.mirrored:
-                subtracted = SubtractNoise(scale=self.std, rate=self.rate)
-                yield Map(tensor=name, function=subtracted, part=part, stream=name)
             else:
-                change = Change(combine="add", scale=self.std, rate=self.rate)
+                change = Change(combine="add", scale=std, rate=self.rate)
                 yield Perturb(tensor=name, change=change, stream=name, part=part)
 
 
