@@ -319,6 +319,21 @@ class TestBadInput:
         with pytest.raises(gw.SettingError, match=message):
             evolved(**changes)
 
+    def test_a_mutation_that_never_applies_is_said_however_short_the_run(self) -> None:
+        never: Any = {"mutation": gw.Narrow(layer="0", num_units=50), "example": X[:2]}
+        with pytest.raises(gw.EvolutionError, match=r"3 of 3 individuals up to here were refused.*Narrow: '0' has 6"):
+            evolved(strategy=gw.HillClimb(), generations=3, **never)
+        with pytest.raises(gw.EvolutionError, match=r"8 of 8 individuals of generation 1 were refused"):
+            evolved(**never)
+
+    def test_one_of_several_mutations_that_never_applies_is_said_after_the_first_generation(self) -> None:
+        several = {"noise": NOISE, "narrow": gw.Narrow(layer="0", num_units=50)}
+        with pytest.warns(UserWarning, match=r"The mutation 'narrow' does not apply: (\d) of \1 .*Narrow: '0' has 6"):
+            run = evolved(mutation=several, example=X[:2])
+        lost = [one for one in run.individuals() if one.status == "refused"]
+        assert run.mutations["narrow"].refused == run.mutations["narrow"].tried == len(lost) > 2
+        assert run.mutations["noise"].refused == 0
+
     def test_no_seed(self) -> None:
         with pytest.raises(gw.SeedError, match=r"gw\.evolve needs a seed"):
             gw.evolve(network(), loss, mutation=NOISE, strategy=SMALL, generations=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import resource
 import sqlite3
 import subprocess
@@ -166,17 +165,19 @@ class TestRefused:
 
     def test_a_strategy_that_nobody_knows(self, store: str) -> None:
         evolved(store=store, generations=1).close()
-        with sqlite3.connect(store) as connection:
-            form = json.dumps({"is": "genetic_algoritm"})
-            connection.execute("UPDATE genewright_run SET value = ? WHERE name = 'strategy'", (form,))
+        with existing_store(store) as kept:
+            about = {**kept.about(), "strategy": {"is": "genetic_algoritm"}}
+        Path(store).unlink()
+        with new_store(store) as kept:
+            kept.begin(about)
         with pytest.raises(gw.UnknownNameError, match="Did you mean 'genetic_algorithm'"):
             gw.resume(store, model=network(), fitness=loss)
 
     def test_a_store_of_another_format(self, store: str) -> None:
         evolved(store=store, generations=1).close()
         with sqlite3.connect(store) as connection:
-            connection.execute("UPDATE genewright_run SET value = '2' WHERE name = 'format'")
-        with pytest.raises(gw.StoreError, match=r"run\.db: is of the format 2, and this version of genewright reads 1"):
+            connection.execute("UPDATE genewright_run SET value = '1' WHERE name = 'format'")
+        with pytest.raises(gw.StoreError, match=r"run\.db: is of the format 1, and this version of genewright reads 2"):
             gw.resume(store, model=network(), fitness=loss)
 
     def test_what_could_not_start_is_no_run(self, store: str) -> None:
@@ -187,10 +188,34 @@ class TestRefused:
 
     def test_individuals_that_another_version_made(self, store: str) -> None:
         evolved(store=store, generations=1).close()
-        with sqlite3.connect(store) as connection:
-            connection.execute("UPDATE genewright_individuals SET seed = seed + 1 WHERE number = 5")
+        with existing_store(store) as kept:
+            about, found = kept.about(), list(kept.individuals())
+        found[5] = dataclasses.replace(found[5], genome=dataclasses.replace(found[5].genome, seed=1))
+        Path(store).unlink()
+        with new_store(store) as kept:
+            kept.begin(about)
+            kept.write(found)
         with pytest.raises(gw.StoreError, match="individual 5 was made otherwise"):
             gw.resume(store, model=network(), fitness=loss)
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ("UPDATE genewright_individuals SET objective = objective + 1 WHERE number = 5", "individual 5 is not as"),
+            ("UPDATE genewright_individuals SET status = 'died' WHERE number = 3", "individual 3 is not as"),
+            ("UPDATE genewright_run SET value = '247' WHERE name = 'seed'", "what the run is does not stand there"),
+        ],
+    )
+    def test_a_value_that_is_not_what_was_written(self, store: str, change: str, said: str) -> None:
+        evolved(store=store, generations=1).close()
+        with sqlite3.connect(store) as connection:
+            assert connection.execute(change).rowcount == 1
+        with pytest.raises(gw.StoreError, match=rf"run\.db: is damaged, or no run's store \({said}"):
+            gw.resume(store, model=network(), fitness=loss)
+
+    def test_a_folder_in_which_no_file_can_be_made(self) -> None:
+        with pytest.raises(gw.StoreError, match=r"cannot be locked \(no file can be made in"):
+            evolved(store="/proc/run.db", generations=1)
 
 
 def test_a_full_disk_is_said_and_nothing_that_was_kept_is_lost(store: str) -> None:

@@ -162,11 +162,34 @@ class TestGeneticAlgorithm:
         assert len(set(strengths.values())) > 3
 
     def test_operators_without_a_strength_cannot_be_scaled(self) -> None:
-        with pytest.raises(gw.EvolutionError, match=r"20 of 20.*Quantize has no strength and no rate"):
+        with pytest.raises(gw.SettingError, match=r"adapts a strength or a rate, and Quantize has none"):
             evolved(
                 mutation=gw.Quantize(bits=6),
                 strategy=gw.GeneticAlgorithm(population=20, parents=4, strength=gw.SelfAdaptive()),
             )
+
+    @pytest.mark.parametrize(
+        "strategy",
+        [
+            gw.GeneticAlgorithm(population=12, parents=4, strength=gw.SelfAdaptive()),
+            gw.GeneticAlgorithm(population=12, parents=4, strength=gw.OneFifth()),
+            gw.HillClimb(children=12, strength=gw.OneFifth()),
+            gw.SteadyState(population=12, batch=12, strength=gw.SelfAdaptive()),
+        ],
+    )
+    def test_a_mutation_without_a_strength_is_applied_as_it_is_beside_one_that_has(self, strategy: Any) -> None:
+        both: Any = {"noise": NOISE, "wider": gw.Widen(layer="0", num_units=1)}
+        run = evolved(mutation=both, strategy=strategy, example=X[:2])
+        assert {one.status for one in run.individuals()} == {"evaluated"}
+        adapted = {one.mutation for one in run.individuals() if one.genome.strength != 1}
+        assert adapted == {"noise", "wider"}  # what is wider hands its parent's strength on
+        for one in run.individuals():
+            if one.mutation == "wider" and isinstance(getattr(strategy, "strength", None), gw.SelfAdaptive):
+                assert one.genome.strength == run.individual(one.parents[0]).genome.strength
+
+    def test_a_small_population_needs_no_other_settings(self) -> None:
+        assert evolved(strategy=gw.GeneticAlgorithm(population=2)).best.fitness is not None
+        assert evolved(strategy=gw.SteadyState(population=2)).best.fitness is not None
 
 
 class TestEvolutionStrategy:

@@ -17,7 +17,7 @@ class Child(metaclass=Answering):
             second one is the donor called "mate" of its operators (see `Crossover`).
         operator: What mutates it; None evaluates the first parent once more, as it is.
         seed: The seed of the mutation, from 0 to 2**63 - 1.
-        strength: Factor of the operator's strength (see `scaled`).
+        strength: Factor of the operator's strength (see `scaled`); one that has none is applied as it is.
         mutation: The name of the mutation among several, "" where there is one.
         rival: The fitness that it has to exceed for its mutation to count as a success: its parent's.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,6 +70,7 @@ class Driver:
         self._kept_at = 0.0
         self._evaluated = 0
         self._lost = 0  # individuals in a row without a fitness
+        self._last: list[Individual] = []  # of them, those of the last generation
         self.champion = Champion(genomes)
         self.state: Any = None
 
@@ -91,6 +93,8 @@ class Driver:
                 best=None if best is None else self.champion.fitness(best),
             )
             if reached:
+                if self._lost and self._lost == count - 1:
+                    raise self._all_lost(generation)
                 return reached
             generation += 1
             children = strategy.ask(state, Noise(self._setup.seed, f"/{generation}"))
@@ -200,22 +204,26 @@ class Driver:
         return form
 
     def _not_all_lost(self, individuals: Sequence[Individual], generation: int) -> None:
-        """Stop a run in which nothing succeeds, and say why."""
-        lost = [one for one in individuals if one.fitness is None]
-        self._lost = self._lost + len(lost) if len(lost) == len(individuals) else 0
-        if not self._lost or (self._lost < _PATIENCE and not (generation == 1 and len(lost) > 1)):
-            return
-        counts: dict[str, int] = {}
-        for one in lost:
-            counts[one.status] = counts.get(one.status, 0) + 1
-        said = ", ".join(f"{count} {status}" for status, count in counts.items())
-        first = lost[0]
-        if counts.get("refused", 0) == len(lost):
-            raise EvolutionError(
-                f"The mutation does not apply: {len(lost)} of {len(lost)} individuals of generation {generation} were "
-                f"refused. The first refusal: {first.error}"
+        """Stop a run in which nothing succeeds, and say why; say which of several mutations never applies."""
+        self._last = [one for one in individuals if one.fitness is None]
+        everything = len(self._last) == len(individuals)
+        self._lost = self._lost + len(self._last) if everything else 0
+        if everything and (self._lost >= _PATIENCE or (generation == 1 and len(self._last) > 1)):
+            raise self._all_lost(generation)
+        if self._setup.mutations is not None:
+            self._setup.mutations.refused(individuals, warn=generation == 1)
+
+    def _all_lost(self, generation: int) -> EvolutionError:
+        first = self._last[0]
+        counts = Counter(one.status for one in self._last)
+        if counts["refused"] == len(self._last):
+            where = "individuals of generation 1" if generation == 1 else "individuals up to here"
+            return EvolutionError(
+                f"The mutation does not apply: {self._lost} of {self._lost} {where} were refused. The first refusal: "
+                f"{first.error}"
             )
-        raise EvolutionError(
+        said = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return EvolutionError(
             f"No individual of generation {generation} has a fitness ({said}), so there is nothing to go on with. "
             f"Individual {first.number}:\n{first.error}"
         )

@@ -17,7 +17,6 @@ from genewright.operator import AnyOperator
 from genewright.operators.weights.evolution_update import EvolutionUpdate, Moments
 from genewright.references import MATE
 from genewright.seeding import Noise
-from genewright.strengths.scaling import scaled
 from genewright.transaction import Transaction
 
 CACHE_BYTES = 256 << 20
@@ -111,9 +110,9 @@ class Grower:
             self._keep(parent)
         first = self._kept[genome.parents[0]]
         model = self._backend.copy(first.model)
-        if genome.operator is None:
+        operator, moments = genome.mutation, None
+        if operator is None:
             return _Held(model, first.moments)
-        operator, moments = scaled(genome.operator, genome.strength), None
         if isinstance(operator, EvolutionUpdate) and operator.moving:
             operator, moments = operator.after(first.moments)
         donors = {MATE: self._kept[genome.parents[1]].model} if len(genome.parents) > 1 else None
@@ -216,8 +215,8 @@ def _merged(steps: list[Genome]) -> Iterable[tuple[AnyOperator, int]]:
     """Yield (operator, seed): updates that go on with the moments of the one before are one operator."""
     waiting: EvolutionUpdate | None = None
     for genome in steps:
-        assert genome.operator is not None
-        operator = scaled(genome.operator, genome.strength)
+        operator = genome.mutation
+        assert operator is not None
         if isinstance(operator, EvolutionUpdate) and operator.moving:
             waiting = operator if waiting is None else waiting.then(operator)
             continue

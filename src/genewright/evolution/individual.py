@@ -7,6 +7,7 @@ from typing import Literal
 
 from genewright.evolution.values import Value, objective_or_none
 from genewright.operator import AnyOperator
+from genewright.strengths.scaling import scalable, scaled
 
 Status = Literal["evaluated", "refused", "failed", "timeout", "died"]
 
@@ -19,7 +20,7 @@ class Genome:
         parents: Their numbers; none for the base, which is number 0.
         operator: What mutates the first parent; None leaves it as it is.
         seed: The mutation's seed.
-        strength: Factor of the operator's strength.
+        strength: Factor of the operator's strength, where it has one.
         trained: Where it was trained, the key of its weights in the run's folder; its children start from those.
     """
 
@@ -28,6 +29,13 @@ class Genome:
     seed: int = 0
     strength: float = 1.0
     trained: str = ""
+
+    @property
+    def mutation(self) -> AnyOperator | None:
+        """The operator at its strength; one that has no strength, such as a change of layers, as it is."""
+        if self.operator is None or not scalable(self.operator):
+            return self.operator
+        return scaled(self.operator, self.strength)
 
     @property
     def sources(self) -> tuple[int, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from genewright.errors import SettingError
+from genewright.evolution.individual import Individual
 from genewright.noise import choice
 from genewright.operator import AnyOperator, Combinator, Operator, operator_from_json
 from genewright.seeding import Noise
@@ -22,11 +24,13 @@ class Tally:
     Attributes:
         tried: Children that it made and that were evaluated, or failed to be.
         succeeded: Those whose fitness exceeds their parent's.
+        refused: Those that could not be made, for the mutation does not apply to their parent.
         quality: The mean of their successes (1 or 0), the recent ones weighing more.
     """
 
     tried: int = 0
     succeeded: int = 0
+    refused: int = 0
     quality: float = 1.0
 
 
@@ -82,6 +86,24 @@ class Mutations:
         tally.tried += 1
         tally.succeeded += success
         tally.quality += _MEMORY * (success - tally.quality)
+
+    def refused(self, individuals: Sequence[Individual], *, warn: bool) -> None:
+        """Count refusals.
+
+        Args:
+            individuals: Those of a generation.
+            warn: Warn of a mutation that was tried more than once and refused each time.
+        """
+        for name, tally in self.tallies.items():
+            mine = [one for one in individuals if one.mutation == name and one.genome.operator is not None]
+            lost = [one for one in mine if one.status == "refused"]
+            tally.refused += len(lost)
+            if warn and 1 < len(mine) == len(lost):
+                warnings.warn(
+                    f"The mutation {name!r} does not apply: {len(lost)} of {len(mine)} of its individuals were "
+                    f"refused. The first refusal: {lost[0].error}",
+                    stacklevel=2,
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads; the successes are not part of it."""

@@ -26,6 +26,17 @@ def strength_setting(operator: AnyOperator) -> str | None:
     return None
 
 
+def scalable(operator: AnyOperator) -> bool:
+    """Whether an operator, or a part of a combinator, can be made milder or stronger.
+
+    Example:
+        >>> from genewright.operators.weights.zero import Zero
+        >>> scalable(Zero(rate=0.1))
+        True
+    """
+    return _scaled(operator, 0.5) is not operator
+
+
 def scaled(operator: AnyOperator, factor: float) -> AnyOperator:
     """Return an operator of `factor` times the strength; a rate is at most 1. Parts of combinators are scaled each.
 

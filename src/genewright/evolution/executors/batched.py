@@ -22,7 +22,6 @@ from genewright.operators.weights.low_rank_noise import LowRankNoise
 from genewright.populations.memory import bytes_of
 from genewright.populations.population import Population, siblings
 from genewright.seeding import Seed
-from genewright.strengths.scaling import scaled
 
 _FEWEST = 2  # individuals that gain from running together
 
@@ -106,8 +105,8 @@ class _Together(Crew):
 
     def _family(self, tasks: Sequence[Task]) -> tuple[Any, AnyOperator, list[Seed]]:
         genome = tasks[0].genome
-        assert genome.operator is not None
-        operator = scaled(genome.operator, genome.strength)
+        operator = genome.mutation
+        assert operator is not None
         return self._evaluator.parent_of(genome), operator, [task.genome.seed for task in tasks]
 
     def _form(self, number: int) -> int:

@@ -14,10 +14,11 @@ from genewright.errors import MissingExtraError, RecipeError, StoreError, Unknow
 from genewright.evolution.individual import Individual
 from genewright.evolution.stores.locking import locked_database, locked_file
 from genewright.evolution.stores.store import Store
-from genewright.evolution.stores.tables import FORMAT, Tables, individual_of, row_of
+from genewright.evolution.stores.tables import FORMAT, Tables, digest_of, individual_of, row_of
 from genewright.extras import required
 from genewright.operator import AnyOperator, operator_from_json
 
+_DIGEST = "digest"  # among what a run is: of all the rest
 _AT_ONCE = 1000  # rows read together
 _SHORT = 4000  # letters: the texts of operators that are looked for among those that are there
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
@@ -59,14 +60,24 @@ class DatabaseStore(Store):
 
     def begin(self, about: Mapping[str, Any]) -> None:
         with self._told(), self._connection.begin():
-            rows = [{"name": name, "value": json.dumps(value)} for name, value in about.items()]
+            texts = {name: json.dumps(value) for name, value in about.items()}
+            texts[_DIGEST] = str(digest_of(sorted(texts.items())))
+            rows = [{"name": name, "value": text} for name, text in texts.items()]
             self._connection.execute(self._alchemy.insert(self._tables.about), rows)
 
     def about(self) -> dict[str, Any]:
         with self._told():
             rows = self._connection.execute(self._alchemy.select(self._tables.about)).all()
             self._connection.commit()
-            return {name: json.loads(value) for name, value in rows}
+            texts: dict[str, str] = dict(map(tuple, rows))
+            digest = texts.pop(_DIGEST, "")
+            if (
+                texts.get("format", str(FORMAT)) == str(FORMAT)
+                and texts
+                and digest != str(digest_of(sorted(texts.items())))
+            ):
+                raise ValueError("what the run is does not stand there as it was written")
+            return {name: json.loads(value) for name, value in texts.items()}
 
     def write(self, individuals: Sequence[Individual]) -> None:
         with self._told():
@@ -208,7 +219,7 @@ class DatabaseStore(Store):
             with contextlib.suppress(Exception):  # whatever a broken connection says; the first error counts
                 self._connection.rollback()
             raise StoreError(_in_words(self._name, error)) from error
-        except (json.JSONDecodeError, RecipeError, KeyError) as error:
+        except (ValueError, RecipeError, KeyError) as error:
             raise StoreError(_damaged(self._name, str(error))) from error
 
 
@@ -244,7 +255,7 @@ def _in_words(name: str, error: Exception) -> str:
             f"{name}: cannot be written ({said}). What was kept is whole: make room, and go on with "
             f"gw.resume({name!r}, ...)."
         )
-    if "malformed" in low or "not a database" in low or "corrupt" in low:
+    if any(word in low for word in ("malformed", "not a database", "corrupt", "could not decode")):
         return _damaged(name, said)
     return f"{name}: {said}"
 

@@ -19,11 +19,13 @@ def locked_file(path: Path, name: str) -> Callable[[], None]:
         StoreError: Another process has it.
     """
     filelock = required("filelock", extra="evolution", what="A store")
-    lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), is_singleton=False)
+    place = path.with_name(f"{path.name}.lock")
+    lock = filelock.FileLock(place, is_singleton=False)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise StoreError(_taken(name)) from None
+        said = _taken(name) if place.exists() else f"{name}: cannot be locked (no file can be made in {path.parent})."
+        raise StoreError(said) from None
     except OSError as error:
         raise StoreError(f"{name}: cannot be locked ({error.strerror}).") from error
     return lock.release

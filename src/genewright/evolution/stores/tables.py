@@ -6,12 +6,33 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from blake3 import blake3
+
 from genewright.errors import StoreError
 from genewright.evolution.individual import Genome, Individual
 from genewright.operator import AnyOperator
 
 PREFIX = "genewright_"
-FORMAT = 1  # of the tables and of what stands in them
+FORMAT = 2  # of the tables and of what stands in them
+
+
+_DIGESTED = (
+    "number",
+    "generation",
+    "parent",
+    "mate",
+    "operator",
+    "seed",
+    "strength",
+    "trained",
+    "mutation",
+    "status",
+    "objective",
+    "fitness",
+    "error",
+    "seconds",
+    "worker",
+)
 
 
 class Tables:
@@ -54,6 +75,7 @@ class Tables:
             column("error", alchemy.Text, nullable=False),
             column("seconds", alchemy.Double, nullable=False),
             column("worker", alchemy.Text, nullable=False),
+            column("digest", alchemy.BigInteger, nullable=False),  # of all the others: a database has none of its own
         )
 
 
@@ -68,7 +90,7 @@ def row_of(individual: Individual, operator: int | None) -> dict[str, Any]:
         raise StoreError(f"A store holds two parents; individual {individual.number} has {len(genome.parents)}.")
     parents = (*genome.parents, None, None)
     plain = individual.fitness is None or isinstance(individual.fitness, float)
-    return {
+    row: dict[str, Any] = {
         "number": individual.number,
         "generation": individual.generation,
         "parent": parents[0],
@@ -85,10 +107,17 @@ def row_of(individual: Individual, operator: int | None) -> dict[str, Any]:
         "seconds": individual.seconds,
         "worker": individual.worker,
     }
+    return {**row, "digest": _digest(row)}
 
 
 def individual_of(row: Mapping[str, Any], operator: AnyOperator | None) -> Individual:
-    """Read what `row_of` wrote."""
+    """Read what `row_of` wrote.
+
+    Raises:
+        ValueError: It is not what was written.
+    """
+    if row["digest"] != _digest(row):
+        raise ValueError(f"individual {row['number']} is not as it was written")
     fitness: Any = row["objective"] if row["fitness"] is None else json.loads(row["fitness"])
     if isinstance(fitness, list):
         fitness = tuple(cast("list[float]", fitness))
@@ -109,3 +138,13 @@ def individual_of(row: Mapping[str, Any], operator: AnyOperator | None) -> Indiv
         seconds=row["seconds"],
         worker=row["worker"],
     )
+
+
+def digest_of(values: Any) -> int:
+    """Return 63 bits of plain values."""
+    return int.from_bytes(blake3(repr(values).encode()).digest(8)) >> 1
+
+
+def _digest(row: Mapping[str, Any]) -> int:
+    values = [row[name] for name in _DIGESTED]
+    return digest_of([0.0 if value == 0 and isinstance(value, float) else value for value in values])  # SQLite's -0.0

@@ -11,10 +11,13 @@ from genewright.evolution.strategies.strategy import Start, State, Strategy, Tol
 from genewright.evolution.strategies.strength import OneFifth, SelfAdaptive
 from genewright.evolution.values import Value
 from genewright.noise import choice, uniform01
+from genewright.operator import AnyOperator
 from genewright.operators.combinators.sequence import Sequence as InOrder
 from genewright.operators.sharing.crossover import Crossover
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_integer
+
+_PARENTS = 10  # where nobody says how many
 
 
 @dataclass
@@ -52,7 +55,8 @@ class GeneticAlgorithm(Strategy):
 
     Args:
         population: Children of each generation, at least 2.
-        parents: How many of the best may have children (truncation), from 1 to population + elites.
+        parents: How many of the best may have children (truncation), from 1 to population + elites; None for 10, or
+            for all where there are fewer.
         tournament: Members drawn for each parent, whose best it is; 0 for truncation.
         elites: How many of the best stay, from 0 to the population.
         crossover: Share of the children with two parents, in [0, 1].
@@ -78,7 +82,7 @@ class GeneticAlgorithm(Strategy):
     """
 
     population: int = 50
-    parents: int = 10
+    parents: int | None = None
     tournament: int = 0
     elites: int = 1
     crossover: float = 0.0
@@ -88,7 +92,8 @@ class GeneticAlgorithm(Strategy):
     def __post_init__(self) -> None:
         check_integer(self, "population", self.population, low=2)
         check_integer(self, "elites", self.elites, low=0, high=self.population)
-        check_integer(self, "parents", self.parents, low=1, high=self.population + self.elites)
+        if self.parents is not None:
+            check_integer(self, "parents", self.parents, low=1, high=self.population + self.elites)
         check_integer(self, "tournament", self.tournament, low=0)
         check_fraction(self, "crossover", self.crossover)
         if self.strength is not None and not isinstance(self.strength, SelfAdaptive | OneFifth):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -98,7 +103,7 @@ class GeneticAlgorithm(Strategy):
             )
 
     def begin(self, start: Start) -> Population:
-        self.needs_mutations(start)
+        self.needs_mutations(start, strength=self.strength)
         return Population(start, members=[Member(0, self.compared(start.fitness))])
 
     def breed(self, state: Population, noise: Noise) -> list[Child]:
@@ -119,7 +124,8 @@ class GeneticAlgorithm(Strategy):
                 continue
             children.append(Member(one.number, fitness, one.child.strength))
             if isinstance(self.strength, OneFifth) and one.child.rival is not None:
-                state.strength = self.strength.after(state.strength, success=fitness > one.child.rival)
+                success = fitness > one.child.rival
+                state.strength = self.strength.after(state.strength, one.child.operator, success=success)
         alive = [member for member in children if member.fitness > float("-inf")]
         state.members = best_first([*kept, *alive]) or state.members
 
@@ -142,7 +148,7 @@ class GeneticAlgorithm(Strategy):
             parents=numbers,
             operator=operator,
             seed=seed_of(noise),
-            strength=self._strength(state, parent, noise),
+            strength=self._strength(state, parent, operator, noise),
             mutation=name,
             rival=parent.fitness,
         )
@@ -150,13 +156,13 @@ class GeneticAlgorithm(Strategy):
     def _parent(self, state: Population, noise: Noise) -> Member:
         members = state.members
         if not self.tournament:
-            return members[choice(noise.stream("parent"), (1.0,) * min(self.parents, len(members)))]
+            return members[choice(noise.stream("parent"), (1.0,) * min(self.parents or _PARENTS, len(members)))]
         drawn = [choice(noise.stream("parent"), (1.0,) * len(members), turn) for turn in range(self.tournament)]
         return members[min(drawn)]  # the best come first
 
-    def _strength(self, state: Population, parent: Member, noise: Noise) -> float:
+    def _strength(self, state: Population, parent: Member, operator: AnyOperator, noise: Noise) -> float:
         if isinstance(self.strength, SelfAdaptive):
-            return self.strength.inherited(parent.strength, noise)
+            return self.strength.inherited(parent.strength, operator, noise)
         return state.strength
 
 

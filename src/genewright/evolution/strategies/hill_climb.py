@@ -56,7 +56,7 @@ class HillClimb(Strategy):
             raise SettingError(f"HillClimb: strength is gw.OneFifth() or None; received {self.strength!r}.")
 
     def begin(self, start: Start) -> Climber:
-        self.needs_mutations(start)
+        self.needs_mutations(start, strength=self.strength)
         return Climber(start, fitness=self.compared(start.fitness))
 
     def breed(self, state: Climber, noise: Noise) -> list[Child]:
@@ -70,7 +70,7 @@ class HillClimb(Strategy):
             if fitness >= state.fitness and fitness > WORST:
                 state.number, state.fitness = one.number, fitness
             if self.strength is not None:
-                state.strength = self.strength.after(state.strength, success=fitness > before)
+                state.strength = self.strength.after(state.strength, one.child.operator, success=fitness > before)
 
     def admit(self, state: Climber, number: int, fitness: Value) -> None:
         if self.compared(fitness) > state.fitness:

@@ -16,6 +16,8 @@ from genewright.noise import choice
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
 
+_TOURNAMENT, _BATCH = 10, 8  # where nobody says how many
+
 
 @dataclass
 class Queue(State):
@@ -33,8 +35,9 @@ class SteadyState(Strategy):
 
     Args:
         population: Members, at least 2; the first ones are mutants of the base.
-        tournament: Members drawn for each parent, whose best it is, from 1 to the population.
-        batch: Children of each generation, from 1 to the population.
+        tournament: Members drawn for each parent, whose best it is, from 1 to the population; None for 10, or for the
+            population where that is smaller.
+        batch: Children of each generation, from 1 to the population; None for 8, or for the population likewise.
         replaces: "oldest" (regularized evolution: what is good has to stay good in its children) or "worst".
         strength: `SelfAdaptive`, where the mutation's strength should adapt; None leaves it.
 
@@ -55,25 +58,26 @@ class SteadyState(Strategy):
     """
 
     population: int = 50
-    tournament: int = 10
-    batch: int = 8
+    tournament: int | None = None
+    batch: int | None = None
     replaces: Literal["oldest", "worst"] = "oldest"
     strength: SelfAdaptive | None = None
 
     def __post_init__(self) -> None:
         check_integer(self, "population", self.population, low=2)
-        check_integer(self, "tournament", self.tournament, low=1, high=self.population)
-        check_integer(self, "batch", self.batch, low=1, high=self.population)
+        for name in ("tournament", "batch"):
+            if getattr(self, name) is not None:
+                check_integer(self, name, getattr(self, name), low=1, high=self.population)
         check_choice(self, "replaces", self.replaces, ("oldest", "worst"))
         if self.strength is not None and not isinstance(self.strength, SelfAdaptive):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise SettingError(f"SteadyState: strength is gw.SelfAdaptive() or None; received {self.strength!r}.")
 
     def begin(self, start: Start) -> Queue:
-        self.needs_mutations(start)
+        self.needs_mutations(start, strength=self.strength)
         return Queue(start, members=[Member(0, self.compared(start.fitness))])
 
     def breed(self, state: Queue, noise: Noise) -> list[Child]:
-        return [self._child(state, noise.child(place)) for place in range(self.batch)]
+        return [self._child(state, noise.child(place)) for place in range(self.batch or min(_BATCH, self.population))]
 
     def learn(self, state: Queue, told: Sequence[Told]) -> None:
         counted(self.needs_mutations(state.start), told, self.compared)
@@ -98,7 +102,7 @@ class SteadyState(Strategy):
         first = len(state.members) < self.population  # until the population is whole, all descend from the base
         drawn = [
             state.members[0 if first else choice(noise.stream("parent"), (1.0,) * len(state.members), turn)]
-            for turn in range(1 if first else self.tournament)
+            for turn in range(1 if first else self.tournament or min(_TOURNAMENT, self.population))
         ]
         parent = best_first(drawn)[0]
         name, operator = self.needs_mutations(state.start).draw(noise)
@@ -106,7 +110,7 @@ class SteadyState(Strategy):
             parents=(parent.number,),
             operator=operator,
             seed=seed_of(noise),
-            strength=self.strength.inherited(parent.strength, noise) if self.strength else 1.0,
+            strength=self.strength.inherited(parent.strength, operator, noise) if self.strength else 1.0,
             mutation=name,
             rival=parent.fitness,
         )

@@ -14,6 +14,7 @@ from genewright.evolution.strategies.configured import Configured
 from genewright.evolution.values import Value, objective
 from genewright.operator import AnyOperator, Combinator
 from genewright.seeding import Noise
+from genewright.strengths.scaling import scalable
 
 WORST = float("-inf")  # the fitness of an individual that has none
 
@@ -163,14 +164,25 @@ class Strategy(Configured, ABC):
         """Return the one number that is compared, -infinity for an individual that has none."""
         return WORST if fitness is None else objective(fitness, type(self).__name__)
 
-    def needs_mutations(self, start: Start) -> Mutations:
+    def needs_mutations(self, start: Start, *, strength: Any = None) -> Mutations:
         """Return the mutations of the run.
 
+        Args:
+            start: What is known at the beginning.
+            strength: How their strength adapts; None where it stays.
+
         Raises:
-            SettingError: The call names none.
+            SettingError: The call names none, or none that has a strength to adapt.
         """
         if start.mutations is None:
             raise SettingError(f"{type(self).__name__} needs a mutation. Write mutation=gw.GaussianNoise(std=0.01).")
+        operators = start.mutations.operators.values()
+        if strength is not None and not any(scalable(operator) for operator in operators):
+            raise SettingError(
+                f"{type(self).__name__}: strength={strength} adapts a strength or a rate, and "
+                f"{', '.join(type(operator).__name__ for operator in operators)} has none. Take a mutation that has, "
+                "such as gw.GaussianNoise(std=0.01), or leave out strength=."
+            )
         return start.mutations
 
 

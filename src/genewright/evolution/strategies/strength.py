@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from genewright.errors import SettingError
 from genewright.evolution.strategies.configured import Configured
 from genewright.noise import choice, uniform01
+from genewright.operator import AnyOperator
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_positive
+from genewright.strengths.scaling import scalable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class SelfAdaptive(Configured):
 
     A child's strength is its parent's times a factor: `factor` or 1 / `factor`, as likely, and a share `reset` of the
     children starts from 1 again. What survives has had a good strength: nobody sets it. The strength multiplies the
-    mutation's own (`std`, `scale`, `bound`, or `rate` where it has none of these).
+    mutation's own (`std`, `scale`, `bound`, or `rate` where it has none of these); one that has none, such as a change
+    of layers, is applied as it is and hands its parent's strength on.
 
     Args:
         factor: Above 1.
@@ -55,8 +58,10 @@ class SelfAdaptive(Configured):
                 f"least={self.least}, most={self.most}."
             )
 
-    def inherited(self, strength: float, noise: Noise) -> float:
-        """Return a child's strength."""
+    def inherited(self, strength: float, operator: AnyOperator, noise: Noise) -> float:
+        """Return a child's strength, its parent's where the operator has none: what is not tried does not change."""
+        if not scalable(operator):
+            return strength
         if self.reset and uniform01(noise.stream("reset")) < self.reset:
             return 1.0
         up = choice(noise.stream("strength"), (1.0, 1.0))
@@ -80,8 +85,8 @@ class OneFifth(Configured):
 
     Example:
         >>> import genewright as gw
-        >>> rule = gw.OneFifth(factor=16.0)
-        >>> rule.after(1.0, success=True), rule.after(1.0, success=False)
+        >>> rule, noise = gw.OneFifth(factor=16.0), gw.GaussianNoise(std=0.1)
+        >>> rule.after(1.0, noise, success=True), rule.after(1.0, noise, success=False)
         (16.0, 0.5)
 
     References:
@@ -102,8 +107,13 @@ class OneFifth(Configured):
                 f"least={self.least}, most={self.most}."
             )
 
-    def after(self, strength: float, *, success: bool) -> float:
-        """Return the strength after a child has been told; roots of a root are exact on every machine."""
+    def after(self, strength: float, operator: AnyOperator | None, *, success: bool) -> float:
+        """Return the strength after a child of an operator, as it was where that has none.
+
+        Roots of a root are exact on every machine.
+        """
+        if operator is None or not scalable(operator):
+            return strength
         changed = strength * self.factor if success else strength / math.sqrt(math.sqrt(self.factor))
         return min(max(changed, self.least), self.most)
 
