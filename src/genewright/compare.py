@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -112,6 +112,14 @@ class Comparison(Shown):
         raise SettingError(
             "A comparison is neither true nor false. Write .ok(1e-6) for its outputs, or .ok(accuracy_drop=0.01)."
         )
+
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __lt__(self, other: Any) -> Any:
+            """Refuse: which of its numbers is meant?"""
+            raise SettingError("A comparison is no number. Compare .relative_error or .metrics, or write .ok(1e-6).")
+
+        __le__ = __gt__ = __ge__ = __lt__
 
     def details(self) -> str:
         """Return the comparison in words, a line a measure."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
@@ -13,7 +14,7 @@ from genewright.backends.files.checkpoint import RECIPE
 from genewright.calls import answered
 from genewright.errors import EditError, FileError, RecipeError, SettingError, UnknownNameError, UnsupportedError
 from genewright.folders import is_folder, load_folder, save_folder, saves_as_folder
-from genewright.recipe import Recipe, history_of, history_to_json, step_text
+from genewright.recipe import Recipe, history_of, history_to_json, no_path, step_text
 from genewright.references import is_layer, said
 from genewright.reshape import MOST_TIMES, reshape
 from genewright.settings import check_choice
@@ -189,6 +190,8 @@ def read_recipe(path: str | Path) -> Recipe:
         FileError: The file cannot be read.
         RecipeError: It holds no recipe, or a damaged one.
     """
+    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise no_path("gw.read_recipe(path)", path, "A mutant carries its recipe: gw.recipe(mutant).")
     path = Path(path)
     if path.suffix.lower() == ".json":
         return Recipe.load(path)

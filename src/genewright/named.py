@@ -36,6 +36,20 @@ def operators_for(model: Any, operator: OperatorLike | Iterable[OperatorLike], w
     return tuple(cast(AnyOperator, _named(operator, network, type(operator).__name__)) for operator in operators)
 
 
+def where_for(model: Any, where: Where, who: str) -> Where:
+    """Return a choice with the model's own names where it holds its layers or tensors.
+
+    Args:
+        model: The model in which it chooses.
+        where: The choice.
+        who: Who asks, for the message.
+
+    Raises:
+        UnknownNameError: A layer or tensor is not one of the model's.
+    """
+    return _named(where, backend_of(model).network(model), who) if _refers(where) else where
+
+
 def _refers(value: Any) -> bool:
     if type(value) in _PLAIN:  # nearly all settings are, and every mutation asks
         return False

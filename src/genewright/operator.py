@@ -274,6 +274,11 @@ def as_operators(who: str, value: Any) -> tuple[AnyOperator, ...]:
         SettingError: There is none, or something else is among them.
         UnknownNameError: No operator has a name that is given.
     """
+    if isinstance(value, Mapping):
+        raise SettingError(
+            f"{who}: expected an operator, or a list of operators; received a dict. Write gw.Zero(rate=0.1), or of a "
+            "dict of operators list(operators.values())."
+        )
     one = isinstance(value, str | Operator | Combinator) or not isinstance(value, Iterable)
     given = cast("tuple[Any, ...]", (value,) if one else tuple(cast("Iterable[Any]", value)))
     if not given:
@@ -291,6 +296,8 @@ def _as_operator(who: str, value: Any) -> AnyOperator:
         hint = " Of classes, | makes a type. Make operators of them first: gw.Zero() | gw.SignFlip()."
     if isinstance(value, type):
         hint = f" Make one of the class, with its settings: {called(value)}()."
+    elif callable(value):
+        hint = " Of a function of the values, @gw.operator makes one: def shrink(w, noise, *, factor=0.9): ..."
     raise SettingError(f"{who}: expected an operator such as gw.GaussianNoise(std=0.01); received {said(value)}.{hint}")
 
 

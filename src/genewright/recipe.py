@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from genewright.errors import RecipeError, RecipeVersionError, SettingError
 from genewright.noise import SPEC
@@ -50,6 +50,16 @@ class Recipe(Shown):
             raise RecipeError("The recipe is damaged: its last step has no result.")
         if first.parents[0] == PREVIOUS:
             raise RecipeError("The recipe is damaged: its first step has no parent.")
+
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __getitem__(self, at: Any) -> Any:
+            """Refuse: a recipe holds the nodes of its donors, too."""
+            raise SettingError("A recipe is not indexed. Write recipe.steps[0]; for step in recipe.steps: ...")
+
+        def __iter__(self) -> Any:
+            """Refuse, likewise."""
+            return self[0]
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -135,7 +145,7 @@ class Recipe(Shown):
             UnknownNameError: It needs an operator that is not installed.
         """
         if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise _no_text("from_json(text)", text)
+            raise no_text("gw.Recipe.from_json(text)", text)
         return cls(tuple(Step.from_json(node) for node in _nodes(text)))
 
     @classmethod
@@ -160,7 +170,7 @@ class Recipe(Shown):
             RecipeError: Its content is not a recipe.
         """
         if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise _no_text("load(path)", path)
+            raise no_path("gw.Recipe.load(path)", path, "A mutant carries its recipe: gw.recipe(mutant).")
         return cls.from_json(read_file(Path(path)))
 
     def to_form(self) -> dict[str, Any]:
@@ -267,12 +277,20 @@ def _nodes(text: str | bytes) -> list[Any]:
     return cast("list[Any]", nodes)
 
 
-def _no_text(call: str, given: object) -> SettingError:
-    """Return the error for what is read where a file or a text was expected."""
-    hint = "That is a recipe already: use it as it is." if isinstance(given, Recipe) else ""
-    if not hint and hasattr(given, "items"):
+def no_text(call: str, given: object) -> SettingError:
+    """Return the error for what is no text where one is read."""
+    hint = "A mutant carries its recipe: gw.recipe(mutant)."
+    if isinstance(given, Recipe):
+        hint = "That is a recipe already: use it as it is."
+    elif isinstance(given, Mapping):
         hint = "Of a dict, write gw.Recipe.from_json(json.dumps(recipe))."
-    return SettingError(
-        f"gw.Recipe.{call}: expected {'a text of JSON' if 'text' in call else 'the path of a file'}; received "
-        f"{said(given)}. {hint or 'A mutant carries its recipe: gw.recipe(mutant).'}"
-    )
+    return SettingError(f"{call}: expected a text of JSON; received {said(cast(object, given))}. {hint}")
+
+
+def no_path(call: str, given: object, hint: str) -> SettingError:
+    """Return the error for what is no path where a file is read."""
+    if isinstance(given, Recipe):
+        hint = "That is a recipe already: use it as it is."
+    elif isinstance(given, Mapping):
+        hint = "Of a dict, write gw.Recipe.from_json(json.dumps(recipe))."
+    return SettingError(f"{call}: expected the path of a file; received {said(cast(object, given))}. {hint}")

@@ -167,6 +167,8 @@ class Where(metaclass=Answering):
     @classmethod
     def from_json(cls, form: Any) -> Where:
         """Read what `to_json` wrote."""
+        if form == []:
+            return cls()
         if isinstance(form, list | str):
             return as_where(form)  # pyright: ignore[reportUnknownArgumentType]
         try:
@@ -261,7 +263,7 @@ EVERYTHING: Any = Where
     },
 )
 def where(
-    *patterns: str | Callable[..., Any],
+    *patterns: LayersLike | Sequence[LayersLike],
     roles: str | Iterable[str] = (),
     layers: LayersLike | Iterable[LayersLike] = (),
     units: UnitsLike | None = None,
@@ -291,12 +293,19 @@ def where(
         >>> where("layer1.*", "!*.bias", roles="kernel").patterns
         ('layer1.*', '!*.bias')
     """
+    if len(patterns) == 1 and isinstance(patterns[0], list | tuple):
+        patterns = tuple(cast("list[Any]", patterns[0]))
     classes = tuple(pattern.__name__ for pattern in patterns if isinstance(pattern, type) and is_layer_class(pattern))
     names = tuple(_pattern(pattern) for pattern in patterns if not is_layer_class(pattern))
     if isinstance(roles, Mapping | AbstractSet) or not isinstance(roles, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise SettingError(f"where: roles is one of {', '.join(ROLES)}, or a list of these; received {roles!r}.")
     if isinstance(layers, Mapping | AbstractSet):
         raise _refusal(cast(object, layers))
+    for name, given in (("roles", roles), ("layers", layers)):
+        if given == []:
+            raise SettingError(f"where: an empty list of {name} chooses nothing. For all of them leave {name}= out.")
+    if not isinstance(frozen, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingError(f"where: frozen is True or False; received {frozen!r}.")
     one = isinstance(layers, str) or not isinstance(layers, Iterable) or is_layer(cast(object, layers))
     many = cast("Iterable[LayersLike]", (layers,) if one else layers)
     asked = tuple(each.__name__ if isinstance(each, type) else _pattern(each) for each in many)
@@ -322,7 +331,9 @@ def as_where(value: Any) -> Where:
     if isinstance(value, str) or is_layer(value) or is_tensor(value) or is_layer_class(value):
         return where(value)
     if isinstance(value, Iterable) and not isinstance(value, Mapping | AbstractSet):
-        return where(*cast("Iterable[Any]", value))
+        if names := tuple(cast("Iterable[Any]", value)):
+            return where(*names)
+        raise SettingError("where: an empty list chooses nothing. For all that is trainable leave where= out.")
     raise _refusal(cast(object, value))
 
 
@@ -337,9 +348,11 @@ def _pattern(value: object) -> str:
 
 def _refusal(value: object) -> SettingError:
     hint = ""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and set(cast("Mapping[Any, Any]", value)) <= {"roles", "layers", "units", "frozen"}:
         call = ", ".join(f"{key}={entry!r}" for key, entry in cast("Mapping[Any, Any]", value).items())
-        hint = f" Write gw.where({call}), with what where takes: roles, layers, units, frozen."
+        hint = f" Write gw.where({call})."
+    elif isinstance(value, Mapping):
+        hint = " Of a dict, write its names: where=list(names)."
     elif isinstance(value, AbstractSet):
         hint = " A set has no order, and the recipe holds one: write a list."
     elif callable(value):

@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from genewright.backends.backend import ENTRY_POINTS as ENTRY_POINTS
@@ -44,6 +44,10 @@ def backend_of(model: object) -> Backend:
         hint = f" Of a file, write gw.mutate(gw.read_checkpoint({os.fspath(cast(Any, model))!r}), ...)."
     elif isinstance(model, list | tuple):
         hint = " For each of several, write [gw.mutate(model, operator, seed=...) for model in models]."
+    elif isinstance(model, Iterator):
+        hint = " Of parameters, give the module that they belong to."
+    elif type(model).__name__ == "Recipe":
+        hint = " A recipe is kept by recipe.save(path), and makes its mutant by gw.replay(recipe, base)."
     elif callable(model):
         hint = " Of a function that makes a model, give what it returns."
     raise UnsupportedError(

@@ -19,7 +19,7 @@ from genewright.evolution.strategies.strategy import Strategy
 from genewright.evolution.trained_weights import TrainedWeights
 from genewright.evolution.training import Training
 from genewright.example import example_fingerprint
-from genewright.fitness.fitness import Fitness, signature_of
+from genewright.fitness.fitness import check_fitness, signature_of
 from genewright.mutate import fingerprint
 from genewright.seeding import Seed, seed_to_json
 from genewright.settings import check_integer, check_positive
@@ -94,11 +94,7 @@ def arranged(
 
 
 def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: Any, training: Training | None) -> None:
-    if isinstance(fitness, type) or not (isinstance(fitness, Fitness) or callable(fitness)):
-        raise SettingError(
-            f"fitness is a function of a model, or one of gw.fitness such as gw.fitness.Supervised(x, y); received "
-            f"{fitness!r}."
-        )
+    check_fitness("fitness", fitness)
     if not isinstance(strategy, Strategy):
         hint = " Make one of the class, with its settings." if isinstance(strategy, type) else ""
         raise SettingError(f"strategy= is a strategy such as gw.GeneticAlgorithm(); received {strategy!r}.{hint}")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from genewright.calls import Answering
 from genewright.errors import SettingError
+from genewright.references import is_layer, said
 from genewright.seeding import Noise
 
 
@@ -149,6 +150,20 @@ class Sum(Fitness):
 def judged(fitness: Any, model: Any, noise: Noise) -> Any:
     """Return what a fitness, or a function of a model, says of a model."""
     return fitness.evaluate(model, noise) if isinstance(fitness, Fitness) else fitness(model)
+
+
+def check_fitness(who: str, fitness: Any) -> None:
+    """Refuse what judges no model.
+
+    Raises:
+        SettingError: It is a class, a loss or another layer, or nothing that could be called.
+    """
+    loss = "" if isinstance(fitness, type) or not is_layer(fitness) else " Of a loss, write Supervised(x, y, loss)."
+    if isinstance(fitness, type) or loss or not (isinstance(fitness, Fitness) or callable(fitness)):
+        raise SettingError(
+            f"{who} is a function of a model, or one of gw.fitness such as gw.fitness.Supervised(x, y); received "
+            f"{said(fitness)}.{loss}"
+        )
 
 
 def judged_all(fitness: Any, individuals: Individuals, noise: Noise) -> list[Any]:

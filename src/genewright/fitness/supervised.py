@@ -13,7 +13,8 @@ from genewright.errors import SettingError
 from genewright.example import example_fingerprint
 from genewright.fitness.fitness import Fitness, Individuals, signature_of
 from genewright.fitness.near_ties import are_choices, near_ties
-from genewright.metrics import NAMED, MetricFunction, chosen, gauges
+from genewright.foreign_metrics import library_of, name_of
+from genewright.metrics import FOREIGN, NAMED, MetricFunction, better_high, chosen, gauges
 from genewright.seeding import Noise
 from genewright.settings import check_integer
 
@@ -31,11 +32,12 @@ class Supervised(Fitness):
         x: Samples along the first axis: an array or tensor, or a tuple or dict of these.
         y: A target for each.
         metric: "accuracy", "cross_entropy" (of logits), "mse" or "mae"; or a function (outputs, targets) -> float, of
-            which more is better.
+            which more is better. A metric or loss of keras, torchmetrics, torch or sklearn.metrics counts as its name
+            tells.
         batch: Samples a batch, at least 1.
 
     Raises:
-        SettingError: There is no such metric.
+        SettingError: There is no such metric, or a library's own of which it is not known whether more is better.
         DataError: In a run, the data does not fit the model.
 
     Example:
@@ -61,6 +63,7 @@ class Supervised(Fitness):
                 f"{self.metric!r}."
             )
         chosen(self.metric)
+        self._less_is_better()  # refused here, not in the middle of a run
         check_integer(self, "batch", self.batch, low=1)
 
     @property
@@ -90,7 +93,18 @@ class Supervised(Fitness):
         return [self._turned(gauge.value()) for gauge in measured]
 
     def _turned(self, value: float) -> float:
-        return -value if self.metric in LESS_IS_BETTER else value
+        return -value if self._less_is_better() else value
+
+    def _less_is_better(self) -> bool:
+        if isinstance(self.metric, str) or library_of(self.metric) not in FOREIGN:
+            return self.metric in LESS_IS_BETTER
+        high = better_high(name_of(self.metric))
+        if high is None:
+            raise SettingError(
+                f"Supervised: whether more of {name_of(self.metric)!r} is better is not known. Give a function of "
+                "which more is better: lambda outputs, targets: ..."
+            )
+        return not high
 
     def signature(self) -> str:
         metric = self.metric if isinstance(self.metric, str) else signature_of(self.metric)

@@ -17,6 +17,7 @@ from genewright.errors import (
     SettingError,
     UnsupportedError,
 )
+from genewright.named import where_for
 from genewright.names import did_you_mean
 from genewright.network import Network
 from genewright.neurons.reading import SPARSE, Reading, cannot_take, look
@@ -34,6 +35,7 @@ DEFAULT = ("active_fraction", "mean", "variance", "dormancy", "constancy", "inco
 @answered(
     "gw.neurons.measure(model, data)",
     {"*": "Measures are given by name: measures=['dormancy'].", "metrics": "Did you mean 'measures'?"},
+    who="gw.neurons.measure",
 )
 def measure(
     model: Any,
@@ -84,7 +86,7 @@ def measure(
     """
     wanted = as_measures("measure", measures)
     _check(wanted, loss, seed)
-    chosen = as_layers("measure", layers)
+    chosen = where_for(model, as_layers("measure", layers), "measure")
     backend = backend_of(model)
     parts = iter(batches(data, batch_size=batch_size))
     opened = next(parts, None)

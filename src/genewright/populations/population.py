@@ -6,14 +6,14 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from numpy.typing import NDArray
 
 from genewright.backends import Backend, backend_of
 from genewright.calls import Answering, answered
 from genewright.errors import SeedError, SettingError, UnsupportedError
-from genewright.fitness.fitness import Fitness, judged, judged_all
+from genewright.fitness.fitness import check_fitness, judged, judged_all
 from genewright.mutate import Operators, mutate
 from genewright.named import operators_for
 from genewright.operator import AnyOperator, donors_of
@@ -40,6 +40,15 @@ class Population(ABC, metaclass=Answering):
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+    def __repr__(self) -> str:
+        return f"<gw.Population of {len(self)} mutants: call it with a batch, or take one by .model(0)>"
+
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __getitem__(self, at: Any) -> Any:
+            """Refuse: one mutant is a model of its own."""
+            raise SettingError(f"A population is not indexed. Write population.model({at!r}), or population.models().")
 
     @abstractmethod
     def __call__(self, batch: Any) -> Any:
@@ -210,11 +219,7 @@ def evaluate(
         >>> len(fitnesses), max(fitnesses) > min(fitnesses)
         (20, True)
     """
-    if isinstance(fitness, type) or not (isinstance(fitness, Fitness) or callable(fitness)):
-        raise SettingError(
-            "gw.evaluate: fitness is a function of a model, or one of gw.fitness such as "
-            f"gw.fitness.Supervised(x, y); received {fitness!r}."
-        )
+    check_fitness("gw.evaluate: fitness", fitness)
     noise = Noise(0, "", "fitness")
     backend = backend_of(model)
     known = _seeds(seeds)

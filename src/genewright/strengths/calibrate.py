@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from genewright.backends import backend_of
@@ -31,7 +31,7 @@ _USUAL = 10  # strengths that a search tries, more or less
 @seed_required(_CALL.format("calibrate"))
 def calibrate(
     model: Any,
-    operator: OperatorLike,
+    operator: OperatorLike | Iterable[OperatorLike],
     data: Any,
     *,
     seed: Seed,
@@ -53,8 +53,8 @@ def calibrate(
 
     Args:
         model: A model; nothing of it changes.
-        operator: An operator with a strength above 0, where the search begins; or a combinator of such, whose parts are
-            all made stronger by the same factor.
+        operator: An operator with a strength above 0, where the search begins; or a combinator or list of such, whose
+            parts are all made stronger by the same factor.
         data: As in `gw.compare`; it is kept in memory, as are the original's outputs.
         seed: The mutants' seeds are derived from it.
         target: The effect that is asked for, above 0.
@@ -102,7 +102,7 @@ def calibrate(
 @seed_required(_CALL.format("calibration"))
 def calibration(
     model: Any,
-    operator: OperatorLike,
+    operator: OperatorLike | Iterable[OperatorLike],
     data: Any,
     *,
     seed: Seed,
@@ -146,7 +146,8 @@ def calibration(
     check_integer("calibrate", "num_seeds", num_seeds, low=1)
     seeds = [Noise(seed, salt="calibrate").child(at).stream("seed").key >> 1 for at in range(num_seeds)]
     effect = Effect(model, data, measure, seeds, example=example, donors=donors, batch_size=batch_size)
-    (acting,) = operators_for(model, operator, "gw.calibrate")
+    several = operators_for(model, operator, "gw.calibrate")
+    acting = several[0] if len(several) == 1 else Sequence(operators=several)
     with Meter("gw.calibrate", progress) as meter:
         meter.within(0.0, 0.5 if per_layer else 1.0)
         whole = _search(acting, float(target), effect, meter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from genewright.errors import FileError, UnsupportedError
 from genewright.journal import Journal
 from genewright.network import Network
 from genewright.outputs import Outputs
-from genewright.recipe import Recipe, history_of
+from genewright.recipe import Recipe, history_of, no_path
 from genewright.storage import Overwrite, found_at
 
 _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar", ".pt.tar")  # what torch.save's files are called
@@ -109,6 +110,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         FileError: It is missing, truncated, hostile, or of another kind.
         UnsupportedError: It has no state dict.
     """
+    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise no_path("gw.read_checkpoint(path)", path, "A model or a state dict needs no reading: give it as it is.")
     if found_at(path) == "folder":
         return read_folder(Path(path))
     return _by_suffix(_READERS, Path(path))(Path(path))

@@ -90,7 +90,13 @@ class Narrow(Operator):
         if len(said) > 1:
             raise SettingError(f"Narrow: say one of factor, num_units and units; received {' and '.join(said)}.")
         if self.units is not None:
-            units: tuple[int, ...] = tuple(np.asarray(self.units).tolist())
+            numbers = np.asarray(self.units)
+            if numbers.ndim != 1:
+                raise SettingError(
+                    f"Narrow: units are numbers of units in a list, units=[{self.units!r}], or a mask; how many go is "
+                    f"num_units={self.units!r}."
+                )
+            units: tuple[int, ...] = tuple(numbers.tolist())
             mask = is_mask(units)
             if not (any(units) if mask else units) or (not mask and len(set(units)) != len(units)):
                 raise SettingError(f"Narrow: units are different numbers, at least one, or a mask; received {units!r}.")
