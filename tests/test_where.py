@@ -159,13 +159,13 @@ _WORDS = st.text("abc.*!?[]", min_size=1).filter(lambda w: w != "!")
 
 @given(
     patterns=st.lists(_WORDS, max_size=3),
-    roles=st.lists(st.sampled_from(ROLES), max_size=2),
-    layers=st.lists(_WORDS, max_size=2),
+    roles=st.lists(st.sampled_from(ROLES), max_size=2).map(tuple),
+    layers=st.lists(_WORDS, max_size=2).map(tuple),
     units=st.none() | st.lists(st.integers(0, 99), max_size=4) | st.lists(st.booleans(), min_size=1, max_size=4),
     frozen=st.booleans(),
 )
 def test_json_holds_a_choice_exactly(
-    patterns: list[str], roles: list[str], layers: list[str], units: Any, frozen: bool
+    patterns: list[str], roles: tuple[str, ...], layers: tuple[str, ...], units: Any, frozen: bool
 ) -> None:
     where = gw.where(*patterns, roles=roles, layers=layers, units=units, frozen=frozen)
     assert gw.Where.from_json(json.loads(json.dumps(where.to_json()))) == where

@@ -331,7 +331,8 @@ def as_where(value: Any) -> Where:
     if isinstance(value, str) or is_layer(value) or is_tensor(value) or is_layer_class(value):
         return where(value)
     if isinstance(value, Iterable) and not isinstance(value, Mapping | AbstractSet):
-        if names := tuple(cast("Iterable[Any]", value)):
+        names = tuple(cast("Iterable[Any]", value))
+        if names or value == ():
             return where(*names)
         raise SettingError("where: an empty list chooses nothing. For all that is trainable leave where= out.")
     raise _refusal(cast(object, value))
