@@ -122,7 +122,7 @@ def campaign(
     setup = dataclasses.replace(setup, batch_size=team.benches[0].batch_size)  # as other processes cut the batches
     with (
         Crew(team, (Setup.team, (setup, data)), executor) as crew,
-        counting("campaign", "Running mutants", progress) as told,
+        counting("campaign", progress) as told,
     ):
         records = _run(crew, numbers, about, store, told)
     notes = list(team.benches[0].planned.left_out.values())
@@ -135,7 +135,7 @@ def campaign(
     setup = dataclasses.replace(setup, batch_size=team.benches[0].batch_size)
     with (
         Crew(team, (Setup.team, (setup, train)), executor) as crew,
-        counting("campaign", "Running survivors on the training data", progress) as told,
+        counting("campaign", progress) as told,
     ):
         records = _run(crew, todo, {}, None, told)
     originals = tuple(bench.original for bench in team.benches)

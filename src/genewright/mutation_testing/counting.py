@@ -7,18 +7,18 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from genewright.errors import SettingError
+from genewright.showing import Meter
 
 Counted = Callable[[int, int], None]
 Progress = Counted | bool | None
 
 
 @contextmanager
-def counting(who: str, what: str, progress: Progress) -> Generator[Counted]:
+def counting(who: str, progress: Progress) -> Generator[Counted]:
     """Let progress be seen inside the block: call what comes with how many are done, and of how many.
 
     Args:
-        who: The function that was called, for the message.
-        what: What the line says is going on.
+        who: The function that was called.
         progress: Whether a line on standard error is shown; None where that is a terminal. Or a function that is called
             instead.
 
@@ -27,7 +27,7 @@ def counting(who: str, what: str, progress: Progress) -> Generator[Counted]:
 
     Example:
         >>> seen = []
-        >>> with counting("campaign", "Running mutants", lambda done, of: seen.append((done, of))) as told:
+        >>> with counting("campaign", lambda done, of: seen.append((done, of))) as told:
         ...     told(1, 2)
         >>> seen
         [(1, 2)]
@@ -40,13 +40,5 @@ def counting(who: str, what: str, progress: Progress) -> Generator[Counted]:
             f"{who}: progress is True for a line on standard error, False for none, or a function of (done, of); "
             f"received {progress!r}."
         )
-    if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda done, of: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as line:
-        task = line.add_task(what, total=None)
-        yield lambda done, of: line.update(task, completed=done, total=of)
+    with Meter(f"gw.{who}", sys.stderr.isatty() if progress is None else progress) as meter:
+        yield meter.at

@@ -101,7 +101,7 @@ def fault_rate(
     setup = dataclasses.replace(setup, batch_size=team.bench.batch_size)  # as other processes cut the batches
     schedule = looks(population, margin=margin, confidence=confidence, sequential=sequential)
     with contextlib.ExitStack() as stack:
-        told = stack.enter_context(counting("fault_rate", "Injecting faults", progress))
+        told = stack.enter_context(counting("fault_rate", progress))
         kept = None
         if store is not None:
             kept = stack.enter_context(CampaignStore(store, Faults.from_line, Faults.to_line))
