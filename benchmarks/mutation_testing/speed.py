@@ -119,7 +119,7 @@ def by_hand(net: nn.Module, data: Data, count: int, batch: int) -> None:
 CASES: dict[str, tuple[Callable[[], tuple[nn.Module, Data]], int, int, int]] = {
     "digits MLP, 540 samples": (mlp, 1000, 300, 540),
     "digits CNN, 540 samples": (cnn, 300, 60, 540),
-    "ResNet-18, 256 images of 64 x 64": (resnet18, 12, 4, 64),
+    "ResNet-18, 256 images of 64 x 64": (resnet18, 96, 4, 64),
 }
 """What makes it; mutants of a campaign, and of a loop; samples a batch in the loops."""
 

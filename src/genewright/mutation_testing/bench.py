@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,10 @@ class Bench:
         seed: The campaign's seed.
         batch_size: Samples a batch; None for what fits.
         tolerance: By how much an output may change and count as unmoved, relative to the largest.
+        told: Whether a mutant's recipe, its fingerprint and the bits that it flips are asked for.
+
+    Attributes:
+        ready_in: How many seconds of the last `run` the original took.
 
     Raises:
         DataError: There are no samples, or they do not fit the model.
@@ -77,8 +82,18 @@ class Bench:
     """
 
     def __init__(
-        self, model: Any, mutants: Mutants, data: Any, *, seed: Seed, batch_size: int | None, tolerance: float
+        self,
+        model: Any,
+        mutants: Mutants,
+        data: Any,
+        *,
+        seed: Seed,
+        batch_size: int | None,
+        tolerance: float,
+        told: bool = True,
     ) -> None:
+        self._told = told
+        self.ready_in = 0.0
         self._model = model
         self._backend = backend_of(model)
         self._rerun = self._backend.rerun(model)
@@ -125,15 +140,18 @@ class Bench:
         """
         mutants = [self.planned.mutant(number) for number in numbers]
         known: dict[int, tuple[_Made, Tally | Trial]] = {}
-        start = 0
+        start, ready = 0, 0.0
         for at, batch in enumerate(self._batches):
+            began = time.monotonic()
             before, judged = self._start(at, batch)
+            ready += time.monotonic() - began
             for mutant in mutants:
                 made = known.get(mutant.number)
                 if made is None or isinstance(made[1], Tally):
                     known[mutant.number] = self._one(mutant, made, (at, start), before, judged)
                 checkpoint()
             start += len(judged.right)
+        self.ready_in = ready
         found: list[Tried] = []
         for mutant in mutants:
             made, tally = known[mutant.number]
@@ -156,7 +174,7 @@ class Bench:
             known[1].same(place[1], judged)
             return known
         try:
-            with self.mutated(mutant, describe=known is None) as now:
+            with self.mutated(mutant, describe=self._told and known is None) as now:
                 made = now if made is None else made
                 tally = self._tally(made.result) if known is None else known[1]
                 assert isinstance(tally, Tally)  # a trial is over

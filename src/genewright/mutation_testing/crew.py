@@ -18,6 +18,7 @@ from genewright.mutation_testing.bench import Bench, Tried
 from genewright.mutation_testing.record import Record
 
 _SECONDS = 5.0  # that a share of the work should take: what a kill loses at most
+_TIMES = 4.0  # as long as getting ready for it takes a share is at least: the original runs again at its beginning
 _FIRST, _MOST = 16, 1000
 
 Share_co = TypeVar("Share_co", covariant=True)
@@ -25,6 +26,11 @@ Share_co = TypeVar("Share_co", covariant=True)
 
 class Runs(Protocol[Share_co]):
     """What runs mutants by their numbers, and says what came of a share of them."""
+
+    @property
+    def ready_in(self) -> float:
+        """How many seconds of the last share were over before its mutants ran."""
+        ...
 
     def run(self, numbers: Sequence[int]) -> Share_co:
         """Run some, in this order."""
@@ -42,6 +48,11 @@ class Team:
     def __init__(self, benches: Sequence[Bench], labels: Sequence[str]) -> None:
         self.benches = benches
         self._labels = list(labels)
+
+    @property
+    def ready_in(self) -> float:
+        """How many seconds of the last share the originals took."""
+        return sum(bench.ready_in for bench in self.benches)
 
     def run(self, numbers: Sequence[int]) -> list[Record]:
         """Return the records of some mutants."""
@@ -102,10 +113,13 @@ class Crew(Generic[Share_co]):
         size, at = _FIRST, 0
         while at < len(numbers):
             started = time.monotonic()
+            if len(numbers) - at < 1.5 * size:
+                size = len(numbers) - at
             yield self._team.run(numbers[at : at + size])
-            took = max(1e-6, time.monotonic() - started)
+            ready, took = self._team.ready_in, time.monotonic() - started
             at += size
-            size = int(min(_MOST, max(_FIRST, size * min(8.0, _SECONDS / took))))
+            wanted = max(_SECONDS, _TIMES * ready) / max(1e-6, took - ready)
+            size = int(min(_MOST, max(_FIRST, size * min(8.0, wanted))))
 
     def _together(self, numbers: Sequence[int], executor: Processes) -> Iterator[Share_co]:
         number = executor.number or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0] * 2)

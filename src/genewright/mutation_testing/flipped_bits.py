@@ -54,8 +54,11 @@ def flips(now: Mapping[str, NDArray[Any]], network: Network) -> tuple[Flip, ...]
         dtype = _format(network, name)
         first = _words(network, name)
         assert first is not None  # the mutant's tensor has words, and its dtype is the original's
-        changed = int(np.bitwise_or.reduce(first ^ words, initial=0))
-        found.update((dtype, bit) for bit in range(changed.bit_length()) if changed >> bit & 1)
+        changed = int(np.bitwise_or.reduce(first ^ words, axis=None))
+        while changed:
+            bit = changed.bit_length() - 1
+            found.add((dtype, bit))
+            changed ^= 1 << bit
     return tuple(sorted(found))
 
 

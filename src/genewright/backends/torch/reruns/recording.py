@@ -54,12 +54,14 @@ class Recording:
         calls: The calls of layers, in the order in which they began.
         outputs: The tensors that the model returned.
         writes_inputs: The model wrote into what it was given.
+        copied: Numbers of the calls whose values were copied on the way, for they are written to later.
     """
 
     tape: Tape
     calls: list[Called]
     outputs: list[torch.Tensor]
     writes_inputs: bool
+    copied: frozenset[int] = frozenset()
 
     def nbytes(self) -> int:
         """Return how much memory the calls' values take."""
@@ -71,17 +73,22 @@ class Recording:
         return sum(held.values())
 
 
-def record(model: nn.Module, inputs: Callable[[], Any], *, escapes: bool) -> Recording | None:
+def record(
+    model: nn.Module, inputs: Callable[[], Any], *, escapes: bool, copies: frozenset[int] = frozenset()
+) -> Recording | None:
     """Run a model and note what its layers return; None where what the run did cannot be seen whole.
 
     Args:
         model: The model, in evaluation mode; its forwards are the classes' own.
         inputs: Returns what it is run on, anew each time: a model may write into it.
         escapes: Values leave torch during the run, so that nobody can say what is made of them.
+        copies: Numbers of the calls whose values are copied at once, as they were of another batch.
     """
-    noted = _noted(model, inputs(), frozenset(), escapes)
+    noted = _noted(model, inputs(), copies, escapes)
     moved = frozenset(at for at, call in enumerate(noted.calls) if call.moved and call.alone)
-    if moved and noted.tape.complete:  # what was returned is no longer what it was: copies are made on the way
+    if (
+        not moved <= copies and noted.tape.complete
+    ):  # what was returned is no longer what it was: copies are made on the way
         again = _noted(model, inputs(), moved, escapes)
         if [call.module for call in again.calls] != [call.module for call in noted.calls]:
             return None
@@ -125,7 +132,7 @@ def _noted(model: nn.Module, inputs: Any, moved: frozenset[int], escapes: bool) 
     tape.escaped = tape.escaped or escapes
     _tell(calls, tape)
     written = any(storage.writes for one in tensors_in(inputs) if (storage := tape.storage(one)) is not None)
-    return Recording(tape, calls, outputs, written)
+    return Recording(tape, calls, outputs, written, moved)
 
 
 @contextmanager

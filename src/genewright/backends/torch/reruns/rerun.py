@@ -40,6 +40,7 @@ class TorchRerun(Rerun):
         self._batch: Any = None
         self._kept: _Kept | None = None
         self._escapes: bool | None = None
+        self._copies: frozenset[int] = frozenset()
 
     def __enter__(self) -> Self:
         self._modes = [(module, module.training) for module in self._model.modules()]
@@ -91,8 +92,9 @@ class TorchRerun(Rerun):
         try:
             if self._escapes is None:
                 self._escapes = escapes(model, copied(inputs))
-            recording = record(model, lambda: copied(inputs), escapes=self._escapes)
+            recording = record(model, lambda: copied(inputs), escapes=self._escapes, copies=self._copies)
             if recording is not None and held.same(versions):
+                self._copies = recording.copied
                 kept = _Kept(model, inputs, recording, held, state)
                 if not kept.gives(outputs):
                     kept = None
