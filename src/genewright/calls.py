@@ -78,6 +78,11 @@ class Answering(ABCMeta):
     names that they try.
     """
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What `inspect.signature` says: by which settings objects are made, not that of the call below."""
+        return making(cls)
+
     if not TYPE_CHECKING:  # what a call takes is read off the class
 
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -85,7 +90,7 @@ class Answering(ABCMeta):
                 return super().__call__(*args, **kwargs)
             except TypeError:
                 unfinished = getattr(cls, "__abstractmethods__", ())
-                signature = _making(cls)
+                signature = making(cls)
                 unfit = None if unfinished else _unfit(signature, args, kwargs)
                 if unfit is None and not unfinished:
                     raise
@@ -97,7 +102,7 @@ class Answering(ABCMeta):
             raise _refusal(called(cls), signature, kwargs, unfit, "", getattr(cls, "looked_for", {}))
 
 
-def _making(cls: type) -> inspect.Signature:
+def making(cls: type) -> inspect.Signature:
     """Return the signature by which objects of a class are made, without the object itself."""
     if cls.__init__ is object.__init__:
         return inspect.Signature()

@@ -17,7 +17,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from genewright.attributes import LookedAt
-from genewright.calls import called
+from genewright.calls import called, making
 from genewright.edits import Edit
 from genewright.errors import RecipeError, RecipeVersionError, SettingError, UnknownNameError
 from genewright.names import camel_case, did_you_mean, snake_case
@@ -37,6 +37,11 @@ _discovered: list[str] = []
 
 class _Made(ABCMeta):
     """Makes operators of settings as people write them; what is missing or too many is said in words."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What `inspect.signature` and a prompt's help say: the settings."""
+        return making(cls)
 
     if not TYPE_CHECKING:  # what a call takes is read off the dataclass
 

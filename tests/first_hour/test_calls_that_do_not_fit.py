@@ -35,6 +35,13 @@ def test_settings_that_do_not_fit_a_class_name_the_call_to_write(name: str) -> N
         assert name.rsplit(".", 1)[1] in str(refused.value), str(refused.value)
 
 
+def test_inspection_knows_the_settings_of_a_class() -> None:
+    assert list(inspect.signature(gw.Processes).parameters) == ["number", "threads"]
+    assert list(inspect.signature(gw.Zero).parameters) == ["rate", "count", "where"]
+    assert list(inspect.signature(gw.fitness.Supervised).parameters) == ["x", "y", "metric", "batch"]
+    assert not inspect.signature(gw.Serial).parameters
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_call_that_does_not_fit_names_the_call_to_write(name: str) -> None:
     words: dict[str, Any] = {"no_such_setting": 1}
