@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.pretrained import torchvision_ready
 from torch import nn
 
 import genewright as gw
+from genewright.operators.sharing.matching import best_assignment
 
 
 class Recurrent(nn.Module):
@@ -206,3 +208,14 @@ def test_a_file_can_be_matched_by_weights_alone(tmp_path: Any) -> None:
     assert gw.fingerprint(child) == gw.fingerprint(same)
     with pytest.raises(gw.UnsupportedError, match="one of the two is a file"):
         gw.mutate(net, gw.Crossover("other", align="activations"), donors={"other": file}, **by)
+
+
+@pytest.mark.parametrize("digits", [4, 9])
+def test_equal_units_go_to_the_same_places_on_every_machine(digits: int) -> None:
+    """Machines round differently: what differs by rounding alone must not decide."""
+    rows = np.random.default_rng(0)
+    similarity = rows.normal(size=(6, 6))[:, [0, 1, 1, 2, 2, 2]][[0, 0, 1, 2, 3, 3]]  # several units are equal
+    orders = {
+        tuple(best_assignment(similarity + 0.1**digits / 1e3 * rows.normal(size=(6, 6)), digits)) for _ in range(50)
+    }
+    assert orders == {tuple(best_assignment(similarity, digits))}

@@ -16,6 +16,7 @@ from genewright.seeding import Noise
 from genewright.widths.knob import Knob
 
 _PLACES = 4096  # samples and positions that correlations are taken over, at most
+_DIGITS = 4  # activations are often float32
 
 
 def match_activations(knobs: Sequence[Knob], fixed: Network, moved: Network, noise: Noise) -> Orders:
@@ -52,7 +53,7 @@ def match_activations(knobs: Sequence[Knob], fixed: Network, moved: Network, noi
         seen = [name for name, (layer, _) in ours.items() if layer.units == knob.size and writes_units(knob, layer)]
         together = [_correlations(theirs[name][1], ours[name][1]) for name in seen if name in theirs]
         if together:
-            orders[knob] = best_assignment(np.sum(together, axis=0))
+            orders[knob] = best_assignment(np.sum(together, axis=0), _DIGITS)
     return orders
 
 

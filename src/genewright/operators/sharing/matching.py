@@ -27,6 +27,7 @@ Orders = dict[Knob, Order]
 
 _KEEPS_ANY_ORDER = (Cause.AVERAGED, Cause.CONTRACTED, Cause.SUMMED)
 _PASSES = 64  # it ends by itself long before: each pass but the last brings the weights nearer
+_DIGITS = 9  # weights are compared in float64
 _GAIN = 1e-12  # of the sum: what is smaller is rounding
 
 
@@ -44,10 +45,15 @@ def permutable(network: Network) -> list[Knob]:
     ]
 
 
-def best_assignment(similarity: Numbers) -> Order:
-    """Return for each row the column that it takes, each once, so that the sum of what is taken is largest."""
+def best_assignment(similarity: Numbers, digits: int) -> Order:
+    """Return for each row the column that it takes, each once, so that the sum of what is taken is largest.
+
+    Equal similarities differ by rounding, otherwise on every machine, and would decide: only `digits` of the largest
+    one count. Ties go to the order of the rows and columns.
+    """
     optimize = required("scipy.optimize", extra="matching", what="Matching the units of two networks")
-    return np.asarray(optimize.linear_sum_assignment(similarity, maximize=True)[1], np.int64)
+    counted = np.round(similarity / (np.abs(similarity).max() or 1.0), digits)
+    return np.asarray(optimize.linear_sum_assignment(counted, maximize=True)[1], np.int64)
 
 
 def match_weights(
@@ -80,7 +86,7 @@ def match_weights(
             if knob not in waiting:
                 continue
             waiting.discard(knob)
-            order = best_assignment(_similarity(knob, places[knob], goal, now))
+            order = best_assignment(_similarity(knob, places[knob], goal, now), _DIGITS)
             trial = {place.tensor: now[place.tensor] for place in places[knob]}
             before = _agreement(trial, goal)
             _permute(trial, knob, places[knob], order)
