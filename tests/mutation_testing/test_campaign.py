@@ -212,3 +212,38 @@ def test_groups_by_bit_are_those_of_the_bits_that_flipped() -> None:
     assert list(bits) == [*sorted(single, key=int), "none", "several"]
     assert set(fields) == {"exponent", "mantissa", "none", "several"}
     assert sum(score.of for score in bits.values()) == sum(score.of for score in fields.values()) == report.score().of
+
+
+def test_names_and_lists_of_operators_are_mutants() -> None:
+    listed = gw.campaign(net(), blobs(40), [gw.Zero(count=1), gw.SignFlip(count=1)], count=4, criterion="any", seed=1)
+    spec = gw.Mutants((gw.Zero(count=1), gw.SignFlip(count=1)))
+    assert listed.to_json() == gw.campaign(net(), blobs(40), spec, count=4, criterion="any", seed=1).to_json()
+    assert {row.operator for row in gw.campaign(net(), blobs(40), "sign_flip", count=2, seed=1).rows} == {"sign_flip"}
+
+
+@pytest.mark.parametrize(
+    ("given_", "error", "said"),
+    [
+        ({"shard": 2}, gw.SettingError, r"shard is \(k, n\)"),
+        ({"batch_size": 0}, gw.SettingError, "batch_size must be an int of at least 1"),
+        ({"store": 3}, gw.StoreError, "expected the path of a folder; received 3"),
+        ({"alpha": 7}, gw.SettingError, "alpha: expected a number between 0 and 1"),
+        ({"mutants": gw.Zero}, gw.SettingError, "Make one of the class"),
+        ({"data": (torch.randn(5, 7), torch.zeros(5, dtype=torch.int64))}, gw.DataError, "cannot take batch 0"),
+        ({"data": (blobs(40)[0], blobs(40)[1] + 1)}, gw.DataError, "Give targets from 0 to 3"),
+        ({"model": [mlp(), nn.Sequential(nn.Linear(6, 9), nn.Linear(9, 4))]}, gw.SettingError, "one architecture"),
+    ],
+)
+def test_what_does_not_fit_is_said(given_: dict[str, Any], error: type[Exception], said: str) -> None:
+    usual = {"model": net(), "data": blobs(40), "mutants": gw.Zero(count=1), "count": 2, "seed": 1}
+    with pytest.raises(error, match=said):
+        gw.campaign(**{**usual, **given_})
+
+
+def test_a_report_takes_no_level_or_report_that_is_none() -> None:
+    with pytest.raises(gw.SettingError, match="between 0 and 1; received 7"):
+        standard().with_criterion("any", alpha=7)
+    with pytest.raises(gw.SettingError, match="expected reports; received"):
+        gw.MutationReport.merged(["report.jsonl"])  # type: ignore[list-item]
+    with pytest.raises(gw.SettingError, match="whether it changes the label"):
+        gw.testing.sequential_test([2, 3], threshold=0.1, margin=0.01)

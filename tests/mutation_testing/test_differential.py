@@ -77,6 +77,19 @@ def test_runs_that_agree_up_to_rounding_are_consistent() -> None:
         gw.differential([eager], mlp(), gw.Zero(), blobs(), seed=1)
 
 
+def test_runs_of_one_name_are_told_apart_and_what_is_no_run_is_refused() -> None:
+    def times(factor: float) -> Any:
+        def run(model: nn.Module, x: torch.Tensor) -> Any:
+            return factor * eager(model, x)
+
+        return run
+
+    found = gw.differential([times(1.0), times(3.0)], mlp(), gw.Zero(count=1), blobs(), seed=1, count=1)
+    assert {one.runs for one in found.inconsistencies} == {("run 1", "run 0")}
+    with pytest.raises(gw.SettingError, match="a run is a function of"):
+        gw.differential(["tensorflow", "jax"], mlp(), gw.Zero(), blobs(), seed=1)  # type: ignore[list-item]
+
+
 def compiled(model: nn.Module, x: torch.Tensor) -> Any:
     torch.compiler.reset()
     with torch.no_grad():

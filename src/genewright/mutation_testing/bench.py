@@ -26,6 +26,7 @@ from genewright.mutation_testing.outcome import Outcome
 from genewright.mutation_testing.tally import Outputs, Tally
 from genewright.mutation_testing.trial import Original, Trial
 from genewright.seeding import Seed
+from genewright.settings import check_integer
 from genewright.transaction import Transaction
 
 _KEPT_BYTES = 256 << 20  # of what lies between the layers for one batch
@@ -92,6 +93,8 @@ class Bench:
         tolerance: float,
         told: bool = True,
     ) -> None:
+        if batch_size is not None:
+            check_integer("campaign", "batch_size", batch_size, low=1)
         self._told = told
         self.ready_in = 0.0
         self._model = model
@@ -106,6 +109,7 @@ class Bench:
         if first is None:
             raise DataError("data: holds no samples, so nothing can be told of mutants.")
         self.example = first_samples(first.inputs, 2)
+        self._outputs(0, self.example)  # before anything is planned for a model that cannot take them
         self.network = self._backend.network(model, self.example)
         self.network.look_again()
         self.planned = PlannedMutants(mutants, self.network, seed)
@@ -250,7 +254,7 @@ class Bench:
     @hearing
     def _look(self) -> Original:
         """Run the original once on everything."""
-        outputs = [self._outputs(number, batch)[0] for number, batch in enumerate(self._batches)]
+        outputs = [self._outputs(number, batch.inputs)[0] for number, batch in enumerate(self._batches)]
         targets = [None if b.targets is None else self._backend.numeric(b.targets) for b in self._batches]
         self._judge = Judge(outputs, targets)
         judged = [self._judge.judge(number, rows) for number, rows in enumerate(outputs)]
@@ -264,17 +268,17 @@ class Bench:
             targets=self._judge.kind,
         )
 
-    def _outputs(self, number: int, batch: Batch) -> Outputs:
+    def _outputs(self, number: int, inputs: Any) -> Outputs:
         try:
-            outputs = self._backend.predict(self._model, batch.inputs)
+            outputs = self._backend.predict(self._model, inputs)
         except GenewrightError:
             raise
         except Exception as error:  # whatever the model's own code raises
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise DataError(f"data: the model cannot take batch {number}: {lines[0]}") from error
-        if not outputs or not outputs[0].ndim or outputs[0].shape[0] != count(batch.inputs):
+        if not outputs or not outputs[0].ndim or outputs[0].shape[0] != count(inputs):
             raise DataError(
-                f"data: batch {number} has {count(batch.inputs)} samples, and the model's first output is "
+                f"data: batch {number} has {count(inputs)} samples, and the model's first output is "
                 f"{outputs[0].shape if outputs else 'missing'}: samples lie along its first axis."
             )
         return outputs

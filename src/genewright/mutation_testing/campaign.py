@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from genewright.errors import SettingError
+from genewright.fingerprint import form_of
 from genewright.mutation_testing.bench import Bench, numbers_missing
 from genewright.mutation_testing.counting import Counted, Progress, counting
 from genewright.mutation_testing.crew import Crew, Team
-from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion
+from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion, check_level
 from genewright.mutation_testing.data_fingerprint import data_fingerprint
 from genewright.mutation_testing.mutants import Mutants
 from genewright.mutation_testing.record import Record, label_of
 from genewright.mutation_testing.report import MutationReport
 from genewright.mutation_testing.store import CampaignStore
-from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.operator import AnyOperator
 from genewright.seeding import Seed, seed_required, seed_to_json
 from genewright.settings import check_integer
 
@@ -51,7 +52,7 @@ def campaign(
         model: A torch module or a Keras model; or a list of several trainings of one architecture, which are mutated
             alike, for criteria that compare trainings.
         data: Samples, and their targets: as `gw.compare` takes them.
-        mutants: Which mutants; an operator alone stands for ``gw.Mutants(operator)``.
+        mutants: Which mutants; an operator alone, its name, or several in a list stand for ``gw.Mutants(operators)``.
         seed: The seed; mutant i depends on it, on `mutants` and on the model alone.
         count: How many; 200 by default, all of them where the mutants are exhaustive.
         criterion: When a mutant is killed: a name or a criterion. "mcnemar" by default for one model, "paired" for
@@ -90,15 +91,11 @@ def campaign(
         for what a killed mutant is; Panichella and Liem, "What Are We Really Testing in Mutation Testing for Machine
         Learning? A Critical Reflection", ICSE-NIER 2021, for what it is not.
     """
-    if isinstance(mutants, Operator | Combinator):
-        mutants = Mutants((mutants,))
-    if not isinstance(mutants, Mutants):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SettingError(f"mutants: expected gw.Mutants(operators, sites='layer'); received {mutants!r}.")
+    mutants = mutants if isinstance(mutants, Mutants) else Mutants(cast("Any", mutants))
     models: list[Any] = list(cast("Sequence[Any]", model)) if isinstance(model, list | tuple) else [model]
     if not models:
         raise SettingError("model: expected a model, or several in a list; received an empty list.")
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SettingError(f"alpha: expected a number between 0 and 1; received {alpha!r}.")
+    check_level("alpha", alpha)
     chosen = None if criterion is None else as_criterion(criterion, len(models))
     data, train = _kept(data), _kept(train)
     setup = Setup(models, mutants, seed, batch_size, float(getattr(chosen, "tolerance", 0.0)))
@@ -109,6 +106,7 @@ def campaign(
         setup = dataclasses.replace(setup, tolerance=float(getattr(chosen, "tolerance", 0.0)))
         team = setup.team(data) if setup.tolerance else team
     originals = tuple(bench.original for bench in team.benches)
+    _check_alike(team)
     chosen.check(originals)
     numbers = _numbers(team, mutants, count, shard)
     about = {
@@ -200,10 +198,27 @@ def _numbers(team: Team, mutants: Mutants, count: int | None, shard: tuple[int, 
         total = 200 if count is None else count
     if shard is None:
         return list(range(total))
+    if not isinstance(shard, tuple) or len(shard) != 2:  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
+        raise SettingError(f"campaign: shard is (k, n), the mutants i with i % n == k; received {shard!r}.")
     first, step = shard
     check_integer("campaign", "shard[1]", step, low=1)
     check_integer("campaign", "shard[0]", first, low=0, high=step - 1)
     return list(range(first, total, step))
+
+
+def _check_alike(team: Team) -> None:
+    """Refuse models of several architectures: mutant i would be another one on each.
+
+    Raises:
+        SettingError: They are such.
+    """
+    first, *others = (form_of(bench.network) for bench in team.benches)
+    for at, form in enumerate(others, 1):
+        if form != first:
+            raise SettingError(
+                f"model: several trainings have one architecture; model {at} has other tensors than model 0 (names, "
+                "shapes or dtypes differ). Run one campaign for each architecture."
+            )
 
 
 def _kept(data: Any) -> Any:

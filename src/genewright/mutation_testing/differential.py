@@ -18,7 +18,7 @@ from genewright.errors import DataError, GenewrightError, SettingError
 from genewright.mutate import act
 from genewright.mutation_testing.inconsistency import Inconsistency, Outputs, d_mad, error_of
 from genewright.mutation_testing.mutants import Mutant, Mutants
-from genewright.operator import AnyOperator, Combinator, Operator
+from genewright.operator import AnyOperator
 from genewright.seeding import Noise, Seed, seed_required
 from genewright.settings import check_integer
 from genewright.step import Step
@@ -104,7 +104,13 @@ def differential(
         Wang et al., "Deep Learning Library Testing via Effective Model Generation" (LEMON), ESEC/FSE 2020; its mutants
         have no float64 reference, and any mutant of ours can be made again from its recipe.
     """
-    named = dict(runs) if isinstance(runs, Mapping) else {_name_of(run, at): run for at, run in enumerate(runs)}
+    given = list(runs.values()) if isinstance(runs, Mapping) else list(runs)
+    if not all(callable(run) for run in given):
+        raise SettingError(
+            "differential: a run is a function of (model, inputs) that returns outputs, such as lambda m, x: m(x); "
+            f"received {next(run for run in given if not callable(run))!r}."
+        )
+    named = dict(runs) if isinstance(runs, Mapping) else _named(runs)
     if len(named) < 2:
         raise SettingError(
             f"differential: expected two or more runs, each callable(model, inputs); received {len(named)}."
@@ -112,8 +118,7 @@ def differential(
     if not 0 < threshold < 1 or not tolerance >= 0:
         raise SettingError(f"differential: 0 < threshold < 1 and tolerance >= 0; received {threshold}, {tolerance}.")
     check_integer("differential", "count", count, low=1)
-    if isinstance(mutants, Operator | Combinator):
-        mutants = Mutants((mutants,))
+    mutants = mutants if isinstance(mutants, Mutants) else Mutants(cast("Any", mutants))
     batch = next(iter(batches(data, batch_size=batch_size)), None)
     if batch is None:
         raise DataError("data: holds no samples.")
@@ -239,6 +244,10 @@ def _arrays(backend: Backend, outputs: Any) -> Outputs:
     return [np.asarray(backend.numeric(outputs))]
 
 
-def _name_of(run: Run, at: int) -> str:
-    name = getattr(run, "__name__", type(run).__name__)
-    return f"{name} {at}" if name == "<lambda>" else str(name)
+def _named(runs: Sequence[Run]) -> dict[str, Run]:
+    """Return runs by the names of their functions, with their number where names are equal or missing."""
+    names = [getattr(run, "__name__", type(run).__name__) for run in runs]
+    return {
+        f"{name} {at}" if name == "<lambda>" or names.count(name) > 1 else name: run
+        for at, (name, run) in enumerate(zip(names, runs, strict=True))
+    }

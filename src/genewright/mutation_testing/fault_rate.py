@@ -24,6 +24,7 @@ from genewright.mutation_testing.store import CampaignStore
 from genewright.operators.weights.bit_flip import BitFlip
 from genewright.operators.weights.elementwise import Elementwise
 from genewright.seeding import Seed, seed_required, seed_to_json
+from genewright.settings import check_nonnegative
 
 
 @seed_required("gw.fault_rate(model, (x_test, y_test), gw.BitFlip(count=1), seed=1)")
@@ -94,6 +95,7 @@ def fault_rate(
     """
     fault = _checked(BitFlip(count=1) if operator is None else operator)
     check_margin(margin, confidence)
+    check_nonnegative("fault_rate", "tolerance", tolerance)
     setup = FaultSetup(model, fault, seed, batch_size, tolerance)
     data = list(cast("Iterator[Any]", data)) if isinstance(data, Iterator) else data
     team = setup.team(data)

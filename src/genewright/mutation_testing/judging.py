@@ -59,6 +59,12 @@ class Judge:
         if None not in read:
             self.kind = "classes"
             self._targets = [pair[1] for pair in read if pair is not None]
+            for rows, wanted in (pair for pair in read if pair is not None):
+                if wanted.size and int(wanted.max()) >= rows.shape[-1]:
+                    raise DataError(
+                        f"data: outputs have {rows.shape[-1]} classes, numbered from 0, and a target is "
+                        f"{int(wanted.max())}. Give targets from 0 to {rows.shape[-1] - 1}."
+                    )
             self._classes_first = read[0] is not None and read[0][0].shape != outputs[0].shape
             return
         placed = [beside(rows, wanted) for rows, wanted in zip(outputs, targets, strict=True)]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from genewright.errors import RecipeError, SettingError
 from genewright.evolution.frame import as_frame
 from genewright.mutate import replay
-from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion, criterion_from_json
+from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion, check_level, criterion_from_json
 from genewright.mutation_testing.grouping import By, groups_of
 from genewright.mutation_testing.intervals import Score
 from genewright.mutation_testing.outcome import Outcome
@@ -92,6 +92,7 @@ class MutationReport(Shown):
                 f"beyond {self.about.get('tolerance')}. Give it to gw.campaign(..., criterion=)."
             )
         level = self.alpha if alpha is None else alpha
+        check_level("alpha", level)
         made = type(self).judged(self._records, self.originals, chosen, level, self.about, self.notes)
         return dataclasses.replace(made, likely_equivalent=self.likely_equivalent, trained=self.trained)
 
@@ -111,6 +112,10 @@ class MutationReport(Shown):
         if not reports:
             raise SettingError("MutationReport.merged: expected reports; received none.")
         first = reports[0]
+        if not all(isinstance(one, MutationReport) for one in reports):
+            raise SettingError(
+                f"MutationReport.merged: expected reports; received {[type(r).__name__ for r in reports]}."
+            )
         if any(dict(other.about) != dict(first.about) for other in reports):
             raise SettingError("MutationReport.merged: the reports are of different campaigns.")
         records = sorted((r for one in reports for r in one._records), key=lambda r: r.number)

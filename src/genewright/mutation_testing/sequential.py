@@ -61,10 +61,16 @@ def sequential_test(
             "sequential_test: threshold - margin and threshold + margin lie between 0 and 1, and so do alpha and beta; "
             f"received threshold={threshold!r}, margin={margin!r}, alpha={alpha!r}, beta={beta!r}."
         )
+    hits = np.asarray(changed)
+    if hits.ndim != 1 or not np.isin(hits, (0, 1)).all():
+        raise SettingError(
+            "sequential_test: changed says of each mutant whether it changes the label, such as report.changes[:, 0]; "
+            f"received an array of shape {hits.shape} with other values than False and True."
+        )
     up, down = math.log(high / low), math.log((1 - high) / (1 - low))
     top, bottom = math.log((1 - beta) / alpha), math.log(beta / (1 - alpha))
     total = 0.0
-    for number, hit in enumerate(np.asarray(changed, np.bool_), start=1):
+    for number, hit in enumerate(hits.astype(np.bool_), start=1):
         total += up if hit else down
         if total >= top:
             return SequentialVerdict("above", number)

@@ -37,6 +37,8 @@ class CampaignStore(Generic[Kept]):
     """
 
     def __init__(self, path: str | Path, read: Callable[[bytes], Kept], write: Callable[[Kept], str]) -> None:
+        if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise StoreError(f"store: expected the path of a folder; received {path!r}.")
         self._path = Path(path)
         self._of_line, self._as_line = read, write
         self._release: Callable[[], None] | None = None

@@ -110,6 +110,16 @@ def needs_targets(criterion: Criterion, originals: Sequence[Original], *kinds: s
             )
 
 
+def check_level(name: str, alpha: float) -> None:
+    """Refuse a level that is not between 0 and 1.
+
+    Raises:
+        SettingError: It is none.
+    """
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingError(f"{name}: expected a number between 0 and 1; received {alpha!r}.")
+
+
 def criteria() -> dict[str, type[Criterion]]:
     """Return all criteria by name."""
     return dict(sorted(_registry.items()))
