@@ -181,10 +181,16 @@ def update(millions: int) -> None:
             with gw.mutated(model, noise, seed=seed):
                 pass
 
+    def reside() -> None:
+        with gw.resident(model) as base:
+            for seed in seeds:
+                base.mutant(noise, seed=seed)
+
     ways: dict[str, Callable[[], object]] = {
         "seeded torch.randn: perturb, subtract again": lambda: [add(seed, s) for seed in seeds for s in (0.01, -0.01)],
         "seeded torch.randn: update": lambda: [add(seed, 0.01) for seed in seeds],
         "gw.mutated: perturb, undo": perturb,
+        "gw.resident: perturb from the base": reside,
         "gw.EvolutionUpdate: update": lambda: gw.mutate(model, operator, seed=1, inplace=True),
     }
     print(f"\n30 seeds, {millions} M weights in bfloat16, ns a weight in all")

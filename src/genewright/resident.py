@@ -9,7 +9,7 @@ from typing import Any, Generic
 from genewright.backends import backend_of
 from genewright.calls import answered
 from genewright.donors import Donors
-from genewright.errors import SettingError, UnsupportedError
+from genewright.errors import ExampleError, SettingError, UnsupportedError
 from genewright.interrupts import checkpoint, shielded
 from genewright.mutate import Model, Operators, act
 from genewright.named import operators_for
@@ -124,7 +124,10 @@ class Resident(Generic[Model]):
         )
         self._changed = tuple(self._base)  # until it is known better
         with change:
-            act(change, operators, Noise(seed))
+            try:
+                act(change, operators, Noise(seed))
+            except ExampleError as error:
+                raise _structural(" and ".join(type(one).__name__ for one in operators)) from error
             for done in change.done:
                 if done.tensors is None:
                     raise _structural(type(done.step.operator).__name__)
@@ -140,6 +143,6 @@ class Resident(Generic[Model]):
 
 def _structural(name: str) -> UnsupportedError:
     return UnsupportedError(
-        f"{name} changes layers or shapes, and mutants of a resident base differ in their weights alone. Write: with "
-        "gw.mutated(model, operator, seed=seed, example=x) as mutant: ..."
+        f"{name} changes layers or shapes, or has to see the model run, and mutants of a resident base differ in their "
+        "weights alone. Write: with gw.mutated(model, operator, seed=seed, example=x) as mutant: ..."
     )

@@ -46,5 +46,5 @@ def test_what_jax_cannot_compile_is_said(answer: dict[str, Any]) -> None:
 def test_bad_input_is_refused(answer: dict[str, Any]) -> None:
     memory, widen, each = answer["said"]
     assert memory.startswith("SettingError: memory=100 bytes is too little: one individual needs")
-    assert widen.startswith("UnsupportedError: widen cannot be batched")
+    assert widen.startswith("UnsupportedError: Widen cannot be batched")
     assert each.startswith("DataError: Each of 6 individuals needs a batch of its own")

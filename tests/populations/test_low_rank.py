@@ -91,11 +91,33 @@ def test_layers_never_build_a_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_mutants(model.eval(), gw.LowRankNoise(std=0.05), torch.tensor([[1, 2, 3]]))
 
 
-def test_what_takes_weights_apart_runs_with_whole_ones() -> None:
+def test_a_recurrent_layer_is_built_for_its_call_and_the_rest_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.read = nn.LSTM(4, 6, batch_first=True)
+            self.head = nn.Linear(6, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.read(x)[0])
+
+    shapes: set[tuple[int, ...]] = set()
+    built = low_rank.Factors.built
+    monkeypatch.setattr(low_rank.Factors, "built", lambda self: (shapes.add(tuple(self.weight.shape)), built(self))[1])
     torch.manual_seed(0)
-    population = assert_mutants(
-        nn.LSTM(4, 6, batch_first=True), gw.LowRankNoise(rank=2, std=0.05), torch.randn(2, 3, 4)
-    )
+    population = assert_mutants(Reader(), gw.LowRankNoise(rank=2, std=0.05), torch.randn(2, 3, 4))
+    assert set(population._rows.factors) == {"read.weight_ih_l0", "read.weight_hh_l0", "head.weight"}
+    assert shapes == {(24, 4), (24, 6)}
+
+
+def test_what_vmap_cannot_do_at_all_runs_with_whole_weights() -> None:
+    class Deciding(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made = super().forward(x)
+            return made if float(made.sum()) > 0 else -made
+
+    torch.manual_seed(0)
+    population = assert_mutants(Deciding(4, 3), gw.LowRankNoise(rank=2, std=0.05), torch.randn(2, 3, 4))
     assert not population._rows.factors
 
 

@@ -119,7 +119,7 @@ def test_what_vmap_cannot_do_runs_one_by_one_and_says_so_once(caplog: pytest.Log
         population = assert_mutants(Reader().eval(), gw.GaussianNoise(std=0.2), torch.randn(3, 5, 4))
         population(torch.randn(2, 5, 4))
     assert caplog.text.count("lstm") == 1
-    assert "Reader" in caplog.text
+    assert "runs lstm in this Reader of one individual after the other" in caplog.text
 
 
 def test_code_that_looks_at_values() -> None:
@@ -246,8 +246,9 @@ def test_bad_input_is_refused_by_name() -> None:
         gw.population(model, noise, [1], dropout="seperate")  # type: ignore[arg-type]
     with pytest.raises(gw.UnsupportedError, match="Crossover"):
         gw.population(model, gw.Crossover(), [1])
-    with pytest.raises(gw.GenewrightError, match=r"replace_activation|ReplaceActivation"):
-        gw.population(model, gw.ReplaceActivation(), [1])
+    for operator in (gw.ReplaceActivation(), gw.Widen("0"), gw.OneOf([gw.Widen("0")])):
+        with pytest.raises(gw.UnsupportedError, match=rf"{type(operator).__name__}.* cannot be batched"):
+            gw.population(model, operator, [1])
 
 
 @pytest.mark.parametrize("metric", ["cross_entropy", "accuracy"])

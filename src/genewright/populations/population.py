@@ -114,7 +114,7 @@ def population(
     that mutant to rounding. Only tensors that the operator changes are stacked; what all individuals share is computed
     once where they see the same samples. The model's own modes hold: batch normalisation in training mode has
     statistics of its own for each individual, which stay from call to call. What torch.func.vmap cannot do runs one
-    individual after the other in place, and says so once, in the log.
+    individual after the other, a recurrent layer alone where that is all; the log says so once.
 
     `LowRankNoise` is never added to the weights here: layers compute x W + (x B) A^T.
 
@@ -236,6 +236,15 @@ def evaluate(
             together = population(model, operator, known[start : start + group], memory=memory, like=together)
             values += judged_all(fitness, together, noise)
         return values
+
+
+def unbatched(name: str) -> UnsupportedError:
+    """Return the refusal of an operator that does more than change weights where they are."""
+    return UnsupportedError(
+        f"{name} cannot be batched: it changes layers or shapes, or has to see the model run, and the individuals of a "
+        "population have one form and differ in their weights alone. Mutate the model first, gw.mutate(model, ..., "
+        "example=x), and perturb the mutant's weights; or evaluate mutants one by one."
+    )
 
 
 def _on_jax(backend: Backend) -> bool:

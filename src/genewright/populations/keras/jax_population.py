@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from genewright.backends.keras import BACKEND
 from genewright.backends.keras.library import array_of, keras
 from genewright.backends.keras.network import KerasNetwork
-from genewright.errors import DataError, SettingError, UnsupportedError
+from genewright.errors import DataError, ExampleError, SettingError
 from genewright.mutate import act
 from genewright.operator import AnyOperator
 from genewright.populations.memory import said
-from genewright.populations.population import Population
+from genewright.populations.population import Population, unbatched
 from genewright.seeding import Noise, Seed
 from genewright.transaction import Transaction
 
@@ -104,12 +104,15 @@ class JaxPopulation(Population):
         """Return all variables of one individual; the copy is mutated, read, and taken back."""
         shapes = [tuple(one.shape) for one in self._variables]
         with Transaction(BACKEND, self._model, inplace=True, keep=True, signs=False) as change:
-            act(change, self._operators, Noise(self.seeds[individual]))
+            try:
+                act(change, self._operators, Noise(self.seeds[individual]))
+            except ExampleError as error:
+                raise unbatched(" and ".join(type(one).__name__ for one in self._operators)) from error
             for done in change.done:
                 if any(edit.changes_structure() for edit in done.step.edits):
-                    raise _structural(done.step.name)
+                    raise unbatched(type(done.step.operator).__name__)
             if shapes != [tuple(one.shape) for one in self._variables]:
-                raise _structural("An operator")
+                raise unbatched("An operator")
             return [np.array(array_of(one)) for one in self._variables]
 
     def _run(self, inputs: Any, *, each: bool) -> Any:
@@ -192,13 +195,6 @@ def _variables(model: Any) -> Iterator[Any]:
 def _alike(model: Any, other: Any) -> bool:
     """Whether two models compute alike but for their variables: copies of one, by their classes and configs."""
     return type(model) is type(other) and model.get_config() == other.get_config()
-
-
-def _structural(name: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{name} cannot be batched: it changes layers or shapes, and the individuals of a population have one form. "
-        "Mutate the model first, and perturb the mutant's weights; or evaluate mutants one by one."
-    )
 
 
 def _called(model: Any, variables: list[Any], inputs: Any) -> Any:

@@ -20,9 +20,10 @@ from genewright.edits import Edit, Map, Perturb
 from genewright.edits.functions.add_low_rank import AddLowRank, draw_into, matrix_shape
 from genewright.edits.proposal import apply_edit, check_proposal
 from genewright.edits.values import ValueEdit
-from genewright.errors import UnsupportedError
+from genewright.errors import ExampleError
 from genewright.mutate import act
 from genewright.operator import AnyOperator, Operator
+from genewright.populations.population import unbatched
 from genewright.populations.torch.rows import Rows
 from genewright.seeding import Noise, Seed
 from genewright.tensor import FLOATS
@@ -126,15 +127,18 @@ class Drawing:
     def _act(self, seed: Seed, made: Callable[[TorchNetwork], None]) -> None:
         """Mutate the copy, hand it over, and take everything back."""
         with Transaction(BACKEND, self._scratch, inplace=True, keep=True, signs=False) as change:
-            act(change, self._operators, Noise(seed))
+            try:
+                act(change, self._operators, Noise(seed))
+            except ExampleError as error:
+                raise unbatched(" and ".join(type(one).__name__ for one in self._operators)) from error
             for done in change.done:
                 if any(edit.changes_structure() for edit in done.step.edits):
-                    raise _structural(done.step.name)
+                    raise unbatched(type(done.step.operator).__name__)
             network = TorchNetwork(self._scratch)
             for name, tensor in network.tensors.items():
                 before = self.network.tensors.get(name)
                 if before is None or before.shape != tensor.shape:
-                    raise _structural("An operator")
+                    raise unbatched("An operator")
             made(network)
 
 
@@ -153,20 +157,14 @@ def proposed(network: TorchNetwork, operators: tuple[AnyOperator, ...]) -> tuple
         edits = tuple(operator.resolve((network,), noise).propose((network,), noise))
     except _AskedError:
         return None
+    except ExampleError as error:
+        raise unbatched(type(operator).__name__) from error
     if any(edit.changes_structure() for edit in edits):
-        raise _structural(operator.name)
+        raise unbatched(type(operator).__name__)
     if not all(isinstance(edit, ValueEdit) for edit in edits):
         return None
     check_proposal(edits, (network,))
     return edits
-
-
-def _structural(name: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{name} cannot be batched: it changes layers or shapes, and the individuals of a population have one form. "
-        "Mutate the model first, gw.mutate(model, ..., example=x), and perturb the mutant's weights; or evaluate "
-        "mutants one by one."
-    )
 
 
 def _flat(rows: Rows, edit: Edit) -> tuple[NDArray[Any], str] | None:

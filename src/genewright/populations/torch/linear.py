@@ -9,6 +9,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from genewright.populations.torch.attention import attention
+from genewright.populations.torch.recurrent import RECURRENT, in_turn
 
 
 class _Linear(torch.autograd.Function):
@@ -52,11 +53,22 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
 
 
 class BatchedLinear(TorchFunctionMode):
-    """Lets linear layers and attention of this thread compute by the rules of this package."""
+    """Lets linear layers, attention and recurrent layers of this thread compute by the rules of this package.
+
+    Args:
+        apart: Is given the names of functions that run of one individual after the other.
+    """
+
+    def __init__(self, apart: set[str]) -> None:
+        super().__init__()
+        self._apart = apart
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is nn.functional.linear:
             return linear(*args, **(kwargs or {}))
         if func is nn.functional.scaled_dot_product_attention:
             return attention(*args, **(kwargs or {}))
+        if func in RECURRENT and not kwargs:
+            self._apart.add(func.__name__)
+            return in_turn(func, args)
         return func(*args, **(kwargs or {}))

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_map  # pyright: ignore[reportUnknownVariabl
 from genewright.edits.functions.add_low_rank import AddLowRank, matrix_shape
 from genewright.populations.torch.attention import attention
 from genewright.populations.torch.linear import linear
+from genewright.populations.torch.recurrent import RECURRENT, in_turn
 
 F: Any = nn.functional
 _vecdot: Any = getattr(torch.linalg, "vecdot")  # noqa: B009  # it has no types
@@ -68,6 +69,7 @@ class LowRankLayers(TorchFunctionMode):
         weights: The weights that all share, by name; one that is tied may be several objects.
         functions: What was proposed for each.
         drawn: For each the numbers of this individual, A's and then B's.
+        apart: Is given the names of functions that run of one individual after the other, with built weights.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class LowRankLayers(TorchFunctionMode):
         weights: Mapping[str, tuple[torch.Tensor, ...]],
         functions: Mapping[str, AddLowRank],
         drawn: Mapping[str, torch.Tensor],
+        apart: set[str],
     ) -> None:
         super().__init__()
+        self._apart = apart
         self._factors: dict[int, Factors] = {}
         for name, function in functions.items():
             weight, numbers = weights[name][0], drawn[name]
@@ -99,6 +103,9 @@ class LowRankLayers(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in _SIZES:
             return func(*args, **kwargs)
+        if func in RECURRENT and not kwargs:
+            self._apart.add(func.__name__)
+            return in_turn(func, self._built(args))
         made = self._layer(func, args, kwargs)
         return func(*self._built(args), **self._built(kwargs)) if made is None else made
 

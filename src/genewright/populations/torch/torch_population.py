@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -27,9 +26,8 @@ from genewright.populations.torch.low_rank import LowRankLayers
 from genewright.populations.torch.rows import Stacked, places_of, stacked_alike
 from genewright.populations.torch.running import cut, joined, one_by_one, parallel_rows, together
 from genewright.populations.torch.sources import Family, OneFamily, SeveralFamilies, Source
-from genewright.populations.torch.trial import Cost, difference, run_alone
+from genewright.populations.torch.trial import Cost, difference, run_alone, say_apart, say_one_by_one
 
-_LOG = logging.getLogger("genewright")
 _SINGLE = 4  # bytes of a float32
 _CACHED = 64 << 20  # bytes of layers' outputs that a pass makes at once: what is larger has left the processor's cache
 
@@ -58,6 +56,7 @@ class TorchPopulation(Population):
         self._buffers: dict[str, torch.Tensor] = {}  # each individual's own, once a pass has been seen to change them
         self._costs: dict[Any, Cost] = {}
         self._refused = ""
+        self._apart: set[str] = set()  # functions that run of one individual after the other
         if isinstance(like, TorchPopulation):
             self._take_over(like)
 
@@ -161,12 +160,9 @@ class TorchPopulation(Population):
         except Exception as error:  # whatever torch, or the model's own code, says of vmap
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         if reason:
-            _LOG.warning(
-                "gw.population runs the individuals of this %s one after the other, for torch.func.vmap cannot run "
-                "them together (%s). The outputs are the same.",
-                type(self._model).__name__,
-                reason,
-            )
+            say_one_by_one(type(self._model), reason)
+        elif self._apart:
+            say_apart(type(self._model), " and ".join(sorted(self._apart)))
         return reason
 
     def _take_over(self, like: TorchPopulation) -> None:
@@ -242,10 +238,10 @@ class TorchPopulation(Population):
     def _mode(self, own: Stacked) -> AbstractContextManager[Any]:
         """Return what layers of one individual compute under."""
         if not own:
-            return BatchedLinear()
+            return BatchedLinear(self._apart)
         members = self._source.network.members
         weights = {name: members[name].same for name in own}
-        return LowRankLayers(weights, self._source.low_rank, own)
+        return LowRankLayers(weights, self._source.low_rank, own, self._apart)
 
     def _place(self) -> torch.Tensor | None:
         return next((p for p in self._model.parameters()), None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from genewright.populations.torch.peak_memory import PeakMemory
 from genewright.populations.torch.rows import Stacked, places_of, stacked_alike
 from genewright.populations.torch.running import one_by_one
 
+_LOG = logging.getLogger("genewright")
 _AGREE = {torch.float64: 1e-9, torch.float32: 1e-3}  # of the largest output, what vmap may differ by; halves 5e-2
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _LARGE = 1 << 18  # bytes that an operation makes on average, above which convolutions gain nothing from a batch
@@ -88,6 +91,28 @@ def difference(alone: Any, made: Any) -> str:
         elif not one.is_floating_point() and not torch.equal(one, other):
             return "other integers came out"
     return ""
+
+
+@lru_cache(maxsize=256)  # once for a class and a reason, however many populations there are
+def say_one_by_one(model: type, reason: str) -> None:
+    """Say in the log that the individuals of a model do not run together."""
+    _LOG.warning(
+        "gw.population runs the individuals of this %s one after the other, for torch.func.vmap cannot run them "
+        "together (%s). The outputs are the same.",
+        model.__name__,
+        reason,
+    )
+
+
+@lru_cache(maxsize=256)
+def say_apart(model: type, names: str) -> None:
+    """Say in the log that functions of a model run of one individual after the other, and all else together."""
+    _LOG.warning(
+        "gw.population runs %s in this %s of one individual after the other, for torch.func.vmap cannot run that "
+        "together; the rest of the model does. The outputs are the same.",
+        names,
+        model.__name__,
+    )
 
 
 def _nothing() -> None:
