@@ -28,7 +28,8 @@ class _InTurn(torch.autograd.Function):
         """Nothing is kept: populations have no graph."""
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], call: Call, *tensors: torch.Tensor) -> Any:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        call, *tensors = args
         rows = [one if at is None else one.movedim(at, 0) for one, at in zip(tensors, in_dims[1:], strict=True)]
         made = [
             call(*(one if at is None else one[each] for one, at in zip(rows, in_dims[1:], strict=True)))
@@ -54,6 +55,6 @@ def in_turn(func: Any, args: Any) -> tuple[torch.Tensor, ...]:
         filled = list(leaves)
         for at, tensor in zip(places, tensors, strict=True):
             filled[at] = tensor
-        return func(*cast(Any, tree_unflatten(filled, spec)))
+        return func(*tree_unflatten(filled, spec))
 
     return cast(Any, _InTurn).apply(call, *(leaves[at] for at in places))
