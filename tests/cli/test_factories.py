@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.pretrained import make, torchvision_ready
 
@@ -94,6 +95,38 @@ def test_a_base_that_is_drawn_anew_each_time_is_saved_or_refused(own: Path, gene
     assert "Every byte agrees" in again.out
     same = genewright("mutate", "gaussian-noise", f"{own}:seeded", "--seed", "1", "-o", "other.safetensors")
     assert same.code == 0
+
+
+EVERY = {
+    "score": ("score", "{own}:drawn", "data.npz", "--seed", "1"),
+    "faults": ("faults", "{own}:drawn", "data.npz", "--seed", "1"),
+    "neurons": ("neurons", "{own}:drawn", "data.npz"),
+    "compare": ("compare", "{own}:drawn", "{own}:drawn", "--data", "data.npz"),
+    "donors": ("mutate", "crossover", "{own}:seeded", "--donors", "mate={own}:drawn", "--seed", "1", "-o", "a.pt"),
+    "evolve": ("evolve", "run.toml"),
+}
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_no_command_keeps_what_nobody_could_make_again(command: str, own: Path, genewright: Any) -> None:
+    np.savez("data.npz", x=np.zeros((4, 4), dtype="float32"), y=np.zeros(4, dtype="int64"))
+    np.savez("rows.npz", x=np.zeros((4, 4), dtype="float32"), y=np.zeros(4, dtype="int64"))
+    Path("run.toml").write_text(
+        f'model = "{own}:drawn"\nfitness = {{supervised = {{data = "rows.npz", metric = "accuracy"}}}}\nseed = 1\n'
+        'store = "run.db"\ngenerations = 1\n[mutation]\noperator = "zero"\n[strategy]\nname = "HillClimb"\n'
+    )
+    before = set(Path().iterdir())
+    said = genewright(*(word.format(own=own) for word in EVERY[command]))
+    assert said.code == 2
+    assert "draws other weights each time" in said.err
+    assert set(Path().iterdir()) == before
+
+
+def test_a_command_that_only_shows_says_that_it_is_of_one_draw(own: Path, genewright: Any) -> None:
+    assert "of this draw" in genewright("show", f"{own}:drawn").out
+    assert "of this draw" in genewright("diff", f"{own}:drawn", f"{own}:seeded").out
+    assert "a plan of this draw" in genewright("plan", "zero", f"{own}:drawn", "--seed", "1").out
+    assert "draw" not in genewright("show", f"{own}:seeded").out
 
 
 def test_a_folder_of_hugging_face_is_a_model(folder: Path, genewright: Any) -> None:

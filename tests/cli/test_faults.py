@@ -50,7 +50,7 @@ def test_tables_and_bars_are_printed(genewright: Run, folder: Path) -> None:
         ((*NET, "--seed", "1", "--by", "bits"), 2, "--by has groups of bit"),
         ((*NET, "--seed", "1", "--out", "rate.txt"), 2, ".json"),
         ((*NET, "--seed", "1", "--bits", "expo"), 1, "no field is called 'expo'"),
-        (("faults", "users_models:Net", "held_out.npz", "--margin", "2", "--seed", "1"), 1, "margin: expected"),
+        ((*NET[:5], "--margin", "2", "--seed", "1"), 1, "margin: expected"),
     ],
 )
 def test_what_is_asked_wrongly_is_said(genewright: Run, words: tuple[str, ...], code: int, said: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from genewright.cli.arguments import Json
-from genewright.cli.models import open_model
+from genewright.cli.models import draws_weights, open_model
 from genewright.cli.output import Output
 from genewright.difference import TensorDifference, difference
 
@@ -26,6 +26,7 @@ def diff(a: First, b: Second, *, every: All = False, as_json: Json = False) -> N
     output = Output(as_json=as_json)
     with output.working("Reading"):
         first, second = open_model(a), open_model(b)
+        drawn = [word for word, opened in ((a, first), (b, second)) if draws_weights(word, opened, None)]
     with output.working("Comparing"):
         found = difference(first, second)
     differing = [tensor for tensor in found.tensors if tensor.status != "equal"]
@@ -42,6 +43,8 @@ def diff(a: First, b: Second, *, every: All = False, as_json: Json = False) -> N
         output.say(f"Every byte of {len(found.tensors)} tensors agrees: {found.first}")
     else:
         output.say(f"{len(differing)} tensors differ, {equal} are equal\nA  {found.first}\nB  {found.second}")
+        for word in drawn:
+            output.say(f"   of this draw: {word} draws other weights each time")
         before, after = found.cost
         output.say(f"   {before.to(after)}" if before != after else f"   {before}")
     output.document(found.to_json())

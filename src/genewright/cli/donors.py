@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from genewright.cli.arguments import UsageError
-from genewright.cli.models import open_model
+from genewright.cli.models import open_model, refuse_drawn
 
 Donors = Annotated[
     list[str] | None,
@@ -46,4 +46,5 @@ def open_donors(words: Sequence[str] | None) -> dict[str, Any]:
         if name in opened:
             raise UsageError(f"--donors {word}: another donor is called {name!r} already.")
         opened[name] = open_model(model)
+        refuse_drawn(model, None, opened[name], None, "--donors NAME=FILE")
     return opened

@@ -9,6 +9,7 @@ import typer
 
 from genewright.backends import backend_of
 from genewright.cli.arguments import Force, Json, refuse_output
+from genewright.cli.models import refuse_drawn
 from genewright.cli.output import Output
 from genewright.cli.run_file import LIMITS, RunFile
 from genewright.evolution.evolve import evolve as evolved
@@ -56,6 +57,8 @@ def evolve(
         model, example = said.model()
         fitness, mutation, strategy = said.fitness(example), said.mutation(), said.strategy()
         train, loggers = said.training(), said.loggers(overwrite=force)
+    weights = said.entries.get("weights")
+    refuse_drawn(said.entries["model"], weights, model, None, "weights = 'FILE' in the run's file")
     run = evolved(
         model,
         fitness,

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from genewright.backends import backend_of
 from genewright.backends.files import read_checkpoint
 from genewright.cli.arguments import UsageError
-from genewright.cli.factories import factory, is_factory
+from genewright.cli.factories import brings_weights, factory, is_factory
 from genewright.errors import DataError, UnsupportedError
 from genewright.files import WHOLE_MODELS, load
+from genewright.fingerprint import fingerprint_of
 
 Arguments = Mapping[str, Any] | None
 
@@ -42,6 +44,34 @@ def open_model(text: str, weights: Path | None = None, arguments: Arguments = No
     return load(text) if whole and holds_whole_model(text) else read_checkpoint(text)
 
 
+def refuse_drawn(word: str, weights: Path | None, model: Any, arguments: Arguments, help_with: str) -> None:
+    """Refuse what a factory makes where it draws other weights each time: nobody could make that model again.
+
+    Args:
+        word: What the model was named by.
+        weights: The weights that it was given, if any.
+        model: What was made of it.
+        arguments: What the factory was called with.
+        help_with: The options that say whose weights are meant.
+
+    Raises:
+        UsageError: A second call gives another network; the message has the options that help.
+    """
+    if weights is None and draws_weights(word, model, arguments):
+        raise UsageError(
+            f"{word} draws other weights each time, so nobody could repeat this. Say whose they are: {help_with}."
+        )
+
+
+def draws_weights(word: str, model: Any, arguments: Arguments) -> bool:
+    """Whether a word names a factory whose second model has other weights than the first one, `model`."""
+    if not is_factory(word) or brings_weights(word):
+        return False
+    again = factory(word, arguments)()
+    first, second = (fingerprint_of(backend_of(one).network(one)) for one in (model, again))
+    return first != second
+
+
 def holds_whole_model(text: str) -> bool:
     """Whether a file's name says that it holds a Keras model with its architecture.
 
@@ -64,9 +94,12 @@ def open_module(text: str, model: str | None, weights: Path | None, option: str,
 
     Raises:
         UnsupportedError: A file was given without a factory.
+        UsageError: The factory draws other weights each time.
     """
     if is_factory(text) or weights is not None:
-        return open_model(text, weights, arguments)
+        opened = open_model(text, weights, arguments)
+        refuse_drawn(text, weights, opened, arguments, f"{option} FILE")
+        return opened
     if model is None and holds_whole_model(text):
         return open_model(text, None, arguments, whole=True)
     if model is None:

@@ -9,17 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from genewright.backends import backend_of
-from genewright.cli.arguments import Force, Json, Out, UsageError, model_arguments, refuse_output
+from genewright.cli.arguments import Force, Json, Out, model_arguments, refuse_output
 from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
-from genewright.cli.factories import brings_weights, is_factory
-from genewright.cli.models import open_model
+from genewright.cli.models import refuse_drawn
 from genewright.cli.mutant_of_report import FROM, asks_for_report, command_of_report
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.output import Output
 from genewright.files import save
-from genewright.fingerprint import fingerprint_of
 from genewright.mutate import mutate, recipe
 from genewright.operator import AnyOperator, Registered, changes_layers
 from genewright.seeding import Seed
@@ -85,9 +82,10 @@ class MutateGroup(OperatorGroup):
                 given["model"], given["weights"], given["example"], arguments, whole=changes_layers(operator)
             )
             donors = open_donors(given["donors"])
-            if base_file is None and given["weights"] is None:
-                refuse_drawn_base(given["model"], model, arguments, str(out))
-            elif base_file is not None:
+            if base_file is None:
+                saved = f"or write this base beside {out}, too: --save-base base.safetensors"
+                refuse_drawn(given["model"], given["weights"], model, arguments, f"--weights FILE; {saved}")
+            else:
                 save(model, base_file, overwrite="force" if force else False)
         with output.working("Mutating"):
             mutant = mutate(model, operator, seed=seed, example=example, inplace=True, donors=donors)
@@ -116,19 +114,3 @@ class MutateGroup(OperatorGroup):
     @classmethod
     def example_of(cls, operator: type[Registered]) -> str:
         return f"{super().example_of(operator)} --out mutant.safetensors --recipe mutant.json"
-
-
-def refuse_drawn_base(word: str, model: Any, arguments: Mapping[str, Any], out: str) -> None:
-    """Refuse what a factory makes where it draws other weights each time: no recipe of it could be replayed.
-
-    Raises:
-        UsageError: A second call gives another network; the message has the options that help.
-    """
-    if not is_factory(word) or brings_weights(word):
-        return
-    first, second = (fingerprint_of(backend_of(one).network(one)) for one in (model, open_model(word, None, arguments)))
-    if first != second:
-        raise UsageError(
-            f"{word} draws other weights each time, so nobody could replay the recipe. Say whose they are: "
-            f"--weights FILE; or write this base beside {out}, too: --save-base base.safetensors"
-        )

@@ -11,6 +11,7 @@ import typer
 from genewright.cli.arguments import Json, model_arguments
 from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
+from genewright.cli.models import draws_weights
 from genewright.cli.operator_group import OperatorGroup
 from genewright.cli.output import Output
 from genewright.mutate import plan
@@ -45,5 +46,7 @@ class PlanGroup(OperatorGroup):
             donors = open_donors(given["donors"])
         with output.working("Planning"):
             planned = plan(model, operator, seed=seed, example=example, donors=donors)
+        if given["weights"] is None and draws_weights(given["model"], model, arguments):
+            output.say(f"{given['model']} draws other weights each time: a plan of this draw.")
         output.say(str(planned) if given["summary"] else planned.details())
         output.document(planned.to_json())

@@ -6,7 +6,7 @@ from typing import Any
 
 from genewright.backends import backend_of
 from genewright.cli.arguments import Json, Model, ModelArgs, Weights, model_arguments
-from genewright.cli.models import open_model
+from genewright.cli.models import draws_weights, open_model
 from genewright.cli.output import Output
 from genewright.fingerprint import fingerprint_of
 from genewright.recipe import Recipe
@@ -37,7 +37,8 @@ def show(model: Model, *, weights: Weights = None, model_arg: ModelArgs = None, 
             output.say(f"{summary.tensor.name}: {summary.nonfinite:,} values are NaN or infinite", style="bold red")
         if summary.tensor.aliases:
             output.say(f"{summary.tensor.name} is tied to {', '.join(summary.tensor.aliases)}")
-    output.say(f"fingerprint  {fingerprint}")
+    drawn = weights is None and draws_weights(model, opened, model_arguments(model_arg))
+    output.say(f"fingerprint  {fingerprint}" + (" of this draw: the factory draws anew each time" if drawn else ""))
     for line in _recipe_lines(recipe):
         output.say(line)
     output.document(
