@@ -68,7 +68,7 @@ def checkpoint() -> None:
 
     Long work that is shielded calls it now and then, so that Ctrl-C is heard soon and no context is left half way.
     """
-    if _active and _active[-1].waits and threading.current_thread() is threading.main_thread():
+    if _active and _active[-1].waits() and threading.current_thread() is threading.main_thread():
         _active[-1].deliver(None)
 
 
@@ -134,10 +134,9 @@ class Interrupts:
         if self.remembers and raised is not None:
             self._raised = raised
 
-    @property
     def waits(self) -> bool:
         """Whether a signal waits that may be handed on now, or what a handler raised has been caught."""
-        return bool(self._waiting or self._raised is not None) and not self.hold
+        return not self.hold and (self._raised is not None or bool(self._waiting))
 
     def deliver(self, leaving: BaseException | None) -> None:
         """Hand on the signals that have waited: their handlers may raise here.

@@ -42,8 +42,9 @@ class Journal:
         """
         raised: BaseException | None = None
         failed: Restore | None = None
-        while self._kept or self._values:
-            restore = next(reversed(self._kept.values()))[1] if self._kept else self._values[-1]
+        kept, values = self._kept, self._values
+        while kept or values:
+            restore = next(reversed(kept.values()))[1] if kept else values[-1]
             try:
                 restore()
                 self._drop()

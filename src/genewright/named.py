@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from genewright.backends import backend_of
@@ -30,7 +31,7 @@ def operators_for(model: Any, operator: OperatorLike | Iterable[OperatorLike], w
         UnknownNameError: A layer or tensor is not one of the model's, or an operator's name is unknown.
     """
     operators = as_operators(who, operator)
-    if not any(map(_refers, operators)):
+    if not _any_refers(operators):
         return operators
     network = backend_of(model).network(model)
     return tuple(cast(AnyOperator, _named(operator, network, type(operator).__name__)) for operator in operators)
@@ -51,19 +52,42 @@ def where_for(model: Any, where: Where, who: str) -> Where:
 
 
 def _refers(value: Any) -> bool:
-    if type(value) in _PLAIN:  # nearly all settings are, and every mutation asks
-        return False
-    if isinstance(value, Reference):
-        return not isinstance(value, DonorReference)
-    if isinstance(value, Mapping):
-        return any(map(_refers, cast("Mapping[str, Any]", value).values()))
-    if isinstance(value, tuple | list):
-        return any(map(_refers, cast("list[Any]", value)))
-    return _is_made_of_settings(value) and any(_refers(getattr(value, f.name)) for f in dataclasses.fields(value))
+    return _asking(cast("type[Any]", type(value)))(value)
 
 
-def _is_made_of_settings(value: Any) -> bool:
-    return isinstance(value, Registered | Where | LayerSpec) and dataclasses.is_dataclass(value)
+@functools.lru_cache(maxsize=1024)
+def _asking(kind: type[Any]) -> Callable[[Any], bool]:
+    """Return how values of a class are asked: every mutation asks, so what a class is is found out once."""
+    if issubclass(kind, Reference):
+        return _never if issubclass(kind, DonorReference) else _always
+    if issubclass(kind, Mapping):
+        return lambda value: _any_refers(value.values())
+    if issubclass(kind, tuple | list):
+        return _any_refers
+    if not _is_made_of_settings(kind):
+        return _never
+    names = [field.name for field in dataclasses.fields(kind)]
+    return lambda value: _any_refers([getattr(value, name) for name in names])
+
+
+def _any_refers(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = cast("type[Any]", type(value))
+        if kind not in _PLAIN and _asking(kind)(value):  # nearly all settings are plain
+            return True
+    return False
+
+
+def _never(value: object) -> bool:
+    return False
+
+
+def _always(value: object) -> bool:
+    return True
+
+
+def _is_made_of_settings(kind: type[Any]) -> bool:
+    return issubclass(kind, Registered | Where | LayerSpec) and dataclasses.is_dataclass(kind)
 
 
 def _named(value: Any, network: Network, who: str) -> Any:
@@ -80,7 +104,7 @@ def _named(value: Any, network: Network, who: str) -> Any:
     if isinstance(value, tuple | list):
         entries = cast("list[Any]", value)
         return type(entries)(_named(entry, network, who) for entry in entries)
-    if not _is_made_of_settings(value) or not _refers(value):
+    if not _is_made_of_settings(cast("type[Any]", type(value))) or not _refers(value):
         return value
     within = type(value).__name__ if isinstance(value, Registered) and not isinstance(value, Combinator) else who
     fields = [field.name for field in dataclasses.fields(cast(Any, value))]

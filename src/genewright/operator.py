@@ -7,6 +7,7 @@ name. Operators in other packages are found through the entry point group ``gene
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import math
@@ -84,6 +85,11 @@ def _refuse_unfinished(cls: Any) -> None:
         )
 
 
+@functools.lru_cache(maxsize=1024)
+def _setting_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 def line_of(function: Any) -> str:
     """Return where a function of somebody's operator begins: "file.py:12"; "" where that is not known."""
     code = getattr(inspect.unwrap(function), "__code__", None)
@@ -130,8 +136,7 @@ class Registered(LookedAt, metaclass=_Made):
 
     def settings(self) -> dict[str, Any]:
         """Return every setting in a form that JSON can hold."""
-        fields = dataclasses.fields(cast(Any, self))
-        return {field.name: setting_to_json(getattr(self, field.name)) for field in fields}
+        return {name: setting_to_json(getattr(self, name)) for name in _setting_names(type(self))}
 
     def __add__(self, other: OperatorLike) -> Combinator:
         """Return a `Sequence`, in which `other` acts after this one."""

@@ -121,7 +121,7 @@ def as_setting(value: Any) -> Any:
 
 def setting_to_json(value: Any) -> Any:
     """Return the JSON form of one setting's value."""
-    if value is None or (isinstance(value, _PLAIN) and not isinstance(value, Reference)):
+    if value is None or type(value) in _PLAIN or (isinstance(value, _PLAIN) and not isinstance(value, Reference)):
         return cast(object, value)
     if _has_json(cast(Any, type(value))):
         return value.to_json()

@@ -19,7 +19,7 @@ from genewright.companion import Companion
 from genewright.cost import Cost
 from genewright.donors import Donor, Donors
 from genewright.edits import Edit, Line, Site, Store
-from genewright.edits.proposal import apply_edit, check_proposal
+from genewright.edits.proposal import check_proposal
 from genewright.edits.site import keep_bytes
 from genewright.errors import EditError, ExampleError, OperatorError, UnsupportedError
 from genewright.example import as_given, example_fingerprint, examples_of
@@ -209,7 +209,8 @@ class Transaction:
             raise UnsupportedError(f"{step.name} at {step.path}: it asks for inputs larger than the base accounts for.")
         if step.whole:
             made = step.with_(parents=(PREVIOUS, *step.parents[1:]), result=None, trained_from=None)
-            return self._carry_out(made, None, step.edits, step.noise(), donors, more=True)
+            reformed = any(edit.changes_structure() for edit in step.edits)
+            return self._carry_out(made, None, step.edits, step.noise(), donors, reformed=reformed, more=True)
         self._check_example(step)
         return self._act(step.operator, step.noise(), donors, more=True)
 
@@ -276,23 +277,26 @@ class Transaction:
         operator = operator.resolve(networks, noise)
         edits = _proposed(operator, operator.propose(networks, noise))
         checkpoint()
-        for edit in edits:
-            if not isinstance(edit, Edit):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
-                raise EditError(f"{type(operator).__name__}: an operator proposes edits; it proposed {edit!r}.")
+        if not all(issubclass(kind, Edit) for kind in set(map(type, edits))):  # pyright: ignore[reportUnnecessaryIsInstance]  # somebody else's operator
+            odd = next(edit for edit in edits if not isinstance(edit, Edit))  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise EditError(f"{type(operator).__name__}: an operator proposes edits; it proposed {odd!r}.")
+        reformed = any(edit.changes_structure() for edit in edits)
         step = Step(
             named=operator.to_json(),
             seed=noise.seed,
             path=noise.path,
             parents=(PREVIOUS, *(donor.fingerprint for donor in donors)),
-            **self._recorded(operator, edits),
+            **self._recorded(operator, edits, reformed=reformed),
         )
         step.__dict__["operator"] = operator  # as `cached_property` would keep it
-        return self._carry_out(step, operator, edits, noise, donors, note=operator.note(networks), more=more)
+        return self._carry_out(
+            step, operator, edits, noise, donors, reformed=reformed, note=operator.note(networks), more=more
+        )
 
-    def _recorded(self, operator: Operator, edits: Sequence[Edit]) -> dict[str, Any]:
+    def _recorded(self, operator: Operator, edits: Sequence[Edit], *, reformed: bool) -> dict[str, Any]:
         """Return what of a proposal the recipe holds: nothing where the tensors alone decide what the operator does."""
         traced = self.network.traced
-        if not traced and not any(edit.changes_structure() for edit in edits):
+        if not traced and not reformed:
             return {}
         alone = not operator.fits() and all(edit.data for edit in edits)
         kept = tuple(edit for edit in edits if edit.data and (alone or edit.shapes))
@@ -307,12 +311,12 @@ class Transaction:
         noise: Noise,
         donors: Sequence[Donor],
         *,
+        reformed: bool,
         note: str = "",
         more: bool,
     ) -> Done:
         network = self.network
-        late = check_proposal(edits, (network, *(donor.network for donor in donors)))
-        reformed = any(edit.changes_structure() for edit in edits)
+        late, touched = check_proposal(edits, (network, *(donor.network for donor in donors)))
         watched = operator is not None and self._example is not None and (reformed or "function" in operator.claims())
         rounds = watched and any(edit.rounds(network) for edit in edits)
         told = watched and reformed and (self._dry or _LOG.isEnabledFor(logging.INFO))
@@ -347,13 +351,13 @@ class Transaction:
         costs = None if cost is None else (cost, self.network.cost())
         if costs is not None:
             self.network.forget_structure()  # the next step records no edits for our having asked
-        touched = None if reformed else tuple(dict.fromkeys(network.tensor(n).name for e in edits for n in e.tensors()))
-        self.done.append(Done(step, lines, change if reformed else None, note, costs, touched))
+        done = Done(step, lines, change if reformed else None, note, costs, None if reformed else touched)
+        self.done.append(done)
         if costs is not None and not self._dry:
             _LOG.info("%s: %s", step.name, costs[0].to(costs[1]))
         if reformed and operator is not None:
             self._reformed = len(self.done) - 1
-        return self.done[-1]
+        return done
 
     def _perform(
         self,
@@ -404,7 +408,7 @@ class Transaction:
                 )
             if self._dry:
                 lines.extend(edit.lines(site.store))
-            apply_edit(edit, site)
+            edit.apply(site)
             if self.meter.shows:
                 self.meter.at(sum(sizes[: at + 1]), sum(sizes))
             checkpoint()

@@ -6,8 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
         def __set__(self, owner: object, value: Where | LayersLike | Iterable[LayersLike] | None) -> None: ...
 
 
-@dataclass(frozen=True)
-class Selected:
+class Selected(NamedTuple):
     """A chosen tensor, and what of it may change.
 
     Attributes:
@@ -53,7 +51,7 @@ class Selected:
     @property
     def part(self) -> Part:
         """The elements that may change: those of the chosen units."""
-        return along(self.axis, self.units)
+        return () if self.units is None else along(self.axis, self.units)
 
 
 @dataclass(frozen=True)
@@ -102,14 +100,16 @@ class Where(metaclass=Answering):
         Raises:
             SelectionError: Nothing is chosen; the message lists near names, or says that all matches are frozen.
         """
-        if self.units:
+        if self.units or network.state:
             return self._select(network, need)
-        kept = _SELECTED.get(network)
-        if kept is None or kept[0] is not network.tensors:  # another dict once a shape has changed
-            kept = _SELECTED[network] = (network.tensors, {})
-        if self not in kept[1]:
-            kept[1][self] = tuple(self._select(network, need))
-        return list(kept[1][self])
+        tensors = tuple(network.tensors.values())
+        key = (self, *map(id, tensors))  # they never change, and those of a key live as long as it does
+        found = _SELECTED.get(key)
+        if found is None:
+            if len(_SELECTED) >= _KEPT:
+                _SELECTED.clear()
+            found = _SELECTED[key] = (tuple(self._select(network, need)), tensors)
+        return list(found[0])
 
     def _select(self, network: Network, need: str) -> list[Selected]:
         every = not (self.patterns or self.roles or self.layers)
@@ -384,8 +384,9 @@ def as_layers(who: str, value: Any) -> Where:
     return chosen
 
 
-_SELECTED = WeakKeyDictionary[Network, tuple[Mapping[str, Tensor], dict[Where, tuple[Selected, ...]]]]()
-"""What was chosen of a network: a campaign makes the same choices again and again."""
+_KEPT = 256
+_SELECTED: dict[tuple[Any, ...], tuple[tuple[Selected, ...], tuple[Tensor, ...]]] = {}
+"""What was chosen of which tensors: the same choices are made again and again, also of other views of one model."""
 
 
 def describe(chosen: Where) -> str:

@@ -65,7 +65,7 @@ def _known() -> tuple[tuple[str, Callable[[], Backend | None]], ...]:
         for entry in entries
         if _is_of_others(entry)
     ]
-    ours = [(framework, functools.partial(_ours, module)) for framework, module in _OURS.items()]
+    ours = [(framework, functools.cache(functools.partial(_ours, module))) for framework, module in _OURS.items()]
     return (*others, *ours)
 
 

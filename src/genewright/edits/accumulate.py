@@ -11,6 +11,7 @@ from genewright.edits.members import fault_of, rounding_stream, sum_of
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.part import Part
+from genewright.tensor import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,7 @@ class Accumulate(ValueEdit):
     rounding: str = "nearest"
     part: Part = ()
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
-        tensor = views[0].tensor(self.tensor)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
         fault = fault_of(self.members, rate=self.noise_rate, rank=self.rank, shape=tensor.shape, rounding=self.rounding)
         if fault:
             raise self.mismatch(tensor, fault)

@@ -14,6 +14,7 @@ from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.elements import decoded, encoded
 from genewright.part import Part, part_shape
+from genewright.tensor import Tensor
 
 Numbers = NDArray[np.float64]
 
@@ -36,9 +37,7 @@ class Assign(ValueEdit):
         object.__setattr__(self, "values", np.array(self.values, np.float64))
         self.values.flags.writeable = False
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
-        tensor = views[0].tensor(self.tensor)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
         shape = part_shape(self.part, tensor.shape)
         if self.values.shape != shape:
             raise self.mismatch(tensor, f"its values have shape {self.values.shape}, the part has {shape}")

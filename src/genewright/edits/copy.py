@@ -14,7 +14,7 @@ from genewright.edits.values import ValueEdit
 from genewright.elements import decoded, encoded
 from genewright.errors import EditError, UnsupportedError
 from genewright.part import Part, fits, part_shape
-from genewright.tensor import FLOATS
+from genewright.tensor import FLOATS, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,7 @@ class Copy(ValueEdit):
     of: int = 0
     keep_zeros: bool = False
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
         refuse_other_shapes(self, views)
 
     def apply(self, site: Site) -> None:

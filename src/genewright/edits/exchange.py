@@ -9,6 +9,7 @@ from genewright.edits.edit import Line, View
 from genewright.edits.site import Site
 from genewright.edits.values import ValueEdit
 from genewright.part import Part
+from genewright.tensor import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,8 @@ class Exchange(ValueEdit):
     def tensors(self) -> Sequence[str]:
         return (self.tensor, self.other)
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
-        tensor, other = views[0].tensor(self.tensor), views[0].tensor(self.other)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
+        other = views[0].tensor(self.other)
         if (tensor.shape, tensor.dtype) != (other.shape, other.dtype):
             raise self.mismatch(tensor, f"{other.name!r} is {other.dtype} of shape {other.shape}, not {tensor.dtype}")
         if tensor.name == other.name:

@@ -17,7 +17,7 @@ from genewright.index import Index
 from genewright.names import did_you_mean
 from genewright.noise import Stream
 from genewright.part import Part, part_shape
-from genewright.tensor import COMPLEX, FLOATS
+from genewright.tensor import COMPLEX, FLOATS, Tensor
 
 _NONE = Index()
 
@@ -106,9 +106,7 @@ class Map(ValueEdit):
     part: Part = ()
     stream: str | None = None
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
-        tensor = views[0].tensor(self.tensor)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
         fault = self.function.fault(part_shape(self.part, tensor.shape), self.part)
         if fault:
             raise self.mismatch(tensor, f"{self.function.name}: {fault}")

@@ -16,7 +16,7 @@ from genewright.edits.values import ValueEdit
 from genewright.elements import decoded
 from genewright.noise import mask
 from genewright.part import Part, grid
-from genewright.tensor import COMPLEX
+from genewright.tensor import COMPLEX, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,8 @@ class Mix(ValueEdit):
     chosen: float = 1.0
     stream: str | None = None
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
         refuse_other_shapes(self, views)
-        tensor = views[0].tensor(self.tensor)
         if not math.isfinite(self.own) or not math.isfinite(self.other):
             raise self.mismatch(tensor, f"its factors {self.own} and {self.other} are not finite")
         if not 0 <= self.chosen <= 1:

@@ -13,7 +13,7 @@ from genewright.index import Index
 from genewright.noise import Change
 from genewright.noise.engine import LARGEST
 from genewright.part import Part
-from genewright.tensor import COMPLEX
+from genewright.tensor import COMPLEX, Tensor
 
 _NONE = Index()
 
@@ -40,10 +40,9 @@ class Perturb(ValueEdit):
     part: Part = ()
     elements: Index = _NONE
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
-        tensor = views[0].tensor(self.tensor)
-        self.refuse_places(self.elements, tensor)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
+        if self.elements.size:
+            self.refuse_places(self.elements, tensor)
         if abs(self.change.scale) <= LARGEST["float32"]:
             return
         computing = "float64" if tensor.dtype in ("float64", "complex128") else "float32"

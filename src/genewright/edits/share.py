@@ -15,6 +15,7 @@ from genewright.edits.values import ValueEdit
 from genewright.elements import rounded
 from genewright.index import Index
 from genewright.part import Part, along
+from genewright.tensor import Tensor
 
 Numbers = NDArray[np.float64]
 
@@ -47,9 +48,7 @@ class Share(ValueEdit):
     def __post_init__(self) -> None:
         object.__setattr__(self, "share", np.array(self.share, np.float64).reshape(-1))
 
-    def check(self, views: Sequence[View]) -> None:
-        super().check(views)
-        tensor = views[0].tensor(self.tensor)
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
         size = tensor.shape[self.axis] if 0 <= self.axis < len(tensor.shape) else -1
         if size < 0 or not all(index.within(0, size) for index in (self.source, self.target)):
             raise self.mismatch(tensor, f"axis {self.axis} has no such entries")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import final
 
 from genewright.edits.edit import Edit, Line, View
 from genewright.errors import EditError, UnsupportedError
@@ -25,6 +26,7 @@ class ValueEdit(Edit, ABC):
     def tensors(self) -> Sequence[str]:
         return (self.tensor,)
 
+    @final
     def check(self, views: Sequence[View]) -> None:
         tensor = views[0].tensor(self.tensor)
         if self.part and not fits(self.part, tensor.shape):
@@ -34,6 +36,18 @@ class ValueEdit(Edit, ABC):
                 f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
                 f'Leave it out: where=("*", "!{tensor.name}").'
             )
+        self.check_tensor(tensor, views)
+
+    def check_tensor(self, tensor: Tensor, views: Sequence[View]) -> None:
+        """Refuse what does not fit the tensor beyond its part and dtype.
+
+        Args:
+            tensor: The tensor, as it is before anything changes.
+            views: The network, then the donors.
+
+        Raises:
+            GenewrightError: It does not fit.
+        """
 
     def lines(self, view: View) -> Iterator[Line]:
         tensor = view.tensor(self.tensor)

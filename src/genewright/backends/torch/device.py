@@ -46,7 +46,7 @@ def perturb_on_device(
         False where this is not possible, and nothing has changed: the tensor is in main memory, only a part of it may
         change, its memory is not in row-major order, or Triton is not installed.
     """
-    if part or not _reachable(tensor) or not tensor.is_contiguous() or not _installed():
+    if part or not reachable(tensor) or not tensor.is_contiguous() or not _installed():
         return False
     kernels: Any = importlib.import_module("genewright.noise.cuda")
     flat = tensor.detach().view(-1)
@@ -91,7 +91,7 @@ def perturb_elements(
 _PATTERNS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def _reachable(tensor: torch.Tensor) -> bool:
+def reachable(tensor: torch.Tensor) -> bool:
     """Whether Triton runs where the tensor lies; its interpreter runs in main memory."""
     return tensor.is_cuda or (_interpreted() and tensor.is_cpu)
 

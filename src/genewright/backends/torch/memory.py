@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Elements = AbstractContextManager[NDArray[Any]]
 
+_increment_version = torch.autograd.graph.increment_version
+
 
 def elements_of(tensor: torch.Tensor) -> Elements:
     """Give a tensor's elements as a writable 1-D array in row-major order; on leaving, they are in the tensor.
@@ -54,7 +56,7 @@ class InPlace(Elements):
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         if kind is None and self._tracked:
             # The bytes changed behind autograd's back: tell it, so that a stale graph is an error.
-            torch.autograd.graph.increment_version(self._tensor)
+            _increment_version(self._tensor)
 
 
 class _Copied(Elements):

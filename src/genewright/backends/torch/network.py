@@ -141,7 +141,7 @@ def _tensor(name: str, member: Member) -> Tensor:
     layer, owner, attribute = owning_layer(member)
     about = (type(owner), attribute, groups_of(owner), layer, member.is_parameter, member.trainable)
     names = member.names if name == member.names[0] else (name, *member.names[1:])
-    told = _told(names, *about, tuple(member.tensor.shape), member.tensor.dtype)
+    told = _told(names, *about, member.tensor.shape, member.tensor.dtype)
     return dataclasses.replace(told, shares=member.shares) if member.shares else told
 
 
@@ -157,6 +157,7 @@ def _told(
     shape: tuple[int, ...],
     dtype: torch.dtype,
 ) -> Tensor:
+    shape = tuple(shape)  # torch's own class, until here: its hash is the same
     role = role_of(kind, attribute, shape, is_parameter=is_parameter)
     fan_in, fan_out = fans(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
     unit_axis = unit_axis_of(kind, role, shape, groups=groups)

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from genewright.backends.torch.device import perturb_elements, perturb_on_device
-from genewright.backends.torch.memory import Elements, InPlace, elements_of
+from genewright.backends.torch.device import perturb_elements, perturb_on_device, reachable
+from genewright.backends.torch.memory import Elements, InPlace, elements_of, lies_in_order
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.restructure.blueprint import new_layer
@@ -43,19 +43,18 @@ class TorchMemory(Memory):
         self._in_place: InPlace | None = None
 
     def open(self) -> Elements:
-        if self._in_place is not None:
-            return self._in_place
-        opened = elements_of(self._held)
-        if isinstance(opened, InPlace):  # an undo opens it again: the same array does
-            self._in_place = opened
-        return opened
+        if self._in_place is None:
+            if not lies_in_order(self._held):
+                return elements_of(self._held)
+            self._in_place = InPlace(self._held)  # an undo opens it again: the same array does
+        return self._in_place
 
     def on_device(self) -> Any | None:
         return None if self._held.device.type == "cpu" else self._held
 
     def perturb(self, change: Change | WeightedSum, stream: Stream, part: Part, journal: Add | None) -> bool:
-        if self._held.is_complex():
-            return False  # in main memory, where its parts are numbers of their own
+        if not reachable(self._held) or self._held.is_complex():
+            return False  # in main memory, where a complex element's parts are numbers of their own
         return perturb_on_device(self._held, change, stream, part, journal)
 
     def perturb_at(self, change: Change, stream: Stream, elements: NDArray[np.int64], journal: Add | None) -> bool:
@@ -102,7 +101,7 @@ class TorchStore(Store):
         self._view = network
 
     def memory(self, name: str) -> Memory:
-        network = self._network()
+        network = self._view or self._network()
         tensor = network.tensor(name)
         held = network.members[tensor.name].tensor
         return ShardedMemory(tensor, local_shard(name, held)) if is_sharded(held) else TorchMemory(tensor, held)

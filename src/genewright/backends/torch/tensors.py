@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -98,7 +98,7 @@ def inventory_of(model: nn.Module) -> Inventory:
     whole = True
     for one in _walk(model, kinds):
         held = one.tensor
-        if not _is_usual(held):
+        if not (type(held) in _USUAL and _lies_in_rows(held)):
             _refuse_unreadable(one.names[0], held)
             if left_alone(held) is not None:
                 whole = False
@@ -155,30 +155,42 @@ def _joined(ones: list[Member]) -> Member:
     )
 
 
-def _walk(model: nn.Module, kinds: set[type[nn.Module]]) -> Iterator[Member]:
-    """Yield every occurrence of a tensor, and note the classes of layers."""
+def _walk(model: nn.Module, kinds: set[type[nn.Module]]) -> list[Member]:
+    """Return every occurrence of a tensor, parameters first, and note the classes of layers.
+
+    It reads the registries themselves: named_parameters and state_dict hide ties and owners.
+    """
     layers: dict[str, nn.Module] = {}
     fsdp = sharding_module()
-    for prefix, module in _places("", model):
+    places: list[tuple[str, nn.Module]] = [("", model)]
+    _places("", model, places)
+    for prefix, module in places:
         if fsdp is not None:
             ready(module, prefix, fsdp)
-        name = stable_name(f"{prefix}.").rstrip(".") if "_orig_mod" in prefix else prefix
-        inner = unwrapped(module)
-        layers.setdefault(name, inner)
-        kinds.add(type(inner))
-    for is_parameter in (True, False):
-        for layer, module in layers.items():
-            # the registries themselves: named_parameters and state_dict hide ties and owners
-            held = module._parameters if is_parameter else module._buffers  # pyright: ignore[reportPrivateUsage]
-            if not held:
-                continue
-            unsaved = module._non_persistent_buffers_set  # pyright: ignore[reportPrivateUsage]
+        if "_orig_mod" in module._modules or "_orig_mod" in prefix:  # pyright: ignore[reportPrivateUsage]
+            layers.setdefault(stable_name(f"{prefix}.").rstrip("."), unwrapped(module))
+        else:
+            layers.setdefault(prefix, module)
+    parameters: list[Member] = []
+    buffers: list[Member] = []
+    for layer, module in layers.items():
+        kinds.add(type(module))
+        prefix = f"{layer}." if layer else ""
+        if held := module._parameters:  # pyright: ignore[reportPrivateUsage]
             for attribute, tensor in held.items():
-                if tensor is None or (not is_parameter and attribute in unsaved):
-                    continue
-                name = f"{layer}.{attribute}" if layer else attribute
-                trainable = is_parameter and tensor.requires_grad
-                yield Member(tensor, module, attribute, layer, is_parameter, trainable, (name,), (tensor,))
+                if tensor is not None:
+                    names = (prefix + attribute,)
+                    parameters.append(
+                        Member(tensor, module, attribute, layer, True, tensor.requires_grad, names, (tensor,))
+                    )
+        if kept := module._buffers:  # pyright: ignore[reportPrivateUsage]
+            unsaved = module._non_persistent_buffers_set  # pyright: ignore[reportPrivateUsage]
+            for attribute, tensor in kept.items():
+                if tensor is not None and attribute not in unsaved:
+                    buffers.append(
+                        Member(tensor, module, attribute, layer, False, False, (prefix + attribute,), (tensor,))
+                    )
+    return parameters + buffers
 
 
 def _identity(tensor: torch.Tensor) -> int | tuple[Any, ...]:
@@ -205,13 +217,14 @@ def left_alone(tensor: torch.Tensor) -> tuple[str, str] | None:
     return None
 
 
-def _places(name: str, module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return a module and all within it, under each of their names: in a third of the time of `named_modules`."""
-    found = [(name, module)]
+def _places(name: str, module: nn.Module, found: list[tuple[str, nn.Module]]) -> None:
+    """Add all modules within a module, under each of their names: in a third of the time of `named_modules`."""
+    prefix = f"{name}." if name else ""
     for child, held in module._modules.items():  # pyright: ignore[reportPrivateUsage]
         if held is not None:
-            found += _places(f"{name}.{child}" if name else child, held)
-    return found
+            found.append((prefix + child, held))
+            if held._modules:  # pyright: ignore[reportPrivateUsage]
+                _places(prefix + child, held, found)
 
 
 def layers_under_stable_names(model: nn.Module) -> dict[str, nn.Module]:
@@ -222,15 +235,13 @@ def layers_under_stable_names(model: nn.Module) -> dict[str, nn.Module]:
     return layers
 
 
-def _is_usual(tensor: torch.Tensor) -> bool:
-    """Whether a tensor lies in memory row by row, of torch's own classes: then nothing else has to be asked."""
-    return (
-        type(tensor) in (nn.Parameter, torch.Tensor)
-        and tensor.layout is torch.strided
-        and tensor.is_contiguous()
-        and not tensor.is_meta
-        and not tensor.is_quantized
-    )
+_USUAL = (nn.Parameter, torch.Tensor)
+_STRIDED = torch.strided
+
+
+def _lies_in_rows(tensor: torch.Tensor) -> bool:
+    """Whether a tensor of torch's own classes lies in memory row by row: then nothing else has to be asked."""
+    return tensor.layout is _STRIDED and tensor.is_contiguous() and not tensor.is_meta and not tensor.is_quantized
 
 
 def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:

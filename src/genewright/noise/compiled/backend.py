@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import struct
 from array import array
@@ -10,7 +11,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from math import copysign
 from threading import local
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,7 +195,9 @@ def _flips(change: Change, itemsize: int) -> NDArray[Any]:
 
 
 def address_of(array: NDArray[Any]) -> int:
-    """Return where the elements of an array begin."""
+    """Return where the elements of a contiguous array begin."""
+    if array.size and array.flags.writeable:  # in a quarter of the time
+        return ctypes.addressof(ctypes.c_char.from_buffer(cast(Any, array)))
     return array.__array_interface__["data"][0]
 
 

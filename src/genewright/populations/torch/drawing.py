@@ -18,7 +18,7 @@ from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.network import TorchNetwork
 from genewright.edits import Edit, Map, Perturb
 from genewright.edits.functions.add_low_rank import AddLowRank, draw_into, matrix_shape
-from genewright.edits.proposal import apply_edit, check_proposal
+from genewright.edits.proposal import check_proposal
 from genewright.edits.values import ValueEdit
 from genewright.errors import ExampleError
 from genewright.mutate import act
@@ -119,7 +119,7 @@ class Drawing:
                 gw_noise.apply_rows(flat[0][: len(seeds)], edit.change, streams, dtype=flat[1])
                 continue
             for at, seed in enumerate(seeds):
-                apply_edit(edit, rows.site(at, Noise(seed, "/0", salt)))
+                edit.apply(rows.site(at, Noise(seed, "/0", salt)))
 
     def _makes(self, edit: Edit) -> bool:
         return not any(self.network.tensor(name).name in self.low_rank for name in edit.tensors())
