@@ -11,6 +11,8 @@ import pytest
 from _pytest.mark import ParameterSet
 from docs.building.snippets import agree, blocks, run
 
+from tests.pretrained import torchvision_ready
+
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
@@ -25,10 +27,18 @@ _KERAS = (
 )
 
 
+_SCRIPT = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+_LIBRARIES = (
+    pytest.mark.slow,
+    pytest.mark.skipif(None in map(find_spec, ("transformers", "peft")), reason="a library is not installed here"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),  # as above
+)
+
+
 def _page(page: Path) -> ParameterSet:
-    return pytest.param(
-        page, id=str(page.relative_to(ROOT)), marks=_KERAS if "import keras\n" in page.read_text() else ()
-    )
+    text = page.read_text()
+    marks = _KERAS if "import keras\n" in text else _LIBRARIES if "import transformers\n" in text else _SCRIPT
+    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
 
 
 @pytest.mark.parametrize("page", [_page(p) for p in PAGES if blocks(p.read_text())])
@@ -38,6 +48,7 @@ def test_snippets_of_a_page_run_and_print_what_it_shows(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(sys.modules, "snippet", None)  # taken back at the end
+    torchvision_ready()
     ran = 0
     for block, printed in run(page.read_text(), str(page)):
         assert block.shown is None or agree(block.shown, printed), f"{block.code}\nprints\n{printed}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -15,6 +15,7 @@ from genewright.errors import FingerprintError, NoAttributeError, RecipeError, S
 from genewright.fingerprint import difference_from, fingerprint_of
 from genewright.interrupts import checkpoint, hearing, shielded
 from genewright.named import operators_for
+from genewright.network import Network
 from genewright.operator import AnyOperator, Combinator, Operator, OperatorLike
 from genewright.plan import Plan
 from genewright.recipe import Recipe, step_text
@@ -134,6 +135,7 @@ def plan(
     notes = list(companion.state_resets(sorted(resized & held))) if companion is not None else []
     if network.state:
         notes.append(f"left alone: {said_state(network.state)}")
+    notes += _whole_numbers(network, {line.tensor for done in change.done for line in done.lines})
     return Plan(
         base=change.base,
         steps=tuple(change.done),
@@ -144,6 +146,14 @@ def plan(
             model, operators, seed=seed, example=example, inplace=inplace, optimizer=optimizer, donors=donors
         ),
     )
+
+
+def _whole_numbers(network: Network, changed: Collection[str]) -> Iterator[str]:
+    """Yield a note on weights that are stored as bytes, as int8 layers do: no noise is drawn for them."""
+    packed = [t for t in network.tensors.values() if t.dtype in ("int8", "uint8") and t.name not in changed]
+    if packed:
+        names = ", ".join(t.name for t in packed[:3]) + (", ..." if len(packed) > 3 else "")
+        yield f"left alone: {len(packed)} tensors of bytes ({names}), {sum(t.size for t in packed):,} values"
 
 
 @seed_required("with " + _CALL.format("mutated") + " as mutant: ...")

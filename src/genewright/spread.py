@@ -20,7 +20,7 @@ def spread(values: NDArray[np.generic]) -> float:
     """Return the population standard deviation, sqrt(mean((x - mean(x))^2)), as a float64.
 
     Args:
-        values: Real numbers, any shape; the order is row-major.
+        values: Numbers, any shape; the order is row-major. Complex ones count as their real and imaginary parts.
 
     Returns:
         The spread; 0.0 for an empty tensor; NaN or infinity where the values hold one.
@@ -28,7 +28,9 @@ def spread(values: NDArray[np.generic]) -> float:
     >>> spread(np.array([1.0, 3.0]))
     1.0
     """
-    flat = values.reshape(-1)
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if flat.dtype.kind == "c":
+        flat = flat.view(flat.real.dtype)
     if flat.size == 0:
         return 0.0
     with np.errstate(over="ignore", invalid="ignore"):

@@ -65,3 +65,32 @@ def test_views_of_complex_memory_that_are_not_contiguous() -> None:
         with gw.mutated(other, gw.GaussianNoise(std=0.3), seed=1):
             assert torch.equal(other["w"].resolve_conj(), expected["w"])
         assert torch.equal(other["w"].resolve_conj(), base["w"])
+
+
+class Spectral(nn.Module):
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 6, dtype=dtype), nn.Linear(6, 2, dtype=dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.a(x.to(self.a.weight.dtype))).abs()
+
+
+@pytest.mark.parametrize("init", ["split", "silent", "pair"])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
+def test_widths_of_complex_layers_keep_the_function(dtype: torch.dtype, init: Any) -> None:
+    net, x = Spectral(dtype), torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+    x = x.double() if dtype == torch.complex128 else x
+    wide = gw.mutate(net, gw.Widen("a", factor=2, init=init), seed=1, example=x)
+    assert wide.a.weight.shape == (12, 4)
+    torch.testing.assert_close(wide(x), net(x))
+    assert gw.fingerprint(gw.replay(gw.recipe(wide), net)) == gw.fingerprint(wide)
+
+
+def test_new_units_are_drawn_at_the_spread_of_both_parts() -> None:
+    net = Spectral(torch.complex128)
+    with torch.no_grad():
+        net.a.weight.real.zero_()  # all of the spread is in the imaginary part
+    x = torch.ones(1, 4, dtype=torch.float64)
+    wide = gw.mutate(net, gw.Widen("a", factor=2, init="noise"), seed=1, example=x)
+    assert wide.a.weight[6:].real.abs().max() > 0

@@ -15,7 +15,7 @@ from genewright.edits.values import ValueEdit
 from genewright.elements import rounded
 from genewright.index import Index
 from genewright.part import Part, along
-from genewright.tensor import Tensor
+from genewright.tensor import COMPLEX, Tensor
 
 Numbers = NDArray[np.float64]
 
@@ -58,13 +58,17 @@ class Share(ValueEdit):
             )
 
     def rounds(self, view: View) -> bool:
-        return not self.fresh and view.tensor(self.tensor).dtype != "float64"  # what is fresh adds up bit for bit
+        exact = self.fresh or view.tensor(self.tensor).dtype in ("float64", "complex128")
+        return not exact  # what is fresh adds up bit for bit
 
     def apply(self, site: Site) -> None:
         dtype = site.store.tensor(self.tensor).dtype
         touched = np.unique(np.concatenate([self.source.array, self.target.array]))  # all else is not even read
         if touched.size:
             site.rewrite(self.tensor, along(self.axis, touched), lambda values: self._shared(values, touched, dtype))
+
+    def takes(self, dtype: str) -> bool:
+        return super().takes(dtype) or dtype in COMPLEX  # the share is a real factor
 
     def words(self) -> str:
         return f"{len(self.target)} entries of axis {self.axis} " + (

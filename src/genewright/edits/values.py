@@ -34,7 +34,7 @@ class ValueEdit(Edit, ABC):
         if tensor.dtype not in FLOATS and not self.takes(tensor.dtype):
             raise UnsupportedError(
                 f"{tensor.name!r} has dtype {tensor.dtype}; operators change {', '.join(FLOATS)}. "
-                f'Leave it out: where=("*", "!{tensor.name}").'
+                f'Leave it out, if the operator has a where: where=("*", "!{tensor.name}").'
             )
         self.check_tensor(tensor, views)
 

@@ -163,6 +163,9 @@ class Widths(ABC):
             )
         inside = [knob.name for knob in knobs if knob.free and knob.name.startswith(f"{layer}.")]
         hint = f" Widths inside it: {', '.join(inside[:8])}." if inside else ""
+        why = None if inside else self.obstacle(layer)
+        if why is not None:
+            raise UnsupportedError(f"{layer!r} cannot change: {why}. Nothing has been changed.")
         raise UnsupportedError(f"{layer!r} writes no width of its own.{hint} gw.knobs(model, example) lists all.")
 
     def find_all(self, layer: str) -> tuple[Knob, ...]:

@@ -125,3 +125,21 @@ def test_a_hook_that_takes_itself_off_is_put_back_on() -> None:
     handle = model.register_forward_hook(lambda *_: handle.remove())
     predict(model, X)
     assert len(model._forward_hooks) == 1
+
+
+def test_a_width_that_a_kept_state_has_is_refused_by_its_name() -> None:
+    class Policy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.out = nn.GRUCell(4, 6), nn.Linear(6, 2)
+            self.hidden: torch.Tensor | None = None
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.hidden = self.cell(x, self.hidden)
+            return self.out(self.hidden)
+
+    policy, x = Policy(), torch.randn(3, 4)
+    assert gw.mutate(policy, gw.Widen("cell", factor=2), seed=1, example=x).cell.hidden_size == 12
+    policy(x)
+    with pytest.raises(gw.UnsupportedError, match="the tensor 'hidden', an attribute that is no parameter, has this"):
+        gw.mutate(policy, gw.Widen("cell", factor=2), seed=1, example=x)

@@ -162,6 +162,32 @@ def test_a_plan_names_and_counts_it(kind: str) -> None:
     assert f", {size:,} values" in str(plan)
 
 
+def test_weights_that_are_bytes_are_named_and_counted() -> None:
+    model = nn.Linear(3, 2)
+    model.register_buffer("packed", torch.ones(2, 3, dtype=torch.int8))
+    notes = gw.plan(model, gw.GaussianNoise(0.1), seed=1).notes
+    assert notes == ("left alone: 1 tensors of bytes (packed), 6 values",)
+
+
+@pytest.mark.parametrize("how", ["sparse.mm", "@", "addmm"])
+def test_widths_over_a_sparse_adjacency(how: str) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.out = nn.Linear(4, 8), nn.Linear(8, 3)
+            self.register_buffer("edges", (torch.eye(6) + torch.eye(6).flip(0)).to_sparse())
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h, edges = self.fc(x), self.edges
+            h = {"sparse.mm": torch.sparse.mm, "@": torch.matmul}.get(how, lambda a, b: torch.addmm(b, a, b))(edges, h)
+            return self.out(h.relu())
+
+    net, x = Net(), torch.randn(6, 4)
+    wide = gw.mutate(net, gw.Widen("fc", factor=2), seed=1, example=x)
+    torch.testing.assert_close(wide(x), net(x))
+    assert gw.mutate(net, gw.Narrow("fc", units=(1,)), seed=1, example=x).fc.out_features == 7
+
+
 def test_where_all_is_quantised_it_is_said() -> None:
     model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 5)), {nn.Linear})
     with pytest.raises(gw.SelectionError, match=r"Left alone are 4 pieces of state that are no plain"):

@@ -55,6 +55,36 @@ def test_a_layer_that_is_put_in_is_grafted(how: str, operator: gw.Operator) -> N
     assert gw.fingerprint(gw.replay(gw.recipe(mutant), model)) == gw.fingerprint(mutant)
 
 
+class Listed(nn.Module):
+    """The same, in a list that code goes through; where it takes nothing by number, entries may move."""
+
+    def __init__(self, *, taps: bool) -> None:
+        super().__init__()
+        self.layers, self.taps = nn.ModuleList(nn.Linear(4, 4) for _ in range(4)), taps
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        maps: list[torch.Tensor] = []
+        for number, layer in enumerate(self.layers):
+            x = layer(x).tanh() if not self.taps else layer(x)
+            if number in (1, 2) and self.taps:
+                maps.append(x)
+        return (*maps, x)
+
+
+def test_no_entry_of_a_list_moves_where_code_takes_them_by_number() -> None:
+    model = Listed(taps=True).eval()
+    removed = gw.mutate(model, gw.RemoveLayer("layers.1"), seed=1, example=X)
+    assert len(removed.layers) == 4
+    first = model.layers[0](X)
+    expected = first, model.layers[2](first), model.layers[3](model.layers[2](first))
+    assert all(torch.allclose(got, wanted) for got, wanted in zip(removed(X), expected, strict=True))
+    copied = gw.mutate(model, gw.DuplicateBlock("layers.1"), seed=1, example=X)
+    assert len(copied.layers) == 4
+    assert all(torch.allclose(got, wanted) for got, wanted in zip(copied(X), model(X), strict=True))
+    assert len(gw.mutate(Listed(taps=False), gw.RemoveLayer("layers.1"), seed=1, example=X).layers) == 3
+    assert gw.fingerprint(gw.replay(gw.recipe(removed), model)) == gw.fingerprint(removed)
+
+
 def test_a_chain_that_runs_by_itself_is_renumbered_as_before() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Identity(), nn.Linear(4, 2)).eval()
     mutant = gw.mutate(model, gw.RemoveLayer("1"), seed=1, example=X)

@@ -16,7 +16,8 @@ from genewright.errors import UnsupportedError
 from genewright.interrupts import shielded
 from genewright.outputs import Outputs
 
-_SHORT = (torch.float32, torch.float16, torch.bfloat16)
+_SHORT = (torch.float32, torch.float16, torch.bfloat16, torch.complex64)
+_LONG = (torch.float64, torch.complex128)
 
 
 @shielded
@@ -30,7 +31,7 @@ def exact_outputs(model: nn.Module, example: Any) -> Outputs:
         UnsupportedError: The example does not run.
     """
     try:
-        double = copy_module(unwrapped(model), dtype=torch.float64).double()
+        double = _doubled(copy_module(unwrapped(model), dtype=torch.float64))
         watch = Precision()
         with watch:
             outputs = predict(double, example, scratch=True)
@@ -64,8 +65,18 @@ class Precision(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if not self.single and any(_dtype(value) in _SHORT for value in _flat(result)):
-            self.single = any(_dtype(value) == torch.float64 for value in _flat(args))
+            self.single = any(_dtype(value) in _LONG for value in _flat(args))
         return result
+
+
+def _doubled(model: nn.Module) -> nn.Module:
+    """Return a module in float64, its complex tensors in complex128: torch's own `double` leaves those."""
+
+    def doubled(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(torch.complex128) if tensor.dtype == torch.complex64 else tensor
+
+    changed: Any = model.double()
+    return changed._apply(doubled)
 
 
 def _flat(values: Any) -> tuple[Any, ...]:

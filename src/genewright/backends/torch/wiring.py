@@ -166,18 +166,18 @@ class Graft(nn.Sequential):
 
     @in_script(script.graft)
     def forward(  # type: ignore[override]  # a Sequential takes one input
-        self, y: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, y: torch.Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any], host: type[nn.Module]
     ) -> torch.Tensor:
         """Return what the layers make of the host's output `y`.
 
-        Paths and gates also take the host's first input, gated copies all others: a copied attention needs its mask.
+        Paths and gates also take the host's first input, copies of it all others: a copied attention needs its mask.
         """
         x = args[0] if args else next(iter(kwargs.values()), None)
         rest = dict(kwargs) if args else dict(list(kwargs.items())[1:])
         for layer in self:
             if isinstance(layer, Path | Gate):
                 y = layer(y, x)
-            elif (isinstance(layer, Gated) and not _is_torchs(layer.layer)) or graft_of(layer) is not None:
+            elif _takes_the_rest(layer, host):
                 y = _main(layer(y, *args[1:], **rest))
             else:
                 y = _main(layer(y))
@@ -243,14 +243,22 @@ def run_graft(host: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     graft = cast(Graft, host._modules[GRAFT])  # pyright: ignore[reportPrivateUsage]
     if isinstance(output, tuple):
         first, *rest = cast("tuple[Any, ...]", output)
-        return (graft(first, args, kwargs), *rest)
-    return graft(output, args, kwargs)
+        return (graft(first, args, kwargs, type(host)), *rest)
+    return graft(output, args, kwargs, type(host))
 
 
 @in_script(script.run_tap)
 def run_tap(start: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Note what a layer receives."""
     cast(Tap, start._modules[TAP]).seen = args[0] if args else next(iter(kwargs.values()))  # pyright: ignore[reportPrivateUsage]
+
+
+def _takes_the_rest(layer: nn.Module, host: type[nn.Module]) -> bool:
+    """Whether a grafted layer takes what its host takes beside the first input: copies do, new layers of torch not."""
+    inner = layer.layer if isinstance(layer, Gated) else layer
+    if type(inner) is host:
+        return not script.takes_one(inner)
+    return (inner is not layer and not _is_torchs(inner)) or graft_of(layer) is not None
 
 
 def _is_torchs(layer: nn.Module) -> bool:

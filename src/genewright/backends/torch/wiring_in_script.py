@@ -6,6 +6,7 @@ through `__wrapped__`, as `inspect` does, and never runs it in Python. Types sta
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -73,7 +74,12 @@ def run_tap(self: Any, given: tuple[torch.Tensor]) -> None:
 
 def takes_one(layer: nn.Module) -> bool:
     """Whether a layer's `forward` takes one input, whatever it is called with."""
-    taken = inspect.signature(layer.forward).parameters.values()
+    return _takes_one(type(layer))
+
+
+@functools.cache
+def _takes_one(kind: type[nn.Module]) -> bool:
+    _, *taken = inspect.signature(kind.forward).parameters.values()
     return [one.kind for one in taken] == [inspect.Parameter.POSITIONAL_OR_KEYWORD]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genewright.edits.map import Function, Given
+from genewright.tensor import COMPLEX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +21,6 @@ class Negate(Function):
 
     def exact(self) -> bool:
         return True
+
+    def takes(self, dtype: str) -> bool:
+        return super().takes(dtype) or dtype in COMPLEX

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genewright.edits.map import Function, Given
+from genewright.tensor import COMPLEX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,3 +28,6 @@ class Scale(Function):
 
     def exact(self) -> bool:
         return abs(math.frexp(self.by)[0]) == 0.5
+
+    def takes(self, dtype: str) -> bool:
+        return super().takes(dtype) or dtype in COMPLEX

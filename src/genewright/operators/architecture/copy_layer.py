@@ -57,5 +57,6 @@ class CopyLayer(Operator):
         return dataclasses.replace(self, layer=name)
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
-        name = networks[0].layer(self.layer or "").name
-        yield edits.InsertLayer(after=name, layer=LayerSpec(kind="copy", copy=name))
+        network, name = networks[0], networks[0].layer(self.layer or "").name
+        counted = network.runs and network.structure.counts_entries(name)
+        yield edits.InsertLayer(after=name, layer=LayerSpec(kind="copy", copy=name), grafted=counted)

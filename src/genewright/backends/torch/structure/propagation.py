@@ -284,7 +284,10 @@ def _leaf_value(ref: Ref, reading: Propagation) -> Value:
         dims = tuple(Dim(Leaf(n), frozenset({(ref.name, i)})) for i, n in enumerate(ref.shape))
         value = reading.parameters[ref.name] = Value(dims, "weight", direct=True)
         return value
-    constant = Reason(Cause.CONSTANT, "a constant tensor of the model")
+    what = (
+        f"the tensor {ref.name!r}, an attribute that is no parameter," if ref.name else "a constant tensor of the model"
+    )
+    constant = Reason(Cause.CONSTANT, what)
     if ref.origin != "input":
         return Value(tuple(fresh(n, constant) for n in ref.shape), "constant")
     why = Reason(Cause.INPUT)

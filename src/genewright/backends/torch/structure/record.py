@@ -159,6 +159,7 @@ def _recorded(
         {id(tensor): name for name, tensor in held},
         stack,
         {_place(tensor): name for name, tensor in held if tensor.numel()},  # behind `.data` or `.detach()`
+        {id(tensor): name for name, tensor in _attributes(layers)},
     )
     given = tree_map_only(torch.Tensor, recorder.input, trace_device.example(example))
     output = trace_device.run(copied, given, recorder)
@@ -170,6 +171,12 @@ def _recorded(
 def _held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
     """Return parameters and buffers under all of their names."""
     return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+
+
+def _attributes(layers: Mapping[str, nn.Module]) -> list[tuple[str, torch.Tensor]]:
+    """Return the tensors that layers hold as plain attributes, such as a hidden state."""
+    held = [(layer, name, value) for layer, module in layers.items() for name, value in vars(module).items()]
+    return [(f"{layer}.{name}".lstrip("."), value) for layer, name, value in held if isinstance(value, torch.Tensor)]
 
 
 def _place(tensor: torch.Tensor) -> tuple[object, ...]:
@@ -199,6 +206,7 @@ class _Recorder(TorchDispatchMode):
     names: Mapping[int, str]
     stack: list[str]
     storages: Mapping[tuple[object, ...], str]
+    attributes: Mapping[int, str]
     calls: list[Call] = field(default_factory=list[Call])
     leaves: list[Ref] = field(default_factory=list[Ref])
 
@@ -219,7 +227,7 @@ class _Recorder(TorchDispatchMode):
         if name is None and type(tensor) in (torch.Tensor, nn.Parameter) and tensor.numel():
             name = self.storages.get(_place(tensor))
         if name is None:
-            ref = self._leaf(tensor, "constant")
+            ref = self._leaf(tensor, "constant", self.attributes.get(id(tensor), ""))
         elif name in self.parameters:
             ref = self.parameters[name]
         else:

@@ -20,6 +20,7 @@ from genewright.backends.torch.restructure.blueprint import new_layer
 from genewright.backends.torch.restructure.insert import in_layer_list
 from genewright.backends.torch.restructure.places import children_of, is_chain
 from genewright.backends.torch.structure.calls import inputs_of_layer, laid_out, recorded_calls
+from genewright.backends.torch.structure.counted_lists import is_counted
 from genewright.backends.torch.structure.macs import macs_of
 from genewright.backends.torch.structure.other_runs import elsewhere
 from genewright.backends.torch.structure.randomize_params import randomize_constant_params
@@ -52,6 +53,7 @@ class TorchStructure(Structure):
         self._widths: TorchWidths | None = None
         self._given: dict[str, NDArray[np.floating[Any]] | None] = {}
         self._zero_init: dict[str, tuple[str, ...] | None] = {}
+        self._counted: dict[str, bool] = {}
 
     @property
     def widths(self) -> TorchWidths:
@@ -112,7 +114,13 @@ class TorchStructure(Structure):
     def counts_entries(self, layer: str) -> bool:
         around, calls = layer.rpartition(".")[0], self.calls()
         chain = layer_called(self.model, around)
-        if not layer or layer not in calls or not is_chain(chain):
+        if not layer or layer not in calls:
+            return False
+        if isinstance(chain, nn.ModuleList):
+            if around not in self._counted:
+                self._counted[around] = is_counted(copy_module(self._recorded[0]), around, self._returns_the_same)
+            return self._counted[around]
+        if not is_chain(chain):
             return False
         if around in calls:
             return calls[around].num_calls < calls[layer].num_calls
@@ -126,10 +134,12 @@ class TorchStructure(Structure):
             restructure(insertion, trial, Journal())
             for tensor in zeros:
                 trial.get_parameter(f"{name}.{tensor}").data.zero_()
-            outputs = predict(trial, self.example)
+            return self._returns_the_same(trial)
         except Exception:  # it does not run: the caller asks whether it does
             return False
-        before = self._outputs
+
+    def _returns_the_same(self, trial: nn.Module) -> bool:
+        outputs, before = predict(trial, self.example), self._outputs
         return largest_change(before, Outputs(outputs, before.exact)) <= before.tolerance
 
     @cached_property

@@ -15,7 +15,7 @@ def convolution(step: RuleContext) -> list[Value]:
     """Read a kernel (*window, in / groups, out)."""
     kernel = step.parameter("kernel")
     if kernel is None or "lora_kernel_a" in step.tensors:
-        return step.pinned(Cause.NOT_PLAIN, "kernel")
+        return step.pinned(Cause.NOT_PLAIN, "kernel, which LoRA or packing adds to,")
     x = step.inputs[0]
     channels, out = x.axes[step.channel(x)], kernel[-1]
     for axis in kernel[:-2]:

@@ -13,7 +13,7 @@ def dense(step: RuleContext) -> list[Value]:
     """Read y = activation(x @ kernel + bias)."""
     kernel = step.parameter("kernel")
     if kernel is None or "lora_kernel_a" in step.tensors:
-        return step.pinned(Cause.NOT_PLAIN, "kernel")
+        return step.pinned(Cause.NOT_PLAIN, "kernel, which LoRA or packing adds to,")
     x = step.inputs[0]
     step.mark("kernel", 0, "reader")
     step.mark("kernel", 1, "writer")
@@ -28,7 +28,7 @@ def embedding(step: RuleContext) -> list[Value]:
     """Look up rows."""
     table = step.parameter("embeddings")
     if table is None or "lora_embeddings_a" in step.tensors:
-        return step.pinned(Cause.NOT_PLAIN, "table")
+        return step.pinned(Cause.NOT_PLAIN, "table, which LoRA or packing adds to,")
     step.pin(table[0], Cause.COUNT, "the words of a vocabulary")
     step.mark("embeddings", 0, "table")
     step.bind("input_dim", table[0])

@@ -27,6 +27,14 @@ def add_product(step: RuleContext) -> Value:
     return broadcast(step, [contract(step, a, b), bias], step.shape)
 
 
+@rule("aten._sparse_addmm")
+def add_sparse_product(step: RuleContext) -> Value:
+    """Read beta * bias + a @ b, a being sparse; torch.sparse.mm hands over an empty bias with a beta of 0."""
+    bias, a, b = step.values()[:3]
+    out = contract(step, a, b)
+    return out if step.args["beta"] == 0 else broadcast(step, [out, bias], step.shape)
+
+
 @rule("aten.addbmm")
 def add_sum_of_products(step: RuleContext) -> Value:
     """Read bias + the sum over n of a[n] @ b[n]."""
