@@ -116,3 +116,10 @@ def test_operators_are_grouped_by_what_they_are_for(genewright: Any) -> None:
     assert titles[:2] == ["Change weights", "Change whole units"]
     assert listed.index("Change the architecture") < listed.index("  widen ") < listed.index("Combine operators")
     assert "Change the architecture" in genewright("mutate", "--help").out
+
+
+@pytest.mark.parametrize("words", [(), ("mutate", "widen"), ("plan", "zero"), ("show",), ("compare",), ("mutate",)])
+def test_help_names_no_value_behind_a_flag(words: tuple[str, ...], genewright: Any) -> None:
+    shown = genewright(*words, "--help")
+    assert "--help" in shown.out
+    assert "<bool>" not in shown.out

@@ -13,7 +13,6 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
 
 from genewright.cli.arguments import UsageError, example
 from genewright.cli.compare import compare
@@ -21,6 +20,7 @@ from genewright.cli.demo import demo
 from genewright.cli.diff import diff
 from genewright.cli.evolve import RUN_FILE, evolve
 from genewright.cli.faults import faults
+from genewright.cli.flags import Command, Group
 from genewright.cli.knobs import knobs
 from genewright.cli.mutate import MutateGroup
 from genewright.cli.neurons import neurons
@@ -56,7 +56,7 @@ With --json, standard output holds exactly one JSON document; an error is {"erro
 _NotUnderstood = cast(type[Exception], typer.BadParameter.__base__)
 
 
-class Subcommands(TyperGroup):
+class Subcommands(Group):
     """The subcommands, in the order in which a newcomer meets them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -95,7 +95,7 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    app.command(epilog=example("genewright demo --out genewright-demo"))(demo)
+    app.command(cls=Command, epilog=example("genewright demo --out genewright-demo"))(demo)
     for group in (MutateGroup, PlanGroup):
         app.add_typer(
             typer.Typer(cls=group, rich_markup_mode="markdown"),
@@ -105,64 +105,76 @@ def application() -> typer.Typer:
             subcommand_metavar="OPERATOR MODEL [OPTIONS]",
         )
     app.command(
+        cls=Command,
         epilog=example(
             "genewright replay mutant.json net.safetensors --out again.safetensors",
             "genewright replay mutant.safetensors net.safetensors --out again.safetensors",
-        )
+        ),
     )(replay)
     app.command(
+        cls=Command,
         epilog=example(
             "genewright compare net.safetensors mutant.safetensors --model my.models:Net --data held_out.npz",
             "genewright compare my.models:Net my.models:Net --original-weights net.pt --mutant-weights mutant.pt "
             "--data held_out.npz --tolerance 1e-6",
-        )
+        ),
     )(compare)
     app.command(
-        epilog=example("genewright show mutant.safetensors", "genewright show my.models:Net --weights net.pt --json")
+        cls=Command,
+        epilog=example("genewright show mutant.safetensors", "genewright show my.models:Net --weights net.pt --json"),
     )(show)
     app.command(
+        cls=Command,
         epilog=example(
             "genewright knobs my.models:Net --example 1x3x32x32",
             "genewright knobs my.models:Net --example input_ids=1x7:int64 --layer 'blocks.0.*' --json",
-        )
+        ),
     )(knobs)
     app.command(
+        cls=Command,
         epilog=example(
             "genewright neurons my.models:Net held_out.npz --weights net.pt --out neurons.svg",
             "genewright neurons my.models:Net held_out.npz --filter 'dormancy < 0.025' --by dormancy",
-        )
+        ),
     )(neurons)
-    app.command(epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
+    app.command(cls=Command, epilog=example("genewright diff net.safetensors mutant.safetensors"))(diff)
     app.command(
+        cls=Command,
         epilog=example(
             "genewright score my.models:Net test_set.npz --weights net.pt --seed 1 --out report.html",
             "genewright score my.models:Net test_set.npz --weights net.pt --seed 1 --count 1000 --store runs/a",
-        )
+        ),
     )(score)
     app.command(
+        cls=Command,
         epilog=example(
             "genewright faults my.models:Net test_set.npz --weights net.pt --seed 1",
             "genewright faults my.models:Net test_set.npz --fault stuck-at-1 --bits exponent --where 'head.*' "
             "--margin 0.05 --confidence 0.95 --by bit,layer --seed 1 --out faults.json",
-        )
+        ),
     )(faults)
     app.command(
+        cls=Command,
         epilog=example(
             "genewright survivors report.jsonl", "genewright survivors report.jsonl --recipe 17 --out survivor.json"
-        )
+        ),
     )(survivors)
     app.command(
+        cls=Command,
         epilog=f"{example('genewright evolve run.toml', 'genewright evolve run.toml --force --json')}\n\n"
-        f"A whole file (the guide on evolution has all entries):\n{RUN_FILE}"
+        f"A whole file (the guide on evolution has all entries):\n{RUN_FILE}",
     )(evolve)
-    app.command(epilog=example("genewright resume run.db", "genewright resume run.db --generations 200"))(resume)
+    app.command(cls=Command, epilog=example("genewright resume run.db", "genewright resume run.db --generations 200"))(
+        resume
+    )
     app.command(
+        cls=Command,
         epilog=example(
             "genewright report run.db",
             "genewright report run.db --model my.models:Net --weights net.safetensors --out page.html --force",
-        )
+        ),
     )(report)
-    app.command(epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
+    app.command(cls=Command, epilog=example("genewright operators", "genewright operators gaussian-noise"))(operators)
     return app
 
 

@@ -9,6 +9,7 @@ import typer
 
 from genewright.cli.arguments import Force, Json, Model, ModelArgs, Out, UsageError, Weights, example
 from genewright.cli.example import Example
+from genewright.cli.flags import Command
 from genewright.cli.output import Output
 from genewright.cli.replay import replay_into
 from genewright.mutation_testing.report import MutationReport
@@ -62,7 +63,7 @@ def command_of_report() -> Any:
     """Return the command."""
     single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
     text = "genewright mutate --from report.jsonl#17 net.safetensors --out mutant.safetensors"
-    single.command(name=FROM, epilog=example(text))(mutant_of_report)
+    single.command(cls=Command, name=FROM, epilog=example(text))(mutant_of_report)
     return typer.main.get_command(single)
 
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
 
 from genewright.cli.arguments import Model, ModelArgs, UsageError, Weights, example, missing_option
 from genewright.cli.donors import Donors
 from genewright.cli.example import Example, cannot_run
 from genewright.cli.factories import is_factory
+from genewright.cli.flags import Command, Group
 from genewright.cli.purposes import by_purpose, purpose_of
 from genewright.cli.python_file import is_python_file, operator_of_file
 from genewright.cli.setting_options import description, operator_from_options, parameters
@@ -30,7 +30,7 @@ _SEED = typer.Option(
 )
 
 
-class OperatorGroup(TyperGroup):
+class OperatorGroup(Group):
     """``genewright VERB OPERATOR MODEL ...``.
 
     Attributes:
@@ -86,6 +86,7 @@ class OperatorGroup(TyperGroup):
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *keywords]}
         single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
         single.command(
+            cls=Command,
             name=name,
             help=description(cls),
             short_help=first_paragraph(cls),
