@@ -104,13 +104,13 @@ _FUNCTIONS = (
     "sigmoid", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink", "softplus",
     "softsign", "softmax", "log_softmax", "log_sigmoid", "linear", "exponential", "squareplus", "sparsemax",
 )  # fmt: skip
-_BY_LETTERS = {name.replace("_", ""): name for name in _FUNCTIONS}
+_BY_LETTERS = {name.replace("_", ""): name for name in _FUNCTIONS} | {"identity": "linear"}  # torch's word, Keras's
 
 
 def activation_name(name: str) -> str:
     """Return the neutral name of an activation function, or a name that is not known as it is.
 
-    >>> activation_name("LeakyReLU"), activation_name("gelu"), activation_name("Strange")
-    ('leaky_relu', 'gelu', 'Strange')
+    >>> activation_name("LeakyReLU"), activation_name("Identity"), activation_name("Strange")
+    ('leaky_relu', 'linear', 'Strange')
     """
     return _BY_LETTERS.get(name.replace("_", "").lower(), name)

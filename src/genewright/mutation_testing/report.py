@@ -112,10 +112,9 @@ class MutationReport(Shown):
         if not reports:
             raise SettingError("MutationReport.merged: expected reports; received none.")
         first = reports[0]
-        if not all(isinstance(one, MutationReport) for one in reports):
-            raise SettingError(
-                f"MutationReport.merged: expected reports; received {[type(r).__name__ for r in reports]}."
-            )
+        kinds = {type(one).__name__ for one in reports}
+        if kinds != {MutationReport.__name__}:
+            raise SettingError(f"MutationReport.merged: expected reports; received {', '.join(sorted(kinds))}.")
         if any(dict(other.about) != dict(first.about) for other in reports):
             raise SettingError("MutationReport.merged: the reports are of different campaigns.")
         records = sorted((r for one in reports for r in one._records), key=lambda r: r.number)

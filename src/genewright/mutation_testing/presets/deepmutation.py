@@ -12,6 +12,7 @@ from genewright.operators.units.invert_units import InvertUnits
 from genewright.operators.weights.gaussian_noise import GaussianNoise
 from genewright.operators.weights.shuffle import Shuffle
 from genewright.operators.weights.swap_units import SwapUnits
+from genewright.spec import LayerSpec
 
 _RATE = 0.01
 
@@ -24,7 +25,7 @@ DEEPMUTATION = Mutants(
         SwapUnits(rate=_RATE, outputs=True),  # NS
         RemoveLayer(),  # LD of the paper, LR of the tool
         CopyLayer(),  # LD of the tool
-        InsertLayer(layer="Tanh", init="noise"),  # LAm
+        InsertLayer(layer=LayerSpec(kind="activation", activation="Tanh"), init="noise"),  # LAm
         ReplaceActivation(to="identity"),  # AFRm
     ),
     sites=("all", "all", "all", "all", "all", "all", "all", "all", "layer"),

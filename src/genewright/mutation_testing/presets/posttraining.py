@@ -11,6 +11,7 @@ from genewright.operators.architecture.replace_activation import ReplaceActivati
 from genewright.operators.architecture.swap_layers import SwapLayers
 from genewright.operators.units.block_inputs import BlockInputs
 from genewright.operators.weights.scale import Scale
+from genewright.spec import LayerSpec
 
 POSTTRAINING = STANDARD + Mutants(
     (
@@ -20,7 +21,7 @@ POSTTRAINING = STANDARD + Mutants(
         RemoveLayer(),
         CopyLayer(),
         SwapLayers(),
-        InsertLayer(layer="Tanh", init="noise"),
+        InsertLayer(layer=LayerSpec(kind="activation", activation="Tanh"), init="noise"),
     ),
     sites=("layer", "layer", "layer", "all", "all", "all", "all"),
     outputs=False,
