@@ -80,3 +80,17 @@ def test_the_same_operators_where_they_do_something_are_told_apart() -> None:
     for operator in (gw.Zero(rate=1.0, where="2"), gw.BlockUnits(rate=1.0), gw.RemoveLayer("1")):
         report = gw.campaign(net, blobs(60), gw.Mutants(operator, sites="all"), count=1, criterion="any", seed=1)
         assert report.rows[0].outcome in (Outcome.KILLED, Outcome.SURVIVED)
+
+
+def test_what_is_proved_equal_is_unchanged_though_its_outputs_differ_by_rounding() -> None:
+    """A wider layer sums in another order; a claim that does not hold on the data is not believed."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4)).eval()
+    wider = gw.Mutants(gw.Widen("0", num_units=3), sites="all")
+    report = gw.campaign(net, blobs(60), wider, count=5, criterion="output", seed=1)
+    assert report.outcomes()[Outcome.UNCHANGED] == 5
+    assert any(row.largest_change > 0 and row.note.startswith("proved equal") for row in report.rows)
+    assert gw.MutationReport.from_json(report.to_json()).rows == report.rows
+    both = gw.Mutants(gw.Sequence((gw.Widen("0", num_units=3), gw.Zero(rate=0.5, where="2.weight"))), sites="all")
+    found = gw.campaign(net, blobs(60), both, count=3, criterion="output", seed=1)
+    assert found.outcomes()[Outcome.KILLED] == 3
