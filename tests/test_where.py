@@ -47,6 +47,8 @@ ALL = ["0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias"]
         (gw.where(layers=["Conv2d", "1"]), ["0.weight", "0.bias", "1.weight", "1.bias"]),
         (gw.where("*.weight", layers="Linear"), ["3.weight"]),
         ("1.running_mean", ["1.running_mean"]),
+        ("1/running_mean", ["1.running_mean"]),
+        ("3/*", ["3.weight", "3.bias"]),
         (("1.running_mean", "0.bias"), ["0.bias", "1.running_mean"]),
         (gw.where("1.*", frozen=True), ["1.weight", "1.bias", *(f"1.{n}" for n in ("running_mean", "running_var"))]),
     ],

@@ -203,7 +203,10 @@ class Where(metaclass=Answering):
         return (not wanted or any(map(covers, wanted))) and not any(map(covers, unwanted))
 
     def _names(self, tensor: Tensor) -> bool:
-        return any(name in self.patterns for name in (tensor.name, *tensor.aliases))
+        names = (tensor.name, *tensor.aliases)
+        return any(name in self.patterns for name in names) or any(
+            "/" in pattern and pattern.replace("/", ".") in names for pattern in self.patterns
+        )
 
     def _units_of(self, tensor: Tensor, network: Network) -> Selected | None:
         choices = self.units
@@ -276,8 +279,9 @@ def where(
 
     Args:
         *patterns: Patterns on names: ``"layer1.*"``, ``"*.bias"``; ``*`` is any text, ``?`` any one character, and all
-            else is itself, brackets too; a layer's name chooses all that is under it; ``"!head.*"`` excludes. A layer
-            or parameter of the model, ``net.head``, may stand for its name, and a class of layers for all its layers.
+            else is itself, brackets too (a slash, as in Keras's ``hidden/kernel``, is a dot); a layer's name chooses
+            all that is under it; ``"!head.*"`` excludes. A layer or parameter of the model, ``net.head``, may stand for
+            its name, and a class of layers for all its layers.
         roles: Roles of tensors, such as ``"kernel"`` or ``"bias"`` (see `genewright.network.ROLES`).
         layers: Classes of layers or their names (``"Conv2d"``, ``"Dense"``), layers, or patterns on layer names.
         units: Units that may change: a boolean mask or positions, for every chosen layer, or a dict from (patterns on)
@@ -406,9 +410,14 @@ def said_state(states: Mapping[str, State]) -> str:
 
 @functools.lru_cache(maxsize=4096)  # one choice is asked of one network again and again
 def _covers(pattern: str, name: str) -> bool:
-    """Whether a pattern matches the name of a tensor or layer, or that of a layer around it."""
+    """Whether a pattern matches the name of a tensor or layer, or that of a layer around it.
+
+    A slash, which Keras puts between the parts of a name, may stand for a dot.
+    """
     parts = name.split(".")
-    return any(matches(pattern, ".".join(parts[:end])) for end in range(1, len(parts) + 1))
+    if any(matches(pattern, ".".join(parts[:end])) for end in range(1, len(parts) + 1)):
+        return True
+    return "/" in pattern and _covers(pattern.replace("/", "."), name)
 
 
 def _unit_choices(units: UnitsLike | None) -> tuple[UnitChoice, ...]:

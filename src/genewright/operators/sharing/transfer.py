@@ -139,8 +139,8 @@ class Transfer(Operator):
             raise UnsupportedError(
                 f"Transfer: {copied} of {count} positions along {self.axis!r} (axis {start}) of {source.name!r} of "
                 f"shape {source.shape} do not fit into {target.name!r} of shape {target.shape}, axis {end}. All other "
-                "lengths must agree, and the target must have as many positions. Name layers of one form, or take a "
-                "smaller fraction."
+                "lengths must agree, and the target must have as many positions. Name layers of one form, take a "
+                "smaller fraction, or copy what both shapes have in common: donor=model."
             )
         positions = tuple(range(copied))
         return Copy(
