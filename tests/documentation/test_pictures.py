@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import xml.etree.ElementTree as ET
 
 import pytest
-from docs.pictures import grown
+from docs.pictures import badges, grown
 from matplotlib.image import imread
 
 
@@ -33,3 +34,11 @@ def test_the_picture_is_kept_as_it_is_drawn(found: grown.Grown) -> None:
     assert drawn.shape == kept.shape
     assert (abs(drawn - kept) > 0.2).mean() < 0.02  # other processors train to slightly other weights
     assert grown.PATH.stat().st_size < 200_000
+
+
+def test_the_badges_say_what_the_package_says() -> None:
+    readme = (badges.ROOT / "README.md").read_text()
+    for file, text in badges.badges().items():
+        assert (badges.FOLDER / file).read_text() == text, "python -m docs.pictures.badges"
+        assert ET.fromstring(text).tag.endswith("svg")
+        assert f"docs/pictures/{file}" in readme
