@@ -187,6 +187,23 @@ class TestGeneticAlgorithm:
             if one.mutation == "wider" and isinstance(getattr(strategy, "strength", None), gw.SelfAdaptive):
                 assert one.genome.strength == run.individual(one.parents[0]).genome.strength
 
+    @pytest.mark.parametrize("strategy", ["genetic", "NSGA-II"])
+    def test_parents_of_other_widths_have_children(self, strategy: str) -> None:
+        widths: Any = {"wider": gw.Widen(layer="0", num_units=1), "noise": NOISE}
+        if strategy == "genetic":
+            chosen: Any = {"strategy": gw.GeneticAlgorithm(population=10, crossover=1.0)}
+        else:
+            pytest.importorskip("pymoo")
+            chosen = {"strategy": gw.NSGA2(population=10, crossover=1.0), "fitness": both}
+        run = evolved(mutation=widths, example=X[:2], **chosen)
+        found = list(run.individuals())
+        assert {one.status for one in found} == {"evaluated"}
+
+        def width(number: int) -> int:
+            return run.model(number)[0].weight.shape[0]
+
+        assert any(width(one.parents[0]) != width(one.parents[1]) for one in found if len(one.parents) > 1)
+
     def test_a_small_population_needs_no_other_settings(self) -> None:
         assert evolved(strategy=gw.GeneticAlgorithm(population=2)).best.fitness is not None
         assert evolved(strategy=gw.SteadyState(population=2)).best.fitness is not None

@@ -143,7 +143,7 @@ class GeneticAlgorithm(Strategy):
             mate = self._parent(state, noise.child("mate"))
             if mate.number != parent.number:
                 numbers = (parent.number, mate.number)
-                operator = InOrder(operators=(Crossover(other_sizes="skip"), operator))
+                operator = crossed(operator)
         return Child(
             parents=numbers,
             operator=operator,
@@ -164,6 +164,11 @@ class GeneticAlgorithm(Strategy):
         if isinstance(self.strength, SelfAdaptive):
             return self.strength.inherited(parent.strength, operator, noise)
         return state.strength
+
+
+def crossed(operator: AnyOperator) -> AnyOperator:
+    """Return what takes units of a second parent, and then mutates; of other widths, the units that both have."""
+    return InOrder(operators=(Crossover(other_sizes="overlap"), operator))
 
 
 def reconsider(member: Member, again: Told, fitness: float) -> None:

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from genewright.evolution.child import Child
+from genewright.evolution.strategies.genetic_algorithm import crossed
 from genewright.evolution.strategies.strategy import WORST, Start, State, Strategy, Told, counted, seed_of
 from genewright.evolution.values import Value, objectives
 from genewright.extras import required
 from genewright.noise import choice, uniform01
-from genewright.operators.combinators.sequence import Sequence as InOrder
-from genewright.operators.sharing.crossover import Crossover
 from genewright.seeding import Noise
 from genewright.settings import check_fraction, check_integer
 
@@ -106,7 +105,7 @@ class NSGA2(Strategy):
             mate = self._parent(state, noise.child("mate"))
             if mate.number != parent.number:
                 numbers = (parent.number, mate.number)
-                operator = InOrder(operators=(Crossover(other_sizes="skip"), operator))
+                operator = crossed(operator)
         rival = next(iter(parent.values), WORST)
         return Child(parents=numbers, operator=operator, seed=seed_of(noise), mutation=name, rival=rival)
 
