@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,19 @@ def executed(notebook: Any, folder: Path) -> Any:
             if "execution_count" in output:
                 output["execution_count"] = number
         # What frameworks say to stderr when they start names this machine's paths and processes.
-        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        cell.outputs = _joined(output for output in cell.outputs if output.get("name") != "stderr")
     return fresh
+
+
+def _joined(outputs: Iterable[Any]) -> list[Any]:
+    """Return outputs with what was printed one after the other as one: in how many parts it comes is left to chance."""
+    found: list[Any] = []
+    for output in outputs:
+        if found and output.output_type == found[-1].output_type == "stream":
+            found[-1].text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def index() -> str:

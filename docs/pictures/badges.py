@@ -44,7 +44,8 @@ def badge(name: str, value: str, colour: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right:.1f}" height="20" role="img" '
         f'aria-label="{escape(name)}: {escape(value)}"><clipPath id="r">'
-        f'<rect width="{left + right:.1f}" height="20" rx="3"/></clipPath><g clip-path="url(#r)"><rect width="{left:.1f}" height="20" fill="#4b5563"/>'
+        f'<rect width="{left + right:.1f}" height="20" rx="3"/></clipPath><g clip-path="url(#r)">'
+        f'<rect width="{left:.1f}" height="20" fill="#4b5563"/>'
         f'<rect x="{left:.1f}" width="{right:.1f}" height="20" fill="{colour}"/></g>'
         f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">{words}</g></svg>\n'
     )
