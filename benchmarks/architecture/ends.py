@@ -116,24 +116,23 @@ def channels(model: nn.Module, example: Any) -> str:
     image = next((tensor for tensor in tensors_of(example) if tensor.dim() == 4), None)
     if image is None:
         return _NO_END
-    name = _channels_of(model, example, image.shape[1])
-    mutant = gw.mutate(model, gw.GrowInputs(name, num_units=1, init="zero"), seed=1, example=example)
+    name, mutant = _with_channel(model, example, image.shape[1])
     more = unseen(example, channels=1)
     said = judged(outputs(model, mapped(more, lambda value: value[:, :-1])), outputs(mutant, more), 0)
     operator = gw.ShrinkInputs(name, units=(image.shape[1],))
     return said + back(model, mutant, operator, mapped(example, lambda value: torch.cat([value, value[:, :1]], 1)))
 
 
-def _channels_of(model: nn.Module, example: Any, size: int) -> str | None:
-    """Return None, or where the library asks which length of the input is meant, the listed one with as many units."""
+def _with_channel(model: nn.Module, example: Any, size: int) -> tuple[str | None, nn.Module]:
+    """Return a mutant; where the library asks which length is meant, the one that it lists with as many units is."""
     try:
-        gw.plan(model, gw.GrowInputs(num_units=1), seed=1, example=example)
+        return None, gw.mutate(model, gw.GrowInputs(num_units=1, init="zero"), seed=1, example=example)
     except gw.UnknownNameError as error:
         listed = [name for name, units in re.findall(r"'([^']*)' \((\d+)\)", str(error)) if int(units) == size]
-        return listed[0] if len(listed) == 1 else None
-    except gw.GenewrightError:
-        pass  # it comes again, and is noted
-    return None
+        if len(listed) != 1:
+            raise
+        name = listed[0]
+    return name, gw.mutate(model, gw.GrowInputs(name, num_units=1, init="zero"), seed=1, example=example)
 
 
 def vocabulary(model: nn.Module, example: Any) -> str:
