@@ -15,8 +15,10 @@ def classifier_of(model: nn.Module, example: Any) -> str | None:
     """Return the name of the last layer to run that has as many outputs as the model's scores.
 
     The scores are the output, where it is one tensor of two axes, else what is called `logits`. A layer whose weight is
-    the table of words too is none: the words are another end.
+    the table of words too is none: the words are another end. timm's models of no classes put out features.
     """
+    if getattr(model, "num_classes", None) == 0:
+        return None
     ran: list[str] = []
     layers = {name: module for name, module in model.named_modules() if isinstance(module, _LAYERS)}
     output = _run(model, example, layers, lambda name, _: ran.append(name))
