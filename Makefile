@@ -46,6 +46,7 @@ bench-architecture: $(VENV)/.test  ## widen, deepen and lengthen models of other
 	$(BIN)/python benchmarks/architecture/depth.py torchvision timm transformers
 	$(BIN)/python benchmarks/architecture/ends.py torchvision transformers timm
 	KERAS_BACKEND=tensorflow $(BIN)/python benchmarks/architecture/ends_keras.py
+	$(BIN)/python benchmarks/architecture/positions.py torchvision transformers timm
 	$(BIN)/python benchmarks/architecture/table.py
 
 bench-speed: $(VENV)/.test  ## time the widening of ResNets and of GPT-2's shape, and where the time goes

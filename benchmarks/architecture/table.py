@@ -18,6 +18,7 @@ from typing import Any
 
 from depth_table import depth_table
 from ends_table import ends_table
+from positions_table import positions_table
 from width_table import width_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,6 +27,7 @@ TABLES: dict[str, Callable[[list[dict[str, Any]]], list[str]]] = {
     "width": width_table,
     "depth": depth_table,
     "ends": ends_table,
+    "positions": positions_table,
 }
 
 

@@ -64,6 +64,37 @@ def test_the_ratios_of_probabilities_stay(keras: Any) -> None:
     assert old.sum() < 2
 
 
+@pytest.mark.parametrize("axes", [-1, (2, 3)])
+def test_adapted_statistics_of_the_inputs_follow(keras: Any, axes: Any, tmp_path: Path) -> None:
+    norm = keras.layers.Normalization(axis=axes)
+    norm.adapt(3 + 2 * X)
+    inputs = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name="conv")(norm(inputs)))
+    model = keras.Model(inputs, keras.layers.Dense(2)(pooled))
+    wide = gw.mutate(model, gw.GrowInputs(num_units=2), seed=1, example=X)
+    more = np.concatenate([X, np.random.default_rng(1).normal(size=(2, 8, 8, 2)).astype(np.float32)], -1)
+    assert np.allclose(_outputs(wide, more), _outputs(model), rtol=1e-12)
+    statistics = [np.asarray(keras.ops.convert_to_numpy(w)) for w in wide.layers[1].weights[:2]]
+    assert statistics[0].shape[-1] == 5
+    assert np.array_equal(statistics[0][..., 3:], statistics[0][..., :2])  # those of the old ones in turn
+    gw.save(wide, tmp_path / "wide.keras")
+    assert np.allclose(_outputs(gw.load(tmp_path / "wide.keras"), more), _outputs(model), rtol=1e-12)
+    back = gw.mutate(wide, gw.ShrinkInputs(units=(3, 4)), seed=1, example=more)
+    assert gw.fingerprint(back) == gw.fingerprint(model)
+    assert np.allclose(_outputs(back), _outputs(model), rtol=1e-12)
+
+
+def test_statistics_that_the_config_lists_are_named(keras: Any) -> None:
+    inputs = keras.Input((4,))
+    listed = keras.layers.Normalization(mean=[1.0, 2, 3, 4], variance=[1.0, 1, 4, 4])(inputs)
+    one = keras.layers.Normalization(mean=1.0, variance=4.0)(inputs)
+    x = np.ones((2, 4), np.float32)
+    with pytest.raises(gw.UnsupportedError, match="a list of statistics in the config"):
+        gw.mutate(keras.Model(inputs, keras.layers.Dense(2)(listed)), gw.GrowInputs(), seed=1, example=x)
+    wide = gw.mutate(keras.Model(inputs, keras.layers.Dense(2)(one)), gw.GrowInputs(), seed=1, example=x)
+    assert wide.input_shape == (None, 5)
+
+
 def test_the_undo_brings_inputs_and_weights_back(keras: Any) -> None:
     model = _sequential(keras)
     before, outputs = gw.fingerprint(model), _outputs(model)

@@ -69,7 +69,11 @@ def rescaling(step: RuleContext) -> list[Value]:
 
 @rule(keras.layers.Normalization)
 def normalization(step: RuleContext) -> list[Value]:
-    """Subtract means and divide by spreads that are part of the layer."""
-    for axis in step.inputs[0].axes[1:]:
-        step.pin(axis, Cause.CONSTANT, "an array of statistics in the layer")
-    return [step.inputs[0]]
+    """Subtract means and divide by spreads: statistics that were adapted follow, lists in the config do not."""
+    x = step.inputs[0]
+    for position, place in enumerate(sorted(step.places(x))):
+        for attribute in ("mean", "variance"):
+            step.carry(attribute, x.axes[place], position)
+        if np.ndim(step.layer.input_mean if step.layer.input_mean is not None else 0):
+            step.pin(x.axes[place], Cause.CONSTANT, "a list of statistics in the config")
+    return [x]
