@@ -63,7 +63,7 @@ def _refusals(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         for end, said in row["ends"].items():
             if not said.startswith(("kept", "none")) or ";" in said:
-                reason = re.sub(r"'[^']*'", "...", said.partition("; ")[2] if said.startswith("kept") else said)
+                reason = re.sub(r"'[^']*'", "`...`", said.partition("; ")[2] if said.startswith("kept") else said)
                 found[end, re.sub(r"\d+", "N", reason).split(". ")[0].rstrip(".")[:180]].append(row["name"])
     out = ["", "What was not kept, or did not shrink back, and why:", ""] if found else []
     for (end, reason), names in sorted(found.items()):

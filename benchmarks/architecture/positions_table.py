@@ -21,7 +21,7 @@ def positions_table(rows: list[dict[str, Any]]) -> list[str]:
         out.append(f"| {library}: {len(mine)} | {' | '.join(map(str, counts))} |")
         for row in having:
             if not row["said"].startswith("kept"):
-                reason = re.sub(r"'[^']*'", "...", row["said"].removeprefix("refused: "))
+                reason = re.sub(r"'[^']*'", "`...`", row["said"].removeprefix("refused: "))
                 refused[re.sub(r"\d+", "N", reason).split(". ")[0].rstrip(".")[:200]].append(row["name"])
     out += ["", "What was not kept, and why:", ""] if refused else []
     for reason, names in sorted(refused.items()):
