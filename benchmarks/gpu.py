@@ -91,7 +91,12 @@ def speed() -> None:
 
 if __name__ == "__main__":
     if not torch.cuda.is_available():
-        print("No GPU: nothing was checked or measured.")
+        print(
+            f"No GPU that torch {torch.__version__} sees: nothing was checked or measured, and docs/benchmarks/gpu.md "
+            "stays as it is. This needs an NVIDIA GPU with its driver, a torch built for CUDA and triton; then "
+            "`make check-gpu` takes less than five minutes. Without a GPU, the tests run the same kernels in Triton's "
+            "interpreter: pytest tests/noise/test_cuda.py"
+        )
         sys.exit(0)
     same = bits()
     print("bits: equal to the CPU's" if same else "bits: DIFFERENT")

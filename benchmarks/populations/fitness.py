@@ -57,7 +57,7 @@ def digits(rank: int | None, seed: int, generations: int = 100) -> tuple[float, 
     return 100 * right, sum(one.individuals for one in run.generations())
 
 
-def cartpole(rank: int | None, seed: int, generations: int = 24) -> tuple[float, int]:
+def cartpole(rank: int | None, seed: int, generations: int = 12) -> tuple[float, int]:
     """Evolve a policy of 4-16-16-2 on new episodes each generation; return its mean on unseen ones, and evaluations."""
     run = gw.evolve(
         network(seed, 4, 16, 16, 2),
