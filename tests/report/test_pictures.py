@@ -41,7 +41,11 @@ def test_no_label_of_the_growth_lies_on_another(end: float, plain: float) -> Non
     labelled = zip(texts, boxes, strict=True)
     overlaps = [(a.get_text(), b.get_text()) for (a, x), (b, y) in combinations(labelled, 2) if x.overlaps(y)]
     assert overlaps == []
-    assert len(texts) == 5
+    assert len(texts) == 4
+    for line in figure.axes[0].lines:
+        xs, ys = (np.interp(np.linspace(0, 1, 500), np.linspace(0, 1, len(v)), v) for v in line.get_data())
+        drawn = figure.axes[0].transData.transform(np.column_stack([xs, ys]))
+        assert not any(box.contains(x, y) for box in boxes for x, y in drawn), "a line runs through a label"
     assert all(box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
 
 

@@ -71,7 +71,8 @@ def draw_accuracy_map(
     axes.set_xlabel("rate: share of the weights and biases that change", fontsize=12)
     axes.set_ylabel("std of the noise, in spreads of each tensor", fontsize=12)
     axes.set_title(
-        f"Accuracy lost, in points of {original:.1%}  ({samples} images: one is {one:.2f}; framed: the one saved)",
+        f"Accuracy lost, in points of {original:.1%}  ({samples} images: one is {one:.2f})\n"
+        "framed, and saved: the largest mutation of those that lose least",
         fontsize=12,
         pad=10,
     )

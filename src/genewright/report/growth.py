@@ -67,16 +67,13 @@ def growth_figure(ways: Sequence[Way]) -> Any:
     for place, by_loss in ends.items():
         levels = _apart(sorted(by_loss), _GAP * 1.24 * height)
         for (loss, named), level in zip(sorted(by_loss.items()), levels, strict=True):
-            axes.annotate(
-                f"{', '.join(way.name for way in named)}: {loss:.3f}",
-                (place, loss),
-                xytext=(place + 0.09, level if place == 2 else level + 0.05 * height),  # beside the line that goes on
-                va="center" if place == 2 else "bottom",
-                fontsize=11,
-                color=_LOOKS[named[0].kind][0],
-            )
-    begin = {"xytext": (2, -14), "textcoords": "offset points", "va": "top", "fontsize": 11}
-    axes.annotate("as trained", (0, ways[0].losses[0]), **begin)
+            lowest = loss == min(by_loss)
+            beside: dict[str, Any] = {"xytext": (place + 0.09, level), "va": "center"}
+            if place == 1:  # lines go on to the right: before the point, under the lowest line and over all others
+                off = -0.05 * height if lowest else level - loss + 0.03 * height
+                beside = {"xytext": (place - 0.03, loss + off), "va": "top" if lowest else "bottom", "ha": "right"}
+            words = f"{', '.join(way.name for way in named)}: {loss:.3f}"
+            axes.annotate(words, (place, loss), **beside, fontsize=11, color=_LOOKS[named[0].kind][0])
     axes.set_xticks([0, 1, 2], ["trained", "mutated", "trained on"], fontsize=12)
     axes.set_ylabel("cross-entropy on held-out images", fontsize=12)
     axes.spines[["top", "right"]].set_visible(False)
