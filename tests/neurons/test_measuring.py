@@ -380,3 +380,23 @@ def test_losses_are_means_or_one_a_sample_and_come_out_the_same() -> None:
         gw.neurons.measure(net, data, measures="taylor", loss=lambda outputs, targets: outputs)
     with pytest.raises(gw.DataError, match="does not depend"):
         gw.neurons.measure(net, data, measures="taylor", loss=lambda outputs, targets: torch.zeros(()))
+
+
+class Scaled(nn.Linear):
+    """Takes two inputs."""
+
+    def forward(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * scale
+
+
+def test_a_second_input_that_was_taken_for_targets_is_named_with_the_form_to_write() -> None:
+    net, x, scale = Scaled(4, 3), torch.randn(5, 4), torch.rand(5, 1)
+    with pytest.raises(gw.DataError, match=r"taken for targets; several inputs go together: \(\(x1, x2\), y\)"):
+        gw.neurons.measure(net, [(x, scale)], measures="mean")
+    together = gw.neurons.measure(net, [((x, scale),)], measures="mean")
+    np.testing.assert_allclose(together["mean"], net(x, scale).detach().double().mean(0), rtol=1e-6)
+
+
+def test_what_does_not_fit_measure_is_said_of_its_whole_name() -> None:
+    with pytest.raises(gw.SettingError, match=r"^gw\.neurons\.measure has no argument 'layer'\."):
+        gw.neurons.measure(nn.Linear(4, 3), torch.randn(5, 4), layer="0")

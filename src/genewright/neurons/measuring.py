@@ -169,7 +169,7 @@ def values_on_example(
     except GenewrightError:
         raise
     except Exception as error:  # whatever the model's own code raises
-        raise cannot_take(0, error) from error
+        raise cannot_take(0, error, Batch(example)) from error
     rows = {name: reservoir.rows() for name, reservoir in kept.items()}
     return {name: (observer.layers[name], found) for name, found in rows.items() if found is not None}
 

@@ -33,13 +33,19 @@ def look(observer: Observer, opened: Batch) -> None:
         except GenewrightError:
             raise
         except Exception as error:
-            raise cannot_take(0, error) from error
+            raise cannot_take(0, error, opened) from error
 
 
-def cannot_take(number: int, error: Exception) -> DataError:
+def cannot_take(number: int, error: Exception, batch: Batch) -> DataError:
     """Return the error to raise where the model's own code cannot run a batch, counted from 0."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return DataError(f"measure: the model cannot take batch {number}: {lines[0]}")
+    several = ""
+    if isinstance(error, TypeError) and "missing" in lines[0] and batch.targets is not None:
+        several = (
+            " Of two entries of a batch the second is taken for targets; several inputs go together: ((x1, x2), y), or "
+            "((x1, x2),) where there are no targets."
+        )
+    return DataError(f"measure: the model cannot take batch {number}: {lines[0]}{several}")
 
 
 class Reading:
@@ -75,7 +81,7 @@ class Reading:
         except GenewrightError:
             raise
         except Exception as error:  # whatever the model's own code raises
-            raise cannot_take(number, error) from error
+            raise cannot_take(number, error, batch) from error
         self._samples += size
 
     def _labels(self, targets: NDArray[Any] | None, size: int, number: int) -> NDArray[np.int64] | None:

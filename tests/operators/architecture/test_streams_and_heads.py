@@ -170,3 +170,17 @@ def test_a_head_that_all_share_is_named_and_the_others_change() -> None:
     ):
         gw.mutate(net, gw.AddHeads("0.k"), seed=1, example=x)
     assert torch.allclose(gw.mutate(net, gw.AddHeads("0.q"), seed=1, example=x)(x), net(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("operator", [gw.RemoveHeads, gw.AddHeads])
+@pytest.mark.parametrize("layer", ["0", "0.self_attn", None])
+def test_the_heads_of_torchs_own_attention_are_refused_with_what_to_write(operator: Any, layer: str | None) -> None:
+    net, x = nn.Sequential(nn.TransformerEncoderLayer(16, 4, 8, batch_first=True)).eval(), torch.randn(2, 5, 16)
+    with pytest.raises(gw.UnsupportedError, match=r"embed_dim.* gw\.Zero\(rate=1\.0, where=") as refused:
+        gw.mutate(net, operator(layer), seed=1, example=x)
+    assert "'0.self_attn' is a torch.nn.MultiheadAttention of 4 heads" in str(refused.value)
+    silent = gw.mutate(net, gw.Zero(rate=1.0, where=gw.where(units={"0.self_attn": [0]})), seed=1)
+    without = copy.deepcopy(net)
+    with torch.no_grad():
+        without[0].self_attn.out_proj.weight[:, :4] = 0
+        assert torch.equal(silent(x), without(x))

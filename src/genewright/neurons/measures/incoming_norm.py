@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genewright.neurons.measures.squares import squares_along
 from genewright.neurons.registry import Gauge, Measure, Surroundings
 from genewright.observation import Numbers, UnitLayer
 
@@ -37,8 +38,7 @@ class IncomingNorm(Measure):
             rows = np.arange(layer.units) if whole else next(tied, None)
             if rows is None or len(rows) != tensor.shape[axis]:
                 continue
-            values = around.network.read(name).astype(np.float64)
-            along = np.square(np.moveaxis(values, axis, 0)).reshape(len(rows), -1).sum(axis=1)
+            along = squares_along(around, name, axis)
             np.add.at(squares, rows[rows >= 0], along[rows >= 0])
             found = True
         return Known(np.sqrt(squares)) if found else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from genewright.errors import GenewrightError
 from genewright.neurons.measures.incoming_norm import Known
+from genewright.neurons.measures.squares import squares_along
 from genewright.neurons.registry import Gauge, Measure, Surroundings
 from genewright.observation import Numbers, UnitLayer
 from genewright.widths.knob import Knob
@@ -42,8 +43,7 @@ def _read_squares(knob: Knob, around: Surroundings) -> Numbers | None:
         readers = [place for place in knob.places if "reader" in place.roles]
         for place in readers:
             units = knob.units(place)
-            values = np.moveaxis(around.network.read(place.tensor).astype(np.float64), place.axis, 0)
-            along = np.square(values).reshape(len(units), -1).sum(axis=1)
+            along = squares_along(around, place.tensor, place.axis)
             np.add.at(squares, units[units >= 0], along[units >= 0])
         around.memo[key] = squares if readers else None
     found: Numbers | None = around.memo[key]

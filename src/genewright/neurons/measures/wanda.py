@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genewright.neurons.registry import Gauge, Measure, Surroundings
 from genewright.observation import Chunk, Numbers, UnitLayer
@@ -40,14 +42,12 @@ class Wanda(Measure):
         if axis is None or tensor.shape[axis] != layer.units:
             return None
         other = 1 - axis if tensor.input_axis is None else tensor.input_axis
-        weights: Numbers = np.abs(around.network.read(tensor.name).astype(np.float64))
-        two_first: Numbers = np.moveaxis(weights, (axis, other), (0, 1))
-        return _Wanda(two_first.sum(axis=tuple(range(2, weights.ndim))))
+        return _Wanda(lambda: around.network.read(tensor.name), axis, other, layer.units)
 
 
 class _Wanda(Gauge):
-    def __init__(self, weights: Numbers) -> None:
-        self._weights = weights
+    def __init__(self, weights: Callable[[], NDArray[Any]], axis: int, other: int, units: int) -> None:
+        self._weights, self._axis, self._other, self._units = weights, axis, other, units
         self._squares: Numbers | None = None
 
     def add_inputs(self, chunk: Chunk) -> None:
@@ -55,13 +55,20 @@ class _Wanda(Gauge):
         self._squares = squares if self._squares is None else self._squares + squares
 
     def value(self) -> Numbers:
-        units, taken = (int(size) for size in self._weights.shape)
+        none = np.full(self._units, np.nan)
         if self._squares is None:
-            return np.full(units, np.nan)
+            return none
+        sizes = np.moveaxis(np.abs(self._weights()), (self._axis, self._other), (0, 1))
+        if sizes.dtype.itemsize < 4:
+            sizes = sizes.astype(np.float64)
+        window = tuple(range(2, sizes.ndim))
+        sizes = sizes.sum(axis=window, dtype=np.float64) if window else sizes
+        taken = sizes.shape[1]
         groups, left = divmod(len(self._squares), taken)
-        if left or units % max(1, groups):
-            return np.full(units, np.nan)
+        if left or self._units % max(1, groups):
+            return none
         # of a convolution in groups, each group has channels of its own
+        by_group = sizes.reshape(groups, self._units // groups, taken)
         norms = np.sqrt(self._squares).reshape(groups, taken)
-        scores: Numbers = self._weights.reshape(groups, units // groups, taken) * norms[:, None, :]
-        return scores.sum(axis=2).reshape(units)
+        scores: Numbers = np.einsum("gui,gi->gu", by_group, norms, dtype=np.float64)
+        return scores.reshape(self._units)

@@ -50,6 +50,7 @@ def _heads_of(network: Network, heads: list[Knob], layer: str, operator: str) ->
     free = [knob for knob in inside if knob.free] or inside
     # Groups that share keys and values stand wherever their query heads do, and elsewhere too.
     around = [knob for knob in free if all(other is knob or _tensors(other) < _tensors(knob) for other in free)]
+    _refuse_fused(network, [name for knob in around for name in knob.layers] or [layer], operator)
     if len(around) == 1:
         return around[0]
     if not free and layer not in widths.layers:
@@ -60,6 +61,30 @@ def _heads_of(network: Network, heads: list[Knob], layer: str, operator: str) ->
         f"{operator}: {layer!r} holds {found} that count heads{_reason(network, layer)}. Name one; in this network: "
         f"{names}."
     )
+
+
+def _refuse_fused(network: Network, names: Iterable[str], operator: str) -> None:
+    """Refuse torch's own attention, whose heads stand and fall with its width.
+
+    Raises:
+        UnsupportedError: All names are of such layers, of parts of them, or of what holds them.
+    """
+    fused = [name for name, facts in network.layers.items() if facts.heads and facts.class_name == "MultiheadAttention"]
+    found = [next((held for held in fused if _near(held, name)), None) for name in names]
+    if not found or found[0] is None or None in found:
+        return
+    raise UnsupportedError(
+        f"{operator}: {found[0]!r} is a torch.nn.MultiheadAttention of {network.layers[found[0]].heads} heads, and its "
+        "embed_dim is always their number times their size: while it takes and returns as many features as now, there "
+        "is no other number of heads. To silence heads, which is as good as removing them for the outputs, write "
+        f"gw.Zero(rate=1.0, where=gw.where(units={{{found[0]!r}: [0]}})). Heads can be added and removed where "
+        "queries, keys and values have layers of their own."
+    )
+
+
+def _near(layer: str, name: str) -> bool:
+    """Whether a layer is what is named, holds it, or lies in it."""
+    return not layer or not name or f"{layer}.".startswith(f"{name}.") or f"{name}.".startswith(f"{layer}.")
 
 
 def _reason(network: Network, layer: str) -> str:
@@ -128,6 +153,8 @@ def some_heads(network: Network, noise: Noise, operator: str, added: int, least:
             why = why or f" {error}"
             continue
         return knob.name
+    held = [name for knob in heads for name in knob.layers]
+    _refuse_fused(network, held or [name for name, facts in network.layers.items() if facts.heads], operator)
     if not heads:
         mixed = _mixed(widths.knobs())
         why = f"{mixed}." if mixed else why

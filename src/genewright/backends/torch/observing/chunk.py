@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from genewright.backends.torch.observing.reductions import Reduction, array_of_numbers, reduced
 from genewright.observation import Chunk, Numbers, Positions
 
-_ELEMENTS = 1 << 18  # of a chunk in main memory: in float64 it stays in the processor's cache
+_ELEMENTS = 1 << 20  # of a chunk in main memory
+_CANCELLED = 1 / 64  # of the squares: where less is left of them about a centre, rounding has its share in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,10 @@ class Seen:
     by_sample: bool = True
 
 
-def chunks(seen: Seen, first: int, labels: NDArray[np.int64] | None) -> Iterator[TorchChunk]:
-    """Yield a batch's values in pieces of whole samples, small enough to be looked at several times for little."""
+def chunks(
+    seen: Seen, first: int, labels: NDArray[np.int64] | None, asked: dict[Reduction, None]
+) -> Iterator[TorchChunk]:
+    """Yield a batch's values in pieces of whole samples, small enough to be held in float64."""
     values, gradient = seen.values.detach(), seen.gradient
     if values.device.type == "mps":  # it has no float64
         values, gradient = values.cpu(), None if gradient is None else gradient.cpu()
@@ -50,6 +53,7 @@ def chunks(seen: Seen, first: int, labels: NDArray[np.int64] | None) -> Iterator
             first=first + start if seen.by_sample else first,
             by_sample=seen.by_sample,
             labels=None if labels is None or not seen.by_sample else labels[part],
+            asked=asked,
         )
 
 
@@ -63,6 +67,7 @@ class TorchChunk(Chunk):
         first: The number of the first sample.
         by_sample: As in `Seen`.
         labels: The samples' classes.
+        asked: The reductions that earlier chunks of these units were asked for: all come with the first of them.
     """
 
     def __init__(
@@ -74,12 +79,14 @@ class TorchChunk(Chunk):
         first: int = 0,
         by_sample: bool = True,
         labels: NDArray[np.int64] | None = None,
+        asked: dict[Reduction, None] | None = None,
     ) -> None:
         self.samples, self.positions = values.shape[0], values.shape[3 - unit_axis]
         self.first, self.by_sample, self.labels = first, by_sample, labels
         self._given, self._gradient, self._vectors = values, gradient, values.dim() == 4
         self._position_axis = 3 - unit_axis
-        self._over = (0, self._position_axis)
+        self._asked: dict[Reduction, None] = {} if asked is None else asked
+        self._found: dict[Reduction, Numbers] = {}
 
     @functools.cached_property
     def _raw(self) -> torch.Tensor:
@@ -90,85 +97,74 @@ class TorchChunk(Chunk):
         wide = self._given.double()
         return wide.square().sum(3).sqrt() if self._vectors else wide
 
-    @functools.cached_property
-    def _sums(self) -> Numbers:
-        return _array(self._wide.sum(self._over))
-
-    @functools.cached_property
-    def _lowest(self) -> Numbers:
-        return _array(self._raw.amin(self._over))
+    def _reduced(self, name: str, number: float = 0.0) -> Numbers:
+        key = name, float(number)
+        if key not in self._found:
+            self._asked[key] = None
+            left = [key for key in self._asked if key not in self._found]
+            self._found |= reduced(self._raw, self._position_axis, left)
+        return self._found[key]
 
     def sums(self) -> Numbers:
-        return self._sums
+        return self._reduced("sums")
 
     def distances(self, centre: float = 0.0) -> Numbers:
-        if centre == 0 and bool((self._lowest >= 0).all()):  # behind a ReLU the absolute values are the values
-            return self._sums
-        apart = self._wide.abs() if centre == 0 else (self._wide - centre).abs_()
-        return _array(apart.sum(self._over))
+        return self._reduced("distances", centre)
 
     def squares(self, about: Numbers | None = None) -> Numbers:
+        squares = self._reduced("squares")
         if about is None:
-            return _array(self._wide.square().sum(self._over))
-        centre = torch.from_numpy(about).to(self._wide.device)  # pyright: ignore[reportUnknownMemberType]
-        centred = self._wide - (centre[:, None] if self._position_axis == 2 else centre)
-        return _array(centred.square_().sum(self._over))
+            return squares
+        with np.errstate(invalid="ignore", over="ignore"):
+            centred = squares - about * (2 * self.sums() - self.count * about)
+            cancelled = np.flatnonzero(centred < squares * _CANCELLED)
+        if len(cancelled):  # the differences themselves, where little is left of the squares
+            unit_axis = 3 - self._position_axis
+            index = torch.from_numpy(cancelled).to(self._raw.device)  # pyright: ignore[reportUnknownMemberType]
+            centre = torch.from_numpy(about[cancelled]).to(self._raw.device)  # pyright: ignore[reportUnknownMemberType]
+            apart = self._raw.index_select(unit_axis, index).double()
+            apart -= centre[:, None] if unit_axis == 1 else centre
+            centred[cancelled] = array_of_numbers(apart.square_().sum((0, self._position_axis)))
+        return centred
 
     def lowest(self) -> Numbers:
-        return self._lowest
+        return self._reduced("lowest")
 
     def highest(self) -> Numbers:
-        return self._highest
-
-    @functools.cached_property
-    def _highest(self) -> Numbers:
-        return _array(self._raw.amax(self._over))
+        return self._reduced("highest")
 
     def above(self, threshold: float) -> Numbers:
-        exact = self._raw.dtype == torch.float32 and float(np.float32(threshold)) == threshold
-        values = self._raw if exact else self._wide
-        return self._counted(torch.gt(values, threshold, out=torch.empty_like(values)))
+        return self._reduced("above", threshold)
 
     def equal(self, value: float) -> Numbers:
-        exact = self._raw.dtype == torch.float32 and float(np.float32(value)) == value
-        values = self._raw if exact else self._wide
-        return self._counted(torch.eq(values, value, out=torch.empty_like(values)))
+        return self._reduced("equal", value)
 
     def nonfinite(self) -> Numbers:
-        if np.isfinite(self._sums).all():  # a sum in float64 of numbers that are finite is finite
-            return np.zeros(len(self._sums))
-        return self._counted((~torch.isfinite(self._wide)).double())
+        sums = self.sums()
+        if np.isfinite(sums).all():  # a sum in float64 of numbers that are finite is finite
+            return np.zeros(len(sums))
+        return array_of_numbers((~torch.isfinite(self._raw)).double().sum((0, self._position_axis)))
 
     def sample_means(self) -> Numbers:
-        return _array(self._wide.mean(self._position_axis))
+        return array_of_numbers(self._wide.mean(self._position_axis))
 
     def take(self, samples: Positions, positions: Positions) -> Numbers:
         at = torch.from_numpy(samples), torch.from_numpy(positions)  # pyright: ignore[reportUnknownMemberType]
         wide = self._raw
-        return _array(wide[at[0], :, at[1]] if self._position_axis == 2 else wide[at[0], at[1]])
+        return array_of_numbers(wide[at[0], :, at[1]] if self._position_axis == 2 else wide[at[0], at[1]])
 
     def products(self) -> Numbers:
         product = self._given.double() * self._slope.double()
         if self._vectors:
             product = product.sum(3)
-        return _array(product.sum(self._position_axis))
+        return array_of_numbers(product.sum(self._position_axis))
 
     def slopes(self) -> Numbers:
         slope = self._slope.double()
         size = slope.square().sum(3).sqrt() if self._vectors else slope.abs()
-        return _array(size.sum(self._position_axis))
-
-    def _counted(self, ones: torch.Tensor) -> Numbers:
-        """Return how many ones there are: floating ones, which are written and summed much faster than bools."""
-        few = ones.numel() < 1 << 24  # up to there float32 counts exactly
-        return _array(ones.sum(self._over, dtype=ones.dtype if few else torch.float64))
+        return array_of_numbers(size.sum(self._position_axis))
 
     @property
     def _slope(self) -> torch.Tensor:
         assert self._gradient is not None  # asked for by whoever reads it
         return self._gradient
-
-
-def _array(tensor: torch.Tensor) -> Numbers:
-    array: Any = tensor.detach().cpu().double().numpy()
-    return array

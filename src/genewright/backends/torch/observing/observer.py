@@ -52,7 +52,7 @@ class TorchObserver(Observer):
         first, *self._more = samples
         look = self._looked([first])
         if look.attends and self._find_heads():
-            look = self._looked([first])
+            self._place_heads(look, first[0])
         self._learn(look)
         if self._more:  # which axis grows with the number of samples, the first batch of the data tells for nothing
             self._watched.unsettled.update({key: shapes for key, shapes in look.shapes.items() if first[0] in shapes})
@@ -68,6 +68,23 @@ class TorchObserver(Observer):
         every = (*found, *(fused_heads(name, module) for name, module in fused.items()))
         self._watched.heads = {one.reader: one for one in every if self._chosen(one.name)}
         return bool(self._watched.heads)
+
+    def _place_heads(self, look: Look, count: int) -> None:
+        """Put the heads among the calls that a look saw before it was known of them, each where it was."""
+        heads: dict[str | int, Heads] = {}
+        for reader, one in self._watched.heads.items():
+            weight = self._watched.modules[reader]._parameters["weight"]  # pyright: ignore[reportPrivateUsage]
+            heads[id(weight) if one.fused else reader] = one
+        calls: dict[str, int] = {}
+        others, before = list(look.instances.items()), 0
+        look.instances.clear()
+        for given, shape, place in look.given:
+            if given in heads:
+                look.instances.update(others[before:place])
+                before, name = place, heads[given].name
+                look.add_heads(heads[given], calls.get(name, 0), shape, count)
+                calls[name] = calls.get(name, 0) + 1
+        look.instances.update(others[before:])
 
     def _looked(self, samples: Iterable[tuple[int, Any]], look: Look | None = None) -> Look:
         look = Look() if look is None else look

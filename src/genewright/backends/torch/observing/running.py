@@ -111,6 +111,8 @@ class Run:
                 handles.append(module.register_forward_hook(self._leave, always_call=True))
             if name in watched.experts:
                 handles.append(module.register_forward_hook(self._dealt, with_kwargs=True))
+            if self._wanted is None and any(p is not None for p in module._parameters.values()):  # pyright: ignore[reportPrivateUsage]
+                handles.append(module.register_forward_pre_hook(self._noted, with_kwargs=True))
             if name in watched.heads:
                 handles.append(module.register_forward_pre_hook(self._of_heads))
         return handles
@@ -206,7 +208,9 @@ class Run:
         wanted = self._wanted
         assert wanted is not None
         with torch.no_grad(), unwatched():
-            for chunk in chunks(layout.seen(tensor, self._count, gradient), self._first, self._labels):
+            for chunk in chunks(
+                layout.seen(tensor, self._count, gradient), self._first, self._labels, self._watched.asked(names)
+            ):
                 wanted.values(names, chunk)
 
     def _given(self, module: nn.Module, args: Any, kwargs: Any) -> None:
@@ -222,8 +226,15 @@ class Run:
             return  # seen in the second run of this batch
         layout = Layout(1 if kind == "convolution" else tensor.dim() - 1)
         with torch.no_grad(), unwatched():
-            for chunk in chunks(layout.seen(tensor.detach(), 1), self._first, None):
+            for chunk in chunks(
+                layout.seen(tensor.detach(), 1), self._first, None, self._watched.asked((name, "inputs"))
+            ):
                 wanted.inputs((name,), chunk)
+
+    def _noted(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        tensor = first_tensor((args, kwargs))
+        if tensor is not None:
+            self._look.given.append((self._names[id(module)], tuple(tensor.shape), len(self._look.instances)))
 
     def _of_heads(self, module: nn.Module, args: Any) -> Any:
         tensor = first_tensor(args)
@@ -233,6 +244,8 @@ class Run:
         return None
 
     def _of_fused(self, weight: int, output: torch.Tensor) -> torch.Tensor:
+        if self._wanted is None:
+            self._look.given.append((weight, tuple(output.shape), len(self._look.instances)))
         for reader, heads in self._watched.heads.items():
             held = self._watched.modules.get(reader)
             if held is not None and id(held._parameters.get("weight")) == weight:  # pyright: ignore[reportPrivateUsage]
@@ -243,10 +256,7 @@ class Run:
         key = self._key(heads.name + "\0heads")
         key = heads.name, key[1]
         if key not in self._watched.plans:
-            self._look.instances[key] = Instance(*key)
-            order = torch.from_numpy(heads.order)  # pyright: ignore[reportUnknownMemberType]
-            self._look.units[key] = Layout(tensor.dim() - 1, heads=heads.count, order=order)
-            self._look.shapes.setdefault(key, {})[self._count] = tuple(tensor.shape)
+            self._look.add_heads(heads, key[1], tuple(tensor.shape), self._count)
         elif not self._watched.settle(key, tuple(tensor.shape), self._count):
             self._look.again[key] = None
         elif self._wanted is not None and (self._only is None or key in self._only):
@@ -284,8 +294,9 @@ class Run:
             self._look.units[key] = Layout(1)
             self._look.shapes.setdefault(key, {})[0] = tuple(values.shape)
         elif self._wanted is not None and (self._only is None or key in self._only):
+            seen = Seen(values=values[None], unit_axis=2, by_sample=False)
             with unwatched():
-                for chunk in chunks(Seen(values=values[None], unit_axis=2, by_sample=False), self._first, None):
+                for chunk in chunks(seen, self._first, None, self._watched.asked((name,))):
                     self._wanted.values((name,), chunk)
 
     def _all_arrived(self) -> None:

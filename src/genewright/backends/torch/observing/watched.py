@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 from genewright.backends.torch.observing.following import Instance
 from genewright.backends.torch.observing.heads import Heads
 from genewright.backends.torch.observing.places import Layout, growing_axis
+from genewright.backends.torch.observing.reductions import Reduction
 from genewright.backends.torch.predict import array_of
 from genewright.backends.torch.structure.traceable_copy import traceable_copy
 from genewright.backends.torch.tensors import named_layers
@@ -45,6 +46,8 @@ class Look:
         units: How its units lie, as far as one run tells.
         again: Calls there is a plan for, of which the run could not tell which axis is that of samples.
         attends: Something was called that attentions call.
+        given: What could be the outputs of heads, in the order of the calls: the layer that was given it (or the `id`
+            of the weight, in torch's own attention), its shape, and how many `instances` there were before.
     """
 
     instances: dict[Key, Instance] = field(default_factory=dict[Key, Instance])
@@ -52,6 +55,17 @@ class Look:
     units: dict[Key, Layout] = field(default_factory=dict[Key, Layout])
     again: dict[Key, None] = field(default_factory=dict[Key, None])
     attends: bool = False
+    given: list[tuple[str | int, tuple[int, ...], int]] = field(
+        default_factory=list[tuple[str | int, tuple[int, ...], int]]
+    )
+
+    def add_heads(self, heads: Heads, number: int, shape: tuple[int, ...], count: int) -> None:
+        """Note the outputs of all heads of an attention in one of its calls."""
+        key = heads.name, number
+        self.instances[key] = Instance(*key)
+        order = torch.from_numpy(heads.order)  # pyright: ignore[reportUnknownMemberType]
+        self.units[key] = Layout(len(shape) - 1, heads=heads.count, order=order)
+        self.shapes.setdefault(key, {})[count] = shape
 
 
 class Watched:
@@ -78,13 +92,19 @@ class Watched:
         self.unsettled: dict[Key, dict[int, tuple[int, ...]]] = {}
         self.left_out: dict[str, str] = {}
         self._norms: dict[str, Numbers] = {}
+        self._asked: dict[tuple[str, ...], dict[Reduction, None]] = {}
         self.shadow = traceable_copy(self.model, _instead)
         self.modules = dict(named_layers(self.shadow))
+
+    def asked(self, names: tuple[str, ...]) -> dict[Reduction, None]:
+        """Return the reductions that are asked for of the values of some layers, to be added to."""
+        return self._asked.setdefault(names, {})
 
     def norms_of(self, name: str, rows: torch.Tensor) -> Numbers:
         """Return the Euclidean norms of an embedding's rows, worked out once."""
         if name not in self._norms:
-            blocks = (rows.detach()[start : start + 4096] for start in range(0, len(rows), 4096))
+            step = max(1, (1 << 16) // max(1, rows.shape[1]))
+            blocks = (rows.detach()[start : start + step] for start in range(0, len(rows), step))
             parts = [block.double().square().sum(dim=1).sqrt() for block in blocks]
             self._norms[name] = array_of(torch.cat(parts))
         return self._norms[name]
