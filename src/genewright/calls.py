@@ -44,7 +44,7 @@ def answered(
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         signature = inspect.signature(function)
-        named = who or (example.partition("(")[0] if example.startswith("gw.") else f"gw.{function.__name__}")
+        named = who or f"gw.{function.__name__}"
 
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
