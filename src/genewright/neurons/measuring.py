@@ -193,7 +193,7 @@ def _check(wanted: tuple[Measure, ...], loss: Any, seed: Seed | None) -> None:
 
 
 def _refuse_unknown(chosen: Where, network: Network) -> None:
-    names = list(network.layers)
+    names = [name for name in network.layers if name]  # the model itself is no layer to name
     kinds = [network.layers[name].class_name for name in names]
     if not any(chosen.has_layer(name, kind) for name, kind in zip(names, kinds, strict=True)):
         asked = next(iter((*chosen.patterns, *chosen.layers)), "")

@@ -173,3 +173,21 @@ def test_tensors_of_the_backend_are_compared(keras: Any) -> None:
         assert keras.ops.convert_to_numpy(found).tolist() == [[False, False], [True, False]]
     columns = gw.neurons.check_active(x, [0.5, 3.0], "<", unit_axis=0)
     assert keras.ops.convert_to_numpy(columns).tolist() == [[True, False], [True, True]]
+
+
+@pytest.mark.parametrize("by", ["mean", "incoming_norm"])
+def test_heads_are_removed_by_what_was_measured_of_them(keras: Any, by: str) -> None:
+    given = keras.Input((5, 6))
+    attention = keras.layers.MultiHeadAttention(4, 4, name="attention")  # as many heads as a head has entries
+    model = keras.Model(given, keras.layers.Dense(3)(attention(given, given)))
+    x = np.random.default_rng(2).normal(size=(7, 5, 6)).astype("float32")
+    held = gw.neurons.measure(model, x, layers="attention", measures=by)[by]
+    if by == "incoming_norm":
+        kernels = [np.asarray(keras.ops.convert_to_numpy(w), np.float64) for w in attention.weights[:6:2]]
+        assert [kernel.shape for kernel in kernels] == [(6, 4, 4)] * 3
+        np.testing.assert_allclose(held, np.sqrt(sum(np.square(k).sum((0, 2)) for k in kernels)), rtol=1e-6)
+    fewer = gw.mutate(model, gw.RemoveHeads("attention", 1, by=by), seed=1, example=x).get_layer("attention")
+    left = [head for head in range(4) if head != np.argmin(held)]
+    before, after = attention.weights[0], fewer.weights[0]
+    to_array = keras.ops.convert_to_numpy
+    assert np.array_equal(to_array(after), to_array(before)[:, left])

@@ -33,6 +33,8 @@ class IncomingNorm(Measure):
             known = tensor.role in ("kernel", "recurrent_kernel", "norm_weight", "embedding") or of_expert
             if not known or axis is None:
                 continue
+            if layer.kind == "heads" and axis == 2 and len(tensor.shape) == 3:
+                axis = 1  # Keras's projections: (inputs, heads, size)
             owners = (tensor.layer, *(alias.rpartition(".")[0] for alias in tensor.aliases))  # a head tied to rows
             tied = (layer.rows[owner] for owner in owners if owner in layer.rows)
             rows = np.arange(layer.units) if whole else next(tied, None)

@@ -100,7 +100,11 @@ def _place(
     if facts.kind == "attention" and hasattr(layer, "_output_dense") and hasattr(layer, "num_heads"):
         places.heads[id(layer)] = name
         places.layers[name] = UnitLayer(
-            name=name, kind="heads", units=int(layer.num_heads), named=_all(name, facts.heads)
+            name=name,
+            kind="heads",
+            units=int(layer.num_heads),
+            rows={f"{name}.{part}": np.arange(int(layer.num_heads)) for part in ("query", "key", "value")},
+            named=_all(name, facts.heads),
         )
         return
     if kind is None:
