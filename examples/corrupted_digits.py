@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import torch
-from digits_front import Taught, accuracy, digits, network
+from digits_front import accuracy, digits, taught
 
 import genewright as gw
 
@@ -30,11 +30,7 @@ def adapt(generations: int, population: int) -> dict[str, Any]:
     """
     start = time.perf_counter()
     x, y, _, _, held_x, held_y = digits()
-    model = network(32)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        trial = gw.Trial(settings={"learning rate": 0.01}, state={}, seed=0, generation=0)
-        Taught(x, y, 300)(model, trial)
+    model = taught(32, x, y, 300, seed=0)
     bad, held_bad = corrupted(x, 1), corrupted(held_x, 2)
     run = gw.evolve(
         model,

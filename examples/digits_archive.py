@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import torch
-from digits_front import Taught, accuracy, digits, network, parameters
+from digits_front import accuracy, digits, parameters, taught
 
 import genewright as gw
 
@@ -36,11 +36,7 @@ def illuminate(generations: int, batch: int) -> dict[str, Any]:
     """
     start = time.perf_counter()
     x, y, _, _, held_x, held_y = digits()
-    model = network(24)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        trial = gw.Trial(settings={"learning rate": 0.01}, state={}, seed=0, generation=0)
-        Taught(x, y, 300)(model, trial)
+    model = taught(24, x, y, 300, seed=0)
     run = gw.evolve(
         model,
         Judged(x, y),

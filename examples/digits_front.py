@@ -1,7 +1,9 @@
 """Accuracy against parameters on handwritten digits: growth that keeps the function, or each size from nothing.
 
 NSGA-II widens, narrows and trains small classifiers (`train=`); a child starts where its parent was. Beside it,
-networks of the sizes of the front are trained from nothing, with as many gradient steps in all, shared out equally.
+networks of the sizes of the front are trained from nothing: with as many gradient steps in all, shared out equally;
+and each with as many as its own line of descent had. Then what widening alone does: how children that were widened
+begin, and what they reach in one training, beside networks of their sizes that begin from nothing.
 
     python examples/digits_front.py
 """
@@ -9,6 +11,7 @@ networks of the sizes of the front are trained from nothing, with as many gradie
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from typing import Any
 
@@ -71,6 +74,31 @@ class Taught:
             optimizer.step()
 
 
+def taught(units: int, x: torch.Tensor, y: torch.Tensor, steps: int, seed: int) -> torch.nn.Module:
+    """Return a classifier that was trained from nothing."""
+    model = network(units, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        Taught(x, y, steps)(model, gw.Trial(settings={"learning rate": 0.01}, state={}, seed=0, generation=0))
+    return model
+
+
+def widened(run: gw.Run, x: torch.Tensor, y: torch.Tensor, held_x: torch.Tensor, held_y: torch.Tensor) -> list[Any]:
+    """Return held-out accuracies of each child that was widened: its parent's, and before and after one training.
+
+    The last two are those of a network of its size that begins from nothing, before and after as much training.
+    """
+    rows: list[Any] = []
+    for one in run.individuals():
+        if one.mutation in ("wider", "much wider") and one.genome.trained and one.genome.operator is not None:
+            parent, child = run.model(one.parents[0]), run.model(one)
+            born = gw.mutate(parent, one.genome.operator, seed=one.genome.seed, example=x[:2])
+            units = child[0].weight.shape[0]
+            models = (parent, born, child, network(units, seed=1), taught(units, x, y, STEPS, seed=1))
+            rows.append([accuracy(model, held_x, held_y) for model in models])
+    return rows
+
+
 def front(generations: int, population: int) -> dict[str, Any]:
     """Evolve a front, train its sizes from nothing with as many gradient steps, and return both.
 
@@ -96,20 +124,27 @@ def front(generations: int, population: int) -> dict[str, Any]:
         seed=246,
         progress=False,
     )
-    chosen = [run.model(one) for one in run.front]
+    chosen = [(run.model(one), sum(bool(step.genome.trained) for step in run.lineage(one))) for one in run.front]
     steps = STEPS * sum(bool(one.genome.trained) for one in run.individuals())
     each = steps // len(chosen)
     rows: list[dict[str, float]] = []
-    for model in chosen:
+    for model, trainings in chosen:
         units = model[0].weight.shape[0]
-        alone = network(units, seed=1)
-        trial = gw.Trial(settings={"learning rate": 0.01}, state={}, seed=0, generation=0)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(units)
-            Taught(x, y, each)(alone, trial)
-        row = {"parameters": parameters(model), "evolved": accuracy(model, held_x, held_y)}
-        rows.append({**row, "from nothing": accuracy(alone, held_x, held_y)})
-    return {"rows": rows, "steps": steps, "steps each": each, "seconds": time.perf_counter() - start}
+        row = {"parameters": parameters(model), "evolved": accuracy(model, held_x, held_y), "steps": STEPS * trainings}
+        row["from nothing"] = accuracy(taught(units, x, y, each, seed=1), held_x, held_y)
+        row["in its steps"] = accuracy(taught(units, x, y, STEPS * trainings, seed=1), held_x, held_y)
+        rows.append(row)
+    grown = widened(run, x, y, held_x, held_y)
+    return {
+        "rows": rows,
+        "steps": steps,
+        "steps each": each,
+        "widened": len(grown),
+        "means": [statistics.mean(column) for column in zip(*grown, strict=True)],
+        "kept": sum(row[0] == row[1] for row in grown),
+        "better": sum(row[2] > row[4] for row in grown),
+        "seconds": time.perf_counter() - start,
+    }
 
 
 def main(words: list[str] | None = None) -> dict[str, Any]:
@@ -123,9 +158,17 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
     print(
         f"{found['steps']:,} gradient steps each way ({found['steps each']:,} for each size), {found['seconds']:.0f} s"
     )
-    print("parameters  evolved  from nothing   (accuracy on images that neither has seen)")
+    print("parameters  evolved  from nothing  steps of its line  from nothing in these  (accuracy on unseen images)")
     for row in sorted(found["rows"], key=lambda row: row["parameters"]):
-        print(f"{row['parameters']:10,}  {row['evolved']:7.2%}  {row['from nothing']:12.2%}")
+        shown = f"{row['evolved']:7.2%}  {row['from nothing']:12.2%}  {row['steps']:17,}  {row['in its steps']:21.2%}"
+        print(f"{row['parameters']:10,}  {shown}")
+    if found["widened"]:
+        parent, born, child, nothing, alone = found["means"]
+        print(
+            f"{found['widened']} widened children: {found['kept']} begin with their parent's accuracy; means: parent "
+            f"{parent:.2%}, child at first {born:.2%}, after {STEPS} steps {child:.2%}; from nothing {nothing:.2%}, "
+            f"after {STEPS} steps {alone:.2%}; the child is better {found['better']} times"
+        )
     return found
 
 

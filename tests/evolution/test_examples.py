@@ -48,6 +48,9 @@ def test_digits_front(example: Any) -> None:
     assert len(set(sizes)) == len(sizes) >= 1
     assert max(row["evolved"] for row in found["rows"]) > 0.25  # chance: 10 %
     assert 0 < found["steps"] <= 40 * 3 * 6  # what cannot be narrowed further is refused
+    assert found["kept"] == found["widened"] > 3  # a widened child begins where its parent was
+    parent, born, child, nothing, _ = found["means"]
+    assert child > born == parent > nothing
 
 
 def test_corrupted_digits(example: Any) -> None:
