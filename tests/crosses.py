@@ -1,4 +1,4 @@
-"""Crosses of operators with networks: by default a part of the pairs, every operator and every network among them."""
+"""What runs by default of long lists: of operators by networks a part of the pairs, with every operator and network."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def crossed(rows: Iterable[str], columns: Iterable[str], *, one_in: int, but: Co
         for beside, column in enumerate(left):
             marks = () if (at + beside) % one_in == 0 else pytest.mark.slow
             yield pytest.param(row, column, marks=marks)
+
+
+def thinned(cases: Iterable[Any], *, one_in: int) -> list[Any]:
+    """Return the cases as parameters; all but one in `one_in` are marked slow."""
+    return [pytest.param(case, marks=() if at % one_in == 0 else pytest.mark.slow) for at, case in enumerate(cases)]

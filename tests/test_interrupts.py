@@ -62,7 +62,7 @@ def test_whatever_the_instant_every_byte_is_back(name: str) -> None:
     assert at_many_instants(INSTANTS, lambda: net, work, check) > INSTANTS / 3  # they did come while we worked
 
 
-@pytest.mark.parametrize(("name", "instants"), [("dense", INSTANTS), ("sparse", INSTANTS), ("several", INSTANTS // 3)])
+@pytest.mark.parametrize(("name", "instants"), [("dense", INSTANTS), ("sparse", INSTANTS), ("several", INSTANTS // 9)])
 def test_a_mutation_in_place_is_whole_or_has_not_been(name: str, instants: int) -> None:
     base, x = model(), torch.randn(4, 40)
     before = content(base)

@@ -48,13 +48,14 @@ def model() -> keras.Model:
     return made
 
 
-def told() -> dict[str, Any]:
+def told(one_in: int) -> dict[str, Any]:
+    """Return what becomes of the model by one in so many of the operators."""
     base = model()
     batch = np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype(np.float32)
     backend = backend_of(base)
     before = backend.exact_outputs(base, batch)
     found = {}
-    for case, operator in OPERATORS.items():
+    for case, operator in list(OPERATORS.items())[::one_in]:
         mutant = gw.mutate(base, operator, seed=5, example=batch)
         after = backend.exact_outputs(mutant, batch)
         with tempfile.TemporaryDirectory() as folder:

@@ -8,4 +8,4 @@ import sys
 from tests.backends.keras import architectures, mutants
 
 if __name__ == "__main__":
-    json.dump({"mutants": mutants.told(), "architectures": architectures.told()}, sys.stdout)
+    json.dump({"mutants": mutants.told(), "architectures": architectures.told(int(sys.argv[1]))}, sys.stdout)

@@ -13,6 +13,7 @@ import genewright as gw
 from genewright.backends import backend_of
 from genewright.outputs import largest_change
 from genewright.seeding import Noise
+from tests.crosses import crossed
 
 from .test_rules import randomized
 
@@ -83,11 +84,16 @@ def loaded(make: Callable[[], Any], mutant: Any, folder: Path) -> Any:
     return gw.load(make, folder / "mutant.safetensors")
 
 
-@pytest.mark.parametrize("kind", ["MultiHeadAttention", "GroupQueryAttention"])
-@pytest.mark.parametrize("form", [functional, sequential, subclassed])
-def test_heads_come_and_go_in_every_form_of_model(keras: Any, form: Any, kind: str, tmp_path: Path) -> None:
-    model, each = form(keras, kind), 2 if kind == "GroupQueryAttention" else 1  # query heads of a group
-    name = "inner.attend" if form is sequential else "attend"
+FORMS = {form.__name__: form for form in (functional, sequential, subclassed)}
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"), list(crossed(FORMS, ("MultiHeadAttention", "GroupQueryAttention"), one_in=2))
+)
+def test_heads_come_and_go_in_every_form_of_model(keras: Any, form: str, kind: str, tmp_path: Path) -> None:
+    make = FORMS[form]
+    model, each = make(keras, kind), 2 if kind == "GroupQueryAttention" else 1  # query heads of a group
+    name = "inner.attend" if make is sequential else "attend"
     wide = gw.mutate(model, gw.AddHeads(name, num_heads=2), seed=3, example=BATCH)
     assert heads_of(wide) == heads_of(model) + 2 * each
     assert change(model, wide) < 1e-9
@@ -98,7 +104,7 @@ def test_heads_come_and_go_in_every_form_of_model(keras: Any, form: Any, kind: s
     assert change(model, slim) > 1e-3
     for mutant in (wide, slim):
         assert gw.fingerprint(gw.replay(gw.recipe(mutant), model)) == gw.fingerprint(mutant)
-    again = loaded(lambda: form(keras, kind), wide, tmp_path)
+    again = loaded(lambda: make(keras, kind), wide, tmp_path)
     assert gw.fingerprint(again) == gw.fingerprint(wide)
     assert change(wide, again) == 0
 

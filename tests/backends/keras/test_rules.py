@@ -11,6 +11,7 @@ import pytest
 import genewright as gw
 from genewright.backends import backend_of
 from genewright.outputs import largest_change
+from tests.crosses import crossed
 
 NO_RULE = {
     "FlaxLayer", "JaxLayer", "Lambda", "Pipeline", "TFSMLayer", "TorchModuleWrapper",  # other people's code
@@ -134,8 +135,7 @@ def randomized(model: Any) -> Any:
     return model
 
 
-@pytest.mark.parametrize("init", ["split", "silent"])
-@pytest.mark.parametrize("case", WIDENED)
+@pytest.mark.parametrize(("case", "init"), list(crossed(WIDENED, ("split", "silent"), one_in=2)))
 def test_a_wider_layer_puts_out_the_same(keras: Any, case: str, init: Any) -> None:
     make, layer = WIDENED[case]
     model = randomized(make(keras))

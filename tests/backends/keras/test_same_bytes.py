@@ -17,13 +17,13 @@ import genewright as gw
 from .conftest import INSTALLED
 
 
-@pytest.fixture(scope="module")
-def said() -> dict[str, dict[str, Any]]:
+@pytest.fixture(scope="module", params=[3, pytest.param(1, marks=pytest.mark.slow)], ids="one operator in {}".format)
+def said(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     """What a process of each backend says."""
     answers = {}
     for backend in INSTALLED:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.backends.keras.on_this_backend"],
+            [sys.executable, "-m", "tests.backends.keras.on_this_backend", str(request.param)],
             cwd=Path(__file__).parents[3],
             capture_output=True,
             text=True,

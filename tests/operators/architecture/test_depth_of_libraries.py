@@ -33,7 +33,7 @@ REFUSED = {
 }
 
 
-QUICK = ("resnet18", "gpt2")
+QUICK = ("resnet18",)
 
 
 @pytest.mark.parametrize(
