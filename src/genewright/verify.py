@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from genewright.errors import FunctionError
+from genewright.errors import FunctionError, UnsupportedError
 from genewright.operator import Operator
 from genewright.outputs import TOLERANCE_SINGLE, Outputs, largest_change
 
@@ -22,9 +22,16 @@ def verify(operator: Operator, before: Outputs, after: Outputs, *, rounds: bool 
 
     Raises:
         FunctionError: The outputs differ by more.
+        UnsupportedError: The outputs are to be kept, and nothing of them can be compared.
     """
     limit = operator.limit()
     keeps = not operator.claims().isdisjoint(("function", "ends"))
+    if keeps and not before.tensors:
+        raise UnsupportedError(
+            f"{type(operator).__name__}: on this example the model returns neither tensors nor numbers, so that nobody "
+            "can see whether the outputs stay. Give a module whose forward returns them. Refused; nothing has been "
+            "changed."
+        )
     if keeps:
         limit = TOLERANCE_SINGLE if rounds else max(before.tolerance, after.tolerance)
     change = largest_change(before, after)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +17,9 @@ from genewright.backends.torch.draws import OwnDraws, compiled_draws
 from genewright.backends.torch.kept_state import kept_state
 from genewright.backends.torch.modes import evaluating
 from genewright.interrupts import checkpoint, shielded
+
+_FLOATING = np.ndarray | np.generic | float | complex
+_NO_OUTPUTS = torch.Tensor | nn.Module | type | ModuleType
 
 
 @shielded  # torch's stack of modes must not be left half way
@@ -30,8 +35,8 @@ def predict(model: nn.Module, batch: Any, *, scratch: bool = False) -> list[NDAr
         scratch: The module is thrown away afterwards: what it keeps between calls is not put back.
 
     Returns:
-        The tensors of the output in order (of a tuple, a dict or a dataclass such as transformers' outputs);
-        half types as float32.
+        The tensors of the output in order (of a tuple, a dict or a dataclass such as transformers' outputs), half types
+        as float32; then its arrays and floating numbers.
     """
     checkpoint()
     place = next((p for p in model.parameters()), None)
@@ -44,7 +49,7 @@ def predict(model: nn.Module, batch: Any, *, scratch: bool = False) -> list[NDAr
             output = model(*inputs)
         else:
             output = model(inputs)
-        return [np.array(array_of(tensor)) for tensor in tensors_of(output)]  # an output may be a state itself
+        return _values_of(output)  # copies: an output may be a state itself
 
 
 def _is_compiled(model: nn.Module) -> bool:
@@ -68,15 +73,49 @@ def placed(value: Any, place: torch.Tensor | None) -> Any:
 
 
 def tensors_of(output: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors of an output: of a tuple, list, dict or dataclass such as transformers' outputs."""
-    if isinstance(output, torch.Tensor):
+    """Yield the tensors of an output: of a tuple, list, dict or dataclass such as transformers' outputs.
+
+    Where there are none, those of the attributes of objects, and of what a generator yields.
+    """
+    found = [leaf for leaf in _leaves(output) if isinstance(leaf, torch.Tensor)]
+    yield from found or (leaf for leaf in _leaves(output, {}) if isinstance(leaf, torch.Tensor))
+
+
+def _values_of(output: Any) -> list[NDArray[Any]]:
+    """Return all in which two outputs can differ: tensors, then arrays and floating numbers; if alone, any numbers."""
+    leaves = list(_leaves(output))
+    if not any(isinstance(leaf, torch.Tensor | _FLOATING) for leaf in leaves):
+        leaves = list(_leaves(output, {}))
+    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    numbers: list[Any] = [leaf for leaf in leaves if isinstance(leaf, _FLOATING)]
+    if not tensors and not numbers:
+        numbers = [leaf for leaf in leaves if isinstance(leaf, int)]  # beside others one says a size, which may change
+    return [np.array(one) for one in (*map(array_of, tensors), *numbers)]
+
+
+def _leaves(output: Any, seen: dict[int, Any] | None = None) -> Iterator[Any]:
+    """Yield what containers and dataclasses hold in the end; with `seen`, what other objects hold as well."""
+    held = _held(output, deep=seen is not None)
+    if held is None:
         yield output
-    elif isinstance(output, Mapping):
-        for value in cast(Mapping[Any, Any], output).values():
-            yield from tensors_of(value)
-    elif isinstance(output, tuple | list):
-        for value in cast(Sequence[Any], output):
-            yield from tensors_of(value)
+    elif seen is None or id(output) not in seen:
+        if seen is not None:
+            seen[id(output)] = output  # an object may hold itself
+        for value in held:
+            yield from _leaves(value, seen)
+
+
+def _held(output: Any, *, deep: bool) -> list[Any] | None:
+    """Return what an output holds; None where it is one itself."""
+    if isinstance(output, Mapping):
+        return list(cast(Mapping[Any, Any], output).values())
+    if isinstance(output, tuple | list) or (deep and isinstance(output, Iterator)):
+        return list(cast("Iterator[Any]", output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        return [getattr(output, field.name, None) for field in dataclasses.fields(output)]
+    if deep and hasattr(output, "__dict__") and not isinstance(output, _NO_OUTPUTS):
+        return list(cast("dict[str, Any]", vars(output)).values())
+    return None
 
 
 def array_of(tensor: torch.Tensor) -> NDArray[Any]:
