@@ -9,7 +9,8 @@ and taken out by the last, under `LOCK`.
 `LOCK` is the one lock for what no such stand-in exists for: a library that changes a setting of the process itself, and
 has no argument to leave it alone. Those places hold it for that call alone, and name it:
 
-- transformers' constructors wrap torch.nn.init, and some set torch's default dtype (`backends/torch/declaring/sketch`);
+- transformers' constructors wrap torch.nn.init, and some set torch's default dtype
+  (`integrations/transformers/build_from_config`);
 - operations that draw from torch's global generator only (`backends/torch/draws`);
 - `gw.check_operator`, which seeds the global generators to see that no operator reads them (`conformance`).
 

@@ -1,7 +1,7 @@
-"""Trying new widths on a copy: the model is made again with them, and has to compute as the axes foresee.
+"""Trying new widths on a copy: the model is made again with them, and has to compute what the axes say.
 
 A graph is made again along itself, a subclassed model by its own class. Then the shapes of all variables, and the
-graph that its code makes of symbolic tensors, operation by operation, are compared with what was foreseen. No weight
+graph that its code makes of symbolic tensors, operation by operation, are compared with what the axes say. No weight
 is drawn, read or copied.
 """
 
@@ -151,14 +151,14 @@ class Trials:
         return configs
 
     def _otherwise(self, new: Any, sizes: Mapping[Leaf, int]) -> str:
-        """Return where the new model is other than foreseen, or ""."""
-        foreseen = {
+        """Return where the new model differs from what is expected of it, or ""."""
+        expected = {
             name: _lengths(self.reading.parameters[first], sizes)
             for first, member in members_of(self.model).items()
             for name in member.names
         }
         shapes = {n: tuple(m.variable.shape) for m in members_of(new).values() for n in m.names}
-        for name, shape in foreseen.items():
+        for name, shape in expected.items():
             if shapes.get(name) != shape:
                 return f"{name} would have the shape {shapes.get(name)}, where {shape} is needed"
         found, before = read(new).results, self.reading.results

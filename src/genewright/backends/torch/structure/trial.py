@@ -1,7 +1,7 @@
 """Try a new width: a copy of the module gets tensors of the new shapes and is run on the device of its trace.
 
 Which attributes have to follow is found here: those that are known to hold a length, then of the equal-valued ones
-those that let the run get further, until every operation gives the shapes that the axes foresee.
+those that let the run get further, until every operation gives the shapes that the axes say.
 """
 
 from __future__ import annotations
