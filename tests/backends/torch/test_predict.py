@@ -38,7 +38,7 @@ RETURNED: dict[str, Callable[[torch.Tensor], Any]] = {
     "an array": lambda y: y.detach().numpy(),
     "a number": lambda y: float(y.sum()),
     "a number beside a tensor": lambda y: (torch.zeros(2), float(y.sum())),
-    "numbers in an object": lambda y: Holder(y.tolist()),
+    "numbers in an object": lambda y: Holder([float(each) for each in y.flatten()]),
     "a dtype of two bytes": lambda y: y.half(),
 }
 
