@@ -61,7 +61,8 @@ def campaign(
         train: Training data: mutants that survive there too are named in `likely_equivalent`.
         store: A folder that keeps every row. Called again with the same arguments, the campaign goes on where it was
             killed; with a larger `count`, it is extended, and no earlier row changes.
-        executor: `gw.Serial()`, the default, or `gw.Processes(n)`: the report is the same.
+        executor: `gw.Serial()`, the default, or `gw.Processes(n, threads=t)`: the report is the same where torch
+            computes with t threads here too (`torch.set_num_threads(t)`, at first); else last bits of sums differ.
         shard: (k, n): only the mutants i with i % n == k, to share a campaign out among machines;
             `MutationReport.merged` puts the reports together.
         batch_size: Samples a batch; by default as many as keep what is kept of a batch small. Outputs of float models

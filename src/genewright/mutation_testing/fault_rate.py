@@ -68,7 +68,8 @@ def fault_rate(
         batch_size: Samples a batch.
         store: A folder that keeps every fault. Called again with the same arguments, the run goes on where it was
             killed; with a smaller `margin`, it is extended.
-        executor: `gw.Serial()`, the default, or `gw.Processes(n)`: the rate is the same.
+        executor: `gw.Serial()`, the default, or `gw.Processes(n, threads=t)`: the rate is the same where torch
+            computes with t threads here too (`torch.set_num_threads(t)`, at first); else last bits of sums differ.
         progress: Show a line of progress; by default where standard error is a terminal. Or a function, called with
             how many faults are done, and of how many at most.
 
