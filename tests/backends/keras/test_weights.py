@@ -120,6 +120,17 @@ def test_mutated_puts_every_byte_back(classifier: Make) -> None:
     assert gw.fingerprint(model) == before
 
 
+def test_a_resident_base_is_one_mutant_after_another(classifier: Make, images: Any) -> None:
+    model = classifier()
+    before, noise = gw.fingerprint(model), gw.GaussianNoise(std=0.3)
+    expected = [gw.fingerprint(gw.mutate(model, noise, seed=seed)) for seed in (1, 2)]
+    with gw.resident(model) as base:
+        for seed in (1, 2):
+            assert gw.fingerprint(base.mutant(noise, seed=seed)) == expected[seed - 1]
+            model(images, training=True)  # moves the statistics
+    assert gw.fingerprint(model) == before
+
+
 def test_replay_and_inplace(classifier: Make) -> None:
     model = classifier()
     mutant = gw.mutate(model, [gw.GaussianNoise(std=0.1), gw.SignFlip(rate=0.2)], seed=4)
