@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from genewright.errors import RecipeError, SettingError
 from genewright.evolution.frame import as_frame
 from genewright.mutate import mutate
-from genewright.mutation_testing.fault_population import GROUPS, FaultTensor, Group, grouped
+from genewright.mutation_testing.fault_groups import groups_of_faults
+from genewright.mutation_testing.fault_population import GROUPS, FaultTensor, Group
 from genewright.mutation_testing.fault_record import Effect, Faults
 from genewright.mutation_testing.fault_share import FaultShare
-from genewright.mutation_testing.fault_units import grouped_by_unit
+from genewright.mutation_testing.fault_text import bars_of_letters, drawn
 from genewright.operator import AnyOperator, operator_from_json
 from genewright.operators.weights.fault_at import FaultAt
-from genewright.showing import LINES, Bar, Shown, bars, fragment, more_line
+from genewright.showing import Shown, fragment, more_line
 from genewright.storage import Overwrite, read_file, write_atomically
 
 FORMAT = 1
 _EVENTS = {"failed": (2, 3, 4), "changed": (2,), "nonfinite": (3,), "crashed": (4,), "masked": (0,), "tolerated": (1,)}
-_BAR = 40  # letters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -126,7 +126,7 @@ class FaultRate(Shown):
         if what not in GROUPS:
             raise SettingError(f"by: groups are {', '.join(GROUPS)}; received {what!r}.")
         happens = self._happens(event)
-        labels, sizes = self._groups(what)
+        labels, sizes = groups_of_faults(self.tensors, self.faults, what, type(self.operator).__name__)
         return {label: self._share(happens, labels == at, size) for at, (label, size) in enumerate(sizes.items())}
 
     def outcomes(self) -> dict[Effect, int]:
@@ -242,26 +242,16 @@ class FaultRate(Shown):
             f"interval    exact, for all {self.population:,}; {self.confidence:.0%} over {len(self.looks)} looks",
             "",
         ]
-        what = "bit" if any(tensor.bits for tensor in self.tensors) else "tensor"
-        shares = self.by(what)
-        width = max(len(label) for label in shares)
-        lines.append(f"{what:<{width}}  share of faults that fail")
-        for label, one in shares.items():
-            length = round(_BAR * (one.share or 0.0))
-            lines.append(f"{label:>{width}}  {'#' * length}{'.' * (_BAR - length)}  {one}")
+        lines += bars_of_letters(self._first_group(), self.by(self._first_group()))
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        what = "bit" if any(tensor.bits for tensor in self.tensors) else "tensor"
         parts = [f"{self.rate} of the faults fail", more_line(self.details().split("\n")[1])]
-        for group in dict.fromkeys((what, "layer")):
-            shown = list(self.by(cast(Group, group)).items())
-            rows = [
-                Bar(label, ((one.share or 0.0, "#b0413e"),), str(one), (one.low, one.high) if one.of else None)
-                for label, one in shown[: 2 * LINES + 4]
-            ]
-            parts += [more_line(f"by {group}"), bars(f"share of faults that fail, by {group}", rows, full=1.0)]
-        return fragment(*parts)
+        groups: tuple[Group, ...] = (self._first_group(), "layer")
+        return fragment(*parts, *(part for group in groups for part in drawn(group, self.by(group))))
+
+    def _first_group(self) -> Group:
+        return "bit" if any(tensor.bits for tensor in self.tensors) else "tensor"
 
     def _share(self, happens: NDArray[np.bool_], chosen: NDArray[np.bool_], population: int) -> FaultShare:
         return FaultShare.counted(int((happens & chosen).sum()), int(chosen.sum()), population, self.alpha)
@@ -270,13 +260,3 @@ class FaultRate(Shown):
         if event not in _EVENTS:
             raise SettingError(f"event: one of {', '.join(_EVENTS)}; received {event!r}.")
         return np.isin(self.faults.effect, _EVENTS[event])
-
-    def _groups(self, what: Group) -> tuple[NDArray[np.int64], dict[str, int]]:
-        """Return which group each fault is in, and the population of each group."""
-        if what == "unit":
-            told = [(one.name, one.units, one.elements, max(1, len(one.bits))) for one in self.tensors]
-            return grouped_by_unit(told, self.faults.tensor, self.faults.element)
-        of, sizes = grouped(self.tensors, what, type(self.operator).__name__)
-        numbers = {label: number for number, label in enumerate(sizes)}
-        pairs = zip(self.faults.tensor.tolist(), self.faults.way.tolist(), strict=True)
-        return np.array([numbers[of[pair]] for pair in pairs], np.int64), sizes
