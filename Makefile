@@ -83,7 +83,7 @@ bench-neurons: $(VENV)/.test  ## what measuring neurons costs beside a plain for
 bench-parents: $(VENV)/.test  ## accuracy of children of two parents, plain and aligned, and of mutants by noise that spares
 	$(BIN)/python benchmarks/parents.py --write docs/benchmarks/neurons.md
 
-bench-evolve: $(VENV)/.test  ## the solved tasks of docs/benchmarks/evolution.md, whole, and CartPole by others (about 20 minutes)
+bench-evolve: $(VENV)/.test  ## the solved tasks of docs/benchmarks/evolution.md, whole, and CartPole by others (more than half an hour)
 	$(BIN)/python benchmarks/evolution/peers.py --environments .venv-peers
 	for name in lunar_lander digits_front corrupted_digits digits_archive transformer_head; do \
 		echo "== $$name"; $(BIN)/python examples/$$name.py || exit 1; done
