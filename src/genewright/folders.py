@@ -46,7 +46,8 @@ def save_folder(model: Any, path: Path, *, overwrite: Overwrite) -> None:
     """Write a model of transformers into a folder: config, tensors, and of a mutant recipe.json and a model card.
 
     Where the config cannot say what has changed, `from_pretrained` could not read it: that is said, and `load_folder`
-    makes the layers again from the recipe.
+    makes the layers again from the recipe. So does a loader in the folder, for ``AutoModel...from_pretrained(folder,
+    trust_remote_code=True)``.
 
     Args:
         model: The model.
@@ -76,13 +77,16 @@ def save_folder(model: Any, path: Path, *, overwrite: Overwrite) -> None:
     with new_folder(path, overwrite=overwrite) as folder:
         _transformers().write_pretrained(model, folder)
         write_beside(folder, text, card)
+        auto = False
         if said:
             (folder / _SAID_FILE).write_text(said)
+            auto = _transformers().write_loader_beside(model, folder)
     if said:
         _LOG.warning(
-            "%s: the config cannot say what has changed; from_pretrained does not read it. Load it with gw.load(%r).",
+            "%s: the config cannot say what has changed; from_pretrained does not read it. Load it with gw.load(%r)%s.",
             path,
             str(path),
+            ", or by AutoModel... with trust_remote_code=True" if auto else "",
         )
 
 

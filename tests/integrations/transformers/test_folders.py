@@ -66,6 +66,26 @@ def test_what_a_config_cannot_say_is_warned_of_twice_and_loaded_by_us(
     assert "gw.load(folder)" in (tmp_path / "mutant" / "README.md").read_text()
 
 
+def test_a_loader_in_the_folder_lets_transformers_read_what_the_config_cannot_say(
+    gpt2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, example = gpt2
+    modules = __import__("importlib").import_module("transformers.dynamic_module_utils")
+    monkeypatch.setattr(modules, "HF_MODULES_CACHE", str(tmp_path / "cache"))
+    mutant = gw.mutate(model, gw.Widen(LAYER, num_units=8), seed=1, example=example)
+    gw.save(mutant, tmp_path / "grown")
+    auto = transformers().AutoModelForCausalLM
+    loaded = auto.from_pretrained(str(tmp_path / "grown"), trust_remote_code=True)
+    assert gw.fingerprint(loaded) == gw.fingerprint(mutant)
+    assert torch.equal(outputs(loaded, example), outputs(mutant, example))
+    with pytest.raises(ValueError, match="device_map is for models that their config describes"):
+        auto.from_pretrained(str(tmp_path / "grown"), trust_remote_code=True, device_map="auto")
+    whole = gw.mutate(loaded, gw.Narrow(LAYER, num_units=8), seed=1, example=example)
+    gw.save(whole, tmp_path / "narrow")
+    assert "auto_map" not in json.loads((tmp_path / "narrow" / "config.json").read_text())
+    assert gw.fingerprint(auto.from_pretrained(str(tmp_path / "narrow"))) == gw.fingerprint(whole)
+
+
 @pytest.mark.parametrize("kind", ["one", "shards", "bin", "sharded bin"])
 def test_a_checkpoint_goes_from_folder_to_folder(gpt2: Any, kind: str, tmp_path: Path) -> None:
     model, example = gpt2

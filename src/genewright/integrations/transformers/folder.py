@@ -14,6 +14,7 @@ from genewright.backends.torch.draws import OwnDraws
 from genewright.backends.torch.tensors import unwrapped
 from genewright.errors import UnsupportedError
 from genewright.integrations.transformers.build_from_config import build_from_config, has_config
+from genewright.integrations.transformers.loader import forget_loader, write_loader
 from genewright.integrations.transformers.signature import Signature
 from genewright.interrupts import shielded
 from genewright.process_state import LOCK
@@ -28,6 +29,11 @@ def is_saved_as_folder(model: object) -> bool:
 def write_pretrained(model: nn.Module, folder: Path) -> None:
     """Write config and tensors as transformers does."""
     cast(Any, unwrapped(model)).save_pretrained(folder)
+
+
+def write_loader_beside(model: nn.Module, folder: Path) -> bool:
+    """Write what lets ``AutoModel...from_pretrained(folder, trust_remote_code=True)`` read it; return whether."""
+    return write_loader(unwrapped(model), folder)
 
 
 def base_name(model: nn.Module) -> str:
@@ -88,6 +94,7 @@ def model_of(folder: Path) -> nn.Module:
         raise UnsupportedError(
             f"{folder}: its config cannot be read ({' '.join(str(error).split())[:200]})."
         ) from error
+    forget_loader(config)
     made = _made(cast("type[nn.Module]", cls), config)
     if made is None:
         raise UnsupportedError(f"{folder}: no {name} can be made of its config.")
