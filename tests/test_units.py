@@ -135,3 +135,40 @@ def test_a_row_is_the_unit_of_an_embedding() -> None:
     assert torch.equal(dead[0].weight[:5], model[0].weight[:5])
     drawn = gw.mutate(model, gw.GaussianNoise(std=1.0, where=gw.where(units={"0": [4]})), seed=1)
     assert np.flatnonzero((drawn[0].weight != model[0].weight).any(1).numpy()).tolist() == [4]
+
+
+def _silent(net: nn.Module, x: torch.Tensor) -> list[int]:
+    mutant = gw.mutate(net, gw.Zero(1.0, where=gw.where(units=[2])), seed=1)
+    return (mutant(x).flatten(2).abs().amax((0, 2)) == 0).nonzero().flatten().tolist()
+
+
+def test_a_channel_of_a_transposed_convolution_by_depth() -> None:
+    assert _silent(nn.ConvTranspose2d(4, 4, 3, groups=4), torch.randn(2, 4, 5, 5)) == [2]
+
+
+def test_where_no_axis_is_that_of_the_units_they_are_refused() -> None:
+    chosen = gw.Zero(1.0, where=gw.where(units=[2]))
+    with pytest.raises(gw.SelectionError, match=r"a transposed convolution of 2 groups, and no axis of its kernel is"):
+        gw.mutate(nn.ConvTranspose2d(4, 8, 3, groups=2), chosen, seed=1)
+    net = nn.Sequential(nn.utils.parametrizations.orthogonal(nn.Linear(4, 6)), nn.Linear(6, 5))
+    with pytest.raises(gw.SelectionError, match=r"is parametrized \(Orthogonal\), which may mix its units"):
+        gw.mutate(net, gw.Zero(1.0, where=gw.where(units={"0": [2]})), seed=1)
+    mutant = gw.mutate(net, gw.Zero(1.0, where=gw.where(units={"1": [2]})), seed=1)
+    assert not mutant[1].weight[2].any()
+    spectral = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 6))
+    assert not gw.mutate(spectral, chosen, seed=1)(torch.randn(3, 4))[:, 2].any()
+
+
+def test_the_units_of_the_transposed_linear_layer_of_transformers() -> None:
+    class Conv1D(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(torch.randn(4, 5)), nn.Parameter(torch.randn(5))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x @ self.weight + self.bias
+
+    Conv1D.__module__ = "transformers.pytorch_utils"  # it is known by its name: the library need not be there
+    net, x = Conv1D(), torch.randn(3, 4)
+    mutant = gw.mutate(net, gw.Zero(1.0, where=gw.where(units=[2])), seed=1)
+    assert (mutant(x) == 0).all(0).tolist() == [False, False, True, False, False]

@@ -24,6 +24,7 @@ from genewright.network import Network
 from genewright.tensor import Tensor
 
 _OF_A_CELL = re.compile(r"(?:weight|bias)_(?:ih|hh)(?P<place>(?:_l\d+)?(?:_reverse)?)(?![a-z0-9])")
+_KEEPING_UNITS = ("_WeightNorm", "_SpectralNorm")  # parametrizations under which a row of zeros is one of the kernel
 _GAIN_OF = {"original1": "original0", "_v": "_g"}  # torch's new weight_norm, and its old one
 
 
@@ -83,11 +84,29 @@ def units_of(tensor: Tensor, network: Network) -> Units | None:
     found = _of_cells(tensor, network, layer, around)
     if found is not None or _attribute(tensor).startswith("weight_hr"):
         return found
+    if without_place(tensor, network):
+        return None
     axis = _feature_axis(tensor, network, layer)
     direction = _direction_of(tensor, network)
     if direction is not None and direction.shape[axis or 0] != tensor.shape[axis or 0]:
         return None  # one gain for all units, or one an input
     return None if axis is None else Units(axis=axis, count=tensor.shape[axis], layers=(layer,))
+
+
+def without_place(tensor: Tensor, network: Network) -> str:
+    """Say why a layer's units have no place of their own in one of its kernels; "" where they have, or it is none."""
+    layer = _layer_of(tensor)
+    facts = network.layers.get(layer, _UNKNOWN)
+    if tensor.role == "kernel" and facts.kind == "transposed_convolution" and tensor.unit_axis is None:
+        of = f"of {facts.groups} groups, and no axis of its kernel is that of its channels"
+        return f"{layer!r} is a transposed convolution {of}"
+    several = len(tensor.shape) > 2 and tensor.unit_axis in (None, len(tensor.shape) - 2) and tensor.shape[-1] > 1
+    if tensor.role == "kernel" and facts.kind == "depthwise_convolution" and several:
+        return f"{layer!r} makes {tensor.shape[-1]} channels of each, which lie along two axes of its kernel"
+    inner = f"{layer}.".lstrip(".") + f"parametrizations.{_attribute(tensor).partition('.')[0]}."
+    made = [known.class_name for name, known in network.layers.items() if name.startswith(inner)]
+    other = [name for name in made if name not in _KEEPING_UNITS]
+    return f"{tensor.name!r} is parametrized ({other[0].strip('_')}), which may mix its units" if other else ""
 
 
 def is_direction(tensor: Tensor, network: Network) -> bool:

@@ -18,7 +18,7 @@ from genewright.part import Part, along
 from genewright.references import Reference, is_layer, is_layer_class, is_tensor, said
 from genewright.state import State
 from genewright.tensor import ROLES, Tensor
-from genewright.units import units_of
+from genewright.units import units_of, without_place
 
 UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
 
@@ -213,6 +213,9 @@ class Where(metaclass=Answering):
         if tensor.unit_axis is None and tensor.role in ("buffer", "statistic"):
             return None
         held = units_of(tensor, network)
+        why = without_place(tensor, network) if held is None else ""
+        if why and any(matches(choice.layer, tensor.layer.partition(".parametrizations.")[0]) for choice in choices):
+            raise SelectionError(f"where: {why}, so none can be chosen there. Leave this layer's units out.")
         for choice in choices if held is not None else ():
             assert held is not None
             if not any(matches(choice.layer, layer) for layer in held.layers):

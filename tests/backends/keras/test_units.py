@@ -68,3 +68,18 @@ def test_cells_that_run_both_ways_or_in_a_stack_are_those_whose_states_are_retur
     assert (both[..., [0, 1, 2, 3, 5]] != 0).all()
     assert not stacked[..., 1].any()
     assert (stacked[..., 0] != 0).all()
+
+
+def test_channels_by_depth_are_units_where_there_is_one_of_each() -> None:
+    inputs = keras.Input((6, 6, 4))
+    images = np.random.default_rng(1).normal(size=(2, 6, 6, 4)).astype("float32")
+    model = keras.Model(inputs, keras.layers.DepthwiseConv2D(3, name="conv")(inputs))
+    assert (np.asarray(silenced(model, "conv", [2]).predict(images, verbose=0)) != 0).any((0, 1, 2)).tolist() == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    two = keras.Model(inputs, keras.layers.DepthwiseConv2D(3, depth_multiplier=2, name="conv")(inputs))
+    with pytest.raises(gw.SelectionError, match="makes 2 channels of each"):
+        silenced(two, "conv", [2])

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd  # pyright: ignore[reportPrivateUsage]  # no public base class
 from torch.nn.utils import parametrize
 
-from genewright.backends.torch.roles import is_norm
+from genewright.backends.torch.roles import is_norm, is_transposed_linear
 from genewright.layer import Kind, Layer, is_activation
 
 _KINDS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], Kind], ...] = (
@@ -73,7 +73,7 @@ def _kind(module: nn.Module) -> Kind:
         if isinstance(module, classes):
             depthwise = kind == "convolution" and 1 < cast(_ConvNd, module).groups == cast(_ConvNd, module).in_channels
             return "depthwise_convolution" if depthwise else kind
-    if _is_of_transformers(module):
+    if is_transposed_linear(type(module)):
         return "linear"
     if is_norm(type(module)):
         return "norm"
@@ -82,16 +82,11 @@ def _kind(module: nn.Module) -> Kind:
 
 def _is_plain(module: nn.Module) -> bool:
     """Whether no class of somebody else's changes what torch's own computes, and no parametrization its tensors."""
-    if _is_of_transformers(module):
+    if is_transposed_linear(type(module)):
         return True
     own = next((cls for cls in type(module).__mro__ if cls.__module__.startswith("torch.nn.modules.")), nn.Module)
     kept = all(getattr(type(module), name, None) is getattr(own, name, None) for name in ("forward", "_conv_forward"))
     return own is not nn.Module and kept and not parametrize.is_parametrized(module)
-
-
-def _is_of_transformers(module: nn.Module) -> bool:
-    """Whether it is the linear layer, with its kernel transposed, that transformers calls Conv1D."""
-    return type(module).__name__ == "Conv1D" and type(module).__module__.startswith("transformers.")
 
 
 def _has_window(module: nn.Module) -> bool:

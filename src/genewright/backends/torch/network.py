@@ -21,7 +21,14 @@ from genewright.backends.torch.memory import in_main_memory
 from genewright.backends.torch.new_layer_sizes import completed, spec_like
 from genewright.backends.torch.observing import TorchObserver
 from genewright.backends.torch.restructure.blueprint import new_layer
-from genewright.backends.torch.roles import groups_of, input_axis_of, owning_layer, role_of, unit_axis_of
+from genewright.backends.torch.roles import (
+    groups_of,
+    input_axis_of,
+    is_transposed_linear,
+    owning_layer,
+    role_of,
+    unit_axis_of,
+)
 from genewright.backends.torch.sharding import whole
 from genewright.backends.torch.state import states_of
 from genewright.backends.torch.structure import TorchStructure
@@ -160,6 +167,8 @@ def _told(
     shape = tuple(shape)  # torch's own class, until here: its hash is the same
     role = role_of(kind, attribute, shape, is_parameter=is_parameter)
     fan_in, fan_out = fans(shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    if is_transposed_linear(kind):
+        fan_in, fan_out = fan_out, fan_in
     unit_axis = unit_axis_of(kind, role, shape, groups=groups)
     return Tensor(
         name=names[0],

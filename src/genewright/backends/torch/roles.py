@@ -46,6 +46,11 @@ def is_norm(kind: type[nn.Module]) -> bool:
     return kind.__name__.lower().endswith(("norm", "norm1d", "norm2d", "norm3d"))
 
 
+def is_transposed_linear(kind: type[nn.Module]) -> bool:
+    """Whether it is the linear layer, with its kernel transposed, that transformers calls Conv1D."""
+    return kind.__name__ == "Conv1D" and kind.__module__.startswith("transformers.")
+
+
 def groups_of(owner: nn.Module) -> int:
     """Return into how many groups a transposed convolution cuts its channels; 1 for any other layer."""
     return owner.groups if isinstance(owner, _TRANSPOSED) else 1
@@ -56,7 +61,9 @@ def unit_axis_of(kind: type[nn.Module], role: Role, shape: tuple[int, ...], *, g
     if not shape or role == "buffer":
         return None
     if issubclass(kind, _TRANSPOSED) and role == "kernel":
-        return 1 if groups == 1 else None
+        return 1 if groups == 1 else 0 if shape[:2] == (groups, 1) else None
+    if is_transposed_linear(kind) and role == "kernel":
+        return 1
     if role == "embedding":
         return 1
     return 0
