@@ -100,9 +100,10 @@ def without_place(tensor: Tensor, network: Network) -> str:
     if tensor.role == "kernel" and facts.kind == "transposed_convolution" and tensor.unit_axis is None:
         of = f"of {facts.groups} groups, and no axis of its kernel is that of its channels"
         return f"{layer!r} is a transposed convolution {of}"
-    several = len(tensor.shape) > 2 and tensor.unit_axis in (None, len(tensor.shape) - 2) and tensor.shape[-1] > 1
-    if tensor.role == "kernel" and facts.kind == "depthwise_convolution" and several:
-        return f"{layer!r} makes {tensor.shape[-1]} channels of each, which lie along two axes of its kernel"
+    shape = tensor.shape
+    each = shape[-1] if len(shape) > 2 and tensor.unit_axis in (None, len(shape) - 2) else 1
+    if tensor.role == "kernel" and facts.kind == "depthwise_convolution" and each > 1:
+        return f"{layer!r} makes {each} channels of each, which lie along two axes of its kernel"
     inner = f"{layer}.".lstrip(".") + f"parametrizations.{_attribute(tensor).partition('.')[0]}."
     made = [known.class_name for name, known in network.layers.items() if name.startswith(inner)]
     other = [name for name in made if name not in _KEEPING_UNITS]
