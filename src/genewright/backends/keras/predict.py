@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -24,7 +25,16 @@ def predict(model: Any, batch: Any) -> list[NDArray[Any]]:
     """
     with kept_state(model):
         outputs = model(inputs_of(batch), training=False)
-        return [np.array(_numbers(output)) for output in keras.tree.flatten(outputs) if output is not None]
+        return [np.array(_numbers(output)) for output in _leaves(outputs) if output is not None]
+
+
+def _leaves(outputs: Any) -> Iterator[Any]:
+    """Yield what containers hold in Keras's own order, and dataclasses in that of their fields."""
+    for leaf in keras.tree.flatten(outputs):
+        if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
+            yield from _leaves([getattr(leaf, field.name, None) for field in dataclasses.fields(leaf)])
+        else:
+            yield leaf
 
 
 def inputs_of(batch: Any) -> Any:
