@@ -200,7 +200,11 @@ class NotAnEdit(gw.Operator):
 
 @dataclass(frozen=True, kw_only=True)
 class PastTheEnd(gw.Operator):
-    """Names what does not exist."""
+    """Names what does not exist.
+
+    Args:
+        what: What that is, "tensor" or "part".
+    """
 
     what: str = "tensor"
 

@@ -30,7 +30,7 @@ FACES: tuple[type, ...] = (Backend, Store, Memory, Network)
 MAY_BE_LEFT: dict[type, set[str]] = {
     Backend: {"companion", "failures", "gather_inputs", "keep_zeros", "numeric", "other_runs", "rerun"},
     Store: {"forget", "resize", "restructure"},
-    Memory: {"on_device", "perturb", "perturb_at"},
+    Memory: {"on_device", "perturb", "perturb_at", "snapshot"},
     Network: {"_jacobian", "_layers", "_trace", "blueprint", "completed", "name_of", "observe", "spec_like"},
 }
 

@@ -193,9 +193,8 @@ def _check(wanted: tuple[Measure, ...], loss: Any, seed: Seed | None) -> None:
 
 
 def _refuse_unknown(chosen: Where, network: Network) -> None:
-    names = [name for name in network.layers if name]  # the model itself is no layer to name
-    kinds = [network.layers[name].class_name for name in names]
-    if not any(chosen.has_layer(name, kind) for name, kind in zip(names, kinds, strict=True)):
+    if not any(chosen.has_layer(name, layer.class_name) for name, layer in network.layers.items()):
+        names = [name for name in network.layers if name]  # a model that is one layer itself has no name to ask for
         asked = next(iter((*chosen.patterns, *chosen.layers)), "")
         raise SelectionError(f"measure: no layer matches {describe(chosen)}. {did_you_mean(asked, names)}")
 
