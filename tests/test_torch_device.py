@@ -54,4 +54,4 @@ def test_the_kernel_and_main_memory_give_the_same_bytes_and_both_undo() -> None:
     here, there = _run(), _run(TRITON_INTERPRET="1")
     assert here[:-1] == there[:-1]
     assert here[-1] == "0 0"  # main memory is no device to ask
-    assert there[-1] == "32 40"  # 5 mutations, of 4 tensors, made and undone; a part of a tensor is drawn in main memory
+    assert there[-1] == "32 40"  # 5 mutations, of 4 tensors, made and undone; of a part of one it is not asked
