@@ -6,6 +6,7 @@ that transformers' configs use; an encoder and a decoder are told apart by their
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -46,7 +47,8 @@ def layer_count_changes(model: nn.Module, container: str, before: int, order: Se
         general = [c for c in _COUNTS if (getattr(config, c, None) if alone else known.get(c)) == before]
         counts = [*special, *general] if alone or (config is own and len(configs) > 1) else special or general
         for count in counts:
-            yield config, count, len(order)
+            if not isinstance(inspect.getattr_static(type(config), count, None), property):  # that follows by itself
+                yield config, count, len(order)
         if counts:
             yield from list_changes(config, before, order)
         else:
