@@ -47,7 +47,7 @@ def layer_count_changes(model: nn.Module, container: str, before: int, order: Se
         general = [c for c in _COUNTS if (getattr(config, c, None) if alone else known.get(c)) == before]
         counts = [*special, *general] if alone or (config is own and len(configs) > 1) else special or general
         for count in counts:
-            if not isinstance(inspect.getattr_static(cast(object, config), count, None), property):  # that follows by itself
+            if not isinstance(inspect.getattr_static(cast(object, config), count, None), property):  # that one follows
                 yield config, count, len(order)
         if counts:
             yield from list_changes(config, before, order)
