@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime as dt
-import os
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
+from machine import machine
 from torch import nn
 
 import genewright as gw
@@ -107,17 +104,6 @@ WAYS: dict[str, Callable[[nn.Module, list[Any]], None]] = {
     "hooks by hand: four sums": by_hand,
     "captum's LayerActivation and a mean": of_captum,
 }
-
-
-def machine() -> str:
-    """Name the machine, the versions, the date and the load."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return (
-        f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {torch.__version__}; {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, load {os.getloadavg()[0]:.1f}"
-    )
 
 
 def main() -> None:

@@ -14,11 +14,9 @@ import argparse
 import contextlib
 import copy
 import cProfile
-import datetime as dt
 import importlib.util
 import json
 import os
-import platform
 import pstats
 import statistics
 import subprocess
@@ -30,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import machine
 from torch import nn
 
 import genewright as gw
@@ -219,17 +218,6 @@ def resnet(runs: int, before: str | None) -> None:
     print("| | plan | mutate |\n|---|---|---|")
     for name, each in found.items():
         print(f"| {name} | " + " | ".join(f"{min(one[way] for one in each):.2f}" for way in ("plan", "mutate")) + " |")
-
-
-def machine() -> str:
-    """Name the machine, the versions, the date and the load."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return (
-        f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
-        f"Python {platform.python_version()}, torch {torch.__version__}, one thread; {dt.datetime.now(dt.UTC).date()}"
-    )
 
 
 def main() -> None:

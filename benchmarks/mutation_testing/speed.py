@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime as dt
-import os
-import platform
 import resource
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +20,9 @@ from typing import Any
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from machine import machine
 
 import genewright as gw
 
@@ -166,17 +167,6 @@ def memory(count: int) -> str:
     gw.campaign(net, data, gw.Mutants(FLIP, sites="all"), count=count, criterion="any", seed=1, progress=look)
     first = next(pair for pair in seen if pair[0] >= 1000)
     return f"{first[1]} MB at {first[0]:,} mutants, {seen[-1][1]} MB at {seen[-1][0]:,}"
-
-
-def machine() -> str:
-    """Name the machine, the versions, the date and the load."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return (
-        f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {torch.__version__}; {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, load {os.getloadavg()[0]:.1f}"
-    )
 
 
 HEAD = """| network | campaign, weights at random | campaign, a layer at random | `gw.mutated` and forward | by hand | \
