@@ -46,7 +46,7 @@ def executed(notebook: Any, folder: Path) -> Any:
     )
     fresh.cells[:0] = hidden
     place = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(fresh, timeout=300, resources=place, record_timing=False, extra_arguments=_QUIET)
+    client = NotebookClient(fresh, timeout=1800, resources=place, record_timing=False, extra_arguments=_QUIET)
     client.execute()
     del fresh.cells[: len(hidden)]
     for number, cell in enumerate((one for one in fresh.cells if one.cell_type == "code"), start=1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -54,7 +55,7 @@ class Room(ModuleType):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: a module does nothing."""
-        raise SettingError(f"{self._called()} is a module, which cannot be called. {self.looked_for[':call']}")
+        raise SettingError(f"{_called(self)} is a module, which cannot be called. {self.looked_for[':call']}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how it is found in another process; pickles know modules by their exact type alone."""
@@ -64,11 +65,29 @@ class Room(ModuleType):
 
         def __getattr__(self, name: str) -> Any:
             """Say what to write; Python asks here for what it has not found."""
-            known = () if name.startswith("_") else [each for each in dir(self) if each != "looked_for"]
-            raise no_attribute(self._called(), name, known, self.looked_for)
+            known = () if name.startswith("_") else dir(self)
+            raise no_attribute(_called(self), name, known, {**_elsewhere(name), **self.looked_for})
 
-    def _called(self) -> str:
-        return self.__name__.replace("genewright", "gw", 1)
+    def __dir__(self) -> list[str]:
+        """List what is for users; the files of a room are not."""
+        if "__dir__" in vars(self):
+            return list(super().__dir__())
+        hidden = {"annotations", "looked_for"}
+        return sorted(n for n, value in vars(self).items() if n not in hidden and not isinstance(value, ModuleType))
+
+
+def _called(room: ModuleType) -> str:
+    return room.__name__.replace("genewright", "gw", 1)
+
+
+def _elsewhere(name: str) -> dict[str, str]:
+    """Return what to write for a name that another room has."""
+    found = [
+        _called(room)
+        for room in list(sys.modules.values())
+        if isinstance(room, Room) and name in vars(room) and not isinstance(vars(room)[name], ModuleType)
+    ]
+    return {name: f"Write {min(found, key=len)}.{name}."} if found and not name.startswith("_") else {}
 
 
 def open_room(module: ModuleType, call: str, looked_for: Mapping[str, str] | None = None) -> None:

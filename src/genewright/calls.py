@@ -140,7 +140,10 @@ def _refusal(
     example: str,
     hints: Mapping[str, str],
 ) -> SettingError:
-    return SettingError(f"{who} {_trouble(signature, given, hints, said)} Write {example or _least(who, signature)}.")
+    end = "" if example.endswith(".") else "."
+    return SettingError(
+        f"{who} {_trouble(signature, given, hints, said)} Write {example or _least(who, signature)}{end}"
+    )
 
 
 def _least(who: str, signature: inspect.Signature) -> str:

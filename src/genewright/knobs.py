@@ -41,5 +41,7 @@ def knobs(model: Any, example: Any = None) -> Knobs:
     try:
         found = network.structure.widths.verified_knobs()
     except ExampleError as error:
+        if example is not None:
+            raise
         raise ExampleError("gw.knobs has to see the model run once. Write gw.knobs(model, example=x).") from error
     return replace(found, cost=network.cost())

@@ -57,6 +57,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
 
 
+def _in_short(one: str, other: str) -> bool:
+    """Whether one name begins as the other does, or ends in it: acc and sparse_accuracy, for accuracy."""
+    return (len(one) > 2 and other.startswith(one)) or (len(other) > 4 and one.endswith(other))
+
+
 def did_you_mean(name: str, known: Iterable[str], *, shown: int = 5) -> str:
     """Say which known names are nearest; with none near, list the first few.
 
@@ -65,7 +70,9 @@ def did_you_mean(name: str, known: Iterable[str], *, shown: int = 5) -> str:
     """
     options = list(dict.fromkeys(known))
     by_lower = {option.lower(): option for option in reversed(options)}
-    near = [by_lower[n] for n in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.55)]
+    by_lower |= {option.lower(): option for option in options if option[:1] == name[:1]}  # Measure or measure
+    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.55)
+    near = [by_lower[n] for n in close or [n for n in by_lower if _in_short(name.lower(), n)][:3]]
     if near:
         return "Did you mean " + " or ".join(repr(n) for n in near) + "?"
     if not options:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast, final
+from typing import Any, ClassVar, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,10 @@ from genewright.structure import Call, Structure
 from genewright.tensor import Initial, Tensor
 
 NO_EXAMPLE = (
-    "This operator has to see the model run once. Give a sample input: gw.mutate(model, operator, seed=246, example=x)."
+    "This operator has to see the model run once. Give a sample input, example=x, as in "
+    "gw.mutate(model, operator, seed=246, example=x)."
 )
+_NO_MACS = "Multiplications are counted while the model runs on a sample input: gw.cost(model, x)."
 
 
 class Network(ABC):
@@ -33,7 +35,10 @@ class Network(ABC):
 
     Attributes:
         tensors: Every tensor by its (first) name; parameters, then buffers.
+        unseen: What to say where the model would have to be run and cannot be.
     """
+
+    unseen: ClassVar[str] = NO_EXAMPLE
 
     tensors: Mapping[str, Tensor]
     _structure: Structure | None = None
@@ -98,11 +103,11 @@ class Network(ABC):
 
     def _jacobian(self, names: Sequence[str]) -> Jacobian:
         """Return what `jacobian` does."""
-        raise ExampleError(NO_EXAMPLE)
+        raise ExampleError(self.unseen)
 
     def _trace(self) -> Structure:
         """Return how the model computes; `structure` asks once."""
-        raise ExampleError(NO_EXAMPLE)
+        raise ExampleError(self.unseen)
 
     def observe(self, chosen: Callable[[str], bool]) -> tuple[Observer, Any]:
         """Return what shows the units of chosen layers while the model runs, and the example that it is to run on.
@@ -110,7 +115,7 @@ class Network(ABC):
         Raises:
             ExampleError: No example was given, or a checkpoint cannot be run.
         """
-        raise ExampleError(NO_EXAMPLE)
+        raise ExampleError(self.unseen)
 
     @final
     def cost(self) -> Cost:
@@ -120,7 +125,9 @@ class Network(ABC):
         note = ""
         try:
             macs = self.structure.macs()
-        except (ExampleError, UnsupportedError) as error:
+        except ExampleError:
+            note = _NO_MACS if self.unseen is NO_EXAMPLE else self.unseen
+        except UnsupportedError as error:
             note = str(error)
         return Cost(
             parameters=sum(tensor.size for tensor in tensors if tensor.role not in ("statistic", "buffer")),

@@ -80,15 +80,14 @@ def seed_required(
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        fitting = answered(example, {**_HINTS, **(hints or {})})(function)
+        named = example.removeprefix("with ").partition("(")[0]
+        fitting = answered(example, {**_HINTS, **(hints or {})}, who=named)(function)
         known = inspect.signature(function).parameters
 
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if "seed" not in kwargs and len(args) > 1 and all(name in known for name in kwargs):
-                raise SeedError(
-                    f"gw.{function.__name__} needs a seed: without one nobody can repeat the mutation. Write {example}."
-                )
+                raise SeedError(f"{named} needs a seed: without one nobody can repeat the mutation. Write {example}.")
             keywords: dict[str, Any] = kwargs
             if "seed" in keywords:
                 keywords["seed"] = canonical_seed(keywords["seed"])

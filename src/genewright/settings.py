@@ -68,11 +68,12 @@ def check_rate_or_count(owner: Any) -> None:
         )
 
 
-def check_choice(owner: object, name: str, value: object, options: Sequence[str]) -> None:
-    """Refuse what is not one of `options`; the message has the nearest."""
+def check_choice(owner: object, name: str, value: object, options: Sequence[str], *, otherwise: str = "") -> None:
+    """Refuse what is not one of `options`; the message has the nearest, or else what to write `otherwise`."""
     if value not in options:
-        hint = f" {did_you_mean(value, options)}" if isinstance(value, str) else ""
-        raise SettingError(f"{_who(owner)}: {name} is one of {', '.join(options)}; received {value!r}.{hint}")
+        near = did_you_mean(value, options) if isinstance(value, str) else ""
+        hint = near if near.startswith("Did") else otherwise  # all of them are said already
+        raise SettingError(f"{_who(owner)}: {name} is one of {', '.join(options)}; received {value!r}. {hint}".rstrip())
 
 
 def check_names(cls: type, given: Mapping[str, object]) -> None:

@@ -123,3 +123,4 @@ def test_help_names_no_value_behind_a_flag(words: tuple[str, ...], genewright: A
     shown = genewright(*words, "--help")
     assert "--help" in shown.out
     assert "<bool>" not in shown.out
+    assert " range>" not in shown.out

@@ -153,7 +153,7 @@ def test_a_ready_fitness_and_other_strategies(genewright: Any, folder: Path) -> 
     [
         ("seed = 246", "", "seed is missing"),
         ("generations = 3", "generation = 3", "Did you mean 'generations'"),
-        ("generations = 3", 'generations = "3"', "generations cannot be '3'"),
+        ("generations = 3", 'generations = "3"', "generations cannot be '3'. Write generations = 100"),
         ("generations = 3", "generations = 0", "generations must be"),
         ("generations = 3", "", "A run needs an end"),
         ("gaussian-noise", "gausian-noise", "gaussian_noise"),
@@ -194,6 +194,34 @@ def test_what_is_wrong_with_a_file_is_said(genewright: Any, folder: Path, old: s
     assert refused.code in (1, 2)
     assert said in refused.err
     assert not (folder / "champion.safetensors").exists()
+
+
+ALONE = FILE[: FILE.index("[mutation.noise]")]
+
+
+def test_a_name_alone_is_a_mutation_and_a_strategy(genewright: Any, folder: Path) -> None:
+    (folder / "run.toml").write_text(ALONE + 'mutation = "sign-flip"\nstrategy = "hill_climb"\n')
+    assert genewright("evolve", "run.toml", "--json").json()["individuals"] == 4
+    assert b"sign_flip" in (folder / "run.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("strategy = 3", 'Write strategy = {name = "GeneticAlgorithm", population = 50}'),
+        ('strategy = "hill_clim"', "Did you mean 'hill_climb'"),
+        ("strategy = {population = 4}", "strategy: its name is missing. Write strategy = {name ="),
+        ('strategy = "hill_climb"\nmutation = "sign_flop"', "Did you mean 'sign_flip'"),
+        ("mutation = 'zero'", "strategy is missing. Write strategy = {name ="),
+    ],
+)
+def test_a_strategy_that_is_none_is_answered_with_what_to_write(
+    genewright: Any, folder: Path, entry: str, said: str
+) -> None:
+    (folder / "run.toml").write_text(f"{ALONE}{entry}\n")
+    refused = genewright("evolve", "run.toml")
+    assert refused.code in (1, 2)
+    assert said in refused.err
 
 
 def test_a_run_of_python_is_resumed_in_python(genewright: Any, folder: Path) -> None:

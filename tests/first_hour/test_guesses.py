@@ -62,6 +62,24 @@ GUESSES: list[tuple[str, str | None]] = [
     ("gw.where(roles='weight')", r"'kernel'"),
     ("gw.where(roles='kernels')", r"Did you mean 'kernel'"),
     ("gw.mutate(net, gw.Zero(where=gw.where(layers='linear')), seed=1)", r"Layer types: Linear"),
+    # how many of what, and by what
+    (
+        "gw.mutate(net, gw.Narrow('0', by='dead'), seed=1, example=x)",
+        r"by is one of .*\. Dead units .* active_fraction",
+    ),
+    ("gw.mutate(net, gw.Narrow('0', by='entropi'), seed=1, example=x)", r"received 'entropi'. Did you mean 'entropy'"),
+    ("gw.crossover(net, net)", r"Did you mean 'Crossover'"),
+    ("gw.testing.campaign(net, (x, y), seed=1)", r"Write gw.campaign\."),
+    ("gw.Supervised(x, y)", r"Write gw.fitness.Supervised\."),
+    ("gw.neurons.measur(net)", r"Did you mean 'measure'"),
+    ("gw.plan(net, gw.Widen('0'), seed=1)", r"Give a sample input, example=x"),
+    ("gw.mutate(net.state_dict(), gw.Widen('0'), seed=1)", r"it cannot be run.*model = gw.load\(factory, path\)"),
+    ("gw.knobs(gw.mutate(net.state_dict(), gw.Zero(), seed=1), x)", r"model = gw.load\(factory, path\)"),
+    ("gw.evolve(net, len, strategy='hill_climb', generations=1, seed=1)", r"Did you mean 'HillClimb'"),
+    ("gw.resident(net).mutant(gw.Zero())", r"^base.mutant needs a seed"),
+    ("gw.resident()", r"as base: \.\.\.$"),
+    ("gw.compare(net, net, (x, y), metrics='acc')", r"Did you mean 'accuracy'"),
+    ("gw.compare(net, net, (x, y), metrics='sparse_categorical_accuracy')", r"Did you mean 'accuracy'"),
     # models
     ("gw.mutate(net.state_dict(), gw.Zero(), seed=1)", None),
     ("gw.mutate({'state_dict': net.state_dict(), 'epoch': 3}, gw.Zero(), seed=1)", None),
@@ -262,6 +280,19 @@ def test_a_plain_state_dict_of_a_grown_net_loads_with_its_recipe(typed: dict[str
     again = gw.load(net, file, recipe=recipe)
     assert gw.fingerprint(again) == gw.fingerprint(grown)
     assert net[0].out_features == 8
+
+
+def test_the_cost_without_an_example_says_how_to_get_all_of_it(typed: dict[str, Any]) -> None:
+    assert gw.cost(typed["net"]).note.endswith("gw.cost(model, x).")
+    assert "cannot be run" in gw.cost(gw.mutate(typed["net"].state_dict(), gw.Zero(), seed=1)).note
+    assert gw.cost(typed["net"], typed["x"]).note == ""
+
+
+def test_files_of_a_room_are_no_names_of_it() -> None:
+    assert {"measure", "Taylor"} <= set(dir(gw.neurons))
+    assert not {"measuring", "registry", "looked_for"} & set(dir(gw.neurons))
+    assert "Supervised" in dir(gw.fitness)
+    assert "supervised" not in dir(gw.fitness)
 
 
 def test_two_layers_of_one_kind_are_two_settings() -> None:

@@ -1,4 +1,4 @@
-"""Flags in help texts: they take no value, so none is named behind them."""
+"""What help texts name behind an option: nothing behind a flag, and a number is ``<int>``, whatever its range."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any, cast
 from typer.core import TyperCommand, TyperGroup
 
 
-def without_values(parameters: list[Any]) -> list[Any]:
-    """Take the words for a value off flags, where typer would write ``<bool>``."""
+def with_plain_values(parameters: list[Any]) -> list[Any]:
+    """Name values as people do, where typer would write ``<bool>`` or ``<int range>``."""
     for parameter in parameters:
-        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+        if parameter.metavar is not None:
+            continue
+        if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
+        elif (low := getattr(parameter, "min", None)) is not None:
+            parameter.metavar = f"<{type(low).__name__}>"
     return parameters
 
 
@@ -20,7 +24,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return its options and arguments, ``--help`` too."""
-        return without_values(cast("list[Any]", super().get_params(ctx)))
+        return with_plain_values(cast("list[Any]", super().get_params(ctx)))
 
 
 class Group(TyperGroup):
@@ -28,4 +32,4 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return its options and arguments, ``--help`` too."""
-        return without_values(cast("list[Any]", super().get_params(ctx)))
+        return with_plain_values(cast("list[Any]", super().get_params(ctx)))

@@ -34,27 +34,32 @@ def mutation_of(said: Any) -> Any:
     """Return one operator, several by name, or None for none.
 
     Args:
-        said: ``{operator = "gaussian_noise", std = 0.05}``, or such tables by name. Where a setting is an operator
-            (`Sequence`, `OneOf`), it is such a table, too; ``{operator = ..., settings = {...}}`` says the same.
+        said: ``{operator = "gaussian_noise", std = 0.05}``, or such tables by name; an operator without settings by
+            its name alone. Where a setting is an operator (`Sequence`, `OneOf`), it is such a table, too; ``{operator =
+            ..., settings = {...}}`` says the same.
 
     Raises:
         UsageError: There is no such operator, or a setting is unknown or out of range.
     """
     if said is None:
         return None
-    if isinstance(said.get("operator"), str):
+    if isinstance(said, str) or isinstance(said.get("operator"), str):
         return _operator(said)
     return {name: _operator(one) for name, one in said.items()}
 
 
 def strategy_of(said: Any) -> Any:
-    """Return the strategy of ``{name = "genetic_algorithm", population = 50, ...}``.
+    """Return the strategy of ``{name = "genetic_algorithm", population = 50, ...}``, or of its name alone.
 
     Raises:
         UsageError: There is no such one, or a setting is unknown or out of range.
     """
-    settings: dict[str, Any] = dict(cast("Mapping[str, Any]", said)) if isinstance(said, Mapping) else {}
-    name = str(settings.pop("name", ""))
+    settings: dict[str, Any] = dict(cast("Mapping[str, Any]", said)) if isinstance(said, Mapping) else {"name": said}
+    if "name" not in settings:
+        raise UsageError(
+            'strategy: its name is missing. Write strategy = {name = "GeneticAlgorithm", population = 50}.'
+        )
+    name = str(settings.pop("name"))
     form = {key: _nested(value) for key, value in settings.items()}
     try:
         return configured_from_json({"is": snake_case(name).replace("-", "_"), **form})
@@ -132,7 +137,9 @@ def one_entry(said: Any, what: str, known: Iterable[str], sample: str) -> tuple[
 
 
 def _operator(said: Any) -> Any:
-    settings: dict[str, Any] = dict(cast("Mapping[str, Any]", said)) if isinstance(said, Mapping) else {}
+    settings: dict[str, Any] = (
+        dict(cast("Mapping[str, Any]", said)) if isinstance(said, Mapping) else {"operator": said}
+    )
     name = settings.pop("operator", None)
     if not isinstance(name, str):
         raise UsageError(

@@ -37,11 +37,32 @@ _PLAIN = {
 _TABLES = {
     "example": (str, list),
     "fitness": (str, dict),
-    "mutation": dict,
-    "strategy": dict,
+    "mutation": (str, dict),
+    "strategy": (str, dict),
     "executor": (str, dict),
     "train": (str, dict),
     "loggers": dict,
+}
+_SAMPLES = {
+    "model": '"my.models:Net"',
+    "weights": '"net.safetensors"',
+    "store": '"run.db"',
+    "out": '"champion.safetensors"',
+    "seed": "246",
+    "generations": "100",
+    "evaluations": "1000",
+    "seconds": "60",
+    "target": "0.95",
+    "adapt": "true",
+    "repeats": "3",
+    "timeout": "60",
+    "example": '"1x3x32x32"',
+    "fitness": '"my.models:judge"',
+    "mutation": '{operator = "gaussian_noise", std = 0.02}',
+    "strategy": '{name = "GeneticAlgorithm", population = 50}',
+    "executor": "{processes = 4}",
+    "train": '"my.models:train"',
+    "loggers": '{csv = "run.csv"}',
 }
 
 
@@ -80,10 +101,11 @@ class RunFile:
             if key not in kinds:
                 raise UsageError(f"{name}: there is no entry {key!r}. {did_you_mean(key, kinds)}")
             if not isinstance(value, kinds[key]) or (isinstance(value, bool) and kinds[key] is not bool):
-                raise UsageError(f"{name}: {key} cannot be {value!r}.")
+                raise UsageError(f"{name}: {key} cannot be {value!r}. Write {key} = {_SAMPLES[key]}.")
         for key in ("model", "fitness", "strategy", "seed", "store"):
             if key not in entries:
-                raise UsageError(f"{name}: {key} is missing. See docs/guides/evolution.md for a whole file.")
+                whole = "genewright evolve --help shows a whole file"
+                raise UsageError(f"{name}: {key} is missing. Write {key} = {_SAMPLES[key]}; {whole}.")
         return cls(entries)
 
     def model(self) -> tuple[Any, Any]:

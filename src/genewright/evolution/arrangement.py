@@ -15,12 +15,14 @@ from genewright.evolution.executors.usual import usual
 from genewright.evolution.limits import Limits
 from genewright.evolution.mutations import Mutations
 from genewright.evolution.stores.tables import FORMAT
+from genewright.evolution.strategies.configured import names_of
 from genewright.evolution.strategies.strategy import Strategy
 from genewright.evolution.trained_weights import TrainedWeights
 from genewright.evolution.training import Training
 from genewright.example import example_fingerprint
 from genewright.fitness.fitness import check_fitness, signature_of
 from genewright.mutate import fingerprint
+from genewright.names import did_you_mean
 from genewright.seeding import Seed, seed_to_json
 from genewright.settings import check_integer, check_positive
 
@@ -97,6 +99,8 @@ def _check(fitness: Any, strategy: Any, executor: Any, repeats: Any, timeout: An
     check_fitness("fitness", fitness)
     if not isinstance(strategy, Strategy):
         hint = " Make one of the class, with its settings." if isinstance(strategy, type) else ""
+        if isinstance(strategy, str):
+            hint = f" {did_you_mean(strategy, names_of(Strategy))}"
         raise SettingError(f"strategy= is a strategy such as gw.GeneticAlgorithm(); received {strategy!r}.{hint}")
     if training is not None and not strategy.hands_on():
         raise SettingError(

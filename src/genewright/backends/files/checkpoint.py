@@ -80,6 +80,11 @@ class Checkpoint:
 class CheckpointNetwork(Network):
     """The read-only view of a checkpoint: roles are guessed from names, every float tensor counts as trainable."""
 
+    unseen = (
+        "A checkpoint is tensors alone: it cannot be run, and this has to see a model run. Load it into its model: "
+        "model = gw.load(factory, path)."
+    )
+
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._entries = checkpoint.entries
         self._state = checkpoint.state

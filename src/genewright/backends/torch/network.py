@@ -38,7 +38,7 @@ from genewright.errors import ExampleError
 from genewright.example import examples_of
 from genewright.jacobian import Jacobian
 from genewright.layer import Layer
-from genewright.network import NO_EXAMPLE, Network
+from genewright.network import Network
 from genewright.spec import Spec
 from genewright.state import State
 from genewright.structure import Call, Structure
@@ -64,7 +64,7 @@ class TorchNetwork(Network):
 
     def _trace(self) -> Structure:
         if self._example is None:
-            raise ExampleError(NO_EXAMPLE)
+            raise ExampleError(self.unseen)
         return TorchStructure(unwrapped(self._model), self._example, self._others)
 
     def observe(self, chosen: Callable[[str], bool]) -> tuple[TorchObserver, Any]:

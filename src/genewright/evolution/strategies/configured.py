@@ -62,6 +62,11 @@ def configured_from_json(form: Any) -> Any:
         raise StoreError(f"The run's strategy cannot be read: {error}") from error
 
 
+def names_of(kind: type) -> list[str]:
+    """Return the names of the classes of a kind, as they are written."""
+    return [cls.__name__ for cls in _known.values() if issubclass(cls, kind) and cls is not kind]
+
+
 def _decoded(value: Any, kind: str) -> Any:
     if "Where" in kind:
         return Where.from_json(value)

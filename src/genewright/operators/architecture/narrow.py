@@ -26,6 +26,7 @@ from genewright.widths.knob import Knob
 from genewright.widths.widths import Widths
 
 REPAIRS = ("none", "least_squares")
+_MEASURED = "Dead units are those of the least active_fraction. What else was measured on data is said by units=[0, 3]."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,7 @@ class Narrow(Operator):
             check_positive(self, "factor", self.factor)
             if self.factor is not None and self.factor >= 1:
                 raise SettingError(f"Narrow: factor must be below 1; received {self.factor!r}. gw.Widen adds units.")
-        check_choice(self, "by", self.by, choices())
+        check_choice(self, "by", self.by, choices(), otherwise=_MEASURED)
         check_choice(self, "repair", self.repair, REPAIRS)
 
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Narrow:
