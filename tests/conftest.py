@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from importlib import import_module
@@ -35,6 +36,12 @@ networks: Any = import_module("tests.networks") if find_spec("torch") is not Non
 hypothesis.settings.register_profile("fast", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.register_profile("full", deadline=None, max_examples=100, print_blob=True)
 hypothesis.settings.load_profile("fast")
+
+
+def pytest_collection_finish() -> None:
+    """Frameworks and collected tests stay: looking through them for garbage, again and again, takes long."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import re
 import subprocess
@@ -72,7 +73,13 @@ def late_imports(tree: ast.Module) -> set[str]:
 
 MODULES = {module_name(path) for path in HOUSE.rglob("*.py")}
 FILES = [path for path in sorted(HOUSE.rglob("*.py")) if path not in (HOUSE / "__init__.py", HOUSE / "__main__.py")]
-TREES = {module_name(path): ast.parse(path.read_text()) for path in FILES}
+
+
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    """Return what every file says, parsed when it is asked for: not by a worker that runs none of these tests."""
+    return {module_name(path): ast.parse(path.read_text()) for path in FILES}
+
 
 FOUND_BY_NAME = "a framework's part is imported only where that framework already is"
 COSTS_TIME = "importing it takes long, and most processes do not need it"
@@ -108,7 +115,7 @@ LATE = {
 
 def test_every_room_is_on_the_page_once_and_every_room_on_the_page_exists() -> None:
     listed = [room for line in rooms() for room in line]
-    present = {room_of(name) for name in TREES}
+    present = {room_of(name) for name in trees()}
     assert sorted(listed) == sorted(set(listed))
     assert present - set(listed) == set(), "write the new room into docs/architecture.md"
     assert set(listed) - present == set(), "docs/architecture.md has rooms that do not exist"
@@ -118,17 +125,19 @@ def test_imports_point_upward_and_none_is_relative() -> None:
     height = {room: place for place, line in enumerate(rooms()) for room in line}
     downward = [
         f"{name} imports {other}, which is further down in the house"
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         for other in sorted(imports(tree))
         if height.get(room_of(other), 0) > height[room_of(name)]
     ]
-    relative = [n for n, t in TREES.items() for node in ast.walk(t) if isinstance(node, ast.ImportFrom) and node.level]
+    relative = [
+        n for n, t in trees().items() for node in ast.walk(t) if isinstance(node, ast.ImportFrom) and node.level
+    ]
     assert downward == []
     assert relative == []
 
 
 def test_late_imports_are_the_listed_ones() -> None:
-    found = {(name, other) for name, tree in TREES.items() for other in late_imports(tree)}
+    found = {(name, other) for name, tree in trees().items() for other in late_imports(tree)}
     assert found - set(LATE) == set(), "import at the top of the file; where that cannot be, say why in LATE"
     assert set(LATE) - found == set(), "these are gone: take them off the list"
 
@@ -162,7 +171,7 @@ def test_no_function_of_a_package_has_the_name_of_a_module_in_it() -> None:
 
 def test_imports_have_no_cycle() -> None:
     """Between files: what one line of the page leaves open. (What is loaded only when it is used comes later.)"""
-    edges = {name: {o for node in tree.body for o in _named(node)} - {name} for name, tree in TREES.items()}
+    edges = {name: {o for node in tree.body for o in _named(node)} - {name} for name, tree in trees().items()}
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -299,7 +308,7 @@ def test_no_message_of_a_backend_begins_with_an_operators_name() -> None:
     assert begin.match("GrowKernel: 'conv' is no convolution")
     found = [
         f"{name}: {node.value}"
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         if name.startswith("genewright.backends.")
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and begin.match(node.value)
