@@ -55,13 +55,13 @@ class Donors:
         operators: Iterable[AnyOperator] = (),
         example: Any = None,
     ) -> None:
-        named: dict[str, Any] = (
-            {str(name): model for name, model in models.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            if isinstance(models, Mapping)
-            else {f"donor {place}": model for place, model in enumerate(models or ())}
-        )
-        asked = (name for operator in operators for name in donors_of(operator))
-        named.update({name: name.of for name in asked if isinstance(name, DonorReference)})
+        named: dict[str, Any] = {}
+        if isinstance(models, Mapping):
+            named = {str(name): model for name, model in models.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        elif models is not None:
+            named = {f"donor {place}": model for place, model in enumerate(models)}
+        for operator in operators:
+            named.update((name, name.of) for name in donors_of(operator) if isinstance(name, DonorReference))
         self._models = {name: as_network(m, changing=changing) for name, m in named.items()}
         self._opened: dict[str, Donor] = {}
         self._example = example

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 import blake3
@@ -52,9 +53,13 @@ def form_of(network: Network) -> str:
 
     A fingerprint says that two networks differ; with these it can be said in what.
     """
-    tensors = sorted(network.tensors.values(), key=lambda tensor: tensor.name)
-    names = "\0".join(tensor.name for tensor in tensors)
-    shapes = "\0".join(f"{tensor.name} {tensor.dtype} {tensor.shape}" for tensor in tensors)
+    return _form_of(tuple([(tensor.name, tensor.dtype, tensor.shape) for tensor in network.tensors.values()]))
+
+
+@functools.lru_cache(maxsize=64)  # one model again and again
+def _form_of(told: tuple[tuple[str, str, tuple[int, ...]], ...]) -> str:
+    names = "\0".join(sorted(name for name, _, _ in told))
+    shapes = "\0".join(f"{name} {dtype} {shape}" for name, dtype, shape in sorted(told))
     return ":".join(blake3.blake3(text.encode()).digest(_FORM_BYTES).hex() for text in (names, shapes))
 
 
@@ -99,7 +104,12 @@ def _entry(network: Network, name: str) -> bytes:
     tensor, data = network.tensors[name], network.raw(name)
     large = data.nbytes >= _PARALLEL_BYTES
     digest = (blake3.blake3(data, max_threads=blake3.blake3.AUTO) if large else blake3.blake3(data)).digest()
-    return f"{tensor.dtype} {','.join(map(str, tensor.shape))} ".encode() + digest
+    return _prefix(tensor.dtype, tensor.shape) + digest
+
+
+@functools.lru_cache(maxsize=4096)
+def _prefix(dtype: str, shape: tuple[int, ...]) -> bytes:
+    return f"{dtype} {','.join(map(str, shape))} ".encode()
 
 
 def _digest(entries: Iterable[tuple[str, bytes]]) -> str:

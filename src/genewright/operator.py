@@ -284,12 +284,14 @@ def as_operators(who: str, value: Any) -> tuple[AnyOperator, ...]:
         SettingError: There is none, or something else is among them.
         UnknownNameError: No operator has a name that is given.
     """
+    if isinstance(value, Operator):
+        return (value,)
     if isinstance(value, Mapping):
         raise SettingError(
             f"{who}: expected an operator, or a list of operators; received a dict. Write gw.Zero(rate=0.1), or of a "
             "dict of operators list(operators.values())."
         )
-    one = isinstance(value, str | Operator | Combinator) or not isinstance(value, Iterable)
+    one = isinstance(value, str | Combinator) or not isinstance(value, Iterable)
     given = cast("tuple[Any, ...]", (value,) if one else tuple(cast("Iterable[Any]", value)))
     if not given:
         raise SettingError(f"{who}: expected at least one operator; received none.")

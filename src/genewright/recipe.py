@@ -242,8 +242,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
+
+
 def _compact(form: Any) -> str:
-    return json.dumps(form, separators=(",", ":"))
+    return _COMPACT.encode(form)
 
 
 def _parsed(text: str | bytes) -> object:

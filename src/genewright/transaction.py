@@ -397,26 +397,27 @@ class Transaction:
     ) -> tuple[Any, tuple[Line, ...]]:
         """Apply edits; return the model as it is then, and what a plan says of them."""
         lines: list[Line] = []
-        sizes = self._sizes(edits)
+        limit = site.store.limit
+        sizes = self._sizes(edits) if self.meter.shows else []
         for at, edit in enumerate(edits):
             if at in late:
                 edit.check((site.store, *site.donors))
-            if site.store.limit is not None and edit.nbytes(site.store) > site.store.limit:
+            if limit is not None and edit.nbytes(site.store) > limit:
                 raise UnsupportedError(
-                    f"The recipe asks for tensors of {edit.nbytes(site.store):,} bytes, and {site.store.limit:,} are "
+                    f"The recipe asks for tensors of {edit.nbytes(site.store):,} bytes, and {limit:,} are "
                     "allowed for this base. Nothing has been changed."
                 )
             if self._dry:
                 lines.extend(edit.lines(site.store))
             edit.apply(site)
-            if self.meter.shows:
+            if sizes:
                 self.meter.at(sum(sizes[: at + 1]), sum(sizes))
             checkpoint()
         return site.store.finish(), tuple(lines)
 
     def _sizes(self, edits: Sequence[Edit]) -> list[int]:
-        """Return about how much work each edit is, where somebody sees it: the elements that it may change."""
-        if self._network is None or not self.meter.shows:
+        """Return about how much work each edit is: the elements that it may change."""
+        if self._network is None:
             return [1] * len(edits)
         known = self._network.tensors
         return [1 + sum(known[name].size for name in edit.tensors() if name in known) for edit in edits]

@@ -231,7 +231,7 @@ class Site:
         with memory.open() as opened:
             values = opened if tensor is memory.tensor else _numbers(opened)
             if not part:
-                note = None if add is None else _noted(add, memory, 0, None)
+                note = None if add is None else _noted(add, memory)
                 gw_noise.apply(values, change, stream, dtype=tensor.dtype, journal=note)
                 return
             for start, stop, inside in pieces(part, tensor.shape):
@@ -249,7 +249,7 @@ class Site:
         if memory.perturb_at(change, stream, elements, add):
             return
         with memory.open() as opened:
-            note = None if add is None else _noted(add, memory, 0, None)
+            note = None if add is None else _noted(add, memory)
             dtype = _in_parts(memory.tensor).dtype
             gw_noise.apply_at(_numbers(opened), elements, change, stream, dtype=dtype, journal=note)
 
@@ -317,13 +317,15 @@ def _numbers(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _noted(
-    add: Callable[[Callable[[], None]], None], memory: Memory, start: int, stop: int | None
+    add: Callable[[Callable[[], None]], None], memory: Memory, start: int = 0, stop: int | None = None
 ) -> Callable[[Undo], None]:
+    """Return what adds the undo of a stretch to a journal; without a stop, of the whole tensor."""
+    whole = stop is None and memory.tensor.dtype not in COMPLEX
+
     def note(undo: Undo) -> None:
         def restore() -> None:
             with memory.open() as values:
-                numbers = _numbers(values)
-                undo.restore(numbers if stop is None else numbers[start:stop])
+                undo.restore(values if whole else _numbers(values)[start:stop])
 
         add(restore)
 

@@ -39,24 +39,32 @@ class InPlace(Elements):
     A class and no generator, since a small tensor takes less time than a generator.
     """
 
-    __slots__ = ("_address", "_elements", "_tensor", "_tracked")
+    __slots__ = ("_address", "_elements", "_tracked", "tensor")
 
     def __init__(self, tensor: torch.Tensor) -> None:
-        self._tensor = tensor
-        self._elements: NDArray[Any] | None = None
-        self._address = 0
+        self.tensor = tensor
         self._tracked = not tensor.is_inference()
+        self._address = 0
+        self._elements: NDArray[Any] | None = None
 
-    def __enter__(self) -> NDArray[Any]:
-        address = self._tensor.data_ptr()  # share_memory_() moves what a tensor holds
+    def elements(self) -> NDArray[Any]:
+        """Return the elements, to be read; who writes them enters."""
+        address = self.tensor.data_ptr()  # share_memory_() moves what a tensor holds
         if self._elements is None or address != self._address:
-            self._elements, self._address = _as_numpy(self._tensor).reshape(-1), address
+            self._elements, self._address = _as_numpy(self.tensor).reshape(-1), address
         return self._elements
+
+    __enter__ = elements
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         if kind is None and self._tracked:
             # The bytes changed behind autograd's back: tell it, so that a stale graph is an error.
-            _increment_version(self._tensor)
+            _increment_version(self.tensor)
+
+    def belongs_to(self, tensor: torch.Tensor) -> bool:
+        """Whether these are the elements of a tensor, which may have been given other memory or another layout."""
+        own = self.tensor
+        return tensor.data_ptr() == own.data_ptr() and tensor.is_contiguous() and tensor.numel() == own.numel()
 
 
 class _Copied(Elements):

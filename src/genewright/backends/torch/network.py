@@ -17,7 +17,7 @@ from torch import nn
 from genewright.backends.torch.facts import facts_of
 from genewright.backends.torch.initial import initial_of
 from genewright.backends.torch.jacobian import TorchJacobian
-from genewright.backends.torch.memory import in_main_memory
+from genewright.backends.torch.memory import InPlace, lies_in_order
 from genewright.backends.torch.new_layer_sizes import completed, spec_like
 from genewright.backends.torch.observing import TorchObserver
 from genewright.backends.torch.restructure.blueprint import new_layer
@@ -29,7 +29,7 @@ from genewright.backends.torch.roles import (
     role_of,
     unit_axis_of,
 )
-from genewright.backends.torch.sharding import whole
+from genewright.backends.torch.sharding import is_sharded, whole
 from genewright.backends.torch.state import states_of
 from genewright.backends.torch.structure import TorchStructure
 from genewright.backends.torch.tensors import Member, inventory_of, members_of, stable_name, unwrapped
@@ -55,6 +55,7 @@ class TorchNetwork(Network):
     def __init__(self, model: nn.Module, example: Any = None) -> None:
         self.members, self._whole = inventory_of(model)
         self.tensors = {name: _tensor(name, member) for name, member in self.members.items()}
+        self._in_place: dict[str, InPlace] = {}
         self._model = model
         self._example, *self._others = examples_of(example)
 
@@ -125,17 +126,31 @@ class TorchNetwork(Network):
         """Look again at one tensor whose shape has changed."""
         name = member.names[0]
         self.tensors = {**self.tensors, name: _tensor(name, member)}
+        self._in_place.pop(name, None)
+
+    def in_place(self, name: str) -> InPlace | None:
+        """Return a tensor's elements where they lie; None where they are not whole and in order in main memory.
+
+        A step reads and writes them several times, so they are looked up once.
+        """
+        held = self.members[name].tensor
+        known = self._in_place.get(name)
+        if known is None or not known.belongs_to(held):
+            if is_sharded(held) or not lies_in_order(held):
+                return None
+            known = self._in_place[name] = InPlace(held.detach())
+        return known
 
     def raw(self, name: str) -> memoryview:
-        tensor = whole(self.members[name].tensor)
-        values = in_main_memory(tensor) if self.tensors[name].dtype in FLOATS else None  # NumPy lacks some others
-        if values is None:
+        in_place = self.in_place(name) if self.tensors[name].dtype in FLOATS else None  # NumPy lacks some others
+        if in_place is None:
+            tensor = whole(self.members[name].tensor)
             tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
             data: NDArray[Any] = tensor.view(torch.uint8).numpy()
         else:
-            data = values.view(np.uint8)
+            data = in_place.elements().view(np.uint8)
         if sys.byteorder == "big":
-            width = tensor.element_size()
+            width = self.members[name].tensor.element_size()
             data = data.reshape(-1, width)[:, ::-1].reshape(-1)
         return data.data
 
@@ -145,10 +160,11 @@ class TorchNetwork(Network):
 
 
 def _tensor(name: str, member: Member) -> Tensor:
-    layer, owner, attribute = owning_layer(member)
-    about = (type(owner), attribute, groups_of(owner), layer, member.is_parameter, member.trainable)
-    names = member.names if name == member.names[0] else (name, *member.names[1:])
-    told = _told(names, *about, member.tensor.shape, member.tensor.dtype)
+    owner, held, names = member.owner, member.tensor, member.names
+    layer, attribute = owning_layer(member)
+    names = names if name == names[0] else (name, *names[1:])
+    groups, is_parameter, trainable = groups_of(owner), member.is_parameter, member.trainable
+    told = _told(names, type(owner), attribute, groups, layer, is_parameter, trainable, held.shape, held.dtype)
     return dataclasses.replace(told, shares=member.shares) if member.shares else told
 
 

@@ -12,16 +12,16 @@ _EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
-def owning_layer(member: Member) -> tuple[str, nn.Module, str]:
-    """Return (layer name, layer, attribute); a parametrized tensor belongs to the layer that it parametrizes."""
+def owning_layer(member: Member) -> tuple[str, str]:
+    """Return (layer name, attribute); a parametrized tensor belongs to the layer that it parametrizes."""
     if not isinstance(member.owner, parametrize.ParametrizationList):
-        return member.layer, member.owner, member.attribute
+        return member.layer, member.attribute
     parts = member.layer.split(".")
     if "parametrizations" in parts:
         layer = ".".join(parts[: parts.index("parametrizations")])
         whole = member.attribute == "original"
-        return layer, member.owner, parts[-1] if whole else f"{parts[-1]}.{member.attribute}"
-    return member.layer, member.owner, member.attribute
+        return layer, parts[-1] if whole else f"{parts[-1]}.{member.attribute}"
+    return member.layer, member.attribute
 
 
 def role_of(kind: type[nn.Module], attribute: str, shape: tuple[int, ...], *, is_parameter: bool) -> Role:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genewright.backends.torch.device import perturb_elements, perturb_on_device, reachable
-from genewright.backends.torch.memory import Elements, InPlace, elements_of, lies_in_order
+from genewright.backends.torch.memory import Elements, InPlace, elements_of
 from genewright.backends.torch.network import TorchNetwork
 from genewright.backends.torch.restructure import restructure
 from genewright.backends.torch.restructure.blueprint import new_layer
@@ -37,17 +37,14 @@ _OTHER = {torch.float32: torch.float64, torch.complex64: torch.complex128, torch
 class TorchMemory(Memory):
     """A torch tensor's elements, in main memory or on a device."""
 
-    def __init__(self, tensor: Tensor, held: torch.Tensor) -> None:
+    def __init__(self, tensor: Tensor, held: torch.Tensor, in_place: InPlace | None = None) -> None:
         self.tensor = tensor
-        self._held = held.detach()  # the same memory, also after the parameter has been given another
-        self._in_place: InPlace | None = None
+        self._in_place = in_place
+        # the same memory, also after the parameter has been given another
+        self._held = held.detach() if in_place is None else in_place.tensor
 
     def open(self) -> Elements:
-        if self._in_place is None:
-            if not lies_in_order(self._held):
-                return elements_of(self._held)
-            self._in_place = InPlace(self._held)  # an undo opens it again: the same array does
-        return self._in_place
+        return elements_of(self._held) if self._in_place is None else self._in_place
 
     def on_device(self) -> Any | None:
         return None if self._held.device.type == "cpu" else self._held
@@ -102,9 +99,11 @@ class TorchStore(Store):
 
     def memory(self, name: str) -> Memory:
         network = self._view or self._network()
-        tensor = network.tensor(name)
-        held = network.members[tensor.name].tensor
-        return ShardedMemory(tensor, local_shard(name, held)) if is_sharded(held) else TorchMemory(tensor, held)
+        tensor = network.tensors.get(name) or network.tensor(name)
+        held, in_place = network.members[tensor.name].tensor, network.in_place(tensor.name)
+        if in_place is None and is_sharded(held):
+            return ShardedMemory(tensor, local_shard(name, held))
+        return TorchMemory(tensor, held, in_place)
 
     def resize(self, name: str, axis: int, index: NDArray[Any]) -> None:
         refuse_wrapped(self._model)

@@ -98,7 +98,8 @@ def inventory_of(model: nn.Module) -> Inventory:
     whole = True
     for one in _walk(model, kinds):
         held = one.tensor
-        if not (type(held) in _USUAL and _lies_in_rows(held)):
+        usual = type(held) in _USUAL and held.layout is _STRIDED and held.is_contiguous()
+        if not usual or held.is_meta or held.is_quantized:  # else it lies in rows: nothing more has to be asked
             _refuse_unreadable(one.names[0], held)
             if left_alone(held) is not None:
                 whole = False
@@ -237,11 +238,6 @@ def layers_under_stable_names(model: nn.Module) -> dict[str, nn.Module]:
 
 _USUAL = (nn.Parameter, torch.Tensor)
 _STRIDED = torch.strided
-
-
-def _lies_in_rows(tensor: torch.Tensor) -> bool:
-    """Whether a tensor of torch's own classes lies in memory row by row: then nothing else has to be asked."""
-    return tensor.layout is _STRIDED and tensor.is_contiguous() and not tensor.is_meta and not tensor.is_quantized
 
 
 def _refuse_unreadable(name: str, tensor: torch.Tensor) -> None:

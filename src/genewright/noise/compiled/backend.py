@@ -85,25 +85,25 @@ def apply(
     about, flips = described(change, copysign(1, change.scale), dtype, values.itemsize)
     words, tables = about[:], None
     put_stream(words, call.NOISE, stream, NOISE)
-    put_stream(words, call.OTHER, stream, BIT if words[call.OPERATION] == call.FLIP else ROUND)
+    if (flipping := words[call.OPERATION] == call.FLIP) or words[call.STOCHASTIC]:
+        put_stream(words, call.OTHER, stream, BIT if flipping else ROUND)
     if masked:
         tables = _quantiles(change.rate)
         _describe_mask(words, change.rate, stream, tables)
-        words[call.CROWDED] = int(change.rate > CROWDED and words[call.OPERATION] != call.FLIP and not sparse)
-    told = _told(words, values, start, parts)
-    tasks = [partial(run_kernel, run, each, (values, flips, tables)) for each in told]
-    crew = Crew(tasks) if len(tasks) > 1 else None
+        words[call.CROWDED] = int(change.rate > CROWDED and not flipping and not sparse)
+    told, held = _told(words, values, start, parts), (values, flips, tables)
+    crew = Crew([partial(run_kernel, run, each, held) for each in told]) if len(told) > 1 else None
     if journal is not None:
-        noted = [
-            _noted(each, values[a:b], a, _room(stream, change.rate, start + a, start + b))
-            for (a, b), each in zip(parts if sparse else (), told, strict=False)
-        ]
-        old = noted if sparse else [Noted(0, values.copy())]
-        journal(Undo(len(values), values.dtype, old, settle=None if crew is None else crew.settle))
+        if sparse:
+            room = [_room(stream, change.rate, start + a, start + b) for a, b in parts]
+            old = [_noted(one, values[a:b], a, r) for one, (a, b), r in zip(told, parts, room, strict=True)]
+        else:
+            old = [Noted(0, values.copy())]
+        journal(Undo(len(values), values.dtype, old, None if crew is None else crew.settle))
     if crew is not None:
         crew.run()
     else:
-        tasks[0]()
+        run_kernel(run, told[0], held)
 
 
 def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64]:
@@ -120,11 +120,11 @@ def mask(stream: Stream, rate: float, start: int, stop: int) -> NDArray[np.int64
 
 
 def _told(words: Words, values: NDArray[Any], start: int, parts: list[tuple[int, int]]) -> list[Words]:
-    """Return what a kernel is told of each part of the values."""
+    """Return what a kernel is told of each part of the values; of a single one in the words themselves."""
     told: list[Words] = []
     address = address_of(values)
     for a, b in parts:
-        each = words[:]
+        each = words[:] if len(parts) > 1 else words
         each[call.VALUES], each[call.SIZE], each[call.FIRST] = address + a * values.itemsize, b - a, start + a
         told.append(each)
     return told

@@ -29,7 +29,7 @@ def randomize_constant_params(model: nn.Module, *, dtype: torch.dtype | None = t
         tensor = member.tensor
         if not tensor.is_floating_point() or not tensor.numel():
             continue
-        _, owner, attribute = owning_layer(member)
+        owner, (_, attribute) = member.owner, owning_layer(member)
         role = role_of(type(owner), attribute, tuple(tensor.shape), is_parameter=member.is_parameter)
         flat = tensor.detach().reshape(-1)
         if role == "norm_weight" or (role == "statistic" and "var" in attribute):
