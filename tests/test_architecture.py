@@ -90,9 +90,13 @@ LATE = {
     ("genewright.backends", "genewright.backends.keras"): FOUND_BY_NAME,
     ("genewright.backends", "genewright.backends.torch"): FOUND_BY_NAME,
     ("genewright.backends.torch.device", "genewright.noise.cuda"): BEHIND_A_CHECK,
+    ("genewright.backends.torch.integrations", "genewright.integrations.huggingface_hub"): FOUND_BY_NAME,
+    ("genewright.backends.torch.integrations", "genewright.integrations.timm"): FOUND_BY_NAME,
     ("genewright.backends.torch.integrations", "genewright.integrations.transformers"): FOUND_BY_NAME,
     ("genewright.conformance.cases", "genewright.conformance"): FOUND_BY_NAME,
     ("genewright.evolution.run", "genewright.report.evolution.page"): "a run writes its page when it is asked to",
+    ("genewright.folders", "genewright.integrations.huggingface_hub.folder"): FOUND_BY_NAME,
+    ("genewright.folders", "genewright.integrations.timm.folder"): FOUND_BY_NAME,
     ("genewright.folders", "genewright.integrations.transformers.folder"): FOUND_BY_NAME,
     (
         "genewright.files",

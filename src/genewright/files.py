@@ -13,7 +13,7 @@ from genewright.backends.files import read_checkpoint
 from genewright.backends.files.checkpoint import RECIPE
 from genewright.calls import answered
 from genewright.errors import EditError, FileError, RecipeError, SettingError, UnknownNameError, UnsupportedError
-from genewright.folders import is_folder, load_folder, save_folder, saves_as_folder
+from genewright.folders import described, is_folder, load_folder, save_folder, saves_as_folder
 from genewright.recipe import Recipe, history_of, history_to_json, no_path, step_text
 from genewright.references import is_layer, said
 from genewright.reshape import MOST_TIMES, reshape
@@ -43,9 +43,10 @@ def save(
     Args:
         model: A torch module, a Keras model or a checkpoint. A checkpoint may also be written as the kind of file that
             it was read from; a Keras model as .keras, .weights.h5 or .h5, too.
-        path: The file to write, atomically; of an adapter its folder; or a folder, for a model of transformers (config,
-            tensors, recipe.json and a model card, which `from_pretrained` reads where the config can say what has
-            changed, and ``gw.load(path)`` always) and for a checkpoint that was read from one.
+        path: The file to write, atomically; of an adapter its folder; or a folder, for a model of transformers, of timm
+            or of a class with huggingface_hub's `PyTorchModelHubMixin` (config, tensors, recipe.json and a model card,
+            which the library reads where the config can say what has changed, and ``gw.load(path)`` always; of the
+            mixin ``gw.load(Net, path)``) and for a checkpoint that was read from one.
         overwrite: Whether an old file may be replaced; it keeps its permissions. "force" also replaces a read-only one,
             and makes the file that a dangling link stands for.
         format: "peft" for a LoRA adapter; None for what the path's end says.
@@ -105,12 +106,13 @@ def load(factory: Callable[..., Any] | str | Path, path: str | Path | None = Non
     """Make a model and read into it the tensors, and the recipe, that `save` wrote.
 
     A file that holds a whole Keras model (.keras, or .h5) needs no factory: ``gw.load("mutant.keras")`` loads it in
-    safe mode. So does a folder of transformers, with shards or without: ``gw.load("mutant")``.
+    safe mode. So does a folder of transformers, with shards or without, and one of timm: ``gw.load("mutant")``.
 
     Args:
         factory: Makes the model, as the base was made; its weights do not matter. Where the recipe changed layers or
             widths, they are changed again from what the recipe says, without the base's weights or an example. A model
-            instead of a factory is copied, and stays as it is.
+            instead of a factory is copied, and stays as it is. A class with huggingface_hub's mixin is made with the
+            settings of the folder's config.
         path: A file that `save` wrote, or for a Keras model one that Keras wrote; with `recipe`, also what
             ``torch.save(mutant.state_dict(), path)`` wrote.
         recipe: The recipe, or the path of its file, where the tensors' file does not hold it.
@@ -135,7 +137,7 @@ def load(factory: Callable[..., Any] | str | Path, path: str | Path | None = Non
         given = read_recipe(recipe) if isinstance(recipe, str | Path) else recipe
         text = history_to_json(tuple(map(step_text, given.nodes)))
     made = None if text is None else Recipe.from_json(text)
-    backend, model = _base(factory)
+    backend, model = _base(described(factory, Path(path)))
     if made is not None and saves_as_folder(model):
         model = backend.copy(model)  # its config may be that of the factory's next model
     if made is not None:

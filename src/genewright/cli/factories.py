@@ -41,6 +41,11 @@ def brings_weights(text: str) -> bool:
     return text.startswith("hf:")
 
 
+def comes_as_folder(text: str) -> bool:
+    """Whether what a word names can be written as a folder of its library, too."""
+    return found_at(text) == "folder" or text.startswith(("hf:", "timm:"))
+
+
 def _is_there(text: str) -> bool:
     return bool(found_at(text))
 
@@ -114,7 +119,9 @@ def _of_library(library: str, name: str) -> Callable[..., Any]:
     """Return what makes a library's model of this name, without any download unless an argument asks for one."""
     if library == "hf" and not Path(name, "config.json").is_file():
         raise UnknownNameError(f"hf:{name}: there is no {Path(name, 'config.json')}; save_pretrained writes one.")
-    module = {"hf": "transformers"}.get(library, library)
+    if library == "hf":
+        return functools.partial(_from_folder, name)
+    module = library
     try:
         with held_back():
             found: Any = importlib.import_module(module)
@@ -122,8 +129,6 @@ def _of_library(library: str, name: str) -> Callable[..., Any]:
         raise UnsupportedError(f"{library}:{name} needs {module}: pip install {module} ({error}).") from error
     except Exception as error:
         raise UnsupportedError(f"{library}:{name}: importing {module} fails: {_first_line(error)}.") from error
-    if library == "hf":
-        return functools.partial(_from_folder, found, name)
     if library == "timm":
         if name not in (names := found.list_models()) and not found.is_model(name):
             raise UnknownNameError(f"timm has no model {name!r}. {did_you_mean(name, names)}")
@@ -134,9 +139,10 @@ def _of_library(library: str, name: str) -> Callable[..., Any]:
     return functools.partial(models.get_model, name)
 
 
-def _from_folder(transformers: Any, folder: str, **given: Any) -> Any:
+def _from_folder(folder: str, **given: Any) -> Any:
     if not given:
         return load_folder(Path(folder))  # with the layers and the recipe of a mutant
+    transformers: Any = importlib.import_module("transformers")
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     named = [getattr(transformers, name, None) for name in config.architectures or ()]
     cls = next((one for one in named if one is not None), transformers.AutoModel)

@@ -12,6 +12,7 @@ import typer
 from genewright.cli.arguments import Force, Json, Out, model_arguments, refuse_output
 from genewright.cli.donors import open_donors
 from genewright.cli.example import open_with_example
+from genewright.cli.factories import comes_as_folder
 from genewright.cli.models import refuse_drawn
 from genewright.cli.mutant_of_report import FROM, asks_for_report, command_of_report
 from genewright.cli.operator_group import OperatorGroup
@@ -20,7 +21,6 @@ from genewright.files import save
 from genewright.mutate import mutate, recipe
 from genewright.operator import AnyOperator, Registered, changes_layers
 from genewright.seeding import Seed
-from genewright.storage import found_at
 
 _RECIPE = typer.Option("--recipe", metavar="FILE", help="Also write the recipe alone, as JSON.", show_default=False)
 SaveBase = Annotated[
@@ -70,7 +70,7 @@ class MutateGroup(OperatorGroup):
     def perform(cls, operator: AnyOperator, seed: Seed, given: Mapping[str, Any]) -> None:
         output = Output(as_json=given["json"])
         out, recipe_file, force = given["out"], given["recipe"], given["force"]
-        refuse_output(out, force=force, folder=found_at(given["model"]) == "folder")
+        refuse_output(out, force=force, folder=comes_as_folder(given["model"]))
         if recipe_file is not None:
             refuse_output(recipe_file, force=force, kinds=(".json",))
         base_file = given["save_base"]

@@ -21,7 +21,7 @@ from genewright.cli.arguments import (
 )
 from genewright.cli.donors import Parents
 from genewright.cli.example import Example, cannot_run, open_with_example
-from genewright.cli.factories import is_factory
+from genewright.cli.factories import comes_as_folder, is_factory
 from genewright.cli.models import open_model
 from genewright.cli.output import Output
 from genewright.errors import ExampleError
@@ -29,7 +29,6 @@ from genewright.files import read_recipe, save
 from genewright.mutate import replay as replayed
 from genewright.operator import changes_layers
 from genewright.recipe import Recipe
-from genewright.storage import found_at
 
 RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe's .json file, or a mutant's file that holds one.")
@@ -74,7 +73,7 @@ def replay_into(
     force: bool,
 ) -> None:
     """Make a mutant again and write it, or say why that cannot be; the arguments are those of the command."""
-    refuse_output(out, force=force, folder=found_at(base) == "folder")
+    refuse_output(out, force=force, folder=comes_as_folder(base))
     with output.working("Reading"):
         read = reading()
         changed = any(changes_layers(step.operator) for step in read.steps)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from genewright.recipe import Recipe
 
 
-def model_card(recipe: Recipe, *, title: str, base: str = "", note: str = "") -> str:
+def model_card(
+    recipe: Recipe,
+    *,
+    title: str,
+    base: str = "",
+    note: str = "",
+    library: str = "transformers",
+    call: str = "gw.load(folder)",
+) -> str:
     """Return a model card in Markdown, with the front matter that hubs read.
 
     Args:
@@ -13,8 +21,10 @@ def model_card(recipe: Recipe, *, title: str, base: str = "", note: str = "") ->
         title: What to call it.
         base: The hub's name of the base model, where it is known.
         note: How it has to be loaded, where its config alone does not say it.
+        library: The library that the model is of; "" for none.
+        call: What loads it.
     """
-    front = ["---", "library_name: transformers", "tags:", "- genewright", "- mutant"]
+    front = ["---", *([f"library_name: {library}"] if library else []), "tags:", "- genewright", "- mutant"]
     front += [f"base_model: {base}"] if base else []
     lines = [*front, "---", "", f"# {title}", "", "A mutant, made by Genewright:", ""]
     for step in recipe.nodes:
@@ -36,5 +46,5 @@ def model_card(recipe: Recipe, *, title: str, base: str = "", note: str = "") ->
         "",
     ]
     if note:
-        lines += ["## How to load it", "", note, "", "```python", "model = gw.load(folder)", "```", ""]
+        lines += ["## How to load it", "", note, "", "```python", f"model = {call}", "```", ""]
     return "\n".join(lines)

@@ -12,7 +12,11 @@ from torch import nn
 
 from genewright.declaration import Declaration
 
-_LIBRARIES = {"transformers": "genewright.integrations.transformers"}
+_LIBRARIES = {
+    "transformers": "genewright.integrations.transformers",
+    "timm": "genewright.integrations.timm",
+    "huggingface_hub.hub_mixin": "genewright.integrations.huggingface_hub",
+}
 
 Change = tuple[Any, str, Any]
 """(object, dotted path of an attribute, new value)."""

@@ -20,6 +20,14 @@ from genewright.interrupts import shielded
 from genewright.process_state import LOCK
 from genewright.storage import found_at
 
+LIBRARY = "transformers"
+READER = "`from_pretrained`"
+
+
+def load_call(model: nn.Module) -> str:
+    """Return how a folder of such a model is loaded."""
+    return "gw.load(folder)"
+
 
 def is_saved_as_folder(model: object) -> bool:
     """Whether a model has `save_pretrained` and a config that it is made of."""
