@@ -14,6 +14,7 @@ pytest.importorskip("numba")
 
 import llvmlite
 
+from genewright.machine_code import library
 from genewright.noise.compiled import machine_code
 
 _PROGRAM = """
@@ -63,9 +64,9 @@ def test_a_damaged_file_is_not_taken(cache: Path, damage: str, tmp_path: Path, m
     monkeypatch.setenv("GENEWRIGHT_CACHE", str(tmp_path))
     kernel, copied = made.name.rpartition("-")[0], tmp_path / made.name
     copied.write_bytes(made.read_bytes())
-    assert machine_code._read(kernel)
+    assert machine_code.LIBRARY.read(kernel)
     copied.write_bytes(DAMAGES[damage](made.read_bytes()))
-    assert machine_code._read(kernel) is None
+    assert machine_code.LIBRARY.read(kernel) is None
 
 
 @pytest.mark.parametrize("damage", ["cut", *(pytest.param(d, marks=pytest.mark.slow) for d in ("flipped", "empty"))])
@@ -86,9 +87,9 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_work_is_done(cache: Pat
 
 
 def test_another_processor_or_compiler_has_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = machine_code._stamp.__wrapped__()
-    monkeypatch.setattr(machine_code, "_processor", lambda: ("x86_64-linux-gnu", "generic", ""))
-    assert machine_code._stamp.__wrapped__() != here
+    here = machine_code.LIBRARY.stamp()
+    monkeypatch.setattr(library, "processor", lambda: ("x86_64-linux-gnu", "generic", ""))
+    assert machine_code.LIBRARY.stamp() != here
     monkeypatch.undo()
     monkeypatch.setattr(llvmlite, "__version__", "0.0")
-    assert machine_code._stamp.__wrapped__() != here
+    assert machine_code.LIBRARY.stamp() != here

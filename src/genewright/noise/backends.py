@@ -7,14 +7,13 @@ starts with the reference and moves on to the kernels when it has work that is w
 import logging
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.util import find_spec
-from threading import Timer
 from typing import Any, Final, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genewright.errors import SettingError
+from genewright.machine_code.memory import numba_is_installed
 from genewright.noise import reference
 from genewright.noise.change import Change
 from genewright.noise.key import Stream
@@ -90,12 +89,6 @@ class Chooser:
 
 
 @cache
-def numba_is_installed() -> bool:
-    """Return whether Numba can be imported, without importing it."""
-    return find_spec("numba") is not None
-
-
-@cache
 def compiled() -> Backend:
     """Import the compiled backend."""
     from genewright.noise.compiled import apply
@@ -133,19 +126,3 @@ def _hint() -> None:
         "Numba is not installed: the noise is drawn by NumPy, with the same result, about 100 times slower. "
         "Install it with: pip install numba"
     )
-
-
-def patiently(task: Callable[[], Any]) -> Any:
-    """Run a task that may have to compile first, and say so if it takes more than a second."""
-    timer = Timer(1.0, _say_compiling)
-    timer.daemon = True
-    timer.start()
-    try:
-        return task()
-    finally:
-        timer.cancel()
-
-
-@cache
-def _say_compiling() -> None:
-    LOGGER.warning("Compiling the noise kernels, once per machine: this takes several seconds ...")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import struct
 from array import array
 from collections.abc import Callable
@@ -11,16 +9,17 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from math import copysign
 from threading import local
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.machine_code.crew import Crew
+from genewright.machine_code.memory import address_of, cores
 from genewright.noise.binomial import thresholds
 from genewright.noise.change import Change
 from genewright.noise.compiled import call
 from genewright.noise.compiled.call import BLOCK
-from genewright.noise.compiled.crew import Crew
 from genewright.noise.compiled.machine_code import kernel
 from genewright.noise.distributions import FRACTION_BITS
 from genewright.noise.key import Stream
@@ -194,13 +193,6 @@ def _flips(change: Change, itemsize: int) -> NDArray[Any]:
     return np.array([1 << bit for bit in bits], f"u{itemsize}")
 
 
-def address_of(array: NDArray[Any]) -> int:
-    """Return where the elements of a contiguous array begin."""
-    if array.size and array.flags.writeable:  # in a quarter of the time
-        return ctypes.addressof(ctypes.c_char.from_buffer(cast(Any, array)))
-    return array.__array_interface__["data"][0]
-
-
 def _scratch() -> int:
     """Return the address of scratch space for any kernel, which belongs to this thread and stays with it."""
     address: int | None = getattr(_KEPT, "address", None)
@@ -230,11 +222,6 @@ def _room(stream: Stream, rate: float, start: int, stop: int) -> int:
         return min((last - first) * each, stop - start)
     drawn = int(hits(stream, rate, first, last).sum())
     return min(drawn if rate <= 0.5 else (last - first) * BLOCK - drawn, stop - start)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parts_of(size: int, start: int, number: int) -> list[tuple[int, int]]:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.machine_code.crew import Crew
+from genewright.machine_code.memory import address_of, cores
 from genewright.noise.change import Change
 from genewright.noise.compiled import call
-from genewright.noise.compiled.backend import BIT, PARALLEL, ROUND, address_of, cores, described, run_kernel
-from genewright.noise.compiled.crew import Crew
+from genewright.noise.compiled.backend import BIT, PARALLEL, ROUND, described, run_kernel
 from genewright.noise.compiled.machine_code import kernel
 
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)

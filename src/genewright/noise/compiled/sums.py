@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.machine_code.crew import Crew
+from genewright.machine_code.memory import address_of, cores
 from genewright.noise.compiled import call
 from genewright.noise.compiled.backend import (
     NOISE,
     PARALLEL,
     ROUND,
-    address_of,
-    cores,
     parts_of,
     put_stream,
     run_kernel,
 )
-from genewright.noise.compiled.crew import Crew
 from genewright.noise.compiled.machine_code import kernel
 from genewright.noise.distributions import FRACTION_BITS
 from genewright.noise.key import Stream

@@ -10,8 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from genewright.noise.compiled.call import ADD, ADD_RELATIVE, BFLOAT16, MULTIPLY, REPLACE
-from genewright.noise.compiled.kernels.bits import (
+from genewright.machine_code.bits import (
     OPTIONS,
     double_of_u64,
     float_of_u32,
@@ -20,6 +19,7 @@ from genewright.noise.compiled.kernels.bits import (
     u64_of_double,
     wide,
 )
+from genewright.noise.compiled.call import ADD, ADD_RELATIVE, BFLOAT16, MULTIPLY, REPLACE
 from genewright.noise.compiled.kernels.draws import U
 
 V = np.uint32

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from genewright.machine_code.bits import kernel
 from genewright.noise.compiled.call import PIECE
-from genewright.noise.compiled.kernels.bits import kernel
 from genewright.noise.compiled.kernels.draws import U
 from genewright.noise.compiled.kernels.job import change_run
 

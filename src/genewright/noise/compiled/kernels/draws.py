@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from genewright.noise.compiled.call import CAUCHY, LAPLACE, SIGN, UNIFORM
-from genewright.noise.compiled.kernels.bits import (
+from genewright.machine_code.bits import (
     double_of_u64,
     float_of_u32,
     kernel,
@@ -19,6 +18,7 @@ from genewright.noise.compiled.kernels.bits import (
     u64_of_double,
     wide,
 )
+from genewright.noise.compiled.call import CAUCHY, LAPLACE, SIGN, UNIFORM
 from genewright.noise.philox import MULTIPLIERS, WEYL
 from genewright.noise.tables import table
 

@@ -4,8 +4,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 
+from genewright.machine_code.bits import (
+    array_of_i64,
+    array_of_u16,
+    array_of_u32,
+    array_of_u64,
+    double_of_u64,
+    kernel,
+    standing_alone,
+)
 from genewright.noise.compiled.call import (
     ADDEND,
     BELOW,
@@ -48,14 +56,6 @@ from genewright.noise.compiled.call import (
     VALUES,
     WRITTEN,
 )
-from genewright.noise.compiled.kernels.bits import (
-    array_of_i64,
-    array_of_u16,
-    array_of_u32,
-    array_of_u64,
-    double_of_u64,
-    kernel,
-)
 from genewright.noise.compiled.kernels.dense import dense
 from genewright.noise.compiled.kernels.draws import U
 from genewright.noise.compiled.kernels.job import Buffers, Job
@@ -65,7 +65,6 @@ from genewright.noise.compiled.kernels.weighted import weighted
 from genewright.noise.words import Purpose
 
 ARRAYS: Final = {16: array_of_u16, 32: array_of_u32, 64: array_of_u64}
-SIGNATURE: Final = types.void(types.CPointer(types.uint64))
 LINE = FULL + BLOCK
 
 
@@ -229,12 +228,5 @@ ENTRIES: Final[dict[str, Callable[[], Callable[[Any], None]]]] = {
 
 
 def code_of(name: str) -> str:
-    """Compile an entry; return its LLVM code, in which the function is called by that name.
-
-    It takes (result, error, words), three addresses, and returns 0.
-    """
-    dispatcher = kernel(ENTRIES[name]())
-    dispatcher.compile(SIGNATURE)
-    (signature,) = dispatcher.signatures
-    mangled = dispatcher.overloads[signature].fndesc.llvm_func_name
-    return dispatcher.inspect_llvm(signature).replace(mangled, f"genewright_{name}")
+    """Compile an entry; return its LLVM code, in which the function is called by that name."""
+    return standing_alone(name, ENTRIES[name]())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from genewright.noise.compiled.kernels.bits import kernel, wide
+from genewright.machine_code.bits import kernel, wide
 from genewright.noise.compiled.kernels.draws import HALF, U
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from genewright.noise.compiled.kernels.bits import kernel, wide
+from genewright.machine_code.bits import kernel, wide
 from genewright.noise.compiled.kernels.draws import HALF, LOW, U, philox
 
 

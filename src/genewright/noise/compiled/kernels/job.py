@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from genewright.machine_code.bits import kernel
 from genewright.noise.compiled.call import CONSTANT, FLIP, MULTIPLY, NORMAL
-from genewright.noise.compiled.kernels.bits import kernel
 from genewright.noise.compiled.kernels.combine import combine
 from genewright.noise.compiled.kernels.draws import U, encode, fill_words, words_at
 from genewright.noise.compiled.kernels.flips import flip_chosen, flip_one

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from genewright.machine_code.bits import kernel
 from genewright.noise.compiled.call import BLOCK
-from genewright.noise.compiled.kernels.bits import kernel
 from genewright.noise.compiled.kernels.draws import U
 from genewright.noise.compiled.kernels.hits import count_bits, mark, quantile
 from genewright.noise.compiled.kernels.sparse import EVERYWHERE, collect

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from genewright.machine_code.bits import kernel, trailing_zeros, wide
 from genewright.noise.compiled.call import BLOCK, COUNTS, FULL, WRITTEN
-from genewright.noise.compiled.kernels.bits import kernel, trailing_zeros, wide
 from genewright.noise.compiled.kernels.draws import U
 from genewright.noise.compiled.kernels.hits import count_bits, mark, quantile
 from genewright.noise.compiled.kernels.job import change_run, change_scattered

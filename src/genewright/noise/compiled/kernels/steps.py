@@ -10,8 +10,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from genewright.machine_code.bits import OPTIONS, float_of_u32, kernel, u32_of_float, u64_of_double, wide
 from genewright.noise.compiled.call import CAUCHY
-from genewright.noise.compiled.kernels.bits import OPTIONS, float_of_u32, kernel, u32_of_float, u64_of_double, wide
 from genewright.noise.compiled.kernels.draws import LOW, REST, TOP, U, parabola
 from genewright.noise.lognormal import LIMIT
 from genewright.noise.tables import table

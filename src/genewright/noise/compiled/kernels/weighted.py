@@ -6,8 +6,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from genewright.noise.compiled.call import ADD, PIECE, TERM
-from genewright.noise.compiled.kernels.bits import (
+from genewright.machine_code.bits import (
     OPTIONS,
     double_of_u64,
     float_of_u32,
@@ -16,6 +15,7 @@ from genewright.noise.compiled.kernels.bits import (
     u64_of_double,
     wide,
 )
+from genewright.noise.compiled.call import ADD, PIECE, TERM
 from genewright.noise.compiled.kernels.combine import combine
 from genewright.noise.compiled.kernels.draws import REST, TOP, U, encode, fill_words
 from genewright.noise.compiled.kernels.steps import REST32, TOP32

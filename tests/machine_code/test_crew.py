@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from genewright.noise.compiled import crew  # after the skip
-from genewright.noise.compiled.crew import Crew
+from genewright.machine_code import crew  # after the skip
+from genewright.machine_code.crew import Crew
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 8])

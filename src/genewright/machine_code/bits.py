@@ -1,5 +1,7 @@
 """What the kernels need of the compiler beyond Python: memory by address, bit casts, the widest vectors."""
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
 from numba import njit, types
@@ -7,6 +9,7 @@ from numba.extending import intrinsic as _intrinsic
 from numba.np import arrayobj as _arrayobj
 
 arrayobj: Any = _arrayobj
+ir: Any = import_module("llvmlite.ir")
 intrinsic: Any = _intrinsic  # it changes the signature of what it decorates, which its source does not say
 
 OPTIONS: Final[Any] = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -62,6 +65,8 @@ array_of_u16 = _array_at(types.uint16)
 array_of_u32 = _array_at(types.uint32)
 array_of_u64 = _array_at(types.uint64)
 array_of_i64 = _array_at(types.int64)
+array_of_floats = _array_at(types.float32)
+array_of_doubles = _array_at(types.float64)
 
 
 @intrinsic
@@ -88,3 +93,31 @@ def wide(context: Any) -> Any:
         return target_context.get_dummy_value()
 
     return types.void(), generate
+
+
+@intrinsic
+def apart(context: Any) -> Any:
+    """Mark the function that calls it: none of its arrays shares memory with another."""
+
+    def generate(target_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        for argument in builder.function.args:
+            if isinstance(argument.type, ir.PointerType):
+                argument.add_attribute("noalias")
+        return target_context.get_dummy_value()
+
+    return types.void(), generate
+
+
+SIGNATURE: Final = types.void(types.CPointer(types.uint64))
+
+
+def standing_alone(name: str, entry: Callable[[Any], None]) -> str:
+    """Compile a function of the address of words; return its LLVM code, with the function as ``genewright_<name>``.
+
+    It takes (result, error, words), three addresses, and returns 0.
+    """
+    dispatcher = kernel(entry)
+    dispatcher.compile(SIGNATURE)
+    (signature,) = dispatcher.signatures
+    mangled = dispatcher.overloads[signature].fndesc.llvm_func_name
+    return dispatcher.inspect_llvm(signature).replace(mangled, f"genewright_{name}")
