@@ -102,6 +102,20 @@ def total(parts: Sequence[Axis]) -> Axis:
     return flat[0] if len(flat) == 1 else Sum(tuple(flat))
 
 
+def is_one(axis: Axis) -> bool:
+    """Return whether an axis has turned out to be `ONE`, without flattening what it is made of.
+
+    >>> is_one(Product((Leaf(1, link=ONE), ONE))), is_one(Leaf(1)), is_one(Sum((ONE, ONE)))
+    (True, False, False)
+    """
+    if isinstance(axis, Leaf):
+        return axis.link is not None and is_one(axis.link)
+    if isinstance(axis, Product):
+        return all(map(is_one, axis.factors))
+    filled = (True for part in axis.parts if size_of(part))
+    return not (next(filled, False) and next(filled, False)) and resolve(axis) is ONE
+
+
 def leaves(axis: Axis) -> Iterator[Leaf]:
     """Yield the widths that an axis is made of, each as often as it occurs."""
     axis = resolve(axis)

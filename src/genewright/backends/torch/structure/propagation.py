@@ -14,7 +14,7 @@ from torch import nn
 
 from genewright.backends.torch.structure.record import Call, Recording, Ref
 from genewright.backends.torch.structure.values import Dim, Tag, Value, fresh, strongest
-from genewright.widths.axes import ONE, Axis, Leaf, mix, note, pin, resolve
+from genewright.widths.axes import Axis, Leaf, is_one, mix, note, pin
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.unification import join
 
@@ -336,7 +336,7 @@ def refs_of(given: Any) -> Iterator[Ref]:
 
 
 def _note_touched(reading: Propagation, call: Call, values: Sequence[Value]) -> None:
-    axes = [dim.axis for value in values for dim in value.dims if resolve(dim.axis) is not ONE]
+    axes = [dim.axis for value in values for dim in value.dims if not is_one(dim.axis)]
     parts = call.layer.split(".") if call.layer else []
     for depth in range(len(parts) + 1):
         reading.touched.setdefault(".".join(parts[:depth]), []).extend(axes)
