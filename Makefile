@@ -16,6 +16,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@$(PIP) install --upgrade 'pip>=25.1'
 	@$(PIP) install -c constraints.txt -e '.[demo]'
 	@$(BIN)/python -m genewright.noise.compiled
+	@$(BIN)/python -m genewright.reductions
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo

@@ -111,6 +111,8 @@ LATE = {
     ("genewright.noise.backends", "genewright.noise.compiled"): COSTS_TIME,
     ("genewright.noise.compiled.machine_code", "genewright.noise.compiled.kernels.entries"): COSTS_TIME,
     ("genewright.populations.population", "genewright.populations.keras"): FOUND_BY_NAME,
+    ("genewright.reductions.compiled", "genewright.reductions.kernels"): COSTS_TIME,
+    ("genewright.reductions.reduction", "genewright.reductions.compiled"): COSTS_TIME,
     ("genewright.populations.population", "genewright.populations.torch"): FOUND_BY_NAME,
     ("genewright.operator", "genewright.operators"): "the registry finds operators, and each operator is made of it",
 }

@@ -20,6 +20,7 @@ from genewright.backends.keras.tracing import traced
 from genewright.lookup_counts import LookupCounts
 from genewright.network import Network
 from genewright.observation import Observer, UnitLayer, Wanted
+from genewright.reductions.chunk import AskedByLayer
 
 
 class KerasObserver(Observer):
@@ -41,6 +42,7 @@ class KerasObserver(Observer):
         self._places = places_in(self._graph, names, chosen, network)
         self.layers: dict[str, UnitLayer] = self._places.layers
         self.left_out = self._places.left_out
+        self._asked = AskedByLayer()
 
     def look(self, samples: Iterable[tuple[int, Any]]) -> None:
         """Nothing has to be tried: the graph says where units are seen, and samples come first."""
@@ -59,7 +61,7 @@ class KerasObserver(Observer):
         given = inputs_of(batch)
         if self._graph is not self._model:
             given = keras.tree.flatten(given)  # a traced graph takes what its code takes, in order
-        run = _Run(self._graph, self._places, count, first, wanted, labels)
+        run = _Run(self._graph, self._places, count, first, wanted, labels, self._asked)
         with kept_state(self._model), run.attentions_shown(self._model):
             if not wanted.gradients:
                 run.outputs(given, run.hand)
@@ -88,7 +90,9 @@ class _Run:
         first: int,
         wanted: Wanted,
         labels: NDArray[np.int64] | None,
+        asked: AskedByLayer,
     ) -> None:
+        self._asked = asked
         self._graph, self._places, self._count, self._first = graph, places, count, first
         self._wanted, self._labels = wanted, labels
         self._calls: dict[int, int] = {}
@@ -125,7 +129,8 @@ class _Run:
         if self._wanted.inputs is not None and step in self._places.inputs:
             name, axis = self._places.inputs[step]
             values = _positions(as_numbers(args[0]), 1 if axis == 1 and args[0].ndim > 2 else args[0].ndim - 1, 1)
-            for chunk in chunks(values, None, first=self._first, by_sample=False, labels=None):
+            asked = self._asked.of((name,), inputs=True)
+            for chunk in chunks(values, None, first=self._first, by_sample=False, labels=None, asked=asked):
                 self._wanted.inputs((name,), chunk)
         result = operation(*args, **keywords)
         names = self._places.points.get(step)
@@ -161,9 +166,8 @@ class _Run:
                 None if each is None else _positions(each, axis, samples, heads=heads) for each in (values, gradient)
             ]
             assert parts[0] is not None
-            for chunk in chunks(
-                parts[0], parts[1], first=self._first, by_sample=told, labels=self._labels if told else None
-            ):
+            labels, asked = self._labels if told else None, self._asked.of(tuple(alike))
+            for chunk in chunks(parts[0], parts[1], first=self._first, by_sample=told, labels=labels, asked=asked):
                 self._wanted.values(tuple(alike), chunk)
         return tensor
 

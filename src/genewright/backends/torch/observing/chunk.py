@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genewright.backends.torch.observing.reductions import Reduction, array_of_numbers, reduced
-from genewright.observation import Chunk, Numbers, Positions
+from genewright.backends.torch.observing.reductions import array_of_numbers, reduced
+from genewright.observation import Numbers, Positions
+from genewright.reductions.chunk import Asked, ReducedChunk
+from genewright.reductions.reduction import Reduction
 
-_ELEMENTS = 1 << 20  # of a chunk in main memory
-_CANCELLED = 1 / 64  # of the squares: where less is left of them about a centre, rounding has its share in it
+_ELEMENTS = 1 << 22  # of a chunk in main memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +36,7 @@ class Seen:
     by_sample: bool = True
 
 
-def chunks(
-    seen: Seen, first: int, labels: NDArray[np.int64] | None, asked: dict[Reduction, None]
-) -> Iterator[TorchChunk]:
+def chunks(seen: Seen, first: int, labels: NDArray[np.int64] | None, asked: Asked) -> Iterator[TorchChunk]:
     """Yield a batch's values in pieces of whole samples, small enough to be held in float64."""
     values, gradient = seen.values.detach(), seen.gradient
     if values.device.type == "mps":  # it has no float64
@@ -57,7 +56,7 @@ def chunks(
         )
 
 
-class TorchChunk(Chunk):
+class TorchChunk(ReducedChunk):
     """Some samples of a `Seen`.
 
     Args:
@@ -67,7 +66,7 @@ class TorchChunk(Chunk):
         first: The number of the first sample.
         by_sample: As in `Seen`.
         labels: The samples' classes.
-        asked: The reductions that earlier chunks of these units were asked for: all come with the first of them.
+        asked: What earlier chunks of these units were asked for.
     """
 
     def __init__(
@@ -79,14 +78,13 @@ class TorchChunk(Chunk):
         first: int = 0,
         by_sample: bool = True,
         labels: NDArray[np.int64] | None = None,
-        asked: dict[Reduction, None] | None = None,
+        asked: Asked | None = None,
     ) -> None:
+        super().__init__(asked)
         self.samples, self.positions = values.shape[0], values.shape[3 - unit_axis]
         self.first, self.by_sample, self.labels = first, by_sample, labels
         self._given, self._gradient, self._vectors = values, gradient, values.dim() == 4
         self._position_axis = 3 - unit_axis
-        self._asked: dict[Reduction, None] = {} if asked is None else asked
-        self._found: dict[Reduction, Numbers] = {}
 
     @functools.cached_property
     def _raw(self) -> torch.Tensor:
@@ -94,55 +92,23 @@ class TorchChunk(Chunk):
 
     @functools.cached_property
     def _wide(self) -> torch.Tensor:
-        wide = self._given.double()
-        return wide.square().sum(3).sqrt() if self._vectors else wide
+        if self._vectors:
+            norms: torch.Tensor = torch.linalg.vector_norm(self._given, dim=3, dtype=torch.float64)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            return norms  # pyright: ignore[reportUnknownVariableType]
+        return self._given.double()
 
-    def _reduced(self, name: str, number: float = 0.0) -> Numbers:
-        key = name, float(number)
-        if key not in self._found:
-            self._asked[key] = None
-            left = [key for key in self._asked if key not in self._found]
-            self._found |= reduced(self._raw, self._position_axis, left)
-        return self._found[key]
+    def reduce(self, wanted: list[Reduction]) -> dict[Reduction, Numbers]:
+        return reduced(self._raw, self._position_axis, wanted)
 
-    def sums(self) -> Numbers:
-        return self._reduced("sums")
+    def squares_apart(self, units: Positions, about: Numbers) -> Numbers:
+        unit_axis = 3 - self._position_axis
+        index = torch.from_numpy(units).to(self._raw.device)  # pyright: ignore[reportUnknownMemberType]
+        centre = torch.from_numpy(about).to(self._raw.device)  # pyright: ignore[reportUnknownMemberType]
+        apart = self._raw.index_select(unit_axis, index).double()
+        apart -= centre[:, None] if unit_axis == 1 else centre
+        return array_of_numbers(apart.square_().sum((0, self._position_axis)))
 
-    def distances(self, centre: float = 0.0) -> Numbers:
-        return self._reduced("distances", centre)
-
-    def squares(self, about: Numbers | None = None) -> Numbers:
-        squares = self._reduced("squares")
-        if about is None:
-            return squares
-        with np.errstate(invalid="ignore", over="ignore"):
-            centred = squares - about * (2 * self.sums() - self.count * about)
-            cancelled = np.flatnonzero(centred < squares * _CANCELLED)
-        if len(cancelled):  # the differences themselves, where little is left of the squares
-            unit_axis = 3 - self._position_axis
-            index = torch.from_numpy(cancelled).to(self._raw.device)  # pyright: ignore[reportUnknownMemberType]
-            centre = torch.from_numpy(about[cancelled]).to(self._raw.device)  # pyright: ignore[reportUnknownMemberType]
-            apart = self._raw.index_select(unit_axis, index).double()
-            apart -= centre[:, None] if unit_axis == 1 else centre
-            centred[cancelled] = array_of_numbers(apart.square_().sum((0, self._position_axis)))
-        return centred
-
-    def lowest(self) -> Numbers:
-        return self._reduced("lowest")
-
-    def highest(self) -> Numbers:
-        return self._reduced("highest")
-
-    def above(self, threshold: float) -> Numbers:
-        return self._reduced("above", threshold)
-
-    def equal(self, value: float) -> Numbers:
-        return self._reduced("equal", value)
-
-    def nonfinite(self) -> Numbers:
-        sums = self.sums()
-        if np.isfinite(sums).all():  # a sum in float64 of numbers that are finite is finite
-            return np.zeros(len(sums))
+    def count_nonfinite(self) -> Numbers:
         return array_of_numbers((~torch.isfinite(self._raw)).double().sum((0, self._position_axis)))
 
     def sample_means(self) -> Numbers:

@@ -45,7 +45,7 @@ class Layout:
         unit_axis: Its axis of units.
         sample_axis: Its axis of samples; None where no axis is known to grow with the number of samples.
         heads: How many units stand along the unit axis where each is a vector; 0 where each is a number.
-        order: Positions along the unit axis, unit by unit, where each is a vector.
+        order: Positions along the unit axis, unit by unit, where each is a vector; None where they lie so.
     """
 
     unit_axis: int
@@ -80,9 +80,8 @@ class Layout:
             if self._leads(tensor, told=True):
                 values = values.transpose(1, 2)
         if self.order is not None:
-            entries = values[..., self.order.to(values.device)]
-            return entries.reshape(*entries.shape[:-1], self.heads, -1)
-        return values
+            values = values[..., self.order.to(values.device)]
+        return values.reshape(*values.shape[:-1], self.heads, -1) if self.heads else values
 
 
 def growing_axis(shapes: dict[int, tuple[int, ...]]) -> int | None:

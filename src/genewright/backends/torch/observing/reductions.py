@@ -1,4 +1,4 @@
-"""Reductions over samples and positions, all that are asked for in one pass over blocks that the cache holds."""
+"""Reductions over samples and positions: by one pass of compiled code, else by torch, where the values lie."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import numpy as np
 import torch
 
 from genewright.observation import Numbers
-
-Reduction = tuple[str, float]
-"""A reduction of a unit's values: "sums", "squares", "lowest", "highest", or, with a number, "distances" (the sum of
-|value - number|), "above", "equal" (how many values are larger, or that number)."""
+from genewright.reductions.reduction import Reduction, reduced_at_once
 
 _BLOCK = 1 << 16  # elements for each thread: in float64 half a megabyte
 
@@ -26,14 +23,19 @@ def reduced(values: torch.Tensor, position_axis: int, wanted: Iterable[Reduction
         wanted: Which.
     """
     unit_axis, keys = 3 - position_axis, list(wanted)
+    if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
+        array = values.detach().numpy()  # pyright: ignore[reportUnknownMemberType]  # its own memory
+        found = reduced_at_once(array, unit_axis, keys, torch.get_num_threads())
+        if found is not None:
+            return {key: found[key] for key in keys}
     units, each = values.shape[unit_axis], max(1, values.shape[0] * values.shape[position_axis])
     step = max(1, _BLOCK * torch.get_num_threads() // each) if values.device.type == "cpu" else max(1, units)
-    found: dict[Reduction, list[torch.Tensor]] = {key: [] for key in keys}
+    parts: dict[Reduction, list[torch.Tensor]] = {key: [] for key in keys}
     for start in range(0, units, step):
         block = _Block(values.narrow(unit_axis, start, min(step, units - start)), (0, position_axis))
         for key in keys:
-            found[key].append(block.reduced(*key))
-    return {key: array_of_numbers(torch.cat(parts)) for key, parts in found.items()}
+            parts[key].append(block.reduced(*key))
+    return {key: array_of_numbers(torch.cat(each)) for key, each in parts.items()}
 
 
 def array_of_numbers(tensor: torch.Tensor) -> Numbers:

@@ -209,7 +209,7 @@ class Run:
         assert wanted is not None
         with torch.no_grad(), unwatched():
             for chunk in chunks(
-                layout.seen(tensor, self._count, gradient), self._first, self._labels, self._watched.asked(names)
+                layout.seen(tensor, self._count, gradient), self._first, self._labels, self._watched.asked.of(names)
             ):
                 wanted.values(names, chunk)
 
@@ -227,7 +227,7 @@ class Run:
         layout = Layout(1 if kind == "convolution" else tensor.dim() - 1)
         with torch.no_grad(), unwatched():
             for chunk in chunks(
-                layout.seen(tensor.detach(), 1), self._first, None, self._watched.asked((name, "inputs"))
+                layout.seen(tensor.detach(), 1), self._first, None, self._watched.asked.of((name,), inputs=True)
             ):
                 wanted.inputs((name,), chunk)
 
@@ -296,7 +296,7 @@ class Run:
         elif self._wanted is not None and (self._only is None or key in self._only):
             seen = Seen(values=values[None], unit_axis=2, by_sample=False)
             with unwatched():
-                for chunk in chunks(seen, self._first, None, self._watched.asked((name,))):
+                for chunk in chunks(seen, self._first, None, self._watched.asked.of((name,))):
                     self._wanted.values((name,), chunk)
 
     def _all_arrived(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -11,11 +12,11 @@ from torch.nn.utils import parametrize
 from genewright.backends.torch.observing.following import Instance
 from genewright.backends.torch.observing.heads import Heads
 from genewright.backends.torch.observing.places import Layout, growing_axis
-from genewright.backends.torch.observing.reductions import Reduction
 from genewright.backends.torch.predict import array_of
 from genewright.backends.torch.structure.traceable_copy import traceable_copy
 from genewright.backends.torch.tensors import named_layers
 from genewright.observation import Numbers, UnitKind
+from genewright.reductions.chunk import AskedByLayer
 
 Key = tuple[str, int]
 """A layer, and which of its calls in a run."""
@@ -63,7 +64,8 @@ class Look:
         """Note the outputs of all heads of an attention in one of its calls."""
         key = heads.name, number
         self.instances[key] = Instance(*key)
-        order = torch.from_numpy(heads.order)  # pyright: ignore[reportUnknownMemberType]
+        lie_so = (heads.order == np.arange(shape[-1])).all() if len(heads.order) == shape[-1] else False
+        order = None if lie_so else torch.from_numpy(heads.order)  # pyright: ignore[reportUnknownMemberType]
         self.units[key] = Layout(len(shape) - 1, heads=heads.count, order=order)
         self.shapes.setdefault(key, {})[count] = shape
 
@@ -81,6 +83,7 @@ class Watched:
         plans: Where units are seen.
         unsettled: For plans without an axis of samples as yet, the shapes that were seen by the number of samples.
         left_out: Why the units of some layers are not.
+        asked: What chunks were asked for.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -92,13 +95,9 @@ class Watched:
         self.unsettled: dict[Key, dict[int, tuple[int, ...]]] = {}
         self.left_out: dict[str, str] = {}
         self._norms: dict[str, Numbers] = {}
-        self._asked: dict[tuple[str, ...], dict[Reduction, None]] = {}
+        self.asked = AskedByLayer()
         self.shadow = traceable_copy(self.model, _instead)
         self.modules = dict(named_layers(self.shadow))
-
-    def asked(self, names: tuple[str, ...]) -> dict[Reduction, None]:
-        """Return the reductions that are asked for of the values of some layers, to be added to."""
-        return self._asked.setdefault(names, {})
 
     def norms_of(self, name: str, rows: torch.Tensor) -> Numbers:
         """Return the Euclidean norms of an embedding's rows, worked out once."""
