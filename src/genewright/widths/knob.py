@@ -60,14 +60,16 @@ class Attribute:
     Attributes:
         layer: The layer's name.
         path: The attribute, dotted where it is an entry or belongs to an object that the layer holds.
-        old: Its value.
+        old: Its value; the length of a list.
         new: What it becomes.
+        values: The entries of a list that has one for each unit, and follows the units themselves; () of a number.
     """
 
     layer: str
     path: str
     old: int
     new: int
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,13 +84,30 @@ def test_adapted_statistics_of_the_inputs_follow(keras: Any, axes: Any, tmp_path
     assert np.allclose(_outputs(back), _outputs(model), rtol=1e-12)
 
 
-def test_statistics_that_the_config_lists_are_named(keras: Any) -> None:
+def test_statistics_that_the_config_lists_follow(keras: Any, tmp_path: Path) -> None:
+    inputs = keras.Input((8, 8, 3))
+    norm = keras.layers.Normalization(mean=[1.0, 2, 3], variance=[1.0, 4, 9], name="norm")(inputs)
+    scaled = keras.layers.Rescaling([2.0, 3, 4], offset=0.5, name="scaled")(norm)
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name="conv")(scaled))
+    model = randomized(keras.Model(inputs, keras.layers.Dense(2)(pooled)))
+    wide = gw.mutate(model, gw.GrowInputs(num_units=2, placement="start"), seed=1, example=X)
+    more = np.concatenate([np.random.default_rng(1).normal(size=(2, 8, 8, 2)).astype(np.float32), X], -1)
+    assert np.allclose(_outputs(wide, more), _outputs(model), rtol=1e-12)
+    config = wide.get_layer("norm").get_config()
+    assert list(config["mean"]) == [1, 2, 1, 2, 3]  # those of the old ones in turn
+    assert list(config["variance"]) == [1, 4, 1, 4, 9]
+    assert list(wide.get_layer("scaled").get_config()["scale"]) == [2, 3, 2, 3, 4]
+    gw.save(wide, tmp_path / "wide.keras")
+    assert np.allclose(_outputs(gw.load(tmp_path / "wide.keras"), more), _outputs(model), rtol=1e-12)
+    assert gw.fingerprint(gw.replay(gw.recipe(wide), model)) == gw.fingerprint(wide)
+    fewer = gw.mutate(wide, gw.ShrinkInputs(units=(0, 3)), seed=1, example=more)
+    assert list(fewer.get_layer("norm").get_config()["variance"]) == [4, 1, 9]
+
+
+def test_a_number_for_all_inputs_stays(keras: Any) -> None:
     inputs = keras.Input((4,))
-    listed = keras.layers.Normalization(mean=[1.0, 2, 3, 4], variance=[1.0, 1, 4, 4])(inputs)
     one = keras.layers.Normalization(mean=1.0, variance=4.0)(inputs)
     x = np.ones((2, 4), np.float32)
-    with pytest.raises(gw.UnsupportedError, match="a list of statistics in the config"):
-        gw.mutate(keras.Model(inputs, keras.layers.Dense(2)(listed)), gw.GrowInputs(), seed=1, example=x)
     wide = gw.mutate(keras.Model(inputs, keras.layers.Dense(2)(one)), gw.GrowInputs(), seed=1, example=x)
     assert wide.input_shape == (None, 5)
 

@@ -16,6 +16,7 @@ from genewright.widths import knob as widths
 from genewright.widths.knob import Attribute, Knob
 from genewright.widths.layouts import layout_of
 
+_FACTORS = ("variance", "scale")
 Blank = Callable[[widths.Place], bool]
 
 
@@ -45,8 +46,16 @@ def gather(
         index=index,
         new=new or Index(),
         places=tuple(Place(p.tensor, p.axis, layout_of(p.layout, knob.leaf), blank(p)) for p in held),
-        attributes=tuple(Following(a.layer, a.path, a.new) for a in attributes),
+        attributes=tuple(Following(a.layer, a.path, _value(a, index)) for a in attributes),
     )
+
+
+def _value(attribute: Attribute, index: Index) -> int | list[float]:
+    """Return what an attribute becomes: a number, or a list whose entries go with the units."""
+    if not attribute.values:
+        return attribute.new
+    neutral = float(attribute.path.rpartition(".")[2] in _FACTORS)  # of a unit that comes from none
+    return [neutral if old < 0 else attribute.values[old] for old in index.array.tolist()]
 
 
 def draw(moved: Gather, place: Place, network: Network) -> Perturb:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from genewright.backends.keras.members import layers_of
-from genewright.widths.axes import Axis, Leaf, mix, pin
+from genewright.widths.axes import Axis, Leaf, mix, pin, size_of
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.unification import join
 
@@ -39,11 +41,15 @@ class AxisRole:
 
 @dataclass(frozen=True, eq=False)
 class Binding:
-    """An entry of a layer's config that holds the length of an axis; "key.0" is an entry of a list there."""
+    """An entry of a layer's config that holds the length of an axis; "key.0" is an entry of a list there.
+
+    `values` are those of a list that has one for each unit.
+    """
 
     layer: str
     key: str
     axis: Axis
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +147,18 @@ class RuleContext:
             self.mark(attribute, place, role)
             self.join(axis, axes[place])
 
-    def bind(self, key: str, axis: Axis) -> None:
-        """Note that an entry of the layer's config holds an axis's length."""
+    def bind(self, key: str, axis: Axis, values: tuple[float, ...] = ()) -> None:
+        """Note that an entry of the layer's config holds an axis's length, or a list of `values` along it."""
         path = f"{self.key}.{key}" if self.key else key
-        self.reading.bindings.append(Binding(self.home or self.name, path, axis))
+        self.reading.bindings.append(Binding(self.home or self.name, path, axis, values))
+
+    def bind_list(self, key: str, given: Any, axis: Axis) -> None:
+        """Note that an entry of the config may be a list of numbers along an axis; one of another form pins it."""
+        numbers: Any = np.asarray(0.0 if given is None else given)
+        if numbers.shape == (size_of(axis),):
+            self.bind(key, axis, tuple(numbers.tolist()))
+        elif numbers.size > 1 or numbers.ndim:
+            self.pin(axis, Cause.CONSTANT, f"the {key} in the config is of the shape {numbers.shape}")
 
     def norm(self, kind: Literal["layer", "group"], axis: Axis, *, centred: bool) -> None:
         """Note that the layer normalises across an axis."""

@@ -22,7 +22,7 @@ from genewright.backends.keras.subclassed import remade
 from genewright.backends.keras.swap_layers import replacement_layers, swap_layers
 from genewright.backends.keras.widths.propagation import Propagation, read, used_leaves
 from genewright.errors import UnsupportedError
-from genewright.widths.axes import Axis, Leaf, resized, size_of
+from genewright.widths.axes import Axis, Leaf, leaves, resized, size_of
 from genewright.widths.knob import Attribute, Knob
 
 
@@ -39,8 +39,11 @@ class Trials:
         self.reading = reading
         self._copy: Any = None
         self._entries: dict[tuple[str, str], list[Axis]] = {}
+        self._lists: dict[tuple[str, str], tuple[float, ...]] = {}
         for binding in reading.bindings:
             self._entries.setdefault((binding.layer, binding.key), []).append(binding.axis)
+            if binding.values:
+                self._lists[binding.layer, binding.key] = binding.values
         self._known: dict[frozenset[tuple[Leaf, int]], str] = {}
         self._own_code = not is_graph(model) or not all(
             is_graph(x) or is_of_keras(x) for x in layers_of(model).values()
@@ -67,7 +70,7 @@ class Trials:
         """Return the entries of configs that have to follow when some widths have other sizes.
 
         Raises:
-            UnsupportedError: One entry would have to hold two numbers; both are said.
+            UnsupportedError: One entry would have to hold two numbers, which are said, or a list is of several widths.
         """
         found: list[Attribute] = []
         for (layer, key), axes in self._entries.items():
@@ -76,7 +79,10 @@ class Trials:
                 continue
             if len(set(new)) > 1:
                 raise UnsupportedError(f"{layer}.{key} would be {min(new)} at one place and {max(new)} at another.")
-            found.append(Attribute(layer, key, old[0], new[0]))
+            values = self._lists.get((layer, key), ())
+            if values and any(len(list(leaves(axis))) > 1 for axis in axes):
+                raise UnsupportedError(f"{layer}.{key} is a list along this width and others, laid out together.")
+            found.append(Attribute(layer, key, old[0], new[0], values))
         return tuple(found)
 
     def refusals(self, knobs: Sequence[Knob]) -> dict[str, str]:
@@ -147,7 +153,9 @@ class Trials:
                 continue
             whole = {**layers[attribute.layer].get_config(), **changed}
             key = attribute.path.partition(".")[0]
-            changed[key] = with_entry(whole, attribute.path, attribute.new)[key]
+            times = -(-attribute.new // attribute.old)
+            new = list(attribute.values * times)[: attribute.new] if attribute.values else attribute.new
+            changed[key] = with_entry(whole, attribute.path, new)[key]
         return configs
 
     def _otherwise(self, new: Any, sizes: Mapping[Leaf, int]) -> str:

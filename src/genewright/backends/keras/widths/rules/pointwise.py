@@ -62,18 +62,22 @@ def prelu(step: RuleContext) -> list[Value]:
 def rescaling(step: RuleContext) -> list[Value]:
     """Multiply and add numbers."""
     x = step.inputs[0]
-    if np.size(step.layer.scale) > 1 or np.size(step.layer.offset) > 1:
-        step.pin(x.axes[-1], Cause.CONSTANT, "a list of numbers in the config")
+    for key in ("scale", "offset"):
+        step.bind_list(key, getattr(step.layer, key), x.axes[-1])
     return [x]
 
 
 @rule(keras.layers.Normalization)
 def normalization(step: RuleContext) -> list[Value]:
-    """Subtract means and divide by spreads: statistics that were adapted follow, lists in the config do not."""
+    """Subtract means and divide by spreads: statistics that were adapted follow, and so does a list in the config."""
     x = step.inputs[0]
-    for position, place in enumerate(sorted(step.places(x))):
+    places = sorted(step.places(x))
+    for position, place in enumerate(places):
         for attribute in ("mean", "variance"):
             step.carry(attribute, x.axes[place], position)
-        if np.ndim(step.layer.input_mean if step.layer.input_mean is not None else 0):
-            step.pin(x.axes[place], Cause.CONSTANT, "a list of statistics in the config")
+            given = getattr(step.layer, f"input_{attribute}")
+            if len(places) == 1:
+                step.bind_list(attribute, given, x.axes[place])
+            elif given is not None and np.ndim(given):
+                step.pin(x.axes[place], Cause.CONSTANT, "statistics over several axes in the config")
     return [x]
