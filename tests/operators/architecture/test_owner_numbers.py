@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch import nn
 
@@ -77,3 +78,36 @@ def test_the_size_of_a_first_state_follows_unless_two_widths_have_it() -> None:
     plan = gw.plan(Language(6).eval(), gw.Widen("cells", num_units=2), seed=1, example=tokens)
     assert "nhid = 6" in str(plan)
     assert "ninp = 6" in str(plan)
+
+
+class Attention(nn.Module):
+    """Attention that asks the shapes, as T5's does, and keeps its numbers for whoever reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_heads, self.key_value_proj_dim, self.d_model = 3, 5, 8
+        self.inner_dim = self.n_heads * self.key_value_proj_dim
+        self.q, self.k, self.v = (nn.Linear(self.d_model, self.inner_dim, bias=False) for _ in range(3))
+        self.o = nn.Linear(self.inner_dim, self.d_model, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        split = (*x.shape[:2], -1, self.key_value_proj_dim)
+        q, k, v = (layer(x).view(split).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        mixed = torch.softmax(q @ k.transpose(2, 3), -1) @ v
+        return self.o(mixed.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize(("operator", "heads"), [(gw.RemoveHeads("0.q"), 2), (gw.AddHeads("0.q", num_heads=2), 5)])
+def test_numbers_of_heads_follow_where_the_run_does_not_ask_them(operator: gw.Operator, heads: int) -> None:
+    net = nn.Sequential(Attention(), nn.Linear(8, 2))
+    x = torch.randn(5, 4, 8)
+    attention = gw.mutate(net, operator, seed=1, example=x)[0]
+    assert (attention.n_heads, attention.inner_dim) == (heads, 5 * heads)
+    assert attention.q.out_features == 5 * heads
+    assert attention.d_model == 8
+
+
+def test_other_widths_leave_the_number_of_heads() -> None:
+    net = nn.Sequential(nn.Linear(8, 3), nn.ReLU(), nn.Linear(3, 8), Attention())
+    wider = gw.mutate(net, gw.Widen("0", num_units=1), seed=1, example=torch.randn(5, 4, 8))
+    assert (wider[0].out_features, wider[3].n_heads, wider[3].inner_dim) == (4, 3, 15)

@@ -17,7 +17,7 @@ from torch import nn
 from genewright.backends.torch.attribute_paths import is_settings
 from genewright.backends.torch.integrations import integrations
 from genewright.backends.torch.structure.propagation import Propagation
-from genewright.widths.axes import Leaf, leaves, size_of
+from genewright.widths.axes import Leaf, leaves, resized, size_of
 from genewright.widths.knob import Attribute, Knob
 from genewright.widths.reasons import Cause
 
@@ -27,6 +27,8 @@ _WIDTH = re.compile(
     r"(size|dim|units|channels|features|width)"
 )
 _FEATURES = re.compile(r"(n|num)_?feat(ure)?s|head_hidden_size|feature_dim|feat_dim")
+_HEADS = re.compile(r"(n|num)_?(attention_|attn_)?heads?")
+_OF_ALL_HEADS = re.compile(r"inner_(dim|size)|all_head_size")
 _SMALLEST_TOLD = 3  # numbers below are too common to say anything
 _LIBRARIES = ("torch.", "transformers.")  # their rules and configs say what follows
 
@@ -57,11 +59,13 @@ def owner_numbers(
         taken: Attributes that follow already.
     """
     changing, old = {knob.leaf for knob in knobs}, knobs[0].size
-    if old < _SMALLEST_TOLD:
-        return OwnerNumbers()
-    last = _is_read_last(knobs, every)
     known = {(attribute.layer, attribute.path) for attribute in taken}
-    follow: list[Attribute] = []
+    heads = [one for one in _head_numbers(reading, knobs, new) if (one.layer, one.path) not in known]
+    if old < _SMALLEST_TOLD:
+        return OwnerNumbers(tuple(heads))
+    last = _is_read_last(knobs, every)
+    known |= {(attribute.layer, attribute.path) for attribute in heads}
+    follow = list(heads)
     stay: list[str] = []
     for path, axes in reading.touched.items():
         owner = reading.layers[path]
@@ -82,6 +86,28 @@ def owner_numbers(
             else:
                 stay.append(f"{path}.{name}".lstrip("."))
     return OwnerNumbers(tuple(follow), tuple(stay))
+
+
+def _head_numbers(reading: Propagation, knobs: Sequence[Knob], new: int) -> Iterator[Attribute]:
+    """Yield the numbers by which an attention says how many heads it has, and how many units these have together.
+
+    Their names say what they mean, so that small numbers follow too, and those of transformers' own modules: its code
+    asks the shapes where it computes, and leaves them for whoever reads them.
+    """
+    sizes = {knob.leaf: new for knob in knobs}
+    heads = {knob.leaf for knob in knobs if knob.kind == "heads"}
+    if not heads and not any(knob.kind == "head size" for knob in knobs):
+        return
+    for path, axes in reading.touched.items():
+        together = {size_of(axis): resized(axis, sizes) for axis in axes if any(leaf in sizes for leaf in leaves(axis))}
+        inside = any(leaf in heads for axis in axes for leaf in leaves(axis))
+        for name, value in vars(reading.layers[path]).items() if together else ():
+            if type(value) is not int:
+                continue
+            if inside and value == knobs[0].size and _HEADS.fullmatch(name):
+                yield Attribute(path, name, value, new)
+            elif _OF_ALL_HEADS.fullmatch(name) and together.get(value, value) != value:
+                yield Attribute(path, name, value, together[value])
 
 
 def _is_read_last(knobs: Sequence[Knob], every: Sequence[Knob]) -> bool:
