@@ -227,6 +227,31 @@ class TestRefusedByName:
             gw.mutate(base, NOISE, seed=1, inplace=True)
         assert torch.equal(storage, torch.arange(6.0))
 
+    def test_parameters_that_overlap_are_in_nobodys_way(self, tmp_path: Path) -> None:
+        def make() -> nn.Module:
+            base, memory = nn.Linear(3, 3), torch.arange(6.0)
+            base.early, base.late = nn.Parameter(memory[:4]), nn.Parameter(memory[2:], requires_grad=False)
+            return base
+
+        base = make()
+        chosen = gw.GaussianNoise(where=("weight", "bias"))
+        mutant = gw.mutate(base, chosen, seed=1)
+        assert not torch.equal(mutant.weight, base.weight)
+        with torch.no_grad():
+            mutant.early[3] = 9
+        assert mutant.late[1] == 9  # the copy's views share as the model's do
+        assert base.late[1] == 3
+        assert (mutant.early.is_leaf, mutant.early.requires_grad, mutant.late.requires_grad) == (True, True, False)
+        with gw.mutated(base, chosen, seed=1):
+            assert not torch.equal(base.weight, make().weight)
+        wider = gw.mutate(nn.Sequential(base, nn.Linear(3, 2)), gw.Widen("0"), seed=1, example=torch.randn(2, 3))
+        assert wider[0].weight.shape[0] == 4
+        assert wider[0].early.untyped_storage().data_ptr() == wider[0].late.untyped_storage().data_ptr()
+        gw.save(mutant, tmp_path / "mutant.safetensors")
+        assert gw.fingerprint(gw.load(make, tmp_path / "mutant.safetensors")) == gw.fingerprint(mutant)
+        with pytest.raises(gw.UnsupportedError, match=r"'early' and 'late' are .*\(where=\('\*', '!early', '!late'\)"):
+            gw.mutate(base, NOISE, seed=1)
+
     def test_buffers_that_overlap_are_in_nobodys_way(self, tmp_path: Path) -> None:
         def make() -> nn.Module:
             base, table = nn.Linear(3, 3), torch.arange(6.0)

@@ -105,9 +105,7 @@ def _same_form(tensor: torch.Tensor) -> torch.Tensor:
             return copy.deepcopy(tensor)
     if tensor.layout != torch.strided:
         return tensor.clone()
-    memory = tensor.untyped_storage().clone()
-    made = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    return made.set_(memory, tensor.storage_offset(), tensor.shape, tensor.stride())
+    return _viewed(tensor.detach(), tensor.untyped_storage().clone())
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
@@ -120,10 +118,24 @@ def _copied(tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
     return nn.Parameter(made, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
 
 
+def _viewed(view: torch.Tensor, memory: torch.UntypedStorage) -> torch.Tensor:
+    """Return what a tensor sees of its memory, of a copy of that memory."""
+    made = torch.empty(0, dtype=view.dtype, device=view.device)
+    made.set_(memory, view.storage_offset(), view.shape, view.stride())
+    return nn.Parameter(made, requires_grad=view.requires_grad) if isinstance(view, nn.Parameter) else made
+
+
 def _views_of_one_copy(model: nn.Module, dtype: torch.dtype | None) -> dict[int, Any]:
-    """Copy parameters that are tied through views of the same memory: Python's copy would untie them."""
+    """Copy tensors that are tied, or overlap, through views of the same memory: Python's copy would part them."""
     memo: dict[int, Any] = {}
+    memories: dict[int, torch.UntypedStorage] = {}
     for member in members_of(model).values():
+        if member.shares and dtype is None:
+            for view in member.same:
+                storage = view.untyped_storage()
+                memory = memories.setdefault(storage.data_ptr(), storage.clone())
+                memo[id(view)] = _viewed(view, memory)
+            continue
         first = member.same[0]
         for other in member.same[1:]:
             if isinstance(first, nn.Parameter) and isinstance(other, nn.Parameter):

@@ -12,7 +12,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[repor
 from genewright.backends.torch.overlaps import overlaps, overlaps_itself
 from genewright.backends.torch.sharding import memory_of, ready, sharding_module
 from genewright.errors import UnsupportedError
-from genewright.tensor import in_order, shared_memory
+from genewright.tensor import in_order
 
 
 class Member(NamedTuple):
@@ -69,7 +69,7 @@ def members_of(model: nn.Module) -> dict[str, Member]:
     Quantised, sparse and expanded ones are not among them (`left_alone`, `state.states_of`).
 
     Raises:
-        UnsupportedError: A tensor is lazy or meta, or a parameter overlaps another tensor; it is named.
+        UnsupportedError: A tensor is lazy or meta; it is named.
     """
     return inventory_of(model).members
 
@@ -130,16 +130,9 @@ def _tied(every: list[Member]) -> dict[str, Member]:
 
 
 def _sharing(members: list[Member]) -> list[Member]:
-    """Note which buffers are views that overlap: no operator changes one that nobody named.
-
-    Raises:
-        UnsupportedError: One of two such views is a parameter, which training and operators change.
-    """
-    parameters = {member.names[0] for member in members if member.is_parameter}
+    """Note which tensors are views that overlap: no operator changes one, and they are in nobody else's way."""
     shares: dict[str, list[str]] = {}
     for one, other in overlaps((member.names[0], memory_of(member.tensor)) for member in members):
-        if not parameters.isdisjoint((one, other)):
-            raise UnsupportedError(shared_memory(one, other))
         shares.setdefault(one, []).append(other)
         shares.setdefault(other, []).append(one)
     return [member._replace(shares=tuple(shares.get(member.names[0], ()))) for member in members]
