@@ -90,6 +90,7 @@ class Crossover(Operator):
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
+    version: ClassVar[int] = 2
 
     donor: DonorSetting = field(default=MATE, kw_only=False)
     kind: Literal["unit", "uniform", "layer", "blend", "slerp"] = "unit"

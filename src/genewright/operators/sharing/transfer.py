@@ -74,6 +74,7 @@ class Transfer(Operator):
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
+    version: ClassVar[int] = 2
 
     source: LayerSetting = field(default=NO_LAYER, kw_only=False)
     target: LayerSetting = field(default=NO_LAYER, kw_only=False)

@@ -56,6 +56,7 @@ class BlockInputs(DrawnUnits, Operator):
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
+    version: ClassVar[int] = 2
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         network = networks[0]

@@ -60,6 +60,7 @@ class BlockUnits(DrawnUnits, Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
     follows_units: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     side: Literal["out", "in"] = "out"
 

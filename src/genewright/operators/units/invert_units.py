@@ -71,6 +71,7 @@ class InvertUnits(DrawnUnits, Operator):
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
     inverse: ClassVar[bool] = True
     follows_units: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
         network = networks[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from genewright.errors import SettingError, UnsupportedError
 from genewright.network import Network
@@ -79,6 +80,8 @@ class Reset(Elementwise):
         (xavier); LeCun et al., "Efficient BackProp", 1998, section 4.6 (lecun). The default: the layer's own
         `reset_parameters`.
     """
+
+    version: ClassVar[int] = 2
 
     init: str = "default"
     std: float | None = None

@@ -47,6 +47,7 @@ class Shuffle(Operator):
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
+    version: ClassVar[int] = 2
 
     rate: float = field(default=0.1, kw_only=False)
     where: WhereSetting = field(default_factory=EVERYTHING)

@@ -67,7 +67,7 @@ class SwapUnits(Operator):
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
     inverse: ClassVar[bool] = True
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     rate: float = field(default=0.1, kw_only=False)
     count: int | None = None
