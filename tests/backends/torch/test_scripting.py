@@ -87,6 +87,19 @@ def test_grafts_are_scripted_traced_and_exported(base: type[nn.Module] | None, o
     assert gw.recipe(gw.mutate(mutant, gw.AddBranch("b.fc" if base else "2"), seed=1, example=X)).steps
 
 
+def test_a_skip_between_two_layers_is_frozen_from_a_trace() -> None:
+    """Freezing does not look into hooks and drops what they pass on: a scripted skip raises, and is never wrong."""
+    mutant = gw.mutate(net(), gw.AddSkip("0", "3"), seed=1, example=X).eval()
+    with torch.no_grad():
+        next(p for name, p in mutant.named_parameters() if name.endswith("gate")).fill_(0.7)
+    torch.testing.assert_close(torch.jit.freeze(torch.jit.trace(mutant, X))(2 * X), mutant(2 * X))
+    frozen = torch.jit.freeze(torch.jit.script(mutant))
+    with pytest.raises(RuntimeError):
+        frozen(X)
+    within = gw.mutate(net(), gw.AddSkip("0"), seed=1, example=X).eval()
+    torch.testing.assert_close(torch.jit.freeze(torch.jit.script(within))(X), within(X))
+
+
 class Two(nn.Module):
     def forward(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         return x if y is None else x + y
