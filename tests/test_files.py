@@ -134,3 +134,25 @@ def test_a_prefix_is_told(wrapped: str, mlp: nn.Module, tmp_path: Path) -> None:
     gw.save(saved, tmp_path / "a.safetensors")
     with pytest.raises(gw.FileError, match=f"The {wrapped}'s names are the other's behind 'module\\.'"):
         gw.load(lambda: wanted, tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize(("held", "kept"), [(torch.float64, torch.float32), (torch.float32, torch.float64)])
+def test_numbers_of_another_dtype_become_the_models_and_it_is_said(
+    held: torch.dtype, kept: torch.dtype, suffix: str, tmp_path: Path
+) -> None:
+    path, model = tmp_path / f"net{suffix}", nn.Linear(3, 2)
+    gw.save(nn.Linear(3, 2, dtype=held), path)
+    names = str(held).removeprefix("torch."), str(kept).removeprefix("torch.")
+    with pytest.warns(
+        UserWarning, match=rf"'weight' is {names[0]} .* {names[1]} .* \(2 tensors of 2 .*model\.to\(torch"
+    ):
+        loaded = gw.load(lambda: model.to(kept), path)
+    assert loaded.weight.dtype == kept
+    assert torch.equal(loaded.weight, gw.load(lambda: nn.Linear(3, 2, dtype=held), path).weight.to(kept))
+
+
+def test_imaginary_parts_are_not_dropped(tmp_path: Path) -> None:
+    gw.save(nn.Linear(3, 2, dtype=torch.complex64), tmp_path / "net.safetensors")
+    with pytest.raises(gw.FileError, match="no place for imaginary parts"):
+        gw.load(lambda: nn.Linear(3, 2), tmp_path / "net.safetensors")

@@ -60,7 +60,8 @@ class Tensor:
         fan_in: Inputs of one unit, or None where that has no meaning.
         fan_out: Outputs that one input reaches, or None.
         nbytes: Size in bytes.
-        shares: Names of other buffers that have some of its elements in them: a change to it would change them.
+        shares: Names of other tensors that have some of its elements in them: a change to it would change them.
+        doubt: Why it is not known along which axis the layer's units lie, where that is so; of a file.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Tensor:
     fan_out: int | None = None
     nbytes: int = 0
     shares: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def size(self) -> int:
@@ -134,6 +136,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int | None, int | None]:
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance")
+_TABLES = ("wte", "wpe")  # of tokens and of positions, in GPT-2
 _ITERATES = ("_u", "_v", "weight_u", "weight_v")  # of spectral_norm, new and old
 
 
@@ -143,14 +146,14 @@ def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
     if last in _STATISTICS:
         return "statistic"
     if last in _ITERATES:
-        return "buffer"
+        return "buffer" if len(shape) < 2 else "parameter"  # weight_norm's directions have that name, too
     if "bias" in last or last == "beta":
         return "bias"
     if last in ("weight", "gamma") and len(shape) == 1:
         return "norm_weight"
     if "weight_hh" in last or "recurrent" in last:
         return "recurrent_kernel"
-    if "embed" in name.lower() and len(shape) == 2:
+    if len(shape) == 2 and ("embed" in name.lower() or name.rpartition(".")[0].endswith(_TABLES)):
         return "embedding"
     if ("weight" in last or "kernel" in last) and len(shape) >= 2:
         return "kernel"
@@ -160,6 +163,7 @@ def role_of_name(name: str, shape: tuple[int, ...]) -> Role:
 def shared_memory(one: str, other: str) -> str:
     """Return in words that two tensors share elements, and what to do."""
     return (
-        f"{one!r} and {other!r} are different views that share memory. Give each memory of its own (clone), or make "
-        "them one parameter."
+        f"{one!r} and {other!r} are different views that share memory: a change to one would change the other. Leave "
+        f"them out (where=('*', '!{one}', '!{other}')), give each memory of its own (clone), or make them one "
+        "parameter."
     )

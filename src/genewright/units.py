@@ -86,7 +86,7 @@ def units_of(tensor: Tensor, network: Network) -> Units | None:
         return found
     if without_place(tensor, network):
         return None
-    axis = _feature_axis(tensor, network, layer)
+    axis = feature_axis(tensor, network)
     direction = _direction_of(tensor, network)
     if direction is not None and direction.shape[axis or 0] != tensor.shape[axis or 0]:
         return None  # one gain for all units, or one an input
@@ -95,6 +95,8 @@ def units_of(tensor: Tensor, network: Network) -> Units | None:
 
 def without_place(tensor: Tensor, network: Network) -> str:
     """Say why a layer's units have no place of their own in one of its kernels; "" where they have, or it is none."""
+    if tensor.doubt:
+        return tensor.doubt
     layer = _layer_of(tensor)
     facts = network.layers.get(layer, _UNKNOWN)
     if tensor.role == "kernel" and facts.kind == "transposed_convolution" and tensor.unit_axis is None:
@@ -110,13 +112,18 @@ def without_place(tensor: Tensor, network: Network) -> str:
     return f"{tensor.name!r} is parametrized ({other[0].strip('_')}), which may mix its units" if other else ""
 
 
+def how_to_tell(tensor: Tensor) -> str:
+    """Return how to say along which axis the units of a tensor in doubt lie."""
+    return f"Or say which it is, gw.read_checkpoint(path, unit_axes={{{tensor.name!r}: axis}}), or give the model."
+
+
 def is_direction(tensor: Tensor, network: Network) -> bool:
     """Whether a tensor holds the directions of units whose lengths are another's: those of weight_norm.
 
     A direction has no length of its own, and one of zeros is NaN; what silences the unit is its gain.
     """
     gain = _gain_of(tensor, network)
-    axis = _feature_axis(tensor, network, _layer_of(tensor))
+    axis = feature_axis(tensor, network)
     return gain is not None and axis is not None and gain.shape[axis] == tensor.shape[axis]
 
 
@@ -200,10 +207,10 @@ def _cells(beside: Iterable[Tensor], place: str) -> int | None:
     return found.get("weight_hr", found.get("weight_hh"))
 
 
-def _feature_axis(tensor: Tensor, network: Network, layer: str) -> int | None:
+def feature_axis(tensor: Tensor, network: Network) -> int | None:
     """Return the axis of a layer's output features, in the factors of a kernel as in the kernel."""
     if tensor.role == "parameter" and len(tensor.shape) > 1:
-        facts = network.layers.get(layer, _UNKNOWN)
+        facts = network.layers.get(_layer_of(tensor), _UNKNOWN)
         if facts.kind == "transposed_convolution" and tensor.layer_type:
             return 1 if facts.groups == 1 else None
     return tensor.unit_axis

@@ -18,7 +18,7 @@ from genewright.part import Part, along
 from genewright.references import Reference, is_layer, is_layer_class, is_tensor, said
 from genewright.state import State
 from genewright.tensor import ROLES, Tensor
-from genewright.units import units_of, without_place
+from genewright.units import how_to_tell, units_of, without_place
 
 UnitsLike = Mapping[str, Any] | Sequence[int] | Sequence[bool] | np.ndarray[Any, Any]
 
@@ -215,7 +215,8 @@ class Where(metaclass=Answering):
         held = units_of(tensor, network)
         why = without_place(tensor, network) if held is None else ""
         if why and any(matches(choice.layer, tensor.layer.partition(".parametrizations.")[0]) for choice in choices):
-            raise SelectionError(f"where: {why}, so none can be chosen there. Leave this layer's units out.")
+            hint = f" {how_to_tell(tensor)}" if tensor.doubt else ""
+            raise SelectionError(f"where: {why}, so none can be chosen there. Leave this layer's units out.{hint}")
         for choice in choices if held is not None else ():
             assert held is not None
             if not any(matches(choice.layer, layer) for layer in held.layers):

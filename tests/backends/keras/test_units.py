@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -83,3 +84,34 @@ def test_channels_by_depth_are_units_where_there_is_one_of_each() -> None:
     two = keras.Model(inputs, keras.layers.DepthwiseConv2D(3, depth_multiplier=2, name="conv")(inputs))
     with pytest.raises(gw.SelectionError, match="makes 2 channels of each"):
         silenced(two, "conv", [2])
+
+
+def _chosen(model: Any, layer: str) -> list[tuple[Any, ...]]:
+    """Return where unit 1 of a layer stands in each of its tensors; nothing where that is in doubt."""
+    try:
+        chosen = gw.where(layer, units=[1]).select(backend_of(model).network(model))
+    except gw.SelectionError:
+        return []
+    return sorted((s.tensor.shape, s.axis, s.units) for s in chosen)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5", ".safetensors"])
+def test_units_in_a_file_are_those_of_its_model(suffix: str, tmp_path: Path) -> None:
+    layers, image = keras.layers, keras.Input((8, 8, 4))
+    y = layers.Conv2DTranspose(6, 2, name="up")(image)
+    y = layers.Conv2DTranspose(6, 3, name="square")(y)
+    y = layers.SpectralNormalization(layers.Conv2DTranspose(6, 2, name="inner"), name="normed")(y)
+    y = layers.Conv2DTranspose(5, 3, use_bias=False, name="free")(y)
+    y = layers.SeparableConv2D(4, 3, name="separable")(layers.DepthwiseConv2D(3, name="depthwise")(y))
+    y = layers.Reshape((-1, 4))(y)
+    y = layers.MultiHeadAttention(2, 3, name="attention")(y, y)
+    y = layers.LSTM(3, name="lstm")(layers.Conv1D(4, 3, name="conv")(y))
+    model = keras.Model(image, layers.Dense(3, name="dense")(y))
+    gw.save(model, tmp_path / f"net{suffix}")
+    file = gw.read_checkpoint(tmp_path / f"net{suffix}")
+    names = [tensor.layer for tensor in backend_of(model).network(model).tensors.values() if tensor.role == "kernel"]
+    assert len(names) > 10
+    doubtful = ["normed.inner"] if suffix == ".weights.h5" else []  # it has no class of what another layer holds
+    for name in dict.fromkeys(names):
+        assert _chosen(model, name), name
+        assert _chosen(file, name) == ([] if name in doubtful else _chosen(model, name)), name

@@ -17,6 +17,7 @@ from genewright.backends.files.keras_archive import read_archive, write_archive
 from genewright.backends.files.model_card import model_card
 from genewright.backends.files.pickled import read_pickled, write_pickled
 from genewright.backends.files.safetensors import read_safetensors, write_safetensors
+from genewright.backends.files.unit_axes import checked_axes, with_told_axes
 from genewright.calls import answered
 from genewright.companion import Companion
 from genewright.edits import Store
@@ -98,23 +99,31 @@ class FilesBackend(Backend):
 
 
 @answered("gw.read_checkpoint(path)")
-def read_checkpoint(path: str | Path) -> Checkpoint:
+def read_checkpoint(path: str | Path, *, unit_axes: Mapping[str, int | None] | None = None) -> Checkpoint:
     """Read a checkpoint file without executing anything in it.
 
     Args:
         path: The file: .safetensors, .keras, .h5, or what torch saved (.pt, .pth, .ckpt, .bin, .pth.tar). That holds a
             state dict, bare or under "state_dict", "model_state_dict" or "model"; torch reads it with
             ``weights_only=True``. Or a folder as Hugging Face has them, with one file or with shards and their index.
+        unit_axes: Along which axis of a kernel the layer's units (output features) lie, by names of tensors or patterns
+            on them: ``{"up.weight": 1}`` of a transposed convolution of torch, None where no axis is theirs. Needed
+            only where units are chosen and neither the file nor what stands beside the kernel tells it; kept in the
+            checkpoint's metadata.
 
     Raises:
+        SettingError: A pattern matches no kernel, or an axis is none of it.
         FileError: It is missing, truncated, hostile, or of another kind.
         UnsupportedError: It has no state dict.
     """
     if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise no_path("gw.read_checkpoint(path)", path, "A model or a state dict needs no reading: give it as it is.")
-    if found_at(path) == "folder":
-        return read_folder(Path(path))
-    return _by_suffix(_READERS, Path(path))(Path(path))
+    folder = found_at(path) == "folder"
+    read: Checkpoint = read_folder(Path(path)) if folder else _by_suffix(_READERS, Path(path))(Path(path))
+    checked_axes(read.entries, read.metadata, str(path))
+    if unit_axes is not None:
+        read.metadata = with_told_axes(read.entries, read.metadata, unit_axes)
+    return read
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -> None:

@@ -7,7 +7,7 @@ import functools
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genewright.backends.files.keras_layout import fans_of, input_axis_of, unit_axis_of
+from genewright.backends.files.unit_axes import UnitAxis, unit_axes_of
 from genewright.edits import Edit, Memory, Store, Tie
 from genewright.errors import UnsupportedError
 from genewright.journal import Journal
+from genewright.layer import Layer
 from genewright.network import Network
 from genewright.state import State
 from genewright.tensor import COMPLEX, FLOATS, Initial, Role, Tensor, fans, in_order, refuse_untieable, role_of_name
@@ -92,7 +95,25 @@ class CheckpointNetwork(Network):
         for name, entry in checkpoint.entries.items():
             tied.setdefault(id(entry.data), []).append(name)
         ordered = [in_order(names) for names in tied.values()]
-        self.tensors = {name: _tensor(name, checkpoint.entries[name], tuple(rest)) for name, *rest in ordered}
+        self.tensors = {name: _tensor(name, checkpoint.entries, tuple(rest)) for name, *rest in ordered}
+        for name, known in unit_axes_of(checkpoint.entries, checkpoint.metadata).items():
+            if name in self.tensors:
+                self.tensors[name] = _along(self.tensors[name], known)
+
+    def _layers(self) -> dict[str, Layer]:
+        return super()._layers() | {name: Layer(name=name, kind="attention", heads=n) for name, n in self._attentions()}
+
+    def _attentions(self) -> Iterator[tuple[str, int]]:
+        """Yield Keras's attention layers with their heads: of layers with kernels (in, heads, size)."""
+        for tensor in self.tensors.values():
+            around, _, part = tensor.layer.rpartition(".")
+            if part != "query" or not tensor.name.endswith(".kernel") or len(tensor.shape) != 3:
+                continue
+            heads = tensor.shape[1]
+            names = [f"{around}.{other}.kernel".lstrip(".") for other in ("key", "value", "attention_output")]
+            beside = [self.tensors[name].shape for name in names if name in self.tensors]
+            if len(beside) == 3 and beside[0][1] == beside[1][1] == beside[2][0] == heads:
+                yield around, heads
 
     @functools.cached_property
     def state(self) -> Mapping[str, State]:
@@ -161,6 +182,18 @@ def ties_of(checkpoint: Checkpoint) -> dict[str, str]:
     return {alias: tensor.name for tensor in tensors for alias in tensor.aliases}
 
 
+def untold_axes(entries: Mapping[str, Entry], known: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Return those axes of units that a file with these tensors would tell otherwise, or not at all.
+
+    Args:
+        entries: What is about to be written.
+        known: The axis in the model, or None, by the names of tensors.
+    """
+    tensors = CheckpointNetwork(Checkpoint(dict(entries))).tensors
+    read = {name: tensor for name, tensor in tensors.items() if name in known and len(tensor.shape) > 1}
+    return {name: known[name] for name, tensor in read.items() if tensor.doubt or tensor.unit_axis != known[name]}
+
+
 def typed(entry: Entry) -> NDArray[Any]:
     """Return the elements of an entry, 1-D, sharing its memory; bfloat16 as uint16.
 
@@ -177,14 +210,34 @@ def typed(entry: Entry) -> NDArray[Any]:
     return entry.data.view(dtype)
 
 
-def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
+def _along(tensor: Tensor, known: UnitAxis) -> Tensor:
+    """Return what is known of a kernel whose units lie, or may lie, along an axis that is not the usual one."""
+    axis = known.axis
+    if tensor.role not in ("kernel", "recurrent_kernel") or axis is None:
+        return replace(tensor, unit_axis=axis, input_axis=None, doubt=known.doubt)
+    turned = len(tensor.shape) == 2 and tensor.unit_axis != axis
+    fan_in, fan_out = (tensor.fan_out, tensor.fan_in) if turned else (tensor.fan_in, tensor.fan_out)
+    return replace(tensor, unit_axis=axis, input_axis=known.inputs, fan_in=fan_in, fan_out=fan_out)
+
+
+def _tensor(name: str, entries: Mapping[str, Entry], aliases: tuple[str, ...]) -> Tensor:
+    entry = entries[name]
     if entry.about is not None:
         return replace(entry.about, name=name, aliases=aliases)
     role: Role = role_of_name(name, entry.shape)
+    if role == "embedding" and f"{name.rpartition('.')[0]}.bias" in entries:
+        role = "kernel"  # a linear layer inside something that embeds: a table of rows has no bias
     trainable = role not in ("statistic", "buffer") and entry.dtype in (*FLOATS, *COMPLEX)
     if not trainable and role != "statistic":
         role = "buffer"
-    fan_in, fan_out = fans(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
+    unit_axis = None if not entry.shape else 1 if role == "embedding" else 0
+    input_axis = 1 if role in ("kernel", "recurrent_kernel") and len(entry.shape) > 1 else None
+    count = fans
+    if entry.shape and (name.endswith("kernel") or f"{name.rpartition('.')[0]}.kernel".lstrip(".") in entries):
+        unit_axis = unit_axis_of((), name.rpartition(".")[2], role, entry.shape)  # Keras's names, and its layout
+        input_axis = input_axis_of(role, unit_axis, entry.shape)
+        count = fans_of
+    fan_in, fan_out = count(entry.shape) if role in ("kernel", "recurrent_kernel", "embedding") else (None, None)
     return Tensor(
         name=name,
         shape=entry.shape,
@@ -194,8 +247,8 @@ def _tensor(name: str, entry: Entry, aliases: tuple[str, ...]) -> Tensor:
         layer_type="",
         trainable=trainable,
         aliases=aliases,
-        unit_axis=None if not entry.shape else 1 if role == "embedding" else 0,
-        input_axis=1 if role in ("kernel", "recurrent_kernel") and len(entry.shape) > 1 else None,
+        unit_axis=unit_axis,
+        input_axis=input_axis,
         fan_in=fan_in,
         fan_out=fan_out,
         nbytes=entry.data.nbytes,

@@ -28,11 +28,12 @@ from genewright.backends.files.keras_layout import (
     unit_axis_of,
     variable_names,
 )
+from genewright.backends.files.unit_axes import AXES
 from genewright.errors import FileError
 from genewright.storage import Overwrite, read_file, write_atomically
 from genewright.tensor import FLOATS, Tensor
 
-_METADATA = (RECIPE, TIES)
+_METADATA = (RECIPE, TIES, AXES)
 _FILTERS = (1, 2, 3)  # deflate, shuffle, checksum: built in; of any other, HDF5 would load a library
 _KINDS = "biufc"
 _MOST_LEVELS = 100

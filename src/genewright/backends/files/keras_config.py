@@ -84,6 +84,8 @@ def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
 def _layers(config: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     inner = config.get("config")
     held = cast(Mapping[str, Any], inner).get("layers") if isinstance(inner, Mapping) else inner
+    if held is None and isinstance(inner, Mapping):
+        held = [cast(Mapping[str, Any], inner).get("layer")]  # what a wrapper holds
     if not isinstance(held, list):
         return
     for layer in cast(list[Any], held):

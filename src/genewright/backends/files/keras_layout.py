@@ -6,6 +6,7 @@ transposed convolutions (*window, out, in) and depthwise ones (*window, channels
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,10 @@ _VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
     "einsum_dense": (("kernel", ""), ("bias", "bias_axes")),
     "p_re_lu": (("alpha", ""),),
 }
+_WITH_KERNELS = re.compile(
+    r"(depthwise_|separable_)?conv\dd(_transpose)?|conv_lstm\dd(_cell)?|(einsum_)?dense|embedding"
+)
+_OF_ATTENTION = ("query", "key", "value", "attention_output")
 _NEVER_TRAINED = ("mean", "variance", "count")
 _COMPOSITES = (
     "multi_head_attention", "group_query_attention", "grouped_query_attention", "bidirectional", "time_distributed",
@@ -70,14 +75,24 @@ def unit_axis_of(classes: Sequence[str], attribute: str, role: Role, shape: tupl
     """
     if not shape or role == "buffer":
         return None
+    kinds = [file_class(name) for name in classes]  # a weights file has them in that spelling
     depthwise = attribute == "depthwise_kernel" or (
-        role == "kernel" and any(name.startswith("DepthwiseConv") for name in classes)
+        role == "kernel" and any(kind.startswith("depthwise_conv") for kind in kinds)
     )
     if depthwise:  # one unit a channel, where the multiplier is 1
         return len(shape) - 2 if shape[-1] == 1 else None
-    if role == "kernel" and any(re.fullmatch(r"Conv\dDTranspose", name) for name in classes):
+    if role == "kernel" and any(re.fullmatch(r"conv\dd_transpose", kind) for kind in kinds):
         return len(shape) - 2
     return len(shape) - 1
+
+
+def lays_out(kind: str, layer: str) -> bool:
+    """Whether a class, or else an attention's name for a layer of its own, says how the kernel lies.
+
+    >>> lays_out("Conv2DTranspose", "up"), lays_out("conv2d", "c"), lays_out("", "up"), lays_out("", "att.query")
+    (True, True, False, True)
+    """
+    return bool(_WITH_KERNELS.fullmatch(file_class(kind))) or layer.rpartition(".")[2] in _OF_ATTENTION
 
 
 def input_axis_of(role: Role, unit_axis: int | None, shape: tuple[int, ...]) -> int | None:
@@ -104,6 +119,7 @@ def group_class(key: str) -> str:
     return re.sub(r"_\d+$", "", key)
 
 
+@functools.lru_cache(maxsize=1024)  # asked for every tensor of a model
 def file_class(class_name: str) -> str:
     """Spell a class name as groups of weights files are called.
 
@@ -147,6 +163,8 @@ def variable_names(kind: str, config: Mapping[str, Any] | None, shapes: Sequence
         case [first, second] if first >= 2 and second < first:
             return ["kernel", "bias"]
         case [2, 2, last] if last <= 2:
+            return ["kernel", "recurrent_kernel", "bias"]
+        case [4 | 5 | 3 as first, second, 1] if first == second and "lstm" in kind:
             return ["kernel", "recurrent_kernel", "bias"]
         case _:
             return numbers

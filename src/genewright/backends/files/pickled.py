@@ -21,6 +21,7 @@ from genewright.backends.files.archive import sizes_of
 from genewright.backends.files.bounds import check_depth, check_size
 from genewright.backends.files.checkpoint import RECIPE, Checkpoint, Entry
 from genewright.backends.files.pickle_scan import Scan
+from genewright.backends.files.unit_axes import AXES
 from genewright.backends.files.values import state_of, value_of
 from genewright.errors import FileError, UnsupportedError
 from genewright.process_state import warnings_ignored
@@ -73,9 +74,10 @@ def read_pickled(path: Path) -> Checkpoint:
     states = {name: state_of(name, value, torch) for name, value in others.items()}
     metadata: dict[str, str] = {}
     about: Any = getattr(state, "_metadata", {})
-    ours = cast("Mapping[str, Any]", about).get(RECIPE) if isinstance(about, Mapping) else None
-    if isinstance(ours, Mapping) and isinstance(cast("Mapping[str, Any]", ours).get("json"), str):
-        metadata[RECIPE] = cast("Mapping[str, Any]", ours)["json"]
+    for key in (RECIPE, AXES):
+        ours = cast("Mapping[str, Any]", about).get(key) if isinstance(about, Mapping) else None
+        if isinstance(ours, Mapping) and isinstance(cast("Mapping[str, Any]", ours).get("json"), str):
+            metadata[key] = cast("Mapping[str, Any]", ours)["json"]
     return Checkpoint(entries, metadata, container, state=states)
 
 
@@ -164,8 +166,9 @@ def write_pickled(checkpoint: Checkpoint, path: Path, *, overwrite: Overwrite) -
     about = OrderedDict(getattr(old, "_metadata", {}))
     if isinstance(checkpoint.container, Versions):
         about.update(checkpoint.container.layers)
-    if RECIPE in checkpoint.metadata:
-        about[RECIPE] = {"json": checkpoint.metadata[RECIPE]}
+    for key in (RECIPE, AXES):
+        if key in checkpoint.metadata:
+            about[key] = {"json": checkpoint.metadata[key]}
     state._metadata = about  # type: ignore[attr-defined]  # where torch keeps versions of modules
     whole: Any = state
     if container is not None and old is not container:

@@ -15,6 +15,7 @@ from genewright.backends.backend import Backend
 from genewright.backends.files import write_checkpoint
 from genewright.backends.files.checkpoint import Checkpoint, CheckpointNetwork, CheckpointStore, Entry
 from genewright.backends.files.pickled import is_dense, place_of, state_dict_in
+from genewright.backends.files.unit_axes import AXES
 from genewright.companion import Companion
 from genewright.edits import Edit, Store
 from genewright.errors import UnsupportedError
@@ -116,7 +117,8 @@ def _in_place(model: Any) -> Checkpoint:
             flat = tensor.detach().reshape(-1).view(torch.uint8) if tensor.numel() else None
             shared[key] = np.zeros(0, np.uint8) if flat is None else flat.numpy()
         entries[name] = Entry(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), shared[key])
-    return Checkpoint(entries)
+    about = cast("Mapping[str, Any]", getattr(_state(model), "_metadata", {})).get(AXES)
+    return Checkpoint(entries, {} if about is None else {AXES: about["json"]})
 
 
 BACKEND = StateDictsBackend()

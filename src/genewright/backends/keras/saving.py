@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from genewright.backends.files import read_checkpoint
-from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry
+from genewright.backends.files.checkpoint import TIES, Checkpoint, Entry, untold_axes
 from genewright.backends.files.fitting import fitted
 from genewright.backends.files.hdf5 import put_text
 from genewright.backends.files.keras_archive import METADATA, archived, with_metadata
 from genewright.backends.files.safetensors import write_safetensors
+from genewright.backends.files.unit_axes import AXES
 from genewright.backends.keras.cloning import preserve_python_random
 from genewright.backends.keras.library import keras
 from genewright.backends.keras.members import is_graph
@@ -131,4 +132,7 @@ def _checkpoint(network: KerasNetwork, about: dict[str, str]) -> Checkpoint:
     for name, tensor in network.tensors.items():
         for alias in (name, *tensor.aliases):
             entries[alias] = Entry(tensor.dtype, tensor.shape, np.frombuffer(network.raw(name), np.uint8))
+    known = {t.name: t.unit_axis for t in network.tensors.values() if t.role in ("kernel", "recurrent_kernel", "bias")}
+    if axes := untold_axes(entries, known):
+        about = about | {AXES: json.dumps(axes)}
     return Checkpoint(entries, about)

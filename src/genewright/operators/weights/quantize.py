@@ -10,6 +10,7 @@ from genewright import edits
 from genewright.edits import Edit, Map
 from genewright.network import Network
 from genewright.operator import Operator
+from genewright.operators.weights.kernels import refuse_doubt
 from genewright.seeding import Noise
 from genewright.settings import check_choice, check_integer
 from genewright.where import EVERYTHING, WhereSetting, as_where
@@ -47,6 +48,7 @@ class Quantize(Operator):
     """
 
     keeps: ClassVar[frozenset[str]] = frozenset({"shape"})
+    version: ClassVar[int] = 2
 
     bits: int = field(default=8, kw_only=False)
     per: Literal["tensor", "unit"] = "tensor"
@@ -58,7 +60,10 @@ class Quantize(Operator):
         object.__setattr__(self, "where", as_where(self.where))
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[Edit]:
-        for selected in self.where.select(networks[0]):
+        chosen = self.where.select(networks[0])
+        if self.per == "unit":
+            refuse_doubt(chosen, type(self).__name__)
+        for selected in chosen:
             tensor = selected.tensor
             axis = tensor.unit_axis if self.per == "unit" else None
             function = edits.functions.Quantize(bits=self.bits, axis=-1 if axis is None else axis)
