@@ -10,6 +10,8 @@ text    how="extend": an input that the operator has not seen, of another batch 
 images  how="interpolate": the old grid, resampled here by torch's bicubic interpolation, is the new one to 1e-5; what
         stands before it stays; and an image of the new size runs.
 
+Where tables of several lengths hold positions, the operator asks which is meant, and is told one after the other.
+
 One line of JSON a model goes to results/positions-LIBRARY.jsonl; models that are there already are left out.
 """
 
@@ -48,10 +50,20 @@ def named_positions(model: nn.Module) -> list[str]:
     return [name for name in called if not _OTHER.search(name)]
 
 
-def tried(model: nn.Module, example: Any) -> str:
-    """Return "kept", "refused: why" or "WRONG: why"."""
+def tried(model: nn.Module, example: Any, positions: list[str]) -> str:
+    """Return "kept", "refused: why" or "WRONG: why"; where several tables are meant, the worst of what each gives."""
+    try:
+        return tried_on(model, example, None)
+    except gw.UnknownNameError:
+        said = [tried_on(model, example, name.rpartition(".")[0]) for name in positions]
+        return next((one for one in said if not one.startswith("kept")), max(said))
+
+
+def tried_on(model: nn.Module, example: Any, layer: str | None) -> str:
+    """Return what becomes of the tables of one layer; None for all, where these have one length."""
     image = any(tensor.is_floating_point() for tensor in tensors_of(example))
-    mutant = gw.mutate(model, gw.ResizePositions(how="interpolate" if image else "extend"), seed=1, example=example)
+    operator = gw.ResizePositions(how="interpolate" if image else "extend", layer=layer)
+    mutant = gw.mutate(model, operator, seed=1, example=example)
     before, after = dict(model.named_parameters()), dict(mutant.named_parameters())
     changed = [name for name in before if before[name].shape != after[name].shape]
     if not changed:
@@ -111,7 +123,7 @@ def measured(case: Case) -> dict[str, Any]:
             model, example = case.make()
             row["positions"] = named_positions(model)
             row["said"] = f"unfinished: {LIMIT:.0f} s of processor time"
-            row["said"] = tried(model, example) if row["positions"] else "none"
+            row["said"] = tried(model, example, row["positions"]) if row["positions"] else "none"
     except TooLongError:
         pass
     except gw.GenewrightError as error:

@@ -145,6 +145,8 @@ def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
 def test_a_square_projection_alone_is_in_doubt(tmp_path: Path) -> None:
     save_file({"c_proj.weight": torch.ones(4, 4), "c_proj.bias": torch.ones(4)}, tmp_path / "a.safetensors")
     assert "Conv1D" in str(chosen(gw.read_checkpoint(tmp_path / "a.safetensors"), "c_proj"))
+    save_file({"c_proj.weight": torch.ones(4, 4)}, tmp_path / "b.safetensors")  # no Conv1D is without a bias
+    assert chosen(gw.read_checkpoint(tmp_path / "b.safetensors"), "c_proj") == {"c_proj.weight": (0, (1,))}
 
 
 def test_kernels_of_flax_lie_as_their_bias_says(tmp_path: Path) -> None:

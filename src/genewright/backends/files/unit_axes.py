@@ -156,7 +156,8 @@ def _undecided(
 ) -> tuple[int | None, str]:
     """Return the axis of a kernel whose size tells nothing, or why it is in doubt."""
     shape = f"its kernel {kernel.name!r} is {kernel.shape}, and the file does not say which"
-    if _is_conv1d(kernel):
+    bias = entries.get(f"{kernel.layer}.bias".lstrip("."))
+    if _is_conv1d(kernel) and bias is not None:  # transformers' always has one
         if len(conv1d) == 1:
             return next(iter(conv1d)), ""
         return None, f"{kernel.layer!r} may be linear (out, in) or transformers' Conv1D (in, out): {shape}"
@@ -164,7 +165,6 @@ def _undecided(
     if not window:
         return kernel.usual, ""
     parts = [part for part in kernel.layer.split(".") if not part.isdigit()]
-    bias = entries.get(f"{kernel.layer}.bias".lstrip("."))
     grouped = bias is not None and len(bias.shape) == 1 and bias.shape[0] not in kernel.shape[:2] and kernel.usual == 0
     even = any(size % 2 == 0 and size <= _WIDEST for size in window)
     if bias is not None and len(bias.shape) > 1:
