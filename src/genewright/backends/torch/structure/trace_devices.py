@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses import meta_utils
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_map_only
 
@@ -23,7 +24,7 @@ from genewright.backends.torch.structure.function_caches import clear_shapes
 from genewright.backends.torch.structure.plain_operations import plain_operations
 from genewright.backends.torch.structure.traceable_copy import call_with, traceable_copy
 from genewright.interrupts import checkpoint, shielded
-from genewright.process_state import unheard
+from genewright.process_state import Here, StandIn, unheard, warnings_ignored
 
 _LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
@@ -121,7 +122,8 @@ class Fake(TraceDevice):
         self._fakes = _Fakes(allow_non_fake_inputs=True)
 
     def example(self, example: Any) -> Any:
-        return tree_map_only(torch.Tensor, self._fakes.from_tensor, example)
+        with _GRADIENTS.inside():
+            return tree_map_only(torch.Tensor, self._fakes.from_tensor, example)
 
     def convert(self, tensor: torch.Tensor) -> torch.Tensor | None:
         return tensor
@@ -133,8 +135,23 @@ class Fake(TraceDevice):
 
     @contextmanager
     def modes(self) -> Generator[None]:
-        with unheard(_LOG), self._fakes:  # a trial that fails is an answer, not a fault to print
+        with unheard(_LOG), _GRADIENTS.inside(), self._fakes:  # a trial that fails is an answer, not a fault to print
             yield
+
+
+def _gradients(torchs: Any, here: Here) -> Callable[[torch.Tensor], torch.Tensor | None]:
+    """Return what reads a tensor's gradient for a fake one; torch's own replaces `warnings.showwarning` meanwhile."""
+
+    def read(tensor: torch.Tensor) -> torch.Tensor | None:
+        if not here:
+            return torchs(tensor)
+        with warnings_ignored():
+            return tensor.grad
+
+    return read
+
+
+_GRADIENTS = StandIn(meta_utils, "safe_grad", _gradients)
 
 
 class _Fakes(FakeTensorMode):
