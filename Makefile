@@ -33,10 +33,10 @@ demo: $(VENV)/.demo  ## train, mutate, check, save, replay and undo a real netwo
 	$(BIN)/genewright demo
 
 test: $(VENV)/.test lint  ## what CI runs: lint, types and the tests (without the slow sweeps)
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-all: $(VENV)/.test lint  ## the tests, slow sweeps included
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m '' --hypothesis-profile=full
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m '' --hypothesis-profile=full
 
 test-matrix: $(VENV)/.test  ## the built wheel on other Pythons, on oldest releases, with one framework each (LEGS="3.13 oldest")
 	$(BIN)/python -m tests.packaging.matrix $(LEGS)

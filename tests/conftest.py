@@ -38,6 +38,20 @@ hypothesis.settings.register_profile("full", deadline=None, max_examples=100, pr
 hypothesis.settings.load_profile("fast")
 
 
+# The files that take longest, each half a minute or more: they begin, so that no worker ends alone with one of them.
+LONGEST = (
+    *("tests/demo/test_demo.py", "tests/demo/test_demo_keras.py", "tests/backends/keras/test_conformance.py"),
+    *("tests/operators/architecture/test_conformance.py", "tests/test_docs.py", "tests/test_conformance.py"),
+    *("tests/backends/keras/test_architecture.py", "tests/test_transaction.py", "tests/test_threads.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the others stay in their order."""
+    rank = {file: at for at, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
 def pytest_collection_finish() -> None:
     """Frameworks and collected tests stay: looking through them for garbage, again and again, takes long."""
     gc.collect()

@@ -135,6 +135,15 @@ def test_operator_keeps_its_invariants_on_files(operator: str, checkpoints: dict
         assert_kept_or_refused(OPERATORS[operator], name, checkpoint, refuses=name in refusing)
 
 
+@pytest.mark.parametrize(("at", "name"), list(enumerate(DEFAULTS)))
+def test_operator_class_keeps_its_invariants_on_half_of_the_built_in_networks(at: int, name: str) -> None:
+    """Those that need two layers alike, or a second network, need all of the networks to find one that fits."""
+    cases = built_in()
+    half = None if name in {*WITH_DONORS, "tie", "transfer"} else cases[at % 2 :: 2]
+    gw.check_operator(operator_class(name), half and {case.name: (case.model, case.example) for case in half})
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_operator_class_keeps_its_invariants_on_the_built_in_networks(name: str) -> None:
     gw.check_operator(operator_class(name))

@@ -18,9 +18,19 @@ COMMANDS += ["evolve", "resume"]
 OPERATORS = [f"{verb} {name.replace('_', '-')}" for verb in ("mutate", "plan") for name in registered()]
 
 
+_HELP: dict[str, Any] = {}
+
+
+def helped(words: str, genewright: Any) -> Any:
+    """Return what `--help` says; drawn once, for it takes long."""
+    if words not in _HELP:
+        _HELP[words] = genewright(*words.split(), "--help")
+    return _HELP[words]
+
+
 @pytest.mark.parametrize("words", ["", *COMMANDS, *OPERATORS])
 def test_every_help_text_has_an_example(words: str, genewright: Any) -> None:
-    said = genewright(*words.split(), "--help")
+    said = helped(words, genewright)
     assert (said.code, said.err) == (0, "")
     example = said.out.split("Example")[1]
     assert " ".join(["genewright", *words.split()]) in " ".join(example.split())
@@ -29,7 +39,7 @@ def test_every_help_text_has_an_example(words: str, genewright: Any) -> None:
 @pytest.mark.parametrize("words", OPERATORS)
 def test_every_setting_has_its_option_and_its_help(words: str, genewright: Any) -> None:
     form = genewright("operators", words.split()[1], "--json").json()
-    text = genewright(*words.split(), "--help").out
+    text = helped(words, genewright).out
     for setting in form["settings"]:
         assert setting["about"], f"{form['class']}: its docstring says nothing of {setting['name']}"
         assert setting["option"] in text

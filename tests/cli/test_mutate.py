@@ -209,7 +209,7 @@ KEPT = [
 ]
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", thinned(KEPT, one_in=2))
 def test_what_keeps_the_function_does_so_from_the_command_on(name: str, genewright: Any) -> None:
     made, sample, donors = _model_of(name)
     model = f"users_models:{made}", "--weights", "model.pt", "--example", sample

@@ -32,8 +32,12 @@ def test_the_sdist_holds_what_the_tests_and_the_documentation_need(built: tuple[
         assert all(member.isfile() for member in archive.getmembers())
 
 
-def test_the_wheel_of_the_sdist_works_without_extras(built: tuple[Path, Path]) -> None:
+def test_the_wheel_of_the_sdist_is_whole(built: tuple[Path, Path]) -> None:
     assert check_wheel(built[1]) == genewright.__version__
+
+
+@pytest.mark.slow  # `make dist` and `make test-matrix` do the same
+def test_the_wheel_of_the_sdist_works_without_extras(built: tuple[Path, Path]) -> None:
     try:
         matrix.without_extras(built[1])
     except UnavailableError as reason:

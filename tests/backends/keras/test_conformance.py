@@ -20,6 +20,7 @@ from genewright.operator import registered
 from genewright.seeding import Noise
 from genewright.where import Where
 from tests import test_conformance as everywhere
+from tests.crosses import thinned
 
 _OF_A_KIND = ("fold_constant_units", "merge_units", "recycle_units")  # act on units that test_unit_operators.py makes
 _OF_TWO = ("align_to", "crossover", "rewind")  # need a second network, and have tests of their own
@@ -55,17 +56,16 @@ REFUSED: dict[str, set[str]] = {
     **dict.fromkeys(("resize_positions", "resize_vocabulary"), set(CASES) - {"recurrent"}),
     "swap_layers": set(CASES) - {"attention"},  # queries, keys and values
 }
-# One network for each operator; the rest of the cross is a slow sweep.
-FIRST = {
-    **dict.fromkeys(("add_branch", "insert_layer", "add_skip", "duplicate_block", "remove_layer"), "dense"),
-    **dict.fromkeys(("replace_layer", "widen_stream"), "dense"),
-    **dict.fromkeys(("add_heads", "remove_heads", "swap_layers"), "attention"),
-    "grow_kernel": "convolutional, compiled",
-    **dict.fromkeys(("copy_layer", "grow_inputs", "grow_outputs", "shrink_inputs", "shrink_outputs"), "dense"),
-    **dict.fromkeys(("narrow", "prune_units", "split_units"), "dense"),  # the subclassed one takes seconds for each
-    **dict.fromkeys(("resize_positions", "resize_vocabulary"), "recurrent"),
-    **dict.fromkeys(("gaussian_noise", "set_weights", "swap_units", "transfer", "zero"), "subclassed"),  # it is dear
-}  # the others: the dense one
+# One operator for each place that is Keras's own: reading and writing weights, wiring, widths, ends, heads. On torch
+# every operator is checked each time (tests/test_conformance.py and others); here the rest of the cross is slow.
+QUICK = {
+    *(("add_heads", "attention"), ("swap_layers", "attention"), ("resize_vocabulary", "recurrent")),
+    *(("grow_kernel", "convolutional, compiled"), ("gaussian_noise", "subclassed"), ("widen", "subclassed")),
+    *(("insert_layer", "dense"), ("remove_layer", "dense"), ("replace_activation", "dense"), ("narrow", "dense")),
+    *(("grow_outputs", "dense"), ("shrink_inputs", "dense"), ("widen_stream", "dense"), ("tie", "dense")),
+    *(("block_units", "dense"), ("split_units", "dense"), ("safe_gaussian_noise", "dense"), ("quantize", "bfloat16")),
+    *(("bit_flip", "float64"), ("reset", "a shared layer"), ("zero", "a model inside, a frozen layer")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def cases() -> dict[str, Any]:
 def _pairs() -> Iterator[Any]:
     for operator in OPERATORS:
         for case in CASES:
-            marks = [] if case == FIRST.get(operator, "dense") else [pytest.mark.slow]
+            marks = [] if (operator, case) in QUICK else [pytest.mark.slow]
             yield pytest.param(operator, case, marks=marks)
 
 
@@ -96,7 +96,10 @@ def test_every_operator_keeps_every_invariant_or_refuses(operator: str, case: st
         check()
 
 
-def test_every_operator_fits_a_network() -> None:
+def test_every_operator_fits_a_network_and_every_network_is_met_each_time() -> None:
+    assert {operator for operator, _ in QUICK} <= OPERATORS.keys()
+    assert {case for _, case in QUICK} == set(CASES)
+    assert not [(operator, case) for operator, case in QUICK if case in REFUSED.get(operator, ())]
     assert not {name for name, cases in REFUSED.items() if cases == set(CASES)}
     assert REFUSED.keys() <= OPERATORS.keys()
 
@@ -169,7 +172,7 @@ def on_keras_alone(cases: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("genewright.conformance.built_in", lambda: few)
 
 
-@pytest.mark.parametrize("planted", PLANTED)
+@pytest.mark.parametrize("planted", thinned(PLANTED, one_in=3))
 def test_a_planted_fault_is_caught(planted: str, on_keras_alone: None) -> None:
     assert_it_holds_here = PLANTED[planted]  # it asserts, on the networks that it finds built in
     assert_it_holds_here()

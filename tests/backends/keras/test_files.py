@@ -15,20 +15,22 @@ import pytest
 
 import genewright as gw
 from genewright.backends import backend_of
+from tests.crosses import crossed
 
 from .conftest import Make
 
 h5py = pytest.importorskip("h5py")
 SUFFIXES = (".keras", ".h5", ".weights.h5", ".safetensors")
+BASES = ("classifier", "reader")
 NOISE = gw.GaussianNoise(std=0.1, rate=0.5)
 
 
-@pytest.fixture(params=["classifier", "reader"])
+@pytest.fixture(params=BASES)
 def base(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)()
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(("base", "suffix"), list(crossed(BASES, SUFFIXES, one_in=2)), indirect=["base"])
 def test_a_mutant_comes_back_with_its_recipe(base: Any, suffix: str, tmp_path: Path) -> None:
     mutant = gw.mutate(base, NOISE, seed=1)
     path = tmp_path / f"mutant{suffix}"
@@ -40,7 +42,7 @@ def test_a_mutant_comes_back_with_its_recipe(base: Any, suffix: str, tmp_path: P
     assert gw.recipe(again).to_json() == gw.recipe(mutant).to_json()
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(("base", "suffix"), list(crossed(BASES, SUFFIXES, one_in=2)), indirect=["base"])
 def test_a_file_is_the_network_that_it_was_saved_from(base: Any, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"base{suffix}"
     gw.save(base, path)
@@ -51,7 +53,7 @@ def test_a_file_is_the_network_that_it_was_saved_from(base: Any, suffix: str, tm
         assert gw.fingerprint(gw.mutate(checkpoint, operator, seed=1)) == expected, operator
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5"])
+@pytest.mark.parametrize(("base", "suffix"), list(crossed(BASES, SUFFIXES[:3], one_in=2)), indirect=["base"])
 def test_a_mutated_file_is_read_by_keras_itself(keras: Any, base: Any, suffix: str, tmp_path: Path) -> None:
     gw.save(base, tmp_path / f"base{suffix}")
     mutant = gw.mutate(gw.read_checkpoint(tmp_path / f"base{suffix}"), NOISE, seed=1)
@@ -117,7 +119,7 @@ def test_files_are_read_without_keras(base: Any, tmp_path: Path) -> None:
     assert set(done.stdout.split()) == {gw.fingerprint(base)}
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5"])
+@pytest.mark.parametrize(("base", "suffix"), list(crossed(BASES, SUFFIXES[:3], one_in=2)), indirect=["base"])
 def test_a_file_is_mutated_in_place(base: Any, suffix: str, tmp_path: Path) -> None:
     gw.save(base, tmp_path / f"m{suffix}")
     checkpoint = gw.read_checkpoint(tmp_path / f"m{suffix}")

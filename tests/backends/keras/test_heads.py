@@ -85,11 +85,11 @@ def loaded(make: Callable[[], Any], mutant: Any, folder: Path) -> Any:
 
 
 FORMS = {form.__name__: form for form in (functional, sequential, subclassed)}
+KINDS = ("MultiHeadAttention", "GroupQueryAttention")
+SLOWEST = [pytest.param("subclassed", kind, marks=pytest.mark.slow) for kind in KINDS]
 
 
-@pytest.mark.parametrize(
-    ("form", "kind"), list(crossed(FORMS, ("MultiHeadAttention", "GroupQueryAttention"), one_in=2))
-)
+@pytest.mark.parametrize(("form", "kind"), [*crossed(("functional", "sequential"), KINDS, one_in=2), *SLOWEST])
 def test_heads_come_and_go_in_every_form_of_model(keras: Any, form: str, kind: str, tmp_path: Path) -> None:
     make = FORMS[form]
     model, each = make(keras, kind), 2 if kind == "GroupQueryAttention" else 1  # query heads of a group

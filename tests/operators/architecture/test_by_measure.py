@@ -13,6 +13,7 @@ from torch import nn
 
 import genewright as gw
 from genewright.neurons.registry import measures_for_pruning
+from tests.crosses import thinned
 from tests.neurons.nets import convolutions, tokens
 
 
@@ -49,7 +50,7 @@ def test_the_units_that_go_are_those_that_the_measure_spares(label: str, by: str
     assert gw.recipe(mutant).to_json() == gw.Recipe.from_json(gw.recipe(mutant).to_json()).to_json()
 
 
-@pytest.mark.parametrize("by", measures_for_pruning())
+@pytest.mark.parametrize("by", thinned(measures_for_pruning(), one_in=3))
 def test_the_heads_that_go_are_those_that_the_measure_spares(by: str) -> None:
     net, (x, _) = tokens()
     table = gw.neurons.measure(net, x, measures=by, seed=1)

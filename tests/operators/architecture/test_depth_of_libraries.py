@@ -33,7 +33,7 @@ REFUSED = {
 }
 
 
-QUICK = ("resnet18",)
+QUICK = ("test_mambaout",)  # the smallest
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import genewright as gw
+from tests.crosses import crossed
 from tests.operators.architecture.wide_networks import NETWORKS, make
 
 EXPORTABLE = [name for name in NETWORKS if name != "looks_at_values"]  # export has no values to look at
 
 
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.cells._flat_weights")  # of any LSTM that is exported
-@pytest.mark.parametrize("init", ["split", "silent", "pair", "noise"])
-@pytest.mark.parametrize("name", EXPORTABLE)
+@pytest.mark.parametrize(("name", "init"), list(crossed(EXPORTABLE, ("split", "silent", "pair", "noise"), one_in=3)))
 def test_a_widened_mutant_exports_as_itself(name: str, init: Any) -> None:
     network, example = make(name)
     wide = gw.mutate(network, gw.Widen(num_units=2, init=init), seed=4, example=example).double()

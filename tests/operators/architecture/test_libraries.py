@@ -13,7 +13,10 @@ FOLDER = Path(__file__).parents[3] / "benchmarks" / "architecture"
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("library", "name"), [("torchvision", "shufflenet_v2_x0_5"), ("timm", "test_mambaout")])
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [("timm", "test_mambaout"), pytest.param("torchvision", "shufflenet_v2_x0_5", marks=pytest.mark.slow)],
+)
 def test_widths_of_real_models_are_kept(library: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")

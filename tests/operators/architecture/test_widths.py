@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 import genewright as gw
 from genewright.backends import backend_of
 from genewright.widths.knob import Knobs
+from tests.crosses import crossed
 from tests.operators.architecture.wide_networks import NETWORKS, Literal, make
 
 WIDTHS = [
@@ -53,17 +54,19 @@ def _change(before: torch.Tensor, after: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize(
-    ("init", "placement"), [("split", "both"), ("silent", "end"), ("pair", "both"), ("split", "end")]
+    ("width", "form"),
+    list(crossed(map(" ".join, WIDTHS), ("split both", "silent end", "pair both", "split end"), one_in=2)),
 )
-@pytest.mark.parametrize(("name", "layer"), WIDTHS)
-def test_widening_keeps_the_outputs_and_narrowing_gives_the_first_bytes_back(
-    name: str, layer: str, init: Any, placement: Any
-) -> None:
+def test_widening_keeps_the_outputs_and_narrowing_gives_the_first_bytes_back(width: str, form: str) -> None:
+    (name, layer), (init, placement) = width.split(), form.split()
     network, example = make(name)
     before, first = _double(network, example), gw.fingerprint(network)
     knob = _knobs(network, example)[layer]
     wide = gw.mutate(
-        network, gw.Widen(layer=layer, num_units=4, init=init, placement=placement), seed=3, example=example
+        network,
+        gw.Widen(layer=layer, num_units=4, init=cast(Any, init), placement=cast(Any, placement)),
+        seed=3,
+        example=example,
     )
     assert _knobs(wide, example)[layer].size == knob.size + 4
     assert _change(before, _double(wide, example)) < 1e-9
