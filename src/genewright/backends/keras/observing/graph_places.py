@@ -14,7 +14,7 @@ from genewright.layer import CONVOLUTIONS, Layer, activation_name
 from genewright.network import Network
 from genewright.observation import Positions, UnitKind, UnitLayer
 
-_BEND = frozenset({
+_NONLINEAR = frozenset({
     "relu", "relu6", "leakyrelu", "prelu", "elu", "celu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid",
     "hardsigmoid", "hardsilu", "hardswish", "hardtanh", "hardshrink", "softshrink", "tanhshrink", "softplus",
     "softsign", "logsigmoid", "exp", "abs", "square", "clip", "activation", "threshold", "squareplus", "sparseplus",
@@ -160,10 +160,10 @@ def _behind(node: Any, nodes: list[Any], steps: dict[int, Step]) -> tuple[Any, s
         output = at.outputs[0]
         readers = [each for each in nodes if any(one is output for one in each.input_tensors) and id(each) in steps]
         alone = [each for each in readers if len({id(one) for one in each.input_tensors}) == 1]
-        bending = next((each for each in alone if _letters(each.operation) in _BEND), None)
-        if bending is not None:
-            fused = _fused(bending.operation)
-            return bending, fused or activation_name(type(bending.operation).__name__)
+        nonlinear = next((each for each in alone if _letters(each.operation) in _NONLINEAR), None)
+        if nonlinear is not None:
+            fused = _fused(nonlinear.operation)
+            return nonlinear, fused or activation_name(type(nonlinear.operation).__name__)
         passing = next((each for each in alone if _letters(each.operation) in _PASS), None)
         if passing is None:
             return node, ""

@@ -18,7 +18,7 @@ ACTIVATIONS = frozenset({
     "hardsigmoid", "hardswish", "hardtanh", "hardshrink", "softshrink", "tanhshrink", "softplus", "softsign",
     "logsigmoid", "log_sigmoid", "threshold", "exp", "erf", "clamp", "clip", "clamp_min", "square", "abs",
 })  # fmt: skip
-"""Functions that bend, each of one unit's own value."""
+"""Nonlinear functions, each of one unit's own value."""
 
 PASSING = frozenset({
     "batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
@@ -27,7 +27,7 @@ PASSING = frozenset({
     "ipow", "rpow", "sqrt", "rsqrt", "reciprocal", "to", "type", "type_as", "float", "half", "double", "bfloat16",
     "contiguous", "clone",
 })  # fmt: skip
-"""Functions of one unit's own value, and of parameters, that bend nothing by themselves or keep what was bent."""
+"""Functions of one unit's own value, and of parameters, that are linear, or come before or behind a nonlinear one."""
 
 
 ATTENDING = (
@@ -47,7 +47,8 @@ class Instance:
     Attributes:
         layer: The layer's name.
         number: Which call of it this is in the run.
-        events: What has been computed of its output alone: (name, whether it bends, whether it joins two such values).
+        events: What has been computed of its output alone: (name, whether it is nonlinear, whether it joins two such
+            values).
     """
 
     layer: str
@@ -57,16 +58,16 @@ class Instance:
     def end(self) -> tuple[int, str]:
         """Return behind how many events the activation function ends, and its name; (0, "") where none follows.
 
-        It ends with its first function that bends; or, where it is written out as several operations, with the last one
+        It ends with its first nonlinear function; or, where it is written out as several operations, with the last one
         that joins values of the unit: ``x * sigmoid(x)``.
         """
-        bends = [at for at, (_, bend, _) in enumerate(self.events) if bend]
-        if not bends:
+        nonlinear = [at for at, (_, is_so, _) in enumerate(self.events) if is_so]
+        if not nonlinear:
             return 0, ""
-        joins = [at for at, (_, _, join) in enumerate(self.events) if join and at > bends[0]]
+        joins = [at for at, (_, _, join) in enumerate(self.events) if join and at > nonlinear[0]]
         if joins:
-            return joins[-1] + 1, f"{_WRITTEN.get(self.events[bends[0]][0], 'a function')} written out"
-        return bends[0] + 1, activation_name(self.events[bends[0]][0].removesuffix("Activation"))
+            return joins[-1] + 1, f"{_WRITTEN.get(self.events[nonlinear[0]][0], 'a function')} written out"
+        return nonlinear[0] + 1, activation_name(self.events[nonlinear[0]][0].removesuffix("Activation"))
 
 
 _WRITTEN = {"sigmoid": "silu", "tanh": "gelu", "erf": "gelu", "pow": "gelu"}
@@ -134,16 +135,16 @@ class Following(TorchFunctionMode):
         if all(self._is_constant(tensor) for tensor in tensors):
             self._constants[result] = True
             return result
-        bends = name in ACTIVATIONS
-        if not bends and name not in PASSING:
+        nonlinear = name in ACTIVATIONS
+        if not nonlinear and name not in PASSING:
             self._known.pop(result, None)  # an operation in place on what was followed
             return result
-        return self._step(name, bends, tensors, result)
+        return self._step(name, nonlinear, tensors, result)
 
     def _is_constant(self, tensor: torch.Tensor) -> bool:
         return id(tensor) in self._held or tensor in self._constants
 
-    def _step(self, name: str, bends: bool, tensors: list[torch.Tensor], result: torch.Tensor) -> torch.Tensor:
+    def _step(self, name: str, nonlinear: bool, tensors: list[torch.Tensor], result: torch.Tensor) -> torch.Tensor:
         moving = [t for t in tensors if not self._is_constant(t) and t.dim() > 0]
         if result.shape not in {t.shape for t in moving}:
             self._known.pop(result, None)
@@ -155,7 +156,7 @@ class Following(TorchFunctionMode):
             return result
         joins = len({id(t) for t in moving}) > 1
         for instance in common:
-            instance.events.append((name, bends, joins))
+            instance.events.append((name, nonlinear, joins))
         return self._reached(common, result)
 
     def _reached(self, instances: list[Instance], tensor: torch.Tensor) -> torch.Tensor:
@@ -176,7 +177,7 @@ class Following(TorchFunctionMode):
         return torch.nn.functional.linear(output, weight, bias), weights
 
 
-def bends_alone(class_name: str) -> bool:
+def is_elementwise_activation(class_name: str) -> bool:
     """Whether a layer of this class is an activation function of one unit's own value."""
     return is_activation(class_name) and class_name not in ("GLU", "GluAct")
 

@@ -16,7 +16,7 @@ from genewright.backends.torch.draws import OwnDraws
 from genewright.backends.torch.kept_state import kept_state
 from genewright.backends.torch.observing.chunk import Seen, chunks
 from genewright.backends.torch.observing.experts import Dealing
-from genewright.backends.torch.observing.following import Following, Instance, bends_alone
+from genewright.backends.torch.observing.following import Following, Instance, is_elementwise_activation
 from genewright.backends.torch.observing.heads import Heads
 from genewright.backends.torch.observing.losses import loss_of
 from genewright.backends.torch.observing.places import Layout, packed, unit_axis
@@ -106,7 +106,7 @@ class Run:
                 handles.append(module.register_forward_hook(self._returned, with_kwargs=True))
                 if self._wanted is not None and self._wanted.inputs is not None:
                     handles.append(module.register_forward_pre_hook(self._given, with_kwargs=True))
-            elif bends_alone(type(module).__name__):
+            elif is_elementwise_activation(type(module).__name__):
                 handles.append(module.register_forward_pre_hook(self._enter))
                 handles.append(module.register_forward_hook(self._leave, always_call=True))
             if name in watched.experts:

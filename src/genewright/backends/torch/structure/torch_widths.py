@@ -63,7 +63,7 @@ class TorchWidths(Widths):
         self._trials = Trials(model, self.example, self.recording, self.reading, self._members)
         self.layers = self.recording.layers.keys()
         self.reached = self.reading.touched.keys()
-        self._bends: dict[str, Reason] | None = None
+        self._nonlinear: dict[str, Reason] | None = None
         self._scales: dict[tuple[object, ...], float] = {}
         self._left: dict[Leaf, tuple[str, ...]] = {}
 
@@ -147,9 +147,9 @@ class TorchWidths(Widths):
         return any(norm.layer == layer and norm.centred for norm in self.reading.norms)
 
     def nonlinearity_before(self, layer: str) -> Reason | None:
-        if self._bends is None:
-            self._bends = nonlinearities_before_norms(self.recording)
-        return self._bends.get(layer)
+        if self._nonlinear is None:
+            self._nonlinear = nonlinearities_before_norms(self.recording)
+        return self._nonlinear.get(layer)
 
 
 _WIDTHS = frozenset({"writer", "reader", "group"})
