@@ -19,6 +19,7 @@ from genewright.spec import LayerSpec, Spec, as_spec
 from genewright.structure import Call
 
 _INITS = ("identity", "gate", "noise")
+_AS_WIDE = ("identity", "linear", "convolution")  # a layer of ours, which takes its width from the one before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +75,23 @@ class InsertLayer(Operator):
         network = networks[0]
         after, layer = self.after, self.layer
         if after is None:
-            calls = network.structure.calls().values()
-            once = [c for c in calls if c.num_calls == 1 and not c.composite and not c.grafted]
-            options = [c.layer for c in once if len(c.output_shape) > 1]
-            after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
-        if isinstance(layer, str) and layer in ("identity", "linear", "convolution"):
+            after = self._place(network, noise)
+        if isinstance(layer, str) and layer in _AS_WIDE:
             layer = _as_wide_as(network.structure.call(after))
         else:
             layer = network.completed(layer, network.structure.call(after), inserted=True) if network.runs else layer
         return dataclasses.replace(self, after=after, layer=layer)
+
+    def _place(self, network: Network, noise: Noise) -> str:
+        """Return the layer that the seed chooses, of those behind which this one can stand."""
+        once = [c for c in network.structure.calls().values() if c.num_calls == 1 and not c.composite and not c.grafted]
+        options = [c.layer for c in once if len(c.output_shape) > 1]
+        own = isinstance(self.layer, str) and self.layer in _AS_WIDE
+        while True:
+            after = chosen(options, noise, "InsertLayer", "layer behind which another could be inserted")
+            if not own or not _obstacle(network.structure.call(after)):
+                return after
+            options.remove(after)  # where its features lie is asked of one layer at a time, for it takes a while
 
     def propose(self, networks: tuple[Network, ...], noise: Noise) -> Iterator[edits.Edit]:
         network = networks[0]
@@ -100,16 +109,28 @@ class InsertLayer(Operator):
             yield from init_new_layer(insertion, network)
 
 
+def _features(call: Call) -> int:
+    """Return how many features `call` returned; 0 where it returned none."""
+    return call.output_shape[call.depth_axis] if len(call.output_shape) > 1 else 0
+
+
+def _obstacle(call: Call) -> str:
+    """Say why no layer of ours can stand behind `call`, or ""."""
+    if _features(call) < 1:
+        return f"{call.layer!r} returns shape {call.output_shape}, which has no features."
+    if call.depth_axis not in (1, len(call.output_shape) - 1):
+        return (
+            f"{call.layer!r} returns shape {call.output_shape}, with its features along axis {call.depth_axis}: "
+            f"no layer of ours works there. Say one: InsertLayer({call.layer!r}, layer=...)."
+        )
+    return ""
+
+
 def _as_wide_as(call: Call) -> LayerSpec:
     """Return a layer with weights that receives what `call` returned, and returns the same shape."""
-    width = call.output_shape[call.depth_axis] if len(call.output_shape) > 1 else 0
-    if width < 1:
-        raise UnsupportedError(f"InsertLayer: {call.layer!r} returns shape {call.output_shape}, which has no features.")
-    if call.depth_axis not in (1, len(call.output_shape) - 1):
-        raise UnsupportedError(
-            f"InsertLayer: {call.layer!r} returns shape {call.output_shape}, with its features along axis "
-            f"{call.depth_axis}: no layer of ours works there. Say one: InsertLayer({call.layer!r}, layer=...)."
-        )
+    if why := _obstacle(call):
+        raise UnsupportedError(f"InsertLayer: {why}")
+    width = _features(call)
     if not call.window_axes:
         return LayerSpec(kind="linear", inputs=width, outputs=width)
     return LayerSpec(

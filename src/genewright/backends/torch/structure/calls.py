@@ -70,14 +70,14 @@ def recorded_calls(model: nn.Module, example: Any) -> dict[str, Call]:
         predict(model, example)
     grafts = [f"{name}." for name, module in named_layers(model) if isinstance(module, Graft)]
     calls: dict[str, Call] = {}
-    first = 0  # how many axes the last tensor had whose features lie first, if they do since
+    first: dict[int, bool] = {}  # by number of axes: whether features lie first in the last tensor of known layout
     for name, tally in tallies.items():
         ndim = len(tally.output_shape)
         if isinstance(tally.module, _CHANNELS_FIRST + _FEATURES_LAST):
-            first = ndim if isinstance(tally.module, _CHANNELS_FIRST) else 0
+            first[ndim] = isinstance(tally.module, _CHANNELS_FIRST)
         known = _axis_of_parameters(tally)
-        # A layer that does not say where its features lie has them where the layer before it had them.
-        axis = known if known is not None else 1 if 2 < ndim == first else max(0, ndim - 1)
+        # A layer that does not say where its features lie has them where the last one of as many axes had them.
+        axis = known if known is not None else 1 if ndim > 2 and first.get(ndim) else max(0, ndim - 1)
         grafted = any(name.startswith(graft) for graft in grafts)
         calls[name] = replace(_call(name, tally, axis), grafted=grafted)
     return calls
