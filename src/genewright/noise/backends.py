@@ -123,6 +123,6 @@ def compiled_mask() -> Callable[[Stream, float, int, int], NDArray[np.int64]]:
 @cache
 def _hint() -> None:
     LOGGER.warning(
-        "Numba is not installed: the noise is drawn by NumPy, with the same result, about 100 times slower. "
+        "Numba is not installed: the noise is drawn by NumPy, with the same result, some 25 times slower. "
         "Install it with: pip install numba"
     )

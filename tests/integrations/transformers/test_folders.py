@@ -164,3 +164,26 @@ def test_folders_that_are_none_of_a_model_are_neither_read_nor_replaced(gpt2: An
     assert (tmp_path / "mine" / "diary.txt").read_text() == "dear"
     with pytest.raises(gw.FileError, match="does not exist"):
         gw.save(gpt2[0], tmp_path / "nowhere" / "model")
+
+
+def test_a_class_that_cannot_be_imported_here_is_no_fault_of_the_folder(
+    gpt2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpt2[0].save_pretrained(tmp_path / "base")
+    library: Any = transformers()
+
+    class Broken:
+        PreTrainedModel = library.PreTrainedModel
+
+        @property
+        def GPT2LMHeadModel(self) -> Any:  # noqa: N802
+            try:
+                raise RuntimeError("operator torchvision::nms does not exist")
+            except RuntimeError as error:
+                raise ModuleNotFoundError("Could not import module") from error
+
+    monkeypatch.setitem(__import__("sys").modules, "transformers", Broken())
+    with pytest.raises(
+        gw.UnsupportedError, match=r"cannot import GPT2LMHeadModel here \(RuntimeError: operator torchv"
+    ):
+        gw.load(tmp_path / "base")

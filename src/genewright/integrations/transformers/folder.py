@@ -91,7 +91,7 @@ def model_of(folder: Path) -> nn.Module:
     try:
         described = json.loads((folder / "config.json").read_text())
         name = str((described.get("architectures") or [""])[0])
-        cls = getattr(library, name, None)
+        cls = _class_of(library, name, folder)
         if not (isinstance(cls, type) and issubclass(cls, library.PreTrainedModel)):
             raise UnsupportedError(
                 f"{folder}: its config names the class {name!r}, which transformers does not have. Write "
@@ -108,6 +108,24 @@ def model_of(folder: Path) -> nn.Module:
         raise UnsupportedError(f"{folder}: no {name} can be made of its config.")
     dtype = getattr(config, "dtype", None)
     return (made if dtype is None else made.to(dtype)).eval()
+
+
+def _class_of(library: Any, name: str, folder: Path) -> Any:
+    """Return a class of transformers; None where it has none of this name.
+
+    Raises:
+        UnsupportedError: It cannot be imported here, as beside a torchvision that was built for another torch.
+    """
+    try:
+        return getattr(library, name, None)
+    except Exception as error:  # whatever a package raises that it imports
+        first = error
+        while first.__cause__ is not None:
+            first = cast("Exception", first.__cause__)
+        raise UnsupportedError(
+            f"{folder}: transformers cannot import {name} here ({type(first).__name__}: {first}). The folder "
+            "itself was not looked at."
+        ) from error
 
 
 @shielded
