@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from genewright.backends.torch.observing import reductions
 from genewright.backends.torch.observing.chunk import TorchChunk
 from genewright.reductions import reduction
-from genewright.reductions.chunk import Asked
+from genewright.reductions.chunk import AskedByLayer
 from genewright.reductions.reduction import Reduction, reduced_at_once
 
 pytest.importorskip("numba")
@@ -128,10 +128,36 @@ def test_squares_about_a_mean_far_off_keep_their_digits() -> None:
     np.testing.assert_allclose(chunk.spread()[1], expected, rtol=1e-10)
 
 
-def test_what_is_asked_of_one_chunk_comes_at_once_with_the_next() -> None:
-    asked = Asked()
-    assert asked.with_(("sums", 0.0)) == [("sums", 0.0)]
-    assert asked.with_(("above", 0.5)) == [("above", 0.5), ("sums", 0.0)]
-    new = Asked(asked)
-    assert new.with_(("sums", 0.0)) == [("sums", 0.0), ("above", 0.5)]  # a guess, once
-    assert new.with_(("lowest", 0.0)) == [("lowest", 0.0), ("sums", 0.0)]
+class Counting(TorchChunk):
+    """A chunk that tells what it is made to work out."""
+
+    made: ClassVar[list[list[str]]] = []
+
+    def reduce(self, wanted: list[Reduction]) -> dict[Reduction, NDArray[np.float64]]:
+        self.made.append([name for name, _ in wanted])
+        return super().reduce(wanted)
+
+
+def test_values_are_read_once_from_the_second_layer_on() -> None:
+    values, layers = torch.randn(4, 8, 6), AskedByLayer()
+
+    def measured(*layer: str) -> list[list[str]]:
+        Counting.made.clear()
+        chunk = Counting(values, 1, asked=layers.of(layer))
+        chunk.sums()
+        chunk.above(0.5)
+        chunk.spread()
+        return list(Counting.made)
+
+    assert measured("first") == [["sums"], ["above"], ["squares"]]
+    for layer in ("first", "second", "second", "third", "first"):
+        assert measured(layer) == [["sums", "above", "squares"]], layer
+
+
+def test_a_guess_is_made_once() -> None:
+    layers, values = AskedByLayer(), torch.randn(4, 8, 6)
+    TorchChunk(values, 1, asked=layers.of(("first",))).highest()
+    for expected in (["sums", "highest"], ["sums"]):
+        Counting.made.clear()
+        Counting(values, 1, asked=layers.of(("second",))).sums()
+        assert Counting.made == [expected]

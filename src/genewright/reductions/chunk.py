@@ -23,11 +23,15 @@ class Asked:
         self._known: dict[Reduction, None] = {}
         self._guess = guess
 
-    def with_(self, key: Reduction) -> list[Reduction]:
-        """Note that one is asked for; return what to work out with it."""
+    def note(self, key: Reduction) -> None:
+        """Note that one is asked for."""
+        self._known[key] = None
+
+    def at_once(self) -> list[Reduction]:
+        """Return what to work out together: what was asked for before; the first time, what is likely to be."""
         guessed = {} if self._guess is None else self._guess._known
-        self._known[key], self._guess = None, None
-        return list({key: None, **self._known, **guessed})
+        self._guess = None
+        return list({**self._known, **guessed})
 
 
 class AskedByLayer:
@@ -69,8 +73,9 @@ class ReducedChunk(Chunk):
 
     def _reduced(self, name: str, number: float = 0.0) -> Numbers:
         key = name, float(number)
+        self._asked.note(key)
         if key not in self._found:
-            self._found |= self.reduce([each for each in self._asked.with_(key) if each not in self._found])
+            self._found |= self.reduce([each for each in self._asked.at_once() if each not in self._found])
         return self._found[key]
 
     def sums(self) -> Numbers:
