@@ -79,7 +79,7 @@ bench-noise: $(VENV)/.demo  ## time the noise against torch's in-place add and a
 	$(BIN)/python benchmarks/noise/run.py
 
 bench-neurons: $(VENV)/.test  ## what measuring neurons costs beside a plain forward pass, hooks by hand and captum
-	$(BIN)/python benchmarks/neurons.py
+	$(BIN)/python benchmarks/neurons.py --write docs/benchmarks/neurons.md
 
 bench-parents: $(VENV)/.test  ## accuracy of children of two parents, plain and aligned, and of mutants by noise that spares
 	$(BIN)/python benchmarks/parents.py --write docs/benchmarks/neurons.md

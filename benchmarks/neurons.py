@@ -1,6 +1,6 @@
 """What measuring neurons costs beside a plain forward pass over the same data, hooks by hand, and captum.
 
-    python benchmarks/neurons.py [--runs 2] [--models resnet18 gpt2] [--batches 8]
+    python benchmarks/neurons.py [--runs 2] [--models resnet18 gpt2] [--batches 8] [--write docs/benchmarks/neurons.md]
 
 Processor time of one process on one thread of torch; the ways take turns, and of each the fastest run counts. A batch
 more is all batches less the first, divided; once is what the first takes beyond that.
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +24,11 @@ import genewright as gw
 
 STREAMING = ["active_fraction", "mean", "variance", "dormancy", "apoz", "saturation", "constancy", "wanda"]
 OF_WEIGHTS = ["incoming_norm", "outgoing_norm"]
+BEGIN, END = "<!-- measuring: made by benchmarks/neurons.py -->", "<!-- end of measuring -->"
+TITLES = {
+    "resnet18": ("ResNet-18", "16 images of 224 x 224"),
+    "gpt2": ("GPT-2 small's shape", "4 texts of 128 tokens"),
+}
 KEEPING = ["duplicates", "entropy"]  # of 50,257 units, duplicates take minutes
 
 
@@ -98,45 +105,60 @@ def ours(measures: Any, **options: Any) -> Callable[[nn.Module, list[Any]], None
 
 WAYS: dict[str, Callable[[nn.Module, list[Any]], None]] = {
     "a plain forward pass": plain,
-    "gw.neurons.measure, the default measures": ours(gw.neurons.DEFAULT),
-    "gw.neurons.measure, all that stream": ours([*STREAMING, *OF_WEIGHTS]),
-    "gw.neurons.measure, all that stream, duplicates and entropy": ours([*STREAMING, *OF_WEIGHTS, *KEEPING], seed=246),
-    "hooks by hand: four sums": by_hand,
-    "captum's LayerActivation and a mean": of_captum,
+    "`gw.neurons.measure`, the default measures": ours(gw.neurons.DEFAULT),
+    "all that stream: these and apoz, saturation, wanda, outgoing norms": ours([*STREAMING, *OF_WEIGHTS]),
+    "all that stream, duplicates and entropy": ours([*STREAMING, *OF_WEIGHTS, *KEEPING], seed=246),
+    "hooks by hand: four sums in float32": by_hand,
+    "captum's `LayerActivation` and a mean": of_captum,
 }
 
 
+def table_of(name: str, number: int, runs: int) -> list[str]:
+    """Measure one model on that many batches; return the lines of its section."""
+    model, batches = {"resnet18": resnet18, "gpt2": gpt2}[name](number)
+    left_out = {list(WAYS)[3], list(WAYS)[5]} if name == "gpt2" else set()
+    ways = {way: run for way, run in WAYS.items() if way not in left_out}
+    whole = dict.fromkeys(ways, float("inf"))
+    single = dict(whole)
+    for turn in range(runs):
+        for way, run in ways.items():
+            for data, best in ((batches[:1], single), (batches, whole)):
+                began = time.process_time()
+                run(model, data)
+                best[way] = min(best[way], time.process_time() - began)
+        print(f"{name}: run {turn + 1} of {runs}", file=sys.stderr, flush=True)
+    more = {way: (whole[way] - single[way]) / (number - 1) for way in ways}  # what is done once is not in it
+    first = next(iter(ways))
+    units = len(gw.neurons.measure(model, batches[:1], measures="mean"))
+    title, samples = TITLES[name]
+    lines = [f"## {title}, {units:,} units, {number} batches of {samples}", ""]
+    lines += ["| way | a batch more, s | x plain | once, s | all batches, s | x plain |", "|---|---|---|---|---|---|"]
+    for way in ways:
+        ratios = more[way] / more[first], whole[way] / whole[first]
+        once = max(0.0, single[way] - more[way])
+        numbers = f"{more[way]:.2f} | {ratios[0]:.2f} | {once:.2f} | {whole[way]:.2f} | {ratios[1]:.2f}"
+        lines.append(f"| {way} | {numbers} |")
+    return [*lines, ""]
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables, or write them into a page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--batches", type=int, default=8)
     parser.add_argument("--models", nargs="+", default=["resnet18", "gpt2"])
+    parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(machine())
+    lines = [BEGIN, "", f"`make bench-neurons`, the fastest of {options.runs}: {machine()}.", ""]
     for name in options.models:
-        model, batches = {"resnet18": resnet18, "gpt2": gpt2}[name](options.batches)
-        left_out = {list(WAYS)[3], list(WAYS)[5]} if name == "gpt2" else set()
-        ways = {way: run for way, run in WAYS.items() if way not in left_out}
-        whole = dict.fromkeys(ways, float("inf"))
-        single = dict(whole)
-        for _ in range(options.runs):
-            for way, run in ways.items():
-                for data, best in ((batches[:1], single), (batches, whole)):
-                    began = time.process_time()
-                    run(model, data)
-                    best[way] = min(best[way], time.process_time() - began)
-        more = {way: (whole[way] - single[way]) / (len(batches) - 1) for way in ways}  # what is done once is not in it
-        first = next(iter(ways))
-        units = len(gw.neurons.measure(model, batches[:1], measures="mean"))
-        print(f"\n### {name}, {units:,} units, {len(batches)} batches\n")
-        print("| way | a batch more, s | x plain | once, s | all batches, s | x plain |\n|---|---|---|---|---|---|")
-        for way in ways:
-            ratios = more[way] / more[first], whole[way] / whole[first]
-            once = max(0.0, single[way] - more[way])
-            numbers = f"{more[way]:.2f} | {ratios[0]:.2f} | {once:.2f} | {whole[way]:.2f} | {ratios[1]:.2f}"
-            print(f"| {way} | {numbers} |", flush=True)
+        lines += table_of(name, options.batches, options.runs)
+    text = "\n".join([*lines, END])
+    if options.write is None:
+        print(text)
+        return
+    before, _, rest = options.write.read_text().partition(BEGIN)
+    options.write.write_text(f"{before}{text}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

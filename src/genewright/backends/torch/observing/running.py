@@ -224,10 +224,11 @@ class Run:
             return
         if key not in self._watched.plans or key in self._read:
             return  # seen in the second run of this batch
-        layout = Layout(1 if kind == "convolution" else tensor.dim() - 1)
+        layout = Layout(1, sample_axis=0) if kind == "convolution" else Layout(tensor.dim() - 1)
+        count = len(tensor) if kind == "convolution" else 1  # read where they lie; which sample is whose, nobody asks
         with torch.no_grad(), unwatched():
             for chunk in chunks(
-                layout.seen(tensor.detach(), 1), self._first, None, self._watched.asked.of((name,), inputs=True)
+                layout.seen(tensor.detach(), count), self._first, None, self._watched.asked.of((name,), inputs=True)
             ):
                 wanted.inputs((name,), chunk)
 
