@@ -50,4 +50,4 @@ def test_examples(name: str) -> None:
 
 def test_modules_with_examples_are_found() -> None:
     assert NEEDS.keys() <= set(WITH_EXAMPLES)
-    assert {"genewright.mutate", "genewright.compare", "genewright.conformance"} <= set(WITH_EXAMPLES)
+    assert {"genewright.mutate.making", "genewright.compare", "genewright.conformance"} <= set(WITH_EXAMPLES)
