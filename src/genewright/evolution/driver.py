@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from genewright.evolution.evaluation import Outcome, Task
 from genewright.evolution.executors.executor import Crew
 from genewright.evolution.individual import Genome, Individual
 from genewright.evolution.limits import Limits
+from genewright.evolution.losses import Losses
 from genewright.evolution.mutations import Mutations
 from genewright.evolution.stores.store import Store
 from genewright.evolution.strategies.strategy import Strategy
@@ -23,7 +23,6 @@ from genewright.evolution.values import form_of
 from genewright.seeding import Noise, Seed
 
 _KEPT_EVERY = 0.5  # seconds: what is kept together; what was not kept yet is evaluated again after a kill
-_PATIENCE = 10  # individuals in a row without a fitness, at least, before a run is given up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +68,7 @@ class Driver:
         self._pending: list[Individual] = []
         self._kept_at = 0.0
         self._evaluated = 0
-        self._lost = 0  # individuals in a row without a fitness
-        self._last: list[Individual] = []  # of them, those of the last generation
+        self._losses = Losses()
         self.champion = Champion(genomes)
         self.state: Any = None
 
@@ -93,8 +91,7 @@ class Driver:
                 best=None if best is None else self.champion.fitness(best),
             )
             if reached:
-                if self._lost and self._lost == count - 1:
-                    raise self._all_lost(generation)
+                self._losses.refuse_end(generation, count)
                 return reached
             generation += 1
             children = strategy.ask(state, Noise(self._setup.seed, f"/{generation}"))
@@ -102,7 +99,9 @@ class Driver:
                 raise EvolutionError(f"{type(strategy).__name__} asked for no children in generation {generation}.")
             individuals = self._settled(generation, children, first=count)
             form = self._of_one_form(individuals, form)
-            self._not_all_lost(individuals, generation)
+            self._losses.add(individuals, generation)
+            if self._setup.mutations is not None:
+                self._setup.mutations.refused(individuals, warn=generation == 1)
             strategy.tell(state, [one.fitness for one in individuals])
             count += len(individuals)
             if self._told(individuals, count, time.perf_counter() - began):
@@ -202,31 +201,6 @@ class Driver:
                     )
                 form = found
         return form
-
-    def _not_all_lost(self, individuals: Sequence[Individual], generation: int) -> None:
-        """Stop a run in which nothing succeeds, and say why; say which of several mutations never applies."""
-        self._last = [one for one in individuals if one.fitness is None]
-        everything = len(self._last) == len(individuals)
-        self._lost = self._lost + len(self._last) if everything else 0
-        if everything and (self._lost >= _PATIENCE or (generation == 1 and len(self._last) > 1)):
-            raise self._all_lost(generation)
-        if self._setup.mutations is not None:
-            self._setup.mutations.refused(individuals, warn=generation == 1)
-
-    def _all_lost(self, generation: int) -> EvolutionError:
-        first = self._last[0]
-        counts = Counter(one.status for one in self._last)
-        if counts["refused"] == len(self._last):
-            where = "individuals of generation 1" if generation == 1 else "individuals up to here"
-            return EvolutionError(
-                f"The mutation does not apply: {self._lost} of {self._lost} {where} were refused. The first refusal: "
-                f"{first.error}"
-            )
-        said = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return EvolutionError(
-            f"No individual of generation {generation} has a fitness ({said}), so there is nothing to go on with. "
-            f"Individual {first.number}:\n{first.error}"
-        )
 
     def _told(self, individuals: Sequence[Individual], count: int, seconds: float) -> bool:
         generation = individuals[0].generation

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genewright.backends import backend_of
 from genewright.batches import Batch, batches, count, first_samples
 from genewright.errors import DataError, GenewrightError
-from genewright.fingerprint import Fingerprints
 from genewright.interrupts import checkpoint, hearing
-from genewright.mutate import act
-from genewright.mutation_testing.flipped_bits import Flip, acts_on_bits, flips, words_of
+from genewright.mutation_testing.flipped_bits import Flip
 from genewright.mutation_testing.judging import Judge, Judged, confidence
+from genewright.mutation_testing.maker import Made, Maker
 from genewright.mutation_testing.mutants import Mutant, Mutants, PlannedMutants
 from genewright.mutation_testing.outcome import Outcome
 from genewright.mutation_testing.tally import Outputs, Tally
 from genewright.mutation_testing.trial import Original, Trial
 from genewright.seeding import Seed
 from genewright.settings import check_integer
-from genewright.transaction import Transaction
 
 _KEPT_BYTES = 256 << 20  # of what lies between the layers for one batch
 _MOST_SAMPLES = 4096
@@ -49,17 +45,6 @@ class Tried:
     steps: tuple[Mapping[str, Any], ...]
     trial: Trial
     flips: tuple[Flip, ...] = ()
-
-
-@dataclass
-class _Made:
-    """A mutant while it is there: what changed, and what it is."""
-
-    changed: tuple[str, ...] | None
-    result: str | None
-    steps: tuple[Mapping[str, Any], ...]
-    flips: tuple[Flip, ...] = ()
-    kept: bool = False  # the function, as the operators claim and the transaction has checked in float64
 
 
 class Bench:
@@ -120,7 +105,7 @@ class Bench:
             size = batch_size or self._fitting(first)
         self.batch_size = size
         self._batches = list(batches(data, batch_size=size))
-        self._prints = Fingerprints(self.network)
+        self._maker = Maker(model, self.network, self.example)
         self._at: int | None = None  # the batch that the rerun stands at, and what the original gives for it
         self._before: tuple[Outputs, Judged] | None = None
         with self._rerun:
@@ -145,7 +130,7 @@ class Bench:
             numbers: The mutants' numbers.
         """
         mutants = [self.planned.mutant(number) for number in numbers]
-        known: dict[int, tuple[_Made, Tally | Trial]] = {}
+        known: dict[int, tuple[Made, Tally | Trial]] = {}
         start, ready = 0, 0.0
         for at, batch in enumerate(self._batches):
             began = time.monotonic()
@@ -162,7 +147,7 @@ class Bench:
         for mutant in mutants:
             made, tally = known[mutant.number]
             trial = tally.trial(self.original.score) if isinstance(tally, Tally) else tally
-            if made.result == self._prints.first:
+            if made.result == self._maker.original:
                 trial = dataclasses.replace(trial, note="no byte changed")
             elif made.kept and trial.status is None and (trial.largest_change or 0.0) <= _ROUNDING:
                 note = "proved equal: the function is kept, checked in float64; outputs differ by rounding"
@@ -173,21 +158,21 @@ class Bench:
     def _one(
         self,
         mutant: Mutant,
-        known: tuple[_Made, Tally | Trial] | None,
+        known: tuple[Made, Tally | Trial] | None,
         place: tuple[int, int],
         before: Outputs,
         judged: Judged,
-    ) -> tuple[_Made, Tally | Trial]:
+    ) -> tuple[Made, Tally | Trial]:
         made = None if known is None else known[0]
-        if known is not None and known[0].result == self._prints.first and isinstance(known[1], Tally):
+        if known is not None and known[0].result == self._maker.original and isinstance(known[1], Tally):
             known[1].same(place[1], judged)
             return known
         try:
-            with self.mutated(mutant, describe=self._told and known is None) as now:
+            with self._maker.mutant(mutant, describe=self._told and known is None) as now:
                 made = now if made is None else made
                 tally = self._tally(made.result) if known is None else known[1]
                 assert isinstance(tally, Tally)  # a trial is over
-                if made.result == self._prints.first:
+                if made.result == self._maker.original:
                     tally.same(place[1], judged)
                     return made, tally
                 try:
@@ -204,49 +189,10 @@ class Bench:
                     tally.add(place[1], before, after, judged, self._judge.judge(place[0], after[0]))
                 return made, tally
         except GenewrightError as error:
-            refused = _Made(None, None, ())
+            refused = Made(None, None, ())
             return refused, Trial(status=Outcome.REFUSED, note=f"{type(error).__name__}: {error}")
         finally:
             self.network.look_again()
-
-    @contextmanager
-    def mutated(self, mutant: Mutant, *, describe: bool = True) -> Generator[_Made]:
-        """Let the model be a mutant inside the block.
-
-        Args:
-            mutant: Which.
-            describe: Whether its recipe and its fingerprint are asked for.
-        """
-        words: dict[str, NDArray[Any]] = {}
-        with Transaction(
-            self._backend,
-            self._model,
-            example=self.example,
-            inplace=True,
-            keep=True,
-            signs=False,
-            network=self.network,
-        ) as change:
-            act(change, (mutant.operator,), mutant.noise)
-            changed: tuple[str, ...] | None = ()
-            for done in change.done:
-                changed = None if changed is None or done.tensors is None else (*changed, *done.tensors)
-            if not describe:
-                yield _Made(changed, None, ())
-                return
-            result = change.result() if changed is None else self._prints.now(changed)
-            first, *others = (done.step for done in change.done)
-            parents = (self._prints.first, *first.parents[1:])
-            if others:
-                steps = [first.with_(parents=parents), *others[:-1], others[-1].with_(result=result)]
-            else:
-                steps = [first.with_(parents=parents, result=result)]
-            if changed is not None and acts_on_bits(mutant.operator):
-                words = words_of(self.network, changed)
-            kept = changed is None and all("function" in done.step.operator.claims() for done in change.done)
-            made = _Made(changed, result, tuple(step.to_json() for step in steps), kept=kept)
-            yield made
-        made.flips = flips(words, self.network)
 
     def _start(self, at: int, batch: Batch) -> tuple[Outputs, Judged]:
         if self._at != at or self._before is None:
@@ -266,7 +212,7 @@ class Bench:
         judged = [self._judge.judge(number, rows) for number, rows in enumerate(outputs)]
         right = np.concatenate([one.right for one in judged])
         return Original(
-            fingerprint=self._prints.first,
+            fingerprint=self._maker.original,
             right=right,
             classes=self._judge.classes(),
             confidence=np.concatenate([confidence(rows) for rows in outputs]),
@@ -295,13 +241,3 @@ class Bench:
         each = self._rerun.sample_bytes(small, count(small))
         fitting = _MOST_SAMPLES if not each else max(8, min(_MOST_SAMPLES, _KEPT_BYTES // each))
         return 256 if each is None else 1 << (int(fitting).bit_length() - 1)
-
-
-def numbers_missing(known: Iterable[int], wanted: Iterable[int]) -> list[int]:
-    """Return which mutants are still to be run.
-
-    >>> numbers_missing([0, 2], range(4))
-    [1, 3]
-    """
-    have = set(known)
-    return [number for number in wanted if number not in have]

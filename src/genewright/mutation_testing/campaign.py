@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from genewright.errors import SettingError
 from genewright.fingerprint import form_of
-from genewright.mutation_testing.bench import Bench, numbers_missing
+from genewright.mutation_testing.bench import Bench
 from genewright.mutation_testing.counting import Counted, Progress, counting
 from genewright.mutation_testing.crew import Crew, Team
 from genewright.mutation_testing.criteria.criterion import Criterion, as_criterion, check_level
@@ -178,7 +178,7 @@ def _run(
             kept = stack.enter_context(CampaignStore(store, Record.from_json, Record.to_json))
             kept.open(about)
             known.update((record.number, record) for record in kept.kept)
-        todo = numbers_missing(known, numbers)
+        todo = [number for number in numbers if number not in known]
         done = len(numbers) - len(todo)
         for share in crew.shares(todo):
             known.update((record.number, record) for record in share)
