@@ -32,9 +32,9 @@ from genewright.edits.replace_layer import ReplaceLayer as ReplaceLayer
 from genewright.edits.rewire import Rewire as Rewire
 from genewright.edits.set_attribute import SetAttribute as SetAttribute
 from genewright.edits.share import Share as Share
-from genewright.edits.site import Memory as Memory
 from genewright.edits.site import Site as Site
-from genewright.edits.site import Store as Store
+from genewright.edits.store import Memory as Memory
+from genewright.edits.store import Store as Store
 from genewright.edits.tie import Tie as Tie
 from genewright.edits.write import Write as Write
 from genewright.errors import RecipeError

@@ -10,7 +10,7 @@ from genewright.backends import Backend
 from genewright.companion import Companion
 from genewright.declaration import Declaration
 from genewright.edits import Edit, Line, Site, Store
-from genewright.edits.site import keep_bytes
+from genewright.edits.store import keep_bytes
 from genewright.errors import UnsupportedError
 from genewright.interrupts import Interrupts, checkpoint, shielded
 from genewright.journal import Journal
