@@ -210,6 +210,10 @@ class Operator(Registered, ABC):
         """Return what a user should know of this mutation beyond its edits, for the plan; "" for nothing."""
         return ""
 
+    def instead(self) -> str:
+        """Return what to write where it would change outputs that it claims to keep; "" where nothing is known."""
+        return ""
+
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
         """Return the operator with every choice made that it leaves to the seed; the recipe holds that one.
 

@@ -107,6 +107,6 @@ def verify(operator: Operator, before: Outputs, after: Outputs, *, rounds: bool 
         wanted = f"it may change nothing (tolerance {limit:g})" if keeps else f"{limit:g} is allowed"
         raise FunctionError(
             f"{type(operator).__name__} would change the outputs by {change:.2g} of the largest one on this example, "
-            f"where {wanted}. Refused; nothing has been changed."
+            f"where {wanted}. Refused; nothing has been changed. {operator.instead()}".rstrip()
         )
     return change

@@ -69,6 +69,13 @@ def test_a_kernel_that_cannot_be_the_identity_says_what_to_do() -> None:
         _mutant("plain", gw.InsertLayer(after="conv", layer=even))
 
 
+def test_an_activation_that_bends_what_it_gets_says_what_to_do() -> None:
+    with pytest.raises(gw.FunctionError, match="init='gate'"):
+        _mutant("mlp", gw.InsertLayer(after="1", activation="Sigmoid"))
+    mutant, model, x = _mutant("mlp", gw.InsertLayer(after="1", activation="Sigmoid", init="gate"))
+    assert torch.equal(mutant(x), model(x))
+
+
 def test_fresh_weights_have_the_spread_of_their_kind() -> None:
     mutant, _, _ = _mutant("mlp", gw.InsertLayer(after="1", init="gate"))
     weight = mutant[2].layer.weight

@@ -6,7 +6,8 @@ import importlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,21 @@ def _own(network: KerasNetwork) -> str:
     return f"{state.layer or 'the model'!r} keeps more of its own ({name!r}), as its save_own_variables says."
 
 
+@contextmanager
+def _compile_settings_kept(model: Any) -> Generator[None]:
+    """Put the optimizer back into a model's compile settings, from where Keras's writer of .h5 takes it for good."""
+    settings = getattr(getattr(model, "_compile_config", None), "config", None)
+    before = dict(settings or {})
+    try:
+        yield
+    finally:
+        if settings is not None:
+            settings.clear()
+            settings.update(before)
+
+
 def _write(model: Any, draft: Path, suffix: str, about: Mapping[str, str]) -> None:
-    with warnings_ignored():  # that .h5 is the legacy format: the caller has chosen it
+    with warnings_ignored(), _compile_settings_kept(model):  # .h5 is the legacy format: the caller has chosen it
         if suffix == ".weights.h5":
             model.save_weights(draft)
         else:

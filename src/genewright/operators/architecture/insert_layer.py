@@ -71,6 +71,10 @@ class InsertLayer(Operator):
     def claims(self) -> frozenset[str]:
         return frozenset() if self.init == "noise" else frozenset({"function"})
 
+    def instead(self) -> str:
+        said = "With init='gate' the function is kept, whatever the layer; with init='noise' it may change."
+        return said if self.init == "identity" else ""
+
     def resolve(self, networks: tuple[Network, ...], noise: Noise) -> Operator:
         network = networks[0]
         after, layer = self.after, self.layer
