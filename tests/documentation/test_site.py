@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ _LINKS = """() => ({
     .map(one => one.href || one.src),
   formula: document.querySelector('.formula')?.innerText ?? '',
   references: [...document.querySelectorAll('h2[id]')].map(one => one.id),
+  signature: document.querySelector('.doc-signature')?.innerText ?? '',
   sections: document.querySelectorAll('.doc-section-title, .admonition-title').length,
 })"""
 _WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -163,3 +166,6 @@ def test_every_operator_has_its_picture_and_reference(seen: Seen) -> None:
         assert found["pictures"], name
         assert found["references"].count(f"{cls.__module__}.{cls.__qualname__}") == 1, name
         assert found["sections"] >= 1, name
+        shown = found["signature"].replace("\n", "").partition("(")[2].partition("*")[0]
+        taken = [one.name for one in inspect.signature(cls).parameters.values() if one.kind is not one.KEYWORD_ONLY]
+        assert re.findall(r"(\w+):", shown) == taken, f"{name} takes {taken} by position"
