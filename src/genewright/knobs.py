@@ -9,7 +9,7 @@ from genewright.backends import backend_of
 from genewright.calls import answered
 from genewright.errors import ExampleError
 from genewright.interrupts import hearing
-from genewright.widths.knob import Knobs
+from genewright.widths.knobs import Knobs
 
 
 @answered("gw.knobs(model, x)")

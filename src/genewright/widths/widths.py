@@ -10,7 +10,8 @@ from genewright.index import Index
 from genewright.names import did_you_mean, is_pattern, matches
 from genewright.widths.axes import Axis
 from genewright.widths.counts import Counts, End
-from genewright.widths.knob import Attribute, Knob, Knobs
+from genewright.widths.knob import Attribute, Knob
+from genewright.widths.knobs import Knobs
 from genewright.widths.positions import PositionCounts, PositionTable, PositionTables
 from genewright.widths.reasons import Reason
 

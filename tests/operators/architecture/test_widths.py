@@ -12,7 +12,7 @@ from torch import nn
 
 import genewright as gw
 from genewright.backends import backend_of
-from genewright.widths.knob import Knobs
+from genewright.widths.knobs import Knobs
 from tests.crosses import crossed
 from tests.operators.architecture.wide_networks import NETWORKS, Literal, make
 

@@ -15,7 +15,8 @@ from genewright.backends.keras.widths.trial import Trials
 from genewright.errors import UnsupportedError
 from genewright.widths.axes import Axis, Leaf, leaves, product
 from genewright.widths.counts import Count
-from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.knob import Attribute, Knob, Place
+from genewright.widths.knobs import Knobs
 from genewright.widths.positions import PositionCounts, PositionTable, PositionTables
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths

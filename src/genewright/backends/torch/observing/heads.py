@@ -9,7 +9,8 @@ import numpy as np
 from torch import nn
 
 from genewright.observation import Positions
-from genewright.widths.knob import Knob, Knobs
+from genewright.widths.knob import Knob
+from genewright.widths.knobs import Knobs
 
 
 @dataclass(frozen=True)

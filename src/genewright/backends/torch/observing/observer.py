@@ -19,7 +19,7 @@ from genewright.backends.torch.tensors import unwrapped
 from genewright.errors import GenewrightError
 from genewright.observation import Observer, Positions, UnitLayer, Wanted
 from genewright.units import part_of_stack
-from genewright.widths.knob import Knobs
+from genewright.widths.knobs import Knobs
 
 _RNN_GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
 

@@ -28,7 +28,8 @@ from genewright.errors import UnsupportedError
 from genewright.index import Index
 from genewright.widths.axes import Axis, Leaf, leaves, note
 from genewright.widths.counts import Counts, End
-from genewright.widths.knob import Attribute, Knob, Knobs, Place
+from genewright.widths.knob import Attribute, Knob, Place
+from genewright.widths.knobs import Knobs
 from genewright.widths.positions import PositionCounts, PositionTable, PositionTables
 from genewright.widths.reasons import Cause, Reason
 from genewright.widths.widths import Widths

@@ -15,7 +15,7 @@ from genewright.backends.torch.structure.size_attributes import add_table
 from genewright.backends.torch.structure.structural_key import structural_key
 from genewright.backends.torch.structure.trace_devices import Meta
 from genewright.interrupts import checkpoint
-from genewright.widths.knob import Knobs
+from genewright.widths.knobs import Knobs
 
 
 class CachedTrace(NamedTuple):
