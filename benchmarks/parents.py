@@ -121,7 +121,7 @@ def noises(seeds: int = 10) -> list[str]:
     """Return the table of what noise of one norm leaves of the accuracy."""
     train, test = digits()
     lines = [
-        "| network | norm of the change / of the weights | " + " | ".join(_WAYS) + " |",
+        "| network | change | " + " | ".join(_WAYS) + " |",
         "|---|---|" + "---|" * len(_WAYS),
     ]
     for name, factory in {"64-128-128-10": classifier, "LSTM of 48 cells": Recurrent}.items():
