@@ -243,7 +243,8 @@ def state() -> dict[str, Any]:
         ),
         "torch fake tensors": torch._C._only_lift_cpu_tensors(),
         "torch.nn.init": {name: value for name, value in vars(nn.init).items() if callable(value)},
-        "warnings.filters": [f for f in warnings.filters if f[1] is None or isinstance(f[1], str | re.Pattern)],
+        # a copy: an entry that another thread puts in front while a loop is under way would show one twice
+        "warnings.filters": [f for f in list(warnings.filters) if f[1] is None or isinstance(f[1], str | re.Pattern)],
         "warnings.showwarning": warnings.showwarning,
         "a warning is heard": _is_heard(),
         "loggers": [(one.level, one.propagate, one.disabled, list(one.handlers)) for one in loggers],
