@@ -295,6 +295,14 @@ def test_files_of_a_room_are_no_names_of_it() -> None:
     assert "supervised" not in dir(gw.fitness)
 
 
+@pytest.mark.parametrize("prefix", ["model.", "module."])
+def test_a_checkpoint_of_a_wrapper_names_the_prefix(typed: dict[str, Any], prefix: str, tmp_path: Path) -> None:
+    state = {f"{prefix}{name}": tensor for name, tensor in typed["net"].state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "wrapped.ckpt")
+    with pytest.raises(gw.FileError, match=rf"behind '{prefix}': a wrapper's.*gw.read_checkpoint"):
+        gw.load(typed["net"], tmp_path / "wrapped.ckpt")
+
+
 def test_two_layers_of_one_kind_are_two_settings() -> None:
     nn = pytest.importorskip("torch.nn")
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
