@@ -58,6 +58,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """At the end the collector sees everything again: libraries whose objects are left print that they leaked."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def registry() -> Iterator[None]:
     """Operators that a test defines are gone after it."""
