@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
+import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,22 @@ def test_a_damaged_file_is_made_anew(cache: Path, damage: str) -> None:
     answer, _ = _run(cache)
     assert answer[:2] == ["True", "True"]
     assert kept.read_bytes() == whole
+
+
+def test_compiling_leaves_the_warnings_of_other_threads_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba records warnings at every step of its typing: by itself it would replace the filters of the process."""
+    import_module("scipy.linalg")  # Numba asks for it, and its import filters a warning
+    noted: list[str] = []
+
+    class Noted(types.ModuleType):
+        def __setattr__(self, name: str, value: object) -> None:
+            noted.append(name)
+            super().__setattr__(name, value)
+
+    monkeypatch.setenv("GENEWRIGHT_CACHE", str(tmp_path))
+    monkeypatch.setattr(warnings, "__class__", Noted)
+    assert machine_code.LIBRARY._compile("places")
+    assert noted == []
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_the_work_is_done(cache: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from threading import Lock, Timer
 from typing import Any, Final
 
 from genewright.errors import RunError
+from genewright.process_state import Here, StandIn, warnings_ignored
 
 llvm: Any = import_module("llvmlite.binding")  # it has no types
 KERNEL: Final = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -101,7 +102,8 @@ class Library:
         timer.daemon = True
         timer.start()
         try:
-            module = llvm.parse_assembly(self._code_of(name))
+            with _warnings_of_numba().inside():
+                module = llvm.parse_assembly(self._code_of(name))
             called = sorted(f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm."))
             if called:
                 raise RunError(f"the {self._purpose} kernel {name!r} calls {', '.join(called)}: it must stand alone")
@@ -152,6 +154,19 @@ def _machine() -> Any:
 @cache
 def _engine() -> Any:
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+
+
+@cache
+def _warnings_of_numba() -> StandIn:
+    """Return what lets a thread compile without Numba's change of the warnings of all, at every step of its typing."""
+
+    def make(numbas: Any, here: Here) -> Callable[..., Any]:
+        def caught(fixer: Any, filename: Any = None, lineno: Any = None) -> Any:
+            return warnings_ignored() if here else numbas(fixer, filename, lineno)
+
+        return caught
+
+    return StandIn(import_module("numba.core.errors").WarningsFixer, "catch_warnings", make)
 
 
 def _kept(path: Path, code: bytes) -> bytes:
