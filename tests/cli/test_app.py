@@ -76,6 +76,13 @@ def test_exit_codes_of_a_real_process(folder: Any) -> None:
     assert code("shw") == 2
 
 
+@pytest.mark.parametrize("words", ["--help 0 --json", "mutate zero --help --json", "--version 0 --json"])
+def test_a_text_that_is_asked_for_is_printed_beside_json_too(words: str, genewright: Any) -> None:
+    said = genewright(*words.split())
+    assert (said.code, said.err) == (0, "")
+    assert "genewright" in said.out
+
+
 def test_operators_are_listed_and_described(genewright: Any) -> None:
     listed = genewright("operators").out
     for name, cls in registered().items():

@@ -40,6 +40,7 @@ from genewright.operators.weights.gaussian_noise import GaussianNoise
 
 DONE, REFUSED, USAGE = 0, 1, 2
 _TRACEBACK = "--traceback"
+_TEXTS = frozenset({"--help", "-h", "--version"})  # what they print is what was asked for, also beside --json
 
 _ABOUT = """
 Mutate neural networks: seeded, replayable bit for bit, checked against the original.
@@ -196,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     whole_story = _TRACEBACK in words
     words = [word for word in words if word != _TRACEBACK]
-    as_json = "--json" in words
+    as_json = "--json" in words and not _TEXTS & set(words)
     _replace_what_cannot_be_printed()
     command: Any = typer.main.get_command(application())
     if words in ([], ["mutate"], ["plan"]):
