@@ -48,6 +48,19 @@ def test_show_reads_well(mutant: str, genewright: Any) -> None:
     assert "recipe       none" in genewright("show", "net.pt").out
 
 
+def test_show_says_that_a_mutant_was_trained_on(mutant: str, genewright: Any) -> None:
+    made = gw.Recipe.load("mutant.json").result
+    assert "by other means" not in genewright("show", mutant).out
+    model = gw.load(__import__("users_models").Net, mutant)
+    with torch.no_grad():
+        model[3].bias += 1
+    gw.save(model, "trained.safetensors")
+    assert (
+        f"made {made}, which has been changed by other means since: trained, say"
+        in genewright("show", "trained.safetensors").out
+    )
+
+
 def test_show_tells_of_nan_ties_and_empty_tensors(folder: Path, genewright: Any) -> None:
     weight = torch.tensor([1.0, math.nan, math.inf, 3.0])
     state = {"a": weight, "b": weight, "empty": torch.zeros(0, 3), "flag": torch.tensor([True, False])}

@@ -39,7 +39,7 @@ def show(model: Model, *, weights: Weights = None, model_arg: ModelArgs = None, 
             output.say(f"{summary.tensor.name} is tied to {', '.join(summary.tensor.aliases)}")
     drawn = weights is None and draws_weights(model, opened, model_arguments(model_arg))
     output.say(f"fingerprint  {fingerprint}" + (" of this draw: the factory draws anew each time" if drawn else ""))
-    for line in _recipe_lines(recipe):
+    for line in _recipe_lines(recipe, fingerprint):
         output.say(line)
     output.document(
         {
@@ -59,7 +59,7 @@ def _row(summary: TensorSummary) -> tuple[str, ...]:
     return tensor.name, tensor.role, tensor.dtype, shape, *cells, summary.sparkline()
 
 
-def _recipe_lines(recipe: Recipe | None) -> list[str]:
+def _recipe_lines(recipe: Recipe | None, fingerprint: str) -> list[str]:
     if recipe is None:
         return ["recipe       none: not a mutant, or not written by genewright"]
     lines = [f"recipe       from base {recipe.base}"]
@@ -69,6 +69,8 @@ def _recipe_lines(recipe: Recipe | None) -> list[str]:
     if recipe.steps[0].trained_from is not None:
         first = recipe.all_steps()[0].parents[0]
         lines.append(f"             the base was made from {first}, then changed by other means")
+    if recipe.result != fingerprint:
+        lines.append(f"             made {recipe.result}, which has been changed by other means since: trained, say")
     return lines
 
 
