@@ -159,3 +159,12 @@ def test_the_curve_is_drawn(tmp_path: Path) -> None:
     circles = root.findall(".//{http://www.w3.org/2000/svg}circle")
     assert len(circles) == len(found.points) + 1
     assert f"at rate={found.strength:.4g}" in str(found)
+
+
+def test_operators_that_see_the_model_run_take_the_first_batch() -> None:
+    net, (x, _) = network(), data()
+    found = gw.calibrate(net, gw.SafeGaussianNoise(0.1), x, target=0.05, seed=1, num_seeds=2, batch_size=100)
+    assert found == gw.calibrate(
+        net, gw.SafeGaussianNoise(0.1), x, target=0.05, seed=1, num_seeds=2, batch_size=100, example=x[:100]
+    )
+    assert found.std != 0.1

@@ -58,7 +58,7 @@ def calibrate(
         per_layer: Each layer's share is equal: the result is a `Sequence` of one operator for each chosen layer. Alone,
             each changes the outputs as much as any other (by "output_change"); together their effect is `target`.
         num_seeds: How many mutants are averaged at every strength.
-        example: As in `gw.mutate`.
+        example: As in `gw.mutate`; None takes the first batch of the data.
         donors: As in `gw.mutate`.
         batch_size: Samples a batch, where arrays are split.
         progress: As in `gw.mutate`.

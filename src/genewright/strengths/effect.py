@@ -32,7 +32,7 @@ class Effect:
             |f' - f| / |f|, Euclidean norms over the first outputs of all samples. Or a metric of `gw.compare`: how far
             it moves, |after - before|.
         seeds: Of the mutants whose mean counts.
-        example: A sample input, for operators that need one.
+        example: A sample input, for operators that need one; None takes the first batch.
         donors: As in `gw.mutate`.
         batch_size: Samples a batch, where arrays are split.
 
@@ -68,6 +68,8 @@ class Effect:
             )
         if self._metric is not None and any(batch.targets is None for batch in self._batches):
             raise DataError(f"calibrate: the metric {self.measure!r} needs targets. Give the data as (X, y).")
+        if example is None:
+            self._example = self._batches[0].inputs
         self._score = self._scored(self._before) if self._metric is not None else math.nan
 
     @property
