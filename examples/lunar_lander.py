@@ -2,7 +2,7 @@
 
     python examples/lunar_lander.py --seeds 8
 
-It needs gymnasium[box2d]. What has been measured is in docs/benchmarks/evolution.md; not every seed has been run.
+It needs gymnasium[box2d]. A seed takes 3 to 12 minutes; what has been measured is in docs/benchmarks/evolution.md.
 """
 
 from __future__ import annotations
