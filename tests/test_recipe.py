@@ -246,6 +246,9 @@ class TestDonors:
         assert torch.equal(mutant[2].weight, other[2].weight)
         recipe = gw.Recipe.from_json(gw.recipe(mutant).to_json())
         assert recipe.donors == (gw.fingerprint(teacher), gw.fingerprint(other))
+        assert str(recipe).startswith("Recipe of 2 steps, 2 donors:")
+        alone = gw.mutate(mlp, gw.Transfer("0", "0", donor="teacher"), seed=1, donors={"teacher": teacher})
+        assert str(gw.recipe(alone)).startswith("Recipe of 1 step, 1 donor:")
         for given in ([teacher, other], [other, teacher]):
             assert gw.fingerprint(gw.replay(recipe, mlp, donors=given)) == gw.fingerprint(mutant)
         with pytest.raises(gw.FingerprintError, match=gw.fingerprint(other)):

@@ -119,7 +119,7 @@ class Recipe(Shown):
 
     def _title(self) -> str:
         steps = len(self.steps)
-        donors = f", {len(self.donors)} donors" if self.donors else ""
+        donors = f", {len(self.donors)} donor{'s' * (len(self.donors) != 1)}" if self.donors else ""
         return f"Recipe of {steps:,} step{'s' * (steps != 1)}{donors}: {len(self.to_json()):,} bytes as JSON"
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
